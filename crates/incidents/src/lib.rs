@@ -1,0 +1,1 @@
+//! mendpoint-incidents

@@ -1,0 +1,21 @@
+//! The shared words of Mendpoint: ids, time, what chargers report, what we ask of them, what is
+//! known of them, and incidents.
+//!
+//! This crate decides nothing and does no IO. Read [`ChargerEvent`], [`ChargerState`] and
+//! [`Incident`] first: the way of a message is event, state, incident.
+
+mod command;
+mod event;
+mod id;
+mod incident;
+mod registry;
+mod state;
+mod time;
+
+pub use command::*;
+pub use event::*;
+pub use id::*;
+pub use incident::*;
+pub use registry::*;
+pub use state::*;
+pub use time::*;

@@ -1,0 +1,312 @@
+//! What is known of a charger now. Data only: the fold that keeps it lives in the `fleet` crate.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+
+use crate::{
+    Boot, ChargerKey, ConnectorRef, ConnectorStatus, ErrorReport, FaultReport, Protocol,
+    SignalReading, SiteKey, TransactionId, UnixMs,
+};
+
+/// Everything known of one charger.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ChargerState {
+    /// Its handle.
+    pub key: ChargerKey,
+    /// Its site.
+    pub site: SiteKey,
+    /// Its OCPP identity.
+    pub identity: Arc<str>,
+    /// Its connection.
+    pub link: Link,
+    /// What it said at its last boot, and when we received that.
+    pub boot: Option<Box<Boot>>,
+    /// When the last `BootNotification` came.
+    pub booted_at: Option<UnixMs>,
+    /// Status of the charger as a whole (1.6 connector 0), where it reports one.
+    pub whole: ConnectorState,
+    /// Its connectors in the order of their numbers. A charger that never reported has none.
+    pub connectors: SmallVec<[ConnectorState; 2]>,
+    /// Open transactions.
+    pub transactions: SmallVec<[Transaction; 1]>,
+    /// The last reading of each radio link, with its time.
+    pub signals: SmallVec<[(UnixMs, SignalReading); 1]>,
+    /// Last firmware status word and its time.
+    pub firmware_status: Option<(UnixMs, Box<str>)>,
+    /// Last diagnostics or log status word and its time.
+    pub diagnostics_status: Option<(UnixMs, Box<str>)>,
+    /// Configuration keys or variables, as last reported.
+    pub configuration: BTreeMap<Box<str>, ConfigurationEntry>,
+    /// Skew of its clock: our time of receipt minus its own time, milliseconds, smoothed over
+    /// messages sent while online. `None` until a message carried a time.
+    pub clock_skew_ms: Option<i64>,
+}
+
+/// A configuration value and when it was last read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigurationEntry {
+    /// The value, if told.
+    pub value: Option<Box<str>>,
+    /// Whether it cannot be changed.
+    pub readonly: bool,
+    /// When it was reported.
+    pub at: UnixMs,
+}
+
+/// The connection of a charger.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// Whether a connection is open.
+    pub connected: bool,
+    /// Since when it is open, or closed. `None`: it never connected.
+    pub since: Option<UnixMs>,
+    /// The newest connection's number.
+    pub epoch: u64,
+    /// The version spoken last.
+    pub protocol: Option<Protocol>,
+    /// When the last message came.
+    pub last_seen_at: Option<UnixMs>,
+    /// The address it connected from last.
+    pub remote: Box<str>,
+    /// Why the last connection ended.
+    pub last_close: Box<str>,
+}
+
+/// One connector.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ConnectorState {
+    /// Which.
+    pub at: ConnectorRef,
+    /// Its status as last reported; shown as "last known" while the charger is offline.
+    pub status: ConnectorStatus,
+    /// The word as sent when it was none of OCPP's.
+    pub raw_status: Option<Box<str>>,
+    /// Since when this status holds, by our clock. `None`: never reported.
+    pub since: Option<UnixMs>,
+    /// The charger's own time of the newest report taken in (behaviour 55).
+    pub reported_at: Option<UnixMs>,
+    /// The error beside it (1.6).
+    pub error: Option<Box<ErrorReport>>,
+    /// Faults that are there now (2.x), by component and variable.
+    pub faults: Vec<FaultReport>,
+    /// When a car was plugged in, if one is, as far as the status tells.
+    pub plugged_at: Option<UnixMs>,
+    /// Last measured power, W.
+    pub power_w: Option<f64>,
+    /// Last measured register, Wh.
+    pub energy_wh: Option<f64>,
+    /// Last measured state of charge, percent.
+    pub soc_percent: Option<f64>,
+    /// Last measured temperature, degrees Celsius.
+    pub temperature_c: Option<f64>,
+    /// What the operator wants: `Some(false)` after a ChangeAvailability to Inoperative of ours.
+    pub desired_operative: Option<bool>,
+}
+
+/// A transaction, open or just ended.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Transaction {
+    /// Our number.
+    pub id: TransactionId,
+    /// The charger's own id (2.x), empty for 1.6.
+    pub external_id: Box<str>,
+    /// Where.
+    pub connector: ConnectorRef,
+    /// Who; empty when unknown.
+    pub id_token: Box<str>,
+    /// When we learned of it.
+    pub opened_at: UnixMs,
+    /// When it began, by the charger's time when that is credible, else by ours.
+    pub started_at: UnixMs,
+    /// Register at the start, Wh.
+    pub meter_start_wh: Option<i64>,
+    /// Newest register, Wh.
+    pub meter_wh: Option<f64>,
+    /// Newest power, W.
+    pub power_w: Option<f64>,
+    /// Since when the power is 0 (below 50 W), by our clock.
+    pub idle_since: Option<UnixMs>,
+    /// Whether power above 50 W was ever measured.
+    pub had_power: bool,
+    /// Whether SuspendedEV was seen (a full or pausing car is no failure, 1.5 F4).
+    pub suspended_by_ev: bool,
+    /// Newest 2.x sequence number.
+    pub seq_no: i64,
+    /// 2.x charging state as sent.
+    pub charging_state: Option<Box<str>>,
+    /// Whether it was sent from the charger's offline queue.
+    pub offline: bool,
+}
+
+impl Transaction {
+    /// Energy delivered so far, Wh, when both ends of the register are known.
+    pub fn energy_wh(&self) -> Option<f64> {
+        Some((self.meter_wh? - self.meter_start_wh? as f64).max(0.0))
+    }
+}
+
+/// What a fold of one event changed: what rules, history and pages go by.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Fact {
+    /// The charger came online, after the given time away (`None`: first connection ever).
+    LinkUp {
+        /// Milliseconds it was away.
+        away_ms: Option<i64>,
+    },
+    /// The charger went offline (never sent for a replaced connection).
+    LinkDown {
+        /// Why, for people.
+        reason: String,
+    },
+    /// It booted.
+    Booted {
+        /// Whether vendor, model, serial or firmware differ from the boot before.
+        changed: bool,
+    },
+    /// A connector's (or with `0/0` the whole charger's) status or error changed.
+    StatusChanged {
+        /// Which.
+        connector: ConnectorRef,
+        /// Before.
+        from: ConnectorStatus,
+        /// After.
+        to: ConnectorStatus,
+        /// The error now, if any.
+        error: Option<ErrorReport>,
+        /// True when the report came from the charger's offline queue (more than 300 s late by
+        /// its corrected clock): history only, never a reason to act (1.2).
+        historical: bool,
+    },
+    /// The same status and error were reported again.
+    StatusRepeated {
+        /// Which.
+        connector: ConnectorRef,
+    },
+    /// A 2.x fault came or went.
+    FaultChanged(FaultReport),
+    /// A token was presented.
+    Authorized {
+        /// The token.
+        id_token: String,
+        /// Whether we accepted it.
+        accepted: bool,
+        /// Where, if told.
+        connector: Option<ConnectorRef>,
+    },
+    /// A transaction was opened.
+    TransactionOpened(Transaction),
+    /// A transaction was closed.
+    TransactionClosed {
+        /// Its last state.
+        transaction: Transaction,
+        /// Why, as sent, or `Interrupted` when we closed it ourselves.
+        reason: String,
+        /// When it ended, by the charger's time when that is credible, else by ours.
+        ended_at: UnixMs,
+        /// Energy delivered, Wh, if known.
+        energy_wh: Option<f64>,
+        /// True when it came from the charger's offline queue.
+        historical: bool,
+    },
+    /// An ended message for a transaction that is not known here: kept as an orphan (behaviour 58).
+    TransactionOrphaned {
+        /// The number the charger sent.
+        id: TransactionId,
+        /// The charger's own id.
+        external_id: String,
+    },
+    /// Measured values were taken in.
+    Metered {
+        /// Where.
+        connector: ConnectorRef,
+        /// Power now, W, if measured.
+        power_w: Option<f64>,
+    },
+    /// A signal reading was taken in.
+    SignalRead(SignalReading),
+}
+
+/// Read access to the state of chargers, for deciders that must not know who keeps it.
+pub trait Chargers {
+    /// One charger.
+    fn charger(&self, key: ChargerKey) -> Option<&ChargerState>;
+    /// The chargers of a site, in the order of their keys.
+    fn of_site(&self, site: SiteKey) -> &[ChargerKey];
+}
+
+/// What a cell of the honeycomb shows. The number is the wire format of the live feed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[repr(u8)]
+pub enum CellState {
+    /// Free.
+    Available = 0,
+    /// Charging on at least one connector.
+    Charging = 1,
+    /// Plugged in, not charging.
+    PluggedIn = 2,
+    /// The engine is repairing it.
+    Healing = 3,
+    /// Works, with a warning (weak signal, error without fault, failed charges).
+    Degraded = 4,
+    /// A connector or the whole charger is faulted.
+    Faulted = 5,
+    /// No connection.
+    Offline = 6,
+    /// Out of service by plan.
+    Planned = 7,
+    /// Provisioned, never connected.
+    NeverSeen = 8,
+}
+
+impl CellState {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 9] = [
+        Self::Available,
+        Self::Charging,
+        Self::PluggedIn,
+        Self::Healing,
+        Self::Degraded,
+        Self::Faulted,
+        Self::Offline,
+        Self::Planned,
+        Self::NeverSeen,
+    ];
+
+    /// The word of the style sheets (`ok`, `charge`, ..).
+    pub fn token(self) -> &'static str {
+        match self {
+            Self::Available => "ok",
+            Self::Charging => "charge",
+            Self::PluggedIn => "busy",
+            Self::Healing => "heal",
+            Self::Degraded => "warn",
+            Self::Faulted => "fault",
+            Self::Offline => "offline",
+            Self::Planned => "maint",
+            Self::NeverSeen => "new",
+        }
+    }
+
+    /// The word for people.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Available => "Available",
+            Self::Charging => "Charging",
+            Self::PluggedIn => "Plugged in",
+            Self::Healing => "Self-healing",
+            Self::Degraded => "Degraded",
+            Self::Faulted => "Faulted",
+            Self::Offline => "Offline",
+            Self::Planned => "Planned",
+            Self::NeverSeen => "Never seen",
+        }
+    }
+
+    /// The state of a wire number.
+    pub fn from_u8(value: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(value)).copied()
+    }
+}
