@@ -1,2 +1,88 @@
-//! The program.
-fn main() {}
+//! Mendpoint: the program. It reads the command line and the settings, wires the crates together,
+//! and stops them in order.
+//!
+//! What it deliberately does not do: decide anything about chargers. That is in the crates under
+//! `crates/`; see ARCHITECTURE.md.
+
+mod cli;
+mod demo;
+mod logging;
+mod people;
+mod rules;
+mod server;
+mod settings;
+mod simulate;
+mod terminal;
+mod wiring;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use cli::{Cli, Command, ConfigCommand};
+use settings::Settings;
+
+/// The exit code for settings or rules that cannot be used (EX_USAGE of sysexits.h).
+const EXIT_USAGE: u8 = 64;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            terminal::complain(&format!("{error:#}"));
+            let is_usage = error.downcast_ref::<BadSettings>().is_some();
+            ExitCode::from(if is_usage { EXIT_USAGE } else { 1 })
+        }
+    }
+}
+
+/// Marks an error as one of the person who wrote the settings or rules.
+#[derive(Debug)]
+struct BadSettings(anyhow::Error);
+
+impl std::fmt::Display for BadSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the settings cannot be used: {:#}", self.0)
+    }
+}
+
+impl std::error::Error for BadSettings {}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let read = |file: Option<&std::path::Path>| {
+        Settings::read(file).map_err(|error| anyhow::Error::new(BadSettings(error)))
+    };
+    match cli.command {
+        Command::Demo(options) => {
+            let settings = read(None)?;
+            block_on(demo::run(options, settings))
+        }
+        Command::Serve(file) => {
+            let settings = read(file.config.as_deref())?;
+            logging::start(&settings.log.filter)?;
+            block_on(server::run(settings))
+        }
+        Command::Simulate(command) => {
+            logging::start("warn")?;
+            block_on(simulate::run(command))
+        }
+        Command::Rules(command) => rules::run(command),
+        Command::User(command) => block_on(people::user(command, read)),
+        Command::Token(command) => block_on(people::token(command, read)),
+        Command::Config(ConfigCommand::Check(file)) => {
+            let settings = read(file.config.as_deref())?;
+            terminal::say(&format!("{settings:#?}"));
+            terminal::say("The settings are valid.");
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Config(ConfigCommand::Defaults) => {
+            terminal::say(settings::DEFAULTS.trim_end());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// Runs the asynchronous part of the program.
+fn block_on(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}

@@ -1,1 +1,67 @@
-//! mendpoint-incidents
+//! The incident engine: finds what is wrong with chargers, repairs what can be repaired from afar,
+//! proves the repair, and hands the rest to a person.
+//!
+//! A pure state machine: events and moments in, effects out. It has no clock, no socket, no
+//! database and no randomness; the same input gives the same effects, byte for byte. It does not
+//! decode OCPP, does not keep the state of chargers (it reads it through
+//! [`mendpoint_model::Chargers`]) and knows nothing of tickets but that one was asked for.
+//!
+//! Read [`Catalogue`] (rules and playbooks, compiled from TOML), [`Engine`] (the state machine) and
+//! [`Effect`] (what it wants done) first.
+
+mod alert;
+mod attempts;
+mod case;
+mod catalogue;
+mod codes;
+mod duration;
+mod effect;
+mod engine;
+mod evaluate;
+mod expression;
+mod guardrail;
+mod heal;
+mod lifecycle;
+mod news;
+mod opening;
+mod parse;
+mod playbook;
+mod predicate;
+mod probe;
+mod problem;
+mod program;
+#[cfg(test)]
+mod properties;
+mod report;
+mod request;
+mod restore;
+mod rule;
+mod settings;
+mod signal;
+#[cfg(test)]
+mod stories;
+#[cfg(test)]
+mod stories_people;
+mod timeline_parse;
+pub mod timeline_test;
+mod timers;
+mod verdict;
+mod watch_cases;
+mod words;
+#[cfg(test)]
+mod world;
+
+pub use attempts::Failure;
+pub use catalogue::Catalogue;
+pub use codes::{CODES, CodeInfo, code_info, forbids_reset, is_safety};
+pub use duration::{duration_words, parse_duration};
+pub use effect::{Effect, Evidence, TicketRequest};
+pub use engine::{Engine, Overlay};
+pub use mendpoint_model::HealMode;
+pub use playbook::Playbook;
+pub use problem::Problem;
+pub use report::REASONS;
+pub use request::{KillScope, Request, RequestError};
+pub use rule::{Proof, Rule, RuleOverride, Scope};
+pub use settings::{EngineSettings, Guardrails, IdSequence};
+pub use timeline_test::TimelineTest;

@@ -61,7 +61,7 @@ pub enum Action {
         /// Operative or Inoperative.
         operative: bool,
     },
-    /// `Reset`: 1.6 Soft and Hard, 2.x OnIdle and Immediate.
+    /// `Reset`: 1.6 Soft and Hard, 2.x `OnIdle` and Immediate.
     Reset {
         /// Hard (1.6) or Immediate (2.x).
         hard: bool,

@@ -248,11 +248,11 @@ pub enum HealMode {
 pub enum Rung {
     /// Wait and observe.
     L0,
-    /// TriggerMessage.
+    /// `TriggerMessage`.
     L1,
-    /// UnlockConnector.
+    /// `UnlockConnector`.
     L2,
-    /// ChangeAvailability off and on.
+    /// `ChangeAvailability` off and on.
     L3,
     /// Soft reset.
     L4,

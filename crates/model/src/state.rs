@@ -102,7 +102,7 @@ pub struct ConnectorState {
     pub soc_percent: Option<f64>,
     /// Last measured temperature, degrees Celsius.
     pub temperature_c: Option<f64>,
-    /// What the operator wants: `Some(false)` after a ChangeAvailability to Inoperative of ours.
+    /// What the operator wants: `Some(false)` after a `ChangeAvailability` to Inoperative of ours.
     pub desired_operative: Option<bool>,
 }
 
@@ -131,7 +131,7 @@ pub struct Transaction {
     pub idle_since: Option<UnixMs>,
     /// Whether power above 50 W was ever measured.
     pub had_power: bool,
-    /// Whether SuspendedEV was seen (a full or pausing car is no failure, 1.5 F4).
+    /// Whether `SuspendedEV` was seen (a full or pausing car is no failure, 1.5 F4).
     pub suspended_by_ev: bool,
     /// Newest 2.x sequence number.
     pub seq_no: i64,
@@ -235,6 +235,11 @@ pub trait Chargers {
     fn charger(&self, key: ChargerKey) -> Option<&ChargerState>;
     /// The chargers of a site, in the order of their keys.
     fn of_site(&self, site: SiteKey) -> &[ChargerKey];
+    /// Every charger, in the order of its key. Read once, when deciders are restored; whoever keeps
+    /// chargers over a restart must give them here, or tell the deciders of each of them.
+    fn keys(&self) -> Vec<ChargerKey> {
+        Vec::new()
+    }
 }
 
 /// What a cell of the honeycomb shows. The number is the wire format of the live feed.
@@ -309,4 +314,15 @@ impl CellState {
     pub fn from_u8(value: u8) -> Option<Self> {
         Self::ALL.get(usize::from(value)).copied()
     }
+}
+
+/// What an open incident puts over the cell of its charger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Overlay {
+    /// It works, with a warning.
+    Degraded,
+    /// It cannot be used.
+    Faulted,
+    /// It is being repaired now.
+    Healing,
 }

@@ -1,1 +1,38 @@
-//! mendpoint-web
+//! Pages for people, the REST API for programs, and the live feed for both.
+//!
+//! Pages are rendered on the server ([askama]) and work without JavaScript; htmx and small modules
+//! make them live. Nothing here decides: lists and history come from the store, live state and every
+//! act go through the pipeline's [`mendpoint_pipeline::Handle`].
+//!
+//! Read [`AppState`] first, then `router.rs`.
+
+mod api;
+mod assets;
+mod health;
+mod live;
+mod number;
+mod pages;
+mod password;
+mod place;
+mod reasons;
+mod ribbon;
+mod router;
+mod scope;
+mod search;
+mod security;
+mod serve;
+mod session;
+mod shell;
+mod show;
+mod state;
+mod tickets;
+mod url;
+
+#[cfg(test)]
+mod tests;
+
+pub use api::{hash_token, new_token};
+pub use password::{BadPassword, hash_password, verify_password};
+pub use router::router;
+pub use serve::serve;
+pub use state::{AppState, WebSettings};

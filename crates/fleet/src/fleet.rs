@@ -1,0 +1,232 @@
+//! The fleet: every charger of one shard.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use mendpoint_model::{
+    CellState, ChargerEvent, ChargerKey, ChargerState, Chargers, Command, Fact, Overlay, SiteKey,
+    Transaction, TransactionId, TransactionStarted, UnixMs,
+};
+use rustc_hash::FxHashMap;
+
+use crate::cell;
+use crate::recent::How;
+use crate::settings::FleetSettings;
+use crate::slot::Slot;
+
+/// Every charger of one shard, and the fold that keeps their states.
+///
+/// Sites are owned whole: all chargers of a site are in one fleet.
+#[derive(Debug, Default)]
+pub struct Fleet {
+    settings: FleetSettings,
+    #[expect(
+        clippy::vec_box,
+        reason = "a vector of whole slots would move megabytes and keep half of them spare when it grows"
+    )]
+    slots: Vec<Box<Slot>>,
+    index: FxHashMap<ChargerKey, u32>,
+    /// Chargers of a site in the order of their keys.
+    sites: FxHashMap<SiteKey, Vec<ChargerKey>>,
+    /// When interrupted transactions are given up, one entry a charger.
+    deadlines: BTreeSet<(UnixMs, ChargerKey)>,
+}
+
+impl Fleet {
+    /// A fleet without chargers.
+    pub fn new(settings: FleetSettings) -> Self {
+        Self { settings, ..Self::default() }
+    }
+
+    /// Makes a charger known, or gives a known one another site or identity; its state stays.
+    pub fn register(&mut self, key: ChargerKey, site: SiteKey, identity: Arc<str>) {
+        let Some(&index) = self.index.get(&key) else {
+            self.insert(Slot::new(key, site, identity));
+            return;
+        };
+        let state = &mut self.slots[index as usize].state;
+        let old_site = std::mem::replace(&mut state.site, site);
+        state.identity = identity;
+        if old_site != site {
+            self.leave_site(old_site, key);
+            self.join_site(site, key);
+        }
+    }
+
+    /// Takes over a state that was kept on disk. The charger counts as not connected until it
+    /// connects: no connection outlives our process. `now` is the time of our start: the end of an
+    /// interrupted transaction is waited for from then on, because while we were away it could not
+    /// come.
+    pub fn restore(&mut self, now: UnixMs, state: ChargerState) {
+        self.remove(state.key);
+        let mut slot = Slot::new(state.key, state.site, Arc::clone(&state.identity));
+        slot.state = state;
+        slot.after_restore(&self.settings, now);
+        self.insert(slot);
+    }
+
+    /// Takes over the open transactions of a charger whose state was not kept, oldest first. Those it
+    /// has already stay as they are.
+    pub fn restore_transactions(&mut self, key: ChargerKey, transactions: Vec<Transaction>) {
+        let Some(&index) = self.index.get(&key) else { return };
+        let slot = &mut self.slots[index as usize];
+        for transaction in transactions {
+            if slot.state.transactions.iter().all(|open| open.id != transaction.id) {
+                slot.remember_restored(&self.settings, &transaction, How::Open);
+                slot.state.transactions.push(transaction);
+            }
+        }
+    }
+
+    /// Remembers a transaction that ended lately, so that a retried start and a late end are known
+    /// for what they are after a restart too.
+    pub fn restore_closed(&mut self, key: ChargerKey, transaction: &Transaction) {
+        let Some(&index) = self.index.get(&key) else { return };
+        // Whether the charger ended it is not told here. An end that comes now is taken as a
+        // correction, which changes nothing when it is the same end once more.
+        let how = How::GivenUp(Box::new(transaction.clone()));
+        self.slots[index as usize].remember_restored(&self.settings, transaction, how);
+    }
+
+    /// Forgets a charger. `false` when it was not known.
+    pub fn remove(&mut self, key: ChargerKey) -> bool {
+        let Some(index) = self.index.remove(&key) else { return false };
+        let slot = self.slots.swap_remove(index as usize);
+        if let Some(moved) = self.slots.get(index as usize) {
+            self.index.insert(moved.state.key, index);
+        }
+        if let Some(until) = slot.memory.interrupted_until {
+            self.deadlines.remove(&(until, key));
+        }
+        self.leave_site(slot.state.site, key);
+        true
+    }
+
+    /// Folds one event, and adds what it changed to `facts`. An event of a charger that is not
+    /// registered changes nothing.
+    pub fn apply(&mut self, event: &ChargerEvent, facts: &mut Vec<Fact>) {
+        let Some(&index) = self.index.get(&event.charger) else { return };
+        let slot = &mut self.slots[index as usize];
+        let before = slot.memory.interrupted_until;
+        slot.fold(&self.settings, event, facts);
+        let after = slot.memory.interrupted_until;
+        if before != after {
+            self.deadlines.extend(after.map(|until| (until, event.charger)));
+            if let Some(until) = before {
+                self.deadlines.remove(&(until, event.charger));
+            }
+        }
+    }
+
+    /// Gives up transactions that a boot interrupted and whose end did not come in time
+    /// (behaviour 53).
+    pub fn advance(&mut self, now: UnixMs, facts: &mut Vec<(ChargerKey, Fact)>) {
+        let mut closed = Vec::new();
+        while let Some(&(until, key)) = self.deadlines.first()
+            && until <= now
+        {
+            self.deadlines.pop_first();
+            let Some(&index) = self.index.get(&key) else { continue };
+            self.slots[index as usize].give_up_interrupted(now, &mut closed);
+            facts.extend(closed.drain(..).map(|fact| (key, fact)));
+        }
+    }
+
+    /// When [`Fleet::advance`] has something to do next.
+    pub fn next_deadline(&self) -> Option<UnixMs> {
+        self.deadlines.first().map(|&(until, _)| until)
+    }
+
+    /// The number of the transaction that a start is a retry of, among the open ones and the last
+    /// few that ended (behaviour 32).
+    pub fn known_transaction(
+        &self,
+        charger: ChargerKey,
+        started: &TransactionStarted,
+    ) -> Option<TransactionId> {
+        self.slot(charger)?.known_transaction(started)
+    }
+
+    /// Whether a transaction of that number is open at the charger or remembered of it: then the
+    /// number must not be given out again.
+    pub fn uses_transaction_id(&self, charger: ChargerKey, id: TransactionId) -> bool {
+        self.slot(charger).is_some_and(|slot| {
+            slot.state.transactions.iter().any(|open| open.id == id)
+                || slot.memory.recent.iter().any(|recent| recent.id == id)
+        })
+    }
+
+    /// Notes a command that is being sent: after an own `Inoperative` a connector is out of service
+    /// by plan. A refusal takes the note back.
+    pub fn note_command(&mut self, command: &Command) {
+        if let Some(&index) = self.index.get(&command.charger) {
+            self.slots[index as usize].note_command(command);
+        }
+    }
+
+    /// What the charger's cell shows, with what its open incident puts over it.
+    /// [`CellState::NeverSeen`] for a charger that is not registered.
+    pub fn cell(&self, key: ChargerKey, open_incident: Option<Overlay>) -> CellState {
+        self.slot(key).map_or(CellState::NeverSeen, |slot| cell::cell(&slot.state, open_incident))
+    }
+
+    /// All chargers, in the order in which they were made known (a removal moves the last one).
+    pub fn iter(&self) -> impl Iterator<Item = &ChargerState> {
+        self.slots.iter().map(|slot| &slot.state)
+    }
+
+    /// How many chargers are known.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether no charger is known.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    fn slot(&self, key: ChargerKey) -> Option<&Slot> {
+        let &index = self.index.get(&key)?;
+        self.slots.get(index as usize).map(Box::as_ref)
+    }
+
+    fn insert(&mut self, slot: Slot) {
+        let (key, site) = (slot.state.key, slot.state.site);
+        self.deadlines.extend(slot.memory.interrupted_until.map(|until| (until, key)));
+        self.index.insert(key, self.slots.len() as u32);
+        self.slots.push(Box::new(slot));
+        self.join_site(site, key);
+    }
+
+    fn join_site(&mut self, site: SiteKey, key: ChargerKey) {
+        let chargers = self.sites.entry(site).or_default();
+        if let Err(index) = chargers.binary_search(&key) {
+            chargers.insert(index, key);
+        }
+    }
+
+    fn leave_site(&mut self, site: SiteKey, key: ChargerKey) {
+        if let Some(chargers) = self.sites.get_mut(&site) {
+            chargers.retain(|&known| known != key);
+            if chargers.is_empty() {
+                self.sites.remove(&site);
+            }
+        }
+    }
+}
+
+impl Chargers for Fleet {
+    fn charger(&self, key: ChargerKey) -> Option<&ChargerState> {
+        self.slot(key).map(|slot| &slot.state)
+    }
+
+    fn of_site(&self, site: SiteKey) -> &[ChargerKey] {
+        self.sites.get(&site).map_or(&[], Vec::as_slice)
+    }
+
+    fn keys(&self) -> Vec<ChargerKey> {
+        let mut keys: Vec<_> = self.iter().map(|state| state.key).collect();
+        keys.sort_unstable();
+        keys
+    }
+}

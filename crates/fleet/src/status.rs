@@ -1,0 +1,218 @@
+//! Statuses and faults of connectors.
+
+use mendpoint_model::{
+    ChargerEvent, ConnectorRef, ConnectorState, ConnectorStatus, ErrorReport, Fact, FaultReport,
+    StatusReport, UnixMs,
+};
+
+use crate::settings::FleetSettings;
+use crate::slot::Slot;
+
+/// How much older than the newest report another one has to be to count as older. Chargers cut
+/// their times to whole seconds, and two reports of one second keep the order they came in.
+const OLDER_MS: i64 = 1_000;
+
+impl Slot {
+    pub(crate) fn status(
+        &mut self,
+        settings: &FleetSettings,
+        event: &ChargerEvent,
+        report: &StatusReport,
+        is_old: bool,
+        facts: &mut Vec<Fact>,
+    ) {
+        let timing = self.time(settings, event, report.at, false);
+        let status = self.shown_status(report.connector, report.status);
+        let Some(connector) = self.connector_entry(settings, report.connector) else { return };
+        let at = connector.at;
+        let from = connector.status;
+        // Older than what is known: history, not the present (behaviour 55). The same goes for what
+        // an older connection still brings (behaviour 1).
+        let is_older = timing.told
+            && connector.reported_at.is_some_and(|newest| newest.since_ms(timing.at) >= OLDER_MS);
+        if is_older || is_old {
+            facts.push(Fact::StatusChanged {
+                connector: at,
+                from,
+                to: status,
+                error: report.error.clone(),
+                historical: true,
+            });
+            return;
+        }
+        if timing.told {
+            connector.reported_at = Some(timing.at);
+        }
+        let is_repeat = connector.since.is_some()
+            && from == status
+            && connector.raw_status.as_deref() == report.raw_status.as_deref()
+            && is_same_error(connector.error.as_deref(), report.error.as_ref());
+        connector.error = report.error.clone().map(Box::new);
+        if is_repeat {
+            facts.push(Fact::StatusRepeated { connector: at });
+        } else {
+            connector.raw_status = report.raw_status.as_deref().map(Into::into);
+            // A status from the queue has held since it was reported, a live one since now.
+            let since = if timing.historical { timing.at } else { event.received_at };
+            set_status(connector, status, since);
+            facts.push(Fact::StatusChanged {
+                connector: at,
+                from,
+                to: status,
+                error: report.error.clone(),
+                historical: timing.historical,
+            });
+        }
+        if !timing.historical {
+            self.status_of_transaction(at, status);
+        }
+    }
+
+    /// What a live status tells of the transaction at that place.
+    fn status_of_transaction(&mut self, at: ConnectorRef, status: ConnectorStatus) {
+        let is_running = matches!(
+            status,
+            ConnectorStatus::Charging
+                | ConnectorStatus::SuspendedEv
+                | ConnectorStatus::SuspendedEvse
+        );
+        let Some(transaction) =
+            self.state.transactions.iter_mut().find(|open| is_same_evse(open.connector, at))
+        else {
+            return;
+        };
+        if status == ConnectorStatus::SuspendedEv {
+            transaction.suspended_by_ev = true;
+        }
+        if is_running {
+            let id = transaction.id;
+            self.goes_on(id);
+        }
+    }
+
+    /// The status to show for a reported one: 2.x says `Occupied` (here Preparing) where 1.6 says
+    /// Charging or Suspended, and tells the rest with the transaction.
+    fn shown_status(&self, at: ConnectorRef, reported: ConnectorStatus) -> ConnectorStatus {
+        if reported != ConnectorStatus::Preparing {
+            return reported;
+        }
+        self.state
+            .transactions
+            .iter()
+            .filter(|open| !open.offline && is_same_evse(open.connector, at))
+            .find_map(|open| charging_status(open.charging_state.as_deref()?))
+            .unwrap_or(reported)
+    }
+
+    /// Shows what a 2.x transaction says of its connector, when a car is there at all.
+    pub(crate) fn show_charging_state(
+        &mut self,
+        at: ConnectorRef,
+        charging_state: Option<&str>,
+        received_at: UnixMs,
+        facts: &mut Vec<Fact>,
+    ) {
+        let status = charging_state.and_then(charging_status).unwrap_or(ConnectorStatus::Preparing);
+        let Some(index) = self.connector_index(at) else { return };
+        let connector = &mut self.state.connectors[index];
+        let from = connector.status;
+        // A fault or an outage is never painted over, and Available waits for its own report.
+        if !from.is_plugged() || from == status {
+            return;
+        }
+        set_status(connector, status, received_at);
+        facts.push(Fact::StatusChanged {
+            connector: connector.at,
+            from,
+            to: status,
+            error: connector.error.as_deref().cloned(),
+            historical: false,
+        });
+    }
+
+    /// Keeps the 2.x faults that are there now (behaviour 63).
+    pub(crate) fn fault(
+        &mut self,
+        settings: &FleetSettings,
+        event: &ChargerEvent,
+        report: &FaultReport,
+        facts: &mut Vec<Fact>,
+    ) {
+        let timing = self.time(settings, event, report.at, false);
+        let Some(connector) = self.connector_entry(settings, report.connector) else { return };
+        let faults = &mut connector.faults;
+        let known = faults.iter().position(|fault| {
+            fault.component == report.component && fault.variable == report.variable
+        });
+        match (known, report.active) {
+            (Some(index), true) => {
+                let is_repeat = faults[index].code == report.code;
+                faults[index] = report.clone();
+                if is_repeat {
+                    return;
+                }
+            }
+            (Some(index), false) => {
+                faults.remove(index);
+            }
+            (None, true) => {
+                if faults.len() >= settings.faults_max {
+                    return;
+                }
+                faults.push(report.clone());
+            }
+            (None, false) => return,
+        }
+        // A fault from the queue is no reason to act; that one went away may always be told.
+        if !(timing.historical && report.active) {
+            facts.push(Fact::FaultChanged(report.clone()));
+        }
+    }
+}
+
+/// Sets a status and what follows from it.
+fn set_status(connector: &mut ConnectorState, status: ConnectorStatus, since: UnixMs) {
+    let was = connector.status;
+    if was != status || connector.since.is_none() {
+        connector.since = Some(since);
+    }
+    connector.status = status;
+    if status.is_plugged() {
+        connector.plugged_at.get_or_insert(since);
+    } else if matches!(status, ConnectorStatus::Available | ConnectorStatus::Reserved) {
+        connector.plugged_at = None;
+        connector.power_w = None;
+        connector.soc_percent = None;
+    }
+    // Faulted, Unavailable and Unknown say nothing of the cable: what was known stays (G3 asks
+    // whether a car is plugged in while the connector is faulted).
+}
+
+/// The status of a 2.x charging state; `None` for those that are no more than plugged in.
+fn charging_status(charging_state: &str) -> Option<ConnectorStatus> {
+    match charging_state {
+        "Charging" => Some(ConnectorStatus::Charging),
+        "SuspendedEV" => Some(ConnectorStatus::SuspendedEv),
+        "SuspendedEVSE" => Some(ConnectorStatus::SuspendedEvse),
+        _ => None,
+    }
+}
+
+/// Whether two reports name the same error. The free text beside it may carry a temperature and
+/// change with every report.
+fn is_same_error(known: Option<&ErrorReport>, reported: Option<&ErrorReport>) -> bool {
+    match (known, reported) {
+        (None, None) => true,
+        (Some(known), Some(reported)) => {
+            known.code == reported.code
+                && known.vendor_code == reported.vendor_code
+                && known.vendor_id == reported.vendor_id
+        }
+        _ => false,
+    }
+}
+
+/// Whether two places are the same as far as both tell: an EVSE has one transaction at a time.
+pub(crate) fn is_same_evse(one: ConnectorRef, other: ConnectorRef) -> bool {
+    !one.is_charger() && one.evse == other.evse
+}

@@ -1,0 +1,54 @@
+//! The gateway with an intake that lets everybody in and keeps nothing: what the listener costs
+//! without the rest of the server. Compare with the simulator's `bare_server`:
+//! `cargo run --release -p mendpoint-gateway --example gateway_alone -- 127.0.0.1:9101`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use mendpoint_gateway::{
+    Admit, Admitted, Answer, BootStatus, Delivery, Gateway, GatewayEvent, GatewaySettings, Hello,
+    Intake,
+};
+use mendpoint_model::{ChargerKey, SiteKey, TransactionId};
+use tokio::sync::watch;
+
+/// Numbers chargers as they come.
+#[derive(Debug, Default)]
+struct Everybody {
+    count: AtomicU64,
+}
+
+impl Intake for Everybody {
+    async fn admit(&self, _hello: Hello) -> Admit {
+        let number = self.count.fetch_add(1, Ordering::Relaxed) + 1;
+        Admit::Accept(Admitted {
+            charger: ChargerKey(number as u32),
+            site: SiteKey(1),
+            boot: BootStatus::Accepted,
+            epoch: number,
+            heartbeat_interval_s: 300,
+            strict: false,
+        })
+    }
+
+    async fn deliver(&self, delivery: Delivery) {
+        if let Some(answer) = delivery.answer {
+            // The charger may be gone already.
+            let _ = answer.send(Answer { transaction: TransactionId(1), token_accepted: true });
+        }
+    }
+
+    fn note(&self, _event: GatewayEvent) {}
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let listen = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9101".to_owned()).parse()?;
+    let settings = GatewaySettings { listen, ..GatewaySettings::default() };
+    let intake = Arc::new(Everybody::default());
+    let gateway = Gateway::bind(settings, intake, &prometheus::Registry::new())?;
+    // Runs until it is killed: the sender stays.
+    let (_stop, stopped) = watch::channel(false);
+    gateway.run(stopped).await;
+    Ok(())
+}

@@ -1,0 +1,181 @@
+//! What the gateway needs from the rest of the program, and what it hands over.
+
+use std::net::SocketAddr;
+
+use mendpoint_model::{ChargerKey, EventKind, SiteKey, TransactionId, UnixMs};
+use mendpoint_ocpp::{BootStatus, Quirk};
+use smallvec::SmallVec;
+use tokio::sync::oneshot;
+
+/// Whoever knows the chargers and takes their messages.
+pub trait Intake: Send + Sync + 'static {
+    /// Decides, before the upgrade is answered, whether a charger may connect.
+    fn admit(&self, hello: Hello) -> impl Future<Output = Admit> + Send;
+
+    /// Takes what a charger said or was told. Waits while the receiving queue is full; meanwhile
+    /// nothing more is read from that charger, which is how it learns to slow down.
+    fn deliver(&self, delivery: Delivery) -> impl Future<Output = ()> + Send;
+
+    /// Learns of something for the security log. Cheap, never waits.
+    fn note(&self, event: GatewayEvent);
+}
+
+/// A charger at the door.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Hello {
+    /// The last segment of the path, percent-decoded (behaviour 14).
+    pub identity: String,
+    /// Name and password of a Basic `Authorization` header, split at the first colon, as bytes
+    /// (behaviour 16). `None`: no such header, or one that cannot be read.
+    pub credentials: Option<(Vec<u8>, Vec<u8>)>,
+    /// Where it comes from; the address a trusted proxy tells, where there is one.
+    pub remote: SocketAddr,
+    /// The sub-protocols it offers, in its order.
+    pub protocols: Vec<String>,
+    /// Whether the charger's own connection is encrypted.
+    pub tls: bool,
+}
+
+impl std::fmt::Debug for Hello {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hello")
+            .field("identity", &self.identity)
+            .field("credentials", &self.credentials.as_ref().map(|_| "(hidden)"))
+            .field("remote", &self.remote)
+            .field("protocols", &self.protocols)
+            .field("tls", &self.tls)
+            .finish()
+    }
+}
+
+/// Whether a charger may connect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Admit {
+    /// Yes.
+    Accept(Admitted),
+    /// No such charger: 404 (behaviour 12).
+    Unknown,
+    /// Wrong or missing credentials: 401 (behaviour 12).
+    Unauthorized,
+    /// Too many failures: 429.
+    TooMany {
+        /// When to come back, seconds.
+        retry_after_s: u32,
+    },
+    /// Cannot tell now: 503.
+    Unavailable,
+}
+
+/// What a session needs to know of its charger; nothing is looked up again after this.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admitted {
+    /// Its handle.
+    pub charger: ChargerKey,
+    /// Its site.
+    pub site: SiteKey,
+    /// What its boots are answered.
+    pub boot: BootStatus,
+    /// The number of this connection, larger for every newer one (behaviour 1).
+    pub epoch: u64,
+    /// The heartbeat interval to hand out, seconds.
+    pub heartbeat_interval_s: u32,
+    /// Whether payloads that break the schema are answered with an error.
+    pub strict: bool,
+}
+
+/// One thing that went over a connection, or happened to it.
+#[derive(Debug)]
+pub struct Delivery {
+    /// The charger.
+    pub charger: ChargerKey,
+    /// Its site.
+    pub site: SiteKey,
+    /// Its connection.
+    pub epoch: u64,
+    /// When it came, or was sent.
+    pub received_at: UnixMs,
+    /// The frame as received, if one was.
+    pub frame: Option<Box<str>>,
+    /// The answer or call that we wrote, for the frame log. The answer to a call that waits for
+    /// [`Delivery::answer`] comes in a delivery of its own once it has left.
+    pub sent: Option<Box<str>>,
+    /// What it means.
+    pub events: SmallVec<[EventKind; 2]>,
+    /// What was odd about it.
+    pub quirks: Vec<Quirk>,
+    /// Where to say that the answer may leave; dropped without a word, no answer is written and
+    /// the charger asks again (behaviour 72).
+    pub answer: Option<oneshot::Sender<Answer>>,
+}
+
+/// The leave to answer a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The transaction's number, where the message is about one.
+    pub transaction: TransactionId,
+    /// Whether the token presented is accepted.
+    pub token_accepted: bool,
+}
+
+/// Something for the security log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GatewayEvent {
+    /// A charger nobody knows.
+    UnknownCharger {
+        /// What it calls itself.
+        identity: String,
+        /// Where it comes from.
+        remote: SocketAddr,
+    },
+    /// Wrong or missing credentials.
+    LoginRefused {
+        /// What it calls itself.
+        identity: String,
+        /// Where it comes from.
+        remote: SocketAddr,
+        /// Whether it sent any.
+        had_credentials: bool,
+    },
+    /// Refused for trying too often.
+    TooManyAttempts {
+        /// What it calls itself.
+        identity: String,
+        /// Where it comes from.
+        remote: SocketAddr,
+    },
+    /// A request that is no upgrade a charger would send.
+    BadRequest {
+        /// Where it comes from.
+        remote: SocketAddr,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A known charger that speaks no version of ours (behaviour 12).
+    NoCommonProtocol {
+        /// The charger.
+        charger: ChargerKey,
+        /// Where it comes from.
+        remote: SocketAddr,
+        /// What it offered.
+        offered: Vec<String>,
+    },
+    /// A connection took the place of one that was still open. Two addresses taking turns are two
+    /// devices with one identity (behaviours 3 and 4).
+    Replaced {
+        /// The charger.
+        charger: ChargerKey,
+        /// The address of the connection that was closed.
+        old: SocketAddr,
+        /// The address of the connection that stays.
+        new: SocketAddr,
+    },
+    /// A frame that breaks the protocol.
+    ProtocolError {
+        /// The charger.
+        charger: ChargerKey,
+        /// Its connection.
+        epoch: u64,
+        /// What is wrong with it.
+        why: String,
+    },
+}

@@ -1,0 +1,220 @@
+//! What the charger asks: its calls, in their order, and our answers, in the same order.
+
+use mendpoint_model::{EventKind, TransactionId, UnixMs};
+use mendpoint_ocpp::{BadFrame, BootStatus, Frame, Reply, ReplyFacts};
+use smallvec::{SmallVec, smallvec};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::oneshot;
+
+use crate::clock;
+use crate::intake::{Answer, Delivery, Intake};
+use crate::metrics::Counted;
+
+use super::Session;
+use super::recent::{CallHash, Seen};
+
+/// A call that has not been answered on the wire.
+pub(super) enum Pending {
+    /// Its answer waits for leave: it must be on disk first (behaviour 60).
+    Waiting {
+        call: CallHash,
+        id: Box<str>,
+        reply: Reply,
+        answer: oneshot::Receiver<Answer>,
+        _counted: Counted,
+    },
+    /// Its answer is ready and waits for the ones before it.
+    Ready(Box<str>),
+}
+
+/// What an answer says when nobody has to be asked.
+const NOTHING_ASKED: Answer = Answer { transaction: TransactionId(0), token_accepted: true };
+
+impl<S, I> Session<S, I>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    I: Intake,
+{
+    pub(super) fn on_text(&mut self, text: &str) {
+        let received_at = self.gateway.clock.now();
+        match mendpoint_ocpp::read_frame(text) {
+            Ok(Frame::Call { id, action, payload }) => {
+                self.on_call(text, &id, &action, payload, received_at);
+            }
+            Ok(Frame::CallResult { id, payload }) => {
+                self.on_call_result(text, &id, payload, received_at);
+            }
+            Ok(Frame::CallError { id, code, description, .. }) => {
+                self.on_call_error(text, &id, &code, &description, received_at);
+            }
+            Ok(Frame::CallResultError { code, description, .. }) => {
+                // OCPP 2.1: it did not understand an answer of ours. Nothing to do but to say so.
+                self.note_protocol_error(format!("our answer was refused: {code} {description}"));
+                self.deliver_frame(text, None, received_at);
+            }
+            Ok(Frame::Send { action, payload, .. }) => {
+                // OCPP 2.1: a message without an answer.
+                self.gateway.metrics.message(&action);
+                let inbound = mendpoint_ocpp::decode(self.protocol, &action, payload, received_at);
+                let delivery = self.delivery(received_at);
+                self.deliver(Delivery {
+                    frame: Some(text.into()),
+                    events: inbound.events,
+                    quirks: inbound.quirks,
+                    ..delivery
+                });
+            }
+            Err(bad) => self.on_bad_frame(text, &bad, received_at),
+        }
+    }
+
+    /// Answers what the version says, or nothing; never closes (behaviours 33 and 35).
+    fn on_bad_frame(&mut self, text: &str, bad: &BadFrame, received_at: UnixMs) {
+        self.gateway.metrics.bad_frames.inc();
+        self.note_protocol_error(bad.why.clone());
+        let mut answer = String::new();
+        let sent = mendpoint_ocpp::write_bad_frame_answer(&mut answer, self.protocol, bad);
+        let sent = sent.then(|| {
+            self.answer(&answer);
+            answer.into_boxed_str()
+        });
+        self.deliver_frame(text, sent, received_at);
+    }
+
+    fn on_call(&mut self, text: &str, id: &str, action: &str, payload: &str, at: UnixMs) {
+        self.gateway.metrics.message(action);
+        let call = CallHash::of(id, text);
+        let repeated = match self.recent.look(call) {
+            Seen::New => false,
+            Seen::Repeated => true,
+            Seen::Answered(answer) => {
+                let answer: Box<str> = answer.into();
+                self.gateway.metrics.duplicates.inc();
+                self.answer(&answer);
+                return self.deliver_frame(text, Some(answer), at);
+            }
+        };
+        if repeated {
+            self.gateway.metrics.duplicates.inc();
+            if self.is_pending(call) {
+                // Its answer is on the way.
+                return self.deliver_frame(text, None, at);
+            }
+        }
+        let boot = self.mailbox.boot();
+        if action == "BootNotification" {
+            self.boot_seen = true;
+        } else if self.boot_seen && boot != BootStatus::Accepted {
+            let why = "the boot notification of this charger has not been accepted";
+            return self.answer_error(text, id, "SecurityError", why, at);
+        }
+        if self.strict
+            && let Err(error) = mendpoint_ocpp::check_strict(self.protocol, action, payload)
+        {
+            return self.answer_error(text, id, error.code, &error.description, at);
+        }
+
+        let inbound = mendpoint_ocpp::decode(self.protocol, action, payload, at);
+        let mut delivery = self.delivery(at);
+        delivery.frame = Some(text.into());
+        delivery.quirks = inbound.quirks;
+        // The same message twice is one event; that it was sent again is only a sign of life.
+        delivery.events = if repeated { alive() } else { inbound.events };
+        if inbound.reply.needs_answer() && !repeated {
+            let (leave, answer) = oneshot::channel();
+            delivery.answer = Some(leave);
+            let id = id.into();
+            let reply = inbound.reply;
+            self.pending.push_back(Pending::Waiting {
+                call,
+                id,
+                reply,
+                answer,
+                _counted: Counted::new(&self.gateway.metrics.answers_waiting),
+            });
+        } else {
+            let answer = self.write_reply(id, &inbound.reply, NOTHING_ASKED, at);
+            self.answer(&answer);
+            delivery.sent = Some(answer.into_boxed_str());
+        }
+        self.deliver(delivery);
+    }
+
+    /// The pipeline spoke about the first pending call.
+    pub(super) fn on_answer(&mut self, answer: Option<Answer>) {
+        let Some(Pending::Waiting { call, id, reply, .. }) = self.pending.pop_front() else {
+            return;
+        };
+        if let Some(answer) = answer {
+            let now = self.gateway.clock.now();
+            let text = self.write_reply(&id, &reply, answer, now);
+            self.write_text(&text);
+            if reply.is_durable() {
+                self.recent.answered(call, &text);
+            }
+            let delivery = self.delivery(now);
+            self.deliver(Delivery { sent: Some(text.into_boxed_str()), ..delivery });
+        } else {
+            // Nobody could take it in. An error would make the charger drop or block it
+            // (behaviour 72); silence makes it ask again.
+            self.recent.forget(call);
+        }
+        while let Some(Pending::Ready(text)) =
+            self.pending.pop_front_if(|next| matches!(next, Pending::Ready(_)))
+        {
+            self.write_text(&text);
+        }
+    }
+
+    fn is_pending(&self, wanted: CallHash) -> bool {
+        self.pending
+            .iter()
+            .any(|pending| matches!(pending, Pending::Waiting { call, .. } if *call == wanted))
+    }
+
+    /// Writes an answer, or queues it behind the ones that must go first (behaviour 27).
+    fn answer(&mut self, text: &str) {
+        if self.pending.is_empty() {
+            self.write_text(text);
+        } else {
+            self.pending.push_back(Pending::Ready(text.into()));
+        }
+    }
+
+    fn answer_error(&mut self, text: &str, id: &str, code: &str, description: &str, at: UnixMs) {
+        let mut answer = String::new();
+        mendpoint_ocpp::write_call_error(&mut answer, id, code, description);
+        self.answer(&answer);
+        self.deliver_frame(text, Some(answer.into_boxed_str()), at);
+    }
+
+    fn write_reply(&self, id: &str, reply: &Reply, answer: Answer, now: UnixMs) -> String {
+        let mut out = String::with_capacity(128);
+        clock::with_text(now, |text| {
+            let facts = ReplyFacts {
+                now: text,
+                boot: self.mailbox.boot(),
+                heartbeat_interval_s: self.heartbeat_interval_s,
+                transaction: answer.transaction,
+                token_accepted: answer.token_accepted,
+            };
+            mendpoint_ocpp::write_reply(&mut out, self.protocol, id, reply, &facts);
+        });
+        out
+    }
+
+    /// A frame that changes nothing but shows that the charger lives (behaviour 10).
+    pub(super) fn deliver_frame(&mut self, text: &str, sent: Option<Box<str>>, at: UnixMs) {
+        let delivery = self.delivery(at);
+        self.deliver(Delivery { frame: Some(text.into()), sent, events: alive(), ..delivery });
+    }
+
+    /// Calls not yet answered.
+    pub(super) fn owes_answers(&self) -> bool {
+        !self.pending.is_empty()
+    }
+}
+
+fn alive() -> SmallVec<[EventKind; 2]> {
+    smallvec![EventKind::Heartbeat]
+}

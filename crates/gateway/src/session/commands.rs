@@ -1,0 +1,174 @@
+//! What we ask: one call in flight (behaviour 24), the rest waits in the mailbox.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use mendpoint_model::{Command, CommandAnswered, CommandId, CommandOutcome, EventKind, UnixMs};
+use smallvec::{SmallVec, smallvec};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+
+use crate::intake::{Delivery, Intake};
+
+use super::Session;
+
+/// How many calls that timed out are remembered for a late answer (behaviour 29).
+const LATE_KEPT: usize = 8;
+
+/// Our calls on one connection.
+#[derive(Default)]
+pub(super) struct Commands {
+    in_flight: Option<Box<InFlight>>,
+    timed_out: VecDeque<Command>,
+}
+
+struct InFlight {
+    command: Command,
+    deadline: Instant,
+}
+
+impl Commands {
+    /// When the call in flight times out.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.in_flight.as_ref().map(|call| call.deadline)
+    }
+
+    /// The command an answer belongs to, and whether it comes late. Never another one's.
+    fn take(&mut self, id: &str) -> Option<(Command, bool)> {
+        if let Some(call) = self.in_flight.take_if(|call| &*call.command.id.0 == id) {
+            return Some((call.command, false));
+        }
+        let late = self.timed_out.iter().position(|command| &*command.id.0 == id)?;
+        self.timed_out.remove(late).map(|command| (command, true))
+    }
+}
+
+impl<S, I> Session<S, I>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    I: Intake,
+{
+    /// Sends the next command, if it is our turn: nothing of ours is in flight, and the charger
+    /// waits for no answer (behaviour 26).
+    pub(super) fn send_commands(&mut self) {
+        while self.commands.in_flight.is_none()
+            && !self.owes_answers()
+            && self.phase.is_open()
+            && self.ending.is_none()
+        {
+            let Some(command) = self.mailbox.pop() else { return };
+            let now = self.gateway.clock.now();
+            if command.not_after <= now {
+                self.gateway.metrics.commands_expired.inc();
+                self.tell_outcome(command.id, CommandOutcome::Expired, now);
+                continue;
+            }
+            match mendpoint_ocpp::encode_action(self.protocol, &command.action) {
+                Ok((action, payload)) => self.send_call(command, &action, &payload, now),
+                Err(reason) => {
+                    self.tell_outcome(command.id, CommandOutcome::Unsupported(reason), now);
+                }
+            }
+        }
+    }
+
+    fn send_call(&mut self, command: Command, action: &str, payload: &str, now: UnixMs) {
+        let mut text = String::with_capacity(payload.len() + action.len() + 48);
+        mendpoint_ocpp::write_call(&mut text, &command.id.0, action, payload);
+        self.write_text(&text);
+        self.gateway.metrics.calls_sent.inc();
+        // The time-out runs from here, not from when it was asked for (behaviour 29).
+        let timeout = Duration::from_millis(command.timeout_ms.max(0) as u64);
+        let deadline = Instant::now() + timeout;
+        self.commands.in_flight = Some(Box::new(InFlight { command, deadline }));
+        let delivery = self.delivery(now);
+        self.deliver(Delivery { sent: Some(text.into_boxed_str()), ..delivery });
+        self.arm_timer();
+    }
+
+    pub(super) fn on_call_result(&mut self, text: &str, id: &str, payload: &str, at: UnixMs) {
+        let Some((command, late)) = self.commands.take(id) else {
+            return self.on_strange_answer(text, id, at);
+        };
+        let (outcome, events) =
+            mendpoint_ocpp::read_answer(self.protocol, &command.action, payload);
+        self.deliver_answer(text, command.id, outcome, late, events, at);
+    }
+
+    pub(super) fn on_call_error(
+        &mut self,
+        text: &str,
+        id: &str,
+        code: &str,
+        description: &str,
+        at: UnixMs,
+    ) {
+        let Some((command, late)) = self.commands.take(id) else {
+            return self.on_strange_answer(text, id, at);
+        };
+        let outcome =
+            CommandOutcome::Refused { code: code.to_owned(), description: description.to_owned() };
+        self.deliver_answer(text, command.id, outcome, late, SmallVec::new(), at);
+    }
+
+    /// An answer to nothing we asked.
+    fn on_strange_answer(&mut self, text: &str, id: &str, at: UnixMs) {
+        let shown: String = id.chars().take(36).collect();
+        self.note_protocol_error(format!("an answer to a call we did not send: {shown}"));
+        self.deliver_frame(text, None, at);
+    }
+
+    fn deliver_answer(
+        &mut self,
+        text: &str,
+        command: CommandId,
+        outcome: CommandOutcome,
+        late: bool,
+        told: SmallVec<[EventKind; 1]>,
+        at: UnixMs,
+    ) {
+        if late {
+            self.gateway.metrics.late_answers.inc();
+        }
+        let answered = CommandAnswered { command, outcome, late };
+        let mut events: SmallVec<[EventKind; 2]> = smallvec![EventKind::CommandAnswered(answered)];
+        events.extend(told);
+        let delivery = self.delivery(at);
+        self.deliver(Delivery { frame: Some(text.into()), events, ..delivery });
+    }
+
+    /// What the clock says about our calls.
+    pub(super) fn on_command_timer(&mut self, now: Instant) {
+        let at = self.gateway.clock.now();
+        if let Some(call) = self.commands.in_flight.take_if(|call| now >= call.deadline) {
+            self.gateway.metrics.call_timeouts.inc();
+            self.tell_outcome(call.command.id.clone(), CommandOutcome::TimedOut, at);
+            if self.commands.timed_out.len() == LATE_KEPT {
+                self.commands.timed_out.pop_front();
+            }
+            self.commands.timed_out.push_back(call.command);
+        }
+        for command in self.mailbox.take_expired(at) {
+            self.gateway.metrics.commands_expired.inc();
+            self.tell_outcome(command.id, CommandOutcome::Expired, at);
+        }
+    }
+
+    /// The connection is over: everything that was asked gets its answer.
+    pub(super) fn abandon_commands(&mut self) {
+        let at = self.gateway.clock.now();
+        let in_flight = self.commands.in_flight.take().map(|call| call.command);
+        for command in in_flight.into_iter().chain(self.mailbox.end()) {
+            self.tell_outcome(command.id, CommandOutcome::NotConnected, at);
+        }
+    }
+
+    fn tell_outcome(&mut self, command: CommandId, outcome: CommandOutcome, at: UnixMs) {
+        let answered = CommandAnswered { command, outcome, late: false };
+        let delivery = self.delivery(at);
+        self.deliver(Delivery {
+            events: smallvec![EventKind::CommandAnswered(answered)],
+            ..delivery
+        });
+    }
+}

@@ -1,0 +1,262 @@
+//! A charger at one end of a pipe, a session at the other, and an intake that remembers.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use mendpoint_model::{
+    Action, ChargerKey, Command, CommandAnswered, CommandId, Disconnected, EventKind, Origin,
+    Protocol, SiteKey, TransactionId, UnixMs,
+};
+use mendpoint_ocpp::BootStatus;
+use tokio::io::DuplexStream;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::Role;
+
+use crate::address_book::Mailbox;
+use crate::clock::Clock;
+use crate::intake::{Admit, Admitted, Answer, Delivery, GatewayEvent, Hello, Intake};
+use crate::listener::Shared;
+use crate::metered::Metered;
+use crate::metrics::Metrics;
+use crate::session::{Session, SessionStart};
+use crate::{AddressBook, GatewaySettings};
+
+/// The charger of these tests.
+pub(super) const CHARGER: ChargerKey = ChargerKey(7);
+/// A transaction number to recognise.
+pub(super) const TRANSACTION: TransactionId = TransactionId(4_711);
+
+/// An intake that remembers everything and answers when it is told to.
+#[derive(Debug, Default)]
+pub(super) struct FakeIntake {
+    pub(super) hold_answers: bool,
+    deliveries: Mutex<Vec<Delivery>>,
+    held: Mutex<Vec<oneshot::Sender<Answer>>>,
+    pub(super) notes: Mutex<Vec<GatewayEvent>>,
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(super) const ANSWER: Answer = Answer { transaction: TRANSACTION, token_accepted: true };
+
+impl Intake for FakeIntake {
+    async fn admit(&self, _hello: Hello) -> Admit {
+        Admit::Unknown
+    }
+
+    async fn deliver(&self, mut delivery: Delivery) {
+        if let Some(answer) = delivery.answer.take() {
+            if self.hold_answers {
+                lock(&self.held).push(answer);
+            } else {
+                let _ = answer.send(ANSWER);
+            }
+        }
+        lock(&self.deliveries).push(delivery);
+    }
+
+    fn note(&self, event: GatewayEvent) {
+        lock(&self.notes).push(event);
+    }
+}
+
+impl FakeIntake {
+    /// Everything delivered, in words.
+    pub(super) fn told(&self) -> Vec<String> {
+        lock(&self.deliveries).iter().map(|it| format!("{:?}", it.events)).collect()
+    }
+}
+
+/// The pair.
+pub(super) struct Pair {
+    pub(super) charger: WebSocketStream<DuplexStream>,
+    pub(super) intake: Arc<FakeIntake>,
+    pub(super) shared: Arc<Shared<FakeIntake>>,
+    pub(super) mailbox: Arc<Mailbox>,
+    pub(super) session: JoinHandle<()>,
+    pub(super) task_bytes: usize,
+    commands: u32,
+}
+
+/// How a pair is to be.
+#[derive(Default)]
+pub(super) struct With {
+    pub(super) settings: GatewaySettings,
+    pub(super) hold_answers: bool,
+    pub(super) boot: BootStatus,
+    pub(super) strict: bool,
+    pub(super) pipe_bytes: Option<usize>,
+}
+
+impl Pair {
+    pub(super) async fn new() -> Self {
+        Self::with(With::default()).await
+    }
+
+    pub(super) async fn with(with: With) -> Self {
+        let (ours, theirs) = tokio::io::duplex(with.pipe_bytes.unwrap_or(64 << 10));
+        let intake =
+            Arc::new(FakeIntake { hold_answers: with.hold_answers, ..FakeIntake::default() });
+        let clock = Clock::Virtual(Instant::now());
+        let config = with.settings.websocket();
+        let queue_max = with.settings.command_queue_max;
+        let book = AddressBook::new();
+        let queue = book.metrics().clone();
+        let registry = prometheus::Registry::new();
+        let metrics = Metrics::new(&registry, &book).expect("a fresh registry");
+        let shared =
+            Arc::new(Shared::new(Arc::clone(&intake), with.settings, metrics, book, clock));
+        let remote: SocketAddr = "192.0.2.7:1234".parse().expect("an address");
+        let mailbox = Arc::new(Mailbox::new(1, remote, with.boot, queue_max, queue));
+        shared.book.register(CHARGER, &mailbox);
+        let admitted = Admitted {
+            charger: CHARGER,
+            site: SiteKey(1),
+            boot: with.boot,
+            epoch: 1,
+            heartbeat_interval_s: 300,
+            strict: with.strict,
+        };
+        let start = SessionStart {
+            admitted,
+            protocol: Protocol::V16,
+            replaced: false,
+            mailbox: Arc::clone(&mailbox),
+        };
+        let stream = Metered::new(ours);
+        let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
+        let (alive, _) = mpsc::channel(1);
+        let task = Session::new(socket, Arc::clone(&shared), start, alive).run();
+        let task_bytes = size_of_val(&task);
+        let session = tokio::spawn(task);
+        let charger = WebSocketStream::from_raw_socket(theirs, Role::Client, None).await;
+        Self { charger, intake, shared, mailbox, session, task_bytes, commands: 0 }
+    }
+
+    pub(super) async fn say(&mut self, text: &str) {
+        self.charger.send(Message::text(text)).await.expect("the session reads");
+    }
+
+    /// The next text; pings are answered on the way.
+    pub(super) async fn hear(&mut self) -> String {
+        loop {
+            match self.next().await {
+                Message::Text(text) => return text.to_string(),
+                Message::Ping(_) => {}
+                other => panic!("expected a text, got {other:?}"),
+            }
+        }
+    }
+
+    pub(super) async fn next(&mut self) -> Message {
+        let message = timeout(Duration::from_hours(1), self.charger.next()).await;
+        message.expect("within an hour").expect("still open").expect("no error")
+    }
+
+    /// That nothing comes for a second.
+    pub(super) async fn hear_nothing(&mut self) {
+        let heard = timeout(Duration::from_secs(1), self.charger.next()).await;
+        assert!(heard.is_err(), "expected silence, got {heard:?}");
+    }
+
+    /// The code and reason of the close that comes next.
+    pub(super) async fn hear_close(&mut self) -> (u16, String) {
+        loop {
+            match self.next().await {
+                Message::Close(frame) => {
+                    let frame = frame.expect("a close with a code");
+                    return (frame.code.into(), frame.reason.to_string());
+                }
+                Message::Ping(_) | Message::Text(_) => {}
+                other => panic!("expected a close, got {other:?}"),
+            }
+        }
+    }
+
+    /// Lets the session take in what it was sent.
+    pub(super) async fn settle(&self) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+
+    /// Releases the held answers, all of them.
+    pub(super) fn release(&self) {
+        for answer in lock(&self.intake.held).drain(..) {
+            let _ = answer.send(ANSWER);
+        }
+    }
+
+    /// Lets the first held answer go without a word.
+    pub(super) fn drop_answer(&self) {
+        lock(&self.intake.held).remove(0);
+    }
+
+    pub(super) fn held(&self) -> usize {
+        lock(&self.intake.held).len()
+    }
+
+    /// Queues a Reset and tells its id.
+    pub(super) fn command(&mut self) -> String {
+        self.command_of(Action::Reset { hard: false, evse: None })
+    }
+
+    pub(super) fn command_of(&mut self, action: Action) -> String {
+        self.commands += 1;
+        let id = format!("c{}", self.commands);
+        let now = self.shared.clock.now();
+        let command = Command {
+            id: CommandId(id.as_str().into()),
+            charger: CHARGER,
+            action,
+            origin: Origin::System,
+            created_at: now,
+            timeout_ms: 30_000,
+            not_after: now + 60_000,
+        };
+        self.shared.book.send(command).expect("the queue has room");
+        id
+    }
+
+    /// Everything delivered so far, as events, without the connect.
+    pub(super) fn events(&self) -> Vec<EventKind> {
+        let deliveries = lock(&self.intake.deliveries);
+        let all = deliveries.iter().flat_map(|delivery| delivery.events.iter());
+        all.filter(|event| !matches!(event, EventKind::Connected(_))).cloned().collect()
+    }
+
+    pub(super) fn outcomes(&self) -> Vec<CommandAnswered> {
+        self.events()
+            .into_iter()
+            .filter_map(|event| match event {
+                EventKind::CommandAnswered(answered) => Some(answered),
+                _ => None,
+            })
+            .collect()
+    }
+
+    pub(super) fn disconnected(&self) -> Option<Disconnected> {
+        self.events().into_iter().find_map(|event| match event {
+            EventKind::Disconnected(disconnected) => Some(disconnected),
+            _ => None,
+        })
+    }
+
+    /// What the frame log would hold: received and sent texts in the order of delivery.
+    pub(super) fn log(&self) -> Vec<(Option<String>, Option<String>)> {
+        lock(&self.intake.deliveries)
+            .iter()
+            .map(|it| (it.frame.as_deref().map(Into::into), it.sent.as_deref().map(Into::into)))
+            .collect()
+    }
+
+    pub(super) fn now(&self) -> UnixMs {
+        self.shared.clock.now()
+    }
+}

@@ -1,0 +1,196 @@
+//! What chargers ask, and what they are answered.
+
+use std::time::Duration;
+
+use futures_util::SinkExt;
+use mendpoint_model::EventKind;
+use mendpoint_ocpp::BootStatus;
+use tokio_tungstenite::tungstenite::Message;
+
+use super::kit::{Pair, With, lock};
+use crate::GatewaySettings;
+
+const START: &str = r#"[2,"s1","StartTransaction",{"connectorId":1,"idTag":"T","meterStart":0,"timestamp":"2026-09-21T14:13:20Z"}]"#;
+const STARTED: &str = r#""transactionId":4711"#;
+
+#[tokio::test(start_paused = true)]
+async fn a_heartbeat_is_answered_with_the_time() {
+    let mut pair = Pair::new().await;
+    pair.say(r#"[2,"h1","Heartbeat",{}]"#).await;
+    assert_eq!(pair.hear().await, r#"[3,"h1",{"currentTime":"2026-09-21T14:13:20Z"}]"#);
+    let log = pair.log();
+    let (received, sent) = log.last().expect("a delivery");
+    assert_eq!(received.as_deref(), Some(r#"[2,"h1","Heartbeat",{}]"#));
+    assert!(sent.as_deref().is_some_and(|sent| sent.contains("currentTime")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn b60_a_transaction_is_answered_only_with_leave_and_in_its_turn() {
+    let mut pair = Pair::with(With { hold_answers: true, ..With::default() }).await;
+    pair.say(START).await;
+    pair.say(r#"[2,"h1","Heartbeat",{}]"#).await;
+    pair.hear_nothing().await;
+    assert_eq!(pair.shared.metrics.answers_waiting.get(), 1);
+    // Both have been taken in, although the first is not answered.
+    assert!(pair.events().contains(&EventKind::Heartbeat));
+    pair.release();
+    assert!(pair.hear().await.contains(STARTED));
+    assert!(pair.hear().await.starts_with(r#"[3,"h1","#));
+    assert_eq!(pair.shared.metrics.answers_waiting.get(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn b27_a_charger_that_is_owed_too_much_is_not_read_further() {
+    let settings = GatewaySettings { pending_answers_max: 4, ..GatewaySettings::default() };
+    let mut pair = Pair::with(With { settings, hold_answers: true, ..With::default() }).await;
+    for number in 0..10 {
+        pair.say(&START.replace("s1", &format!("s{number}"))).await;
+    }
+    pair.settle().await;
+    assert_eq!(pair.held(), 4);
+    for _ in 0..10 {
+        pair.release();
+        pair.settle().await;
+    }
+    for number in 0..10 {
+        assert!(pair.hear().await.starts_with(&format!("[3,\"s{number}\",")));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn b31_a_repeated_start_gets_the_same_answer_and_is_taken_in_once() {
+    let mut pair = Pair::new().await;
+    pair.say(START).await;
+    let first = pair.hear().await;
+    pair.say(START).await;
+    assert_eq!(pair.hear().await, first);
+    let starts = pair.events().iter().filter(|event| **event != EventKind::Heartbeat).count();
+    assert_eq!(starts, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn b31_a_start_repeated_before_its_answer_is_answered_once() {
+    let mut pair = Pair::with(With { hold_answers: true, ..With::default() }).await;
+    pair.say(START).await;
+    pair.say(START).await;
+    pair.settle().await;
+    assert_eq!(pair.held(), 1);
+    pair.release();
+    assert!(pair.hear().await.contains(STARTED));
+    pair.hear_nothing().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn b72_without_leave_there_is_no_answer_and_the_repeat_is_taken_in_again() {
+    let mut pair = Pair::with(With { hold_answers: true, ..With::default() }).await;
+    pair.say(START).await;
+    pair.settle().await;
+    pair.drop_answer();
+    pair.hear_nothing().await;
+    pair.say(START).await;
+    pair.settle().await;
+    pair.release();
+    assert!(pair.hear().await.contains(STARTED));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repeated_status_is_answered_and_counts_once() {
+    let mut pair = Pair::new().await;
+    let status = r#"[2,"n1","StatusNotification",{"connectorId":1,"status":"Faulted"}]"#;
+    for _ in 0..2 {
+        pair.say(status).await;
+        assert_eq!(pair.hear().await, r#"[3,"n1",{}]"#);
+    }
+    let reports = pair.events().iter().filter(|event| **event != EventKind::Heartbeat).count();
+    assert_eq!(reports, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn b33_nonsense_never_closes_the_connection() {
+    let mut pair = Pair::new().await;
+    for nonsense in ["", "nonsense", "{}", "[]", "[9,\"x\"]", "[2", "[2,\"a\"]", "null"] {
+        pair.say(nonsense).await;
+    }
+    pair.say(r#"[2,"h1","Heartbeat",{}]"#).await;
+    loop {
+        let heard = pair.hear().await;
+        if heard.starts_with(r#"[3,"h1","#) {
+            break;
+        }
+        assert!(heard.starts_with("[4,"), "{heard}");
+    }
+    assert!(!lock(&pair.intake.notes).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn b36_a_binary_frame_is_refused_politely() {
+    let mut pair = Pair::new().await;
+    pair.charger.send(Message::binary(vec![1, 2])).await.expect("sends");
+    let (code, reason) = pair.hear_close().await;
+    assert_eq!(code, 1003);
+    assert!(reason.contains("text"), "{reason}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn b38_a_message_that_is_too_long_ends_it_with_the_reason() {
+    let settings = GatewaySettings { max_message_bytes: 2_000, ..GatewaySettings::default() };
+    let mut pair = Pair::with(With { settings, ..With::default() }).await;
+    pair.say(&format!(r#"[2,"d1","DataTransfer",{{"data":"{}"}}]"#, "x".repeat(3_000))).await;
+    assert_eq!(pair.hear_close().await.0, 1009);
+    pair.settle().await;
+    let reason = pair.disconnected().expect("has ended").reason;
+    assert!(reason.contains("at most 2000"), "{reason}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn b50_a_charger_not_let_in_is_gated_only_after_its_boot() {
+    let mut pair = Pair::with(With { boot: BootStatus::Pending, ..With::default() }).await;
+    let status = |number: u32| {
+        format!(r#"[2,"n{number}","StatusNotification",{{"connectorId":1,"status":"Available"}}]"#)
+    };
+    pair.say(&status(1)).await;
+    assert_eq!(pair.hear().await, r#"[3,"n1",{}]"#);
+    pair.say(r#"[2,"b1","BootNotification",{"chargePointVendor":"V","chargePointModel":"M"}]"#)
+        .await;
+    assert!(pair.hear().await.contains("Pending"));
+    pair.say(&status(2)).await;
+    assert!(pair.hear().await.starts_with(r#"[4,"n2","SecurityError""#));
+    // A person lets it in.
+    assert!(pair.shared.book.set_boot(super::kit::CHARGER, BootStatus::Accepted));
+    pair.say(&status(3)).await;
+    assert_eq!(pair.hear().await, r#"[3,"n3",{}]"#);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_strict_reading_refuses_what_breaks_the_schema() {
+    let strict = |strict| With { strict, ..With::default() };
+    let broken = r#"[2,"n1","StatusNotification",{"status":"Available"}]"#;
+    let mut pair = Pair::with(strict(true)).await;
+    pair.say(broken).await;
+    assert!(pair.hear().await.starts_with(r#"[4,"n1","#));
+    let mut pair = Pair::with(strict(false)).await;
+    pair.say(broken).await;
+    assert_eq!(pair.hear().await, r#"[3,"n1",{}]"#);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_is_a_small_task() {
+    let pair = Pair::new().await;
+    // Ten thousand of them idle: what a wait keeps alive must stay far below the read buffer.
+    assert!(pair.task_bytes <= 1_280, "{} bytes", pair.task_bytes);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_week_of_heartbeats_passes_on_one_connection() {
+    let mut pair = Pair::new().await;
+    for number in 0..7 * 24 * 12 {
+        pair.say(&format!(r#"[2,"{number}","Heartbeat",{{}}]"#)).await;
+        assert!(pair.hear().await.starts_with(&format!("[3,\"{number}\",")));
+        // Reading answers the pings that came meanwhile.
+        let quiet = tokio::time::timeout(Duration::from_mins(5), pair.next()).await;
+        if let Ok(message) = quiet {
+            assert!(message.is_ping(), "{message:?}");
+        }
+    }
+    assert_eq!(pair.disconnected(), None);
+}

@@ -1,0 +1,124 @@
+//! The gateway's settings.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use mendpoint_model::Protocol;
+use serde::{Deserialize, Serialize};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+
+use crate::GatewayError;
+
+/// How the listener behaves. Every limit is here, so that no queue and no buffer is without one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GatewaySettings {
+    /// The address to listen on.
+    pub listen: SocketAddr,
+    /// How long a connection may take from accept to the upgrade, milliseconds.
+    pub handshake_timeout_ms: u64,
+    /// How many connections may be in their handshake at once; more wait in the system's backlog.
+    pub handshakes_max: usize,
+    /// How many chargers may be connected at once. Checked after the charger is known, so that a
+    /// dead connection never keeps its own charger out (behaviour 5).
+    pub max_connections: usize,
+    /// The longest message taken from a charger, bytes (behaviour 38).
+    pub max_message_bytes: usize,
+    /// How many bytes may wait for a charger that does not read, before it is disconnected.
+    pub write_buffer_bytes_max: usize,
+    /// Time between our WebSocket pings, milliseconds; below 60 s, because some chargers drop a
+    /// socket that is silent longer (behaviour 8). 0 turns pings off.
+    pub ping_interval_ms: u64,
+    /// The version spoken with a charger that names no sub-protocol at all (behaviour 13); refused
+    /// when not set.
+    pub legacy_protocol: Option<Protocol>,
+    /// How many commands may wait for one charger, beside the one in flight (behaviour 24).
+    pub command_queue_max: usize,
+    /// How many calls of one charger may wait for their answer before no more are read from it.
+    pub pending_answers_max: usize,
+    /// How long sessions may take to end when the server stops, milliseconds.
+    pub drain_timeout_ms: u64,
+    /// Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed (behaviour 17).
+    pub trusted_proxies: Vec<IpAddr>,
+}
+
+impl Default for GatewaySettings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9000),
+            handshake_timeout_ms: 15_000,
+            handshakes_max: 1_024,
+            max_connections: 100_000,
+            max_message_bytes: 1 << 20,
+            write_buffer_bytes_max: 256 << 10,
+            ping_interval_ms: 45_000,
+            legacy_protocol: None,
+            command_queue_max: 16,
+            pending_answers_max: 32,
+            drain_timeout_ms: 10_000,
+            trusted_proxies: Vec::new(),
+        }
+    }
+}
+
+/// Read buffer of a connection, bytes: allocated at once for each, so small.
+const READ_BUFFER_BYTES: usize = 4 << 10;
+/// Answers collect up to this many bytes before they are written without being asked to.
+const WRITE_BUFFER_BYTES: usize = 4 << 10;
+
+impl GatewaySettings {
+    /// Refuses what cannot work, with a sentence that says what to change.
+    pub(crate) fn check(&self) -> Result<(), GatewayError> {
+        let wrong = |sentence: &str| Err(GatewayError::Settings(sentence.to_owned()));
+        if self.handshake_timeout_ms == 0 {
+            return wrong("handshake_timeout_ms must be at least 1; 15000 is usual");
+        }
+        if self.handshakes_max == 0 || self.max_connections == 0 {
+            return wrong("handshakes_max and max_connections must be at least 1");
+        }
+        if self.pending_answers_max == 0 || self.command_queue_max == 0 {
+            return wrong("pending_answers_max and command_queue_max must be at least 1");
+        }
+        if self.max_message_bytes < 1_024 {
+            return wrong("max_message_bytes must be at least 1024: boot messages need that much");
+        }
+        if self.write_buffer_bytes_max <= 2 * WRITE_BUFFER_BYTES {
+            return wrong("write_buffer_bytes_max must be more than 8192");
+        }
+        Ok(())
+    }
+
+    /// The time from accept to upgrade.
+    pub(crate) fn handshake_timeout(&self) -> Duration {
+        Duration::from_millis(self.handshake_timeout_ms)
+    }
+
+    /// Time between pings, if we ping at all.
+    pub(crate) fn ping_interval(&self) -> Option<Duration> {
+        (self.ping_interval_ms > 0).then(|| Duration::from_millis(self.ping_interval_ms))
+    }
+
+    /// The WebSocket limits. The library's own defaults are 64 MiB a message, an unlimited write
+    /// buffer and 128 KiB of read buffer allocated for every connection.
+    pub(crate) fn websocket(&self) -> WebSocketConfig {
+        WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER_BYTES)
+            .write_buffer_size(WRITE_BUFFER_BYTES)
+            .max_write_buffer_size(self.write_buffer_bytes_max)
+            .max_message_size(Some(self.max_message_bytes))
+            .max_frame_size(Some(self.max_message_bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_usable_and_nonsense_is_refused() {
+        GatewaySettings::default().check().expect("defaults work");
+        let settings = GatewaySettings { write_buffer_bytes_max: 100, ..Default::default() };
+        let said = settings.check().expect_err("too small").to_string();
+        assert!(said.contains("write_buffer_bytes_max"), "{said}");
+    }
+}

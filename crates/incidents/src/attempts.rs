@@ -1,0 +1,504 @@
+//! Charging attempts of one charger, and which of them failed (1.5, F1 to F6).
+//!
+//! An attempt is the first of: a token accepted, a remote start sent, a transaction begun. What is
+//! not a failure is as important as what is: refused cards, drivers who change their mind, full
+//! batteries and pauses by the power manager are none.
+
+use mendpoint_model::{
+    ChargerState, CommandId, CommandOutcome, ConnectorRef, ConnectorStatus, Fact, MINUTE_MS,
+    SECOND_MS, Transaction, TransactionId, UnixMs,
+};
+use smallvec::SmallVec;
+
+use crate::predicate::connector_state;
+use crate::verdict::Verdict;
+
+/// The energy that makes a session, Wh.
+pub(crate) const SESSION_WH: f64 = 100.0;
+/// F4: no energy after this time is a failure.
+pub(crate) const NO_ENERGY_MS: i64 = 300 * SECOND_MS;
+/// F6: a fault this soon after the start belongs to the attempt, even when that has ended.
+const FAULT_AFTER_START_MS: i64 = 60 * SECOND_MS;
+/// F5: our own reset or unlock explains an end for this long.
+const OURS_MS: i64 = 10 * MINUTE_MS;
+/// A transaction that began longer ago than this is history, not live (1.2).
+const LATE_MS: i64 = 300 * SECOND_MS;
+/// A driver who gave up and tries again within this time did not change their mind: it failed.
+const SECOND_TRY_MS: i64 = 5 * MINUTE_MS;
+/// The most attempts kept open on a charger.
+const OPEN_MAX: usize = 8;
+
+/// Why an attempt failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// F1: the charger refused a remote start, or did not answer it.
+    RemoteStartRefused,
+    /// F2: authorised and plugged in, and no transaction came.
+    NeverStarted,
+    /// F3: it ended at once without energy.
+    EndedAtOnce,
+    /// F4: it runs and delivers nothing.
+    NoEnergy,
+    /// F5: the charger broke it off.
+    BrokenOff,
+    /// F6: the connector became faulted.
+    Faulted,
+}
+
+impl Failure {
+    /// A few words for people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::RemoteStartRefused => "the charger refused the remote start",
+            Self::NeverStarted => "authorised and plugged in, but it never started",
+            Self::EndedAtOnce => "it ended within two minutes without energy",
+            Self::NoEnergy => "no energy after five minutes",
+            Self::BrokenOff => "the charger broke it off",
+            Self::Faulted => "the connector became faulted",
+        }
+    }
+}
+
+/// What became known of an attempt.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct AttemptNews {
+    pub(crate) connector: ConnectorRef,
+    pub(crate) id_token: Box<str>,
+    pub(crate) kind: NewsKind,
+}
+
+/// See [`AttemptNews`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum NewsKind {
+    /// It began, or ended without a verdict.
+    Seen,
+    Failed(Failure),
+    /// It delivered this many Wh, at least [`SESSION_WH`].
+    Succeeded(f64),
+}
+
+/// Durations an attempt is judged by, with the engine's pace.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AttemptTimes {
+    pub(crate) connection_timeout_ms: i64,
+    pub(crate) pace: f64,
+}
+
+impl AttemptTimes {
+    pub(crate) fn ms(self, ms: i64) -> i64 {
+        crate::duration::paced(ms, self.pace)
+    }
+
+    /// How long a charger may take from card and cable to a transaction (F2).
+    fn start_ms(self, charger: &ChargerState) -> i64 {
+        let told = ["ConnectionTimeOut", "TxCtrlr.EVConnectionTimeOut"].iter().find_map(|key| {
+            charger.configuration.get(*key)?.value.as_deref()?.trim().parse::<i64>().ok()
+        });
+        let timeout = told
+            .filter(|seconds| (1..=3_600).contains(seconds))
+            .map_or(self.connection_timeout_ms, |seconds| self.ms(seconds * SECOND_MS));
+        timeout + self.ms(MINUTE_MS)
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Attempt {
+    id_token: Box<str>,
+    connector: Option<ConnectorRef>,
+    began_at: UnixMs,
+    stage: Stage,
+    check_at: Option<UnixMs>,
+    failed: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Stage {
+    /// Wanted: a card was accepted, or a remote start was sent.
+    Wanted { remote: Option<CommandId> },
+    /// A transaction runs.
+    Running { id: TransactionId, metered: bool, paused: bool },
+    /// It ended without a verdict; a fault soon after its start still counts.
+    Ended,
+    /// The driver unplugged at once; a second try makes it a failure.
+    GaveUp,
+}
+
+/// When, where and by which times something is judged.
+#[derive(Clone, Copy)]
+struct Scene<'a> {
+    now: UnixMs,
+    charger: &'a ChargerState,
+    times: AttemptTimes,
+}
+
+/// The attempts of one charger.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AttemptLog {
+    attempts: SmallVec<[Attempt; 2]>,
+    /// When we last reset or unlocked it: then its broken sessions are our doing (F5).
+    ours_at: Option<UnixMs>,
+    /// When a token was last accepted (G2).
+    pub(crate) authorised_at: Option<UnixMs>,
+    pub(crate) armed: Option<UnixMs>,
+}
+
+impl AttemptLog {
+    /// When it wants to be looked at.
+    pub(crate) fn next_check(&self) -> Option<UnixMs> {
+        self.attempts.iter().filter_map(|attempt| attempt.check_at).min()
+    }
+
+    /// A reset or unlock of ours, or of a person, is on its way.
+    pub(crate) fn note_our_action(&mut self, now: UnixMs) {
+        self.ours_at = Some(now);
+    }
+
+    /// A remote start is on its way: an attempt.
+    pub(crate) fn note_remote_start(
+        &mut self,
+        now: UnixMs,
+        command: CommandId,
+        connector: Option<ConnectorRef>,
+        id_token: &str,
+        times: AttemptTimes,
+        charger: &ChargerState,
+    ) {
+        let stage = Stage::Wanted { remote: Some(command) };
+        let check_at = Some(now + times.start_ms(charger));
+        let id_token = id_token.into();
+        self.push(Attempt { id_token, connector, began_at: now, stage, check_at, failed: false });
+    }
+
+    /// The end of a command, which may have been a remote start (F1).
+    pub(crate) fn command_ended(
+        &mut self,
+        command: &CommandId,
+        outcome: &CommandOutcome,
+        charger: &ChargerState,
+        news: &mut Vec<AttemptNews>,
+    ) {
+        let found = self.attempts.iter().position(
+            |attempt| matches!(&attempt.stage, Stage::Wanted { remote: Some(id) } if id == command),
+        );
+        let Some(index) = found else { return };
+        if outcome.is_accepted() {
+            return;
+        }
+        let attempt = self.attempts.remove(index);
+        let was_sent = matches!(
+            outcome,
+            CommandOutcome::Answered { .. }
+                | CommandOutcome::Refused { .. }
+                | CommandOutcome::TimedOut
+        );
+        let connector = attempt.connector.or_else(|| free_plugged(charger));
+        let status =
+            connector.and_then(|at| connector_state(charger, at)).map(|state| state.status);
+        let was_ready =
+            matches!(status, Some(ConnectorStatus::Preparing | ConnectorStatus::Available));
+        if was_sent && was_ready {
+            news.push(attempt.news(NewsKind::Failed(Failure::RemoteStartRefused)));
+        }
+    }
+
+    /// Takes in what changed.
+    pub(crate) fn observe(
+        &mut self,
+        now: UnixMs,
+        fact: &Fact,
+        charger: &ChargerState,
+        times: AttemptTimes,
+        news: &mut Vec<AttemptNews>,
+    ) {
+        let scene = Scene { now, charger, times };
+        match fact {
+            Fact::Authorized { id_token, accepted: true, connector } => {
+                self.authorised_at = Some(now);
+                self.authorised(&scene, id_token, *connector, news);
+            }
+            Fact::TransactionOpened(transaction) => self.opened(&scene, transaction, news),
+            Fact::TransactionClosed { transaction, reason, ended_at, energy_wh, historical } => {
+                let verdict = Verdict { reason, ended_at: *ended_at, energy_wh: *energy_wh };
+                self.closed(&scene, transaction, &verdict, *historical, news);
+            }
+            Fact::Metered { connector, .. } => {
+                for attempt in &mut self.attempts {
+                    if attempt.connector == Some(*connector)
+                        && let Stage::Running { metered, .. } = &mut attempt.stage
+                    {
+                        *metered = true;
+                    }
+                }
+            }
+            Fact::StatusChanged { connector, to, historical: false, .. } => {
+                self.status(now, *connector, *to, times, news);
+            }
+            _ => {}
+        }
+    }
+
+    /// A second try of somebody who gave up: the first one failed.
+    fn second_try(&mut self, id_token: &str, news: &mut Vec<AttemptNews>) {
+        let given_up = self.attempts.iter().position(|attempt| {
+            matches!(attempt.stage, Stage::GaveUp)
+                && *attempt.id_token == *id_token
+                && !id_token.is_empty()
+        });
+        if let Some(index) = given_up {
+            let attempt = self.attempts.remove(index);
+            news.push(attempt.news(NewsKind::Failed(Failure::EndedAtOnce)));
+        }
+    }
+
+    fn authorised(
+        &mut self,
+        scene: &Scene<'_>,
+        id_token: &str,
+        connector: Option<ConnectorRef>,
+        news: &mut Vec<AttemptNews>,
+    ) {
+        let Scene { now, charger, times } = *scene;
+        // A card held up during one's own transaction ends it.
+        let ends = charger.transactions.iter().any(|tx| *tx.id_token == *id_token);
+        let same = self.attempts.iter().any(|attempt| {
+            *attempt.id_token == *id_token && matches!(attempt.stage, Stage::Wanted { .. })
+        });
+        if ends || same || !charger.link.connected {
+            return;
+        }
+        self.second_try(id_token, news);
+        let attempt = Attempt {
+            id_token: id_token.into(),
+            connector: connector.or_else(|| free_plugged(charger)),
+            began_at: now,
+            stage: Stage::Wanted { remote: None },
+            check_at: Some(now + times.start_ms(charger)),
+            failed: false,
+        };
+        news.push(attempt.news(NewsKind::Seen));
+        self.push(attempt);
+    }
+
+    fn opened(
+        &mut self,
+        scene: &Scene<'_>,
+        transaction: &Transaction,
+        news: &mut Vec<AttemptNews>,
+    ) {
+        let Scene { now, times, .. } = *scene;
+        let token = &transaction.id_token;
+        let wanted = self.attempts.iter().position(|attempt| {
+            matches!(attempt.stage, Stage::Wanted { .. })
+                && (attempt.id_token == *token
+                    || attempt.connector.is_some_and(|at| at == transaction.connector))
+        });
+        if let Some(index) = wanted {
+            self.attempts.remove(index);
+        }
+        if transaction.offline || now.since_ms(transaction.started_at) > LATE_MS {
+            return;
+        }
+        self.second_try(token, news);
+        let attempt = Attempt {
+            id_token: token.clone(),
+            connector: Some(transaction.connector),
+            began_at: now,
+            stage: Stage::Running { id: transaction.id, metered: false, paused: false },
+            check_at: Some(now + times.ms(NO_ENERGY_MS)),
+            failed: false,
+        };
+        news.push(attempt.news(NewsKind::Seen));
+        self.push(attempt);
+    }
+
+    fn closed(
+        &mut self,
+        scene: &Scene<'_>,
+        transaction: &Transaction,
+        verdict: &Verdict<'_>,
+        historical: bool,
+        news: &mut Vec<AttemptNews>,
+    ) {
+        let Scene { now, charger, times } = *scene;
+        let found = self.attempts.iter().position(
+            |attempt| matches!(attempt.stage, Stage::Running { id, .. } if id == transaction.id),
+        );
+        let Some(index) = found else { return };
+        let mut attempt = self.attempts.remove(index);
+        if historical {
+            return;
+        }
+        // Only what was running when we acted can have been ended by it.
+        let ours = self
+            .ours_at
+            .is_some_and(|at| at >= attempt.began_at && now.since_ms(at) <= times.ms(OURS_MS));
+        let paused = matches!(attempt.stage, Stage::Running { paused: true, .. })
+            || transaction.suspended_by_ev;
+        let plugged_at = connector_state(charger, transaction.connector)
+            .and_then(|state| state.plugged_at)
+            .unwrap_or(transaction.started_at);
+        let failure = verdict.failure(transaction, ours, paused, times);
+        if failure == Some(Failure::EndedAtOnce)
+            && verdict.changed_mind(transaction, plugged_at, times)
+        {
+            attempt.stage = Stage::GaveUp;
+            attempt.check_at = Some(now + times.ms(SECOND_TRY_MS));
+            news.push(attempt.news(NewsKind::Seen));
+            self.push(attempt);
+            return;
+        }
+        match failure {
+            Some(failure) if !attempt.failed => {
+                news.push(attempt.news(NewsKind::Failed(failure)));
+            }
+            None if verdict.energy_wh.is_some_and(|energy| energy >= SESSION_WH) => {
+                let energy = verdict.energy_wh.unwrap_or_default();
+                news.push(attempt.news(NewsKind::Succeeded(energy)));
+            }
+            _ => {
+                news.push(attempt.news(NewsKind::Seen));
+                let fault_until = attempt.began_at + times.ms(FAULT_AFTER_START_MS);
+                if !attempt.failed && now < fault_until {
+                    attempt.stage = Stage::Ended;
+                    attempt.check_at = Some(fault_until);
+                    self.push(attempt);
+                }
+            }
+        }
+    }
+
+    fn status(
+        &mut self,
+        now: UnixMs,
+        connector: ConnectorRef,
+        to: ConnectorStatus,
+        times: AttemptTimes,
+        news: &mut Vec<AttemptNews>,
+    ) {
+        for attempt in &mut self.attempts {
+            let here = connector.is_charger() || attempt.connector == Some(connector);
+            if !here {
+                continue;
+            }
+            match (&mut attempt.stage, to) {
+                (Stage::Running { paused, .. }, ConnectorStatus::SuspendedEvse) => *paused = true,
+                (Stage::Running { .. }, ConnectorStatus::Faulted) if !attempt.failed => {
+                    attempt.failed = true;
+                    news.push(attempt.news(NewsKind::Failed(Failure::Faulted)));
+                }
+                (Stage::Ended, ConnectorStatus::Faulted)
+                    if now.since_ms(attempt.began_at) <= times.ms(FAULT_AFTER_START_MS)
+                        && !attempt.failed =>
+                {
+                    attempt.failed = true;
+                    news.push(attempt.news(NewsKind::Failed(Failure::Faulted)));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Looks at what is due: F2 and F4, and what can be forgotten.
+    pub(crate) fn advance(
+        &mut self,
+        now: UnixMs,
+        charger: &ChargerState,
+        times: AttemptTimes,
+        news: &mut Vec<AttemptNews>,
+    ) {
+        for index in (0..self.attempts.len()).rev() {
+            if self.attempts[index].check_at.is_none_or(|at| at > now) {
+                continue;
+            }
+            self.attempts[index].check_at = None;
+            let keep = match self.attempts[index].stage {
+                Stage::Wanted { .. } => {
+                    self.check_wanted(index, &Scene { now, charger, times }, news)
+                }
+                Stage::Running { id, metered, paused } => {
+                    self.check_running(index, id, metered && !paused, charger, news);
+                    true
+                }
+                Stage::Ended | Stage::GaveUp => false,
+            };
+            if !keep {
+                self.attempts.remove(index);
+            }
+        }
+    }
+
+    /// F2. Says whether the attempt goes on.
+    fn check_wanted(
+        &mut self,
+        index: usize,
+        scene: &Scene<'_>,
+        news: &mut Vec<AttemptNews>,
+    ) -> bool {
+        let Scene { now, charger, times } = *scene;
+        let attempt = &mut self.attempts[index];
+        attempt.connector = attempt.connector.or_else(|| free_plugged(charger));
+        // Offline: the truth is unknown, so it is no failure.
+        let Some(connector) = attempt.connector.filter(|_| charger.link.connected) else {
+            return false;
+        };
+        let plugged_at = connector_state(charger, connector).and_then(|state| state.plugged_at);
+        let busy = charger.transactions.iter().any(|tx| tx.connector == connector);
+        let Some(plugged_at) = plugged_at.filter(|_| !busy) else { return false };
+        let due = attempt.began_at.max(plugged_at) + times.start_ms(charger);
+        if due > now {
+            attempt.check_at = Some(due);
+            return true;
+        }
+        news.push(attempt.news(NewsKind::Failed(Failure::NeverStarted)));
+        false
+    }
+
+    /// F4.
+    fn check_running(
+        &mut self,
+        index: usize,
+        id: TransactionId,
+        can_judge: bool,
+        charger: &ChargerState,
+        news: &mut Vec<AttemptNews>,
+    ) {
+        let attempt = &mut self.attempts[index];
+        let Some(tx) = charger.transactions.iter().find(|tx| tx.id == id) else { return };
+        let paused = connector_state(charger, tx.connector).is_some_and(|state| {
+            matches!(state.status, ConnectorStatus::SuspendedEvse | ConnectorStatus::SuspendedEv)
+        });
+        let is_wanted = !tx.id_token.is_empty() || tx.had_power;
+        let empty = tx.energy_wh().is_some_and(|energy| energy < SESSION_WH);
+        if can_judge && empty && is_wanted && !paused && !tx.suspended_by_ev && !attempt.failed {
+            attempt.failed = true;
+            news.push(attempt.news(NewsKind::Failed(Failure::NoEnergy)));
+        }
+    }
+
+    fn push(&mut self, attempt: Attempt) {
+        if self.attempts.len() == OPEN_MAX {
+            self.attempts.remove(0);
+        }
+        self.attempts.push(attempt);
+    }
+}
+
+impl Attempt {
+    fn news(&self, kind: NewsKind) -> AttemptNews {
+        AttemptNews {
+            connector: self.connector.unwrap_or(ConnectorRef::CHARGER),
+            id_token: self.id_token.clone(),
+            kind,
+        }
+    }
+}
+
+/// The one connector with a car and without a transaction, when there is exactly one.
+fn free_plugged(charger: &ChargerState) -> Option<ConnectorRef> {
+    let mut free = charger.connectors.iter().filter(|connector| {
+        connector.plugged_at.is_some()
+            && !charger.transactions.iter().any(|tx| tx.connector == connector.at)
+    });
+    let first = free.next()?;
+    free.next().is_none().then_some(first.at)
+}

@@ -1,0 +1,261 @@
+//! An incident as the engine holds it: what everybody sees, and what only the engine needs.
+
+use mendpoint_model::{
+    Actor, CommandId, ConnectorRef, Healing, Incident, IncidentId, Rung, SiteKey, Step, StepState,
+    TimelineEntry, UnixMs,
+};
+use smallvec::SmallVec;
+
+use crate::alert::Alert;
+use crate::attempts::AttemptLog;
+use crate::guardrail::ActionRecord;
+use crate::rule::Occurrence;
+use crate::signal::SignalLog;
+
+/// What the engine knows of a charger besides its state.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    pub(crate) site: SiteKey,
+    pub(crate) alerts: SmallVec<[Alert; 2]>,
+    pub(crate) signals: Option<Box<SignalLog>>,
+    pub(crate) attempts: Option<Box<AttemptLog>>,
+    pub(crate) cases: SmallVec<[IncidentId; 1]>,
+    /// Actions sent within the window of G4, oldest first.
+    pub(crate) actions: Vec<ActionRecord>,
+    /// When countable things last happened.
+    pub(crate) last: SmallVec<[(Occurrence, UnixMs); 2]>,
+}
+
+impl Watch {
+    /// Whether any message of this charger may change an incident.
+    pub(crate) fn is_hot(&self) -> bool {
+        !self.cases.is_empty()
+            || self.alerts.iter().any(|alert| !matches!(alert.phase, crate::alert::Phase::Pending))
+    }
+
+    pub(crate) fn alert(&self, rule: u16, at: ConnectorRef) -> Option<usize> {
+        self.alerts.iter().position(|alert| alert.rule == rule && alert.at == at)
+    }
+
+    pub(crate) fn last_at(&self, kind: Occurrence) -> Option<UnixMs> {
+        self.last.iter().find(|(of, _)| *of == kind).map(|(_, at)| *at)
+    }
+
+    pub(crate) fn note(&mut self, kind: Occurrence, at: UnixMs) {
+        match self.last.iter_mut().find(|(of, _)| *of == kind) {
+            Some((_, last)) => *last = at,
+            None => self.last.push((kind, at)),
+        }
+    }
+}
+
+/// An incident and what the engine needs to go on with it.
+#[derive(Debug)]
+pub(crate) struct Case {
+    pub(crate) incident: Incident,
+    /// The rule's place in the program; `None` for reports of people and for rules that are gone.
+    pub(crate) rule: Option<u16>,
+    /// When a person is asked, if nothing changes.
+    pub(crate) escalate_at: Option<UnixMs>,
+    /// A ticket was asked for.
+    pub(crate) ticket_asked: bool,
+    /// Reopened by a failed charge: the condition of the rule need not hold.
+    pub(crate) by_attempt: bool,
+    pub(crate) snoozed_until: Option<UnixMs>,
+    /// When it became recovered, not yet proven.
+    pub(crate) recovered_at: Option<UnixMs>,
+    pub(crate) run: Run,
+    /// How many status lines its history has: a flapping charger must not fill the disk.
+    pub(crate) status_lines: u32,
+    pub(crate) armed: Option<UnixMs>,
+}
+
+/// What healing needs to know besides the steps.
+#[derive(Debug, Default)]
+pub(crate) struct Run {
+    /// Whether steps may be begun.
+    pub(crate) active: bool,
+    /// The next place on the ladder.
+    pub(crate) position: usize,
+    /// A person approved the waiting step (G10).
+    pub(crate) approved: bool,
+    /// When the newest command was sent.
+    pub(crate) sent_at: Option<UnixMs>,
+    /// When a stuck transaction was asked to stop for the waiting step (G1).
+    pub(crate) freed_at: Option<UnixMs>,
+    /// When the charger came back after the step.
+    pub(crate) back_at: Option<UnixMs>,
+    /// When a status of the subject came after the step.
+    pub(crate) status_at: Option<UnixMs>,
+    /// Since when the condition stays away.
+    pub(crate) healthy_since: Option<UnixMs>,
+    /// A charge failed after the step.
+    pub(crate) failed_since: bool,
+    /// When the step's watch began anew: at a start of ours, the charger's own restart is ours.
+    pub(crate) watched_from: Option<UnixMs>,
+    /// When switching a connector on again may be tried again (L3).
+    pub(crate) debt_at: Option<UnixMs>,
+}
+
+impl Run {
+    /// Forgets what belonged to the step before.
+    pub(crate) fn begin_step(&mut self) {
+        *self = Self { active: self.active, position: self.position, ..Self::default() };
+    }
+}
+
+impl Run {
+    /// Begins to watch the effect of a command that is about to be sent.
+    pub(crate) fn begin_watch(&mut self) {
+        self.back_at = None;
+        self.status_at = None;
+        self.healthy_since = None;
+        self.failed_since = false;
+        self.watched_from = None;
+    }
+}
+
+impl Case {
+    pub(crate) fn new(incident: Incident, rule: Option<u16>) -> Self {
+        Self {
+            incident,
+            rule,
+            escalate_at: None,
+            ticket_asked: false,
+            by_attempt: false,
+            snoozed_until: None,
+            recovered_at: None,
+            run: Run::default(),
+            status_lines: 0,
+            armed: None,
+        }
+    }
+
+    /// The step under way, if any.
+    pub(crate) fn step(&self) -> Option<&Step> {
+        self.incident.healing.as_ref()?.steps.last().filter(|step| !step.state.is_over())
+    }
+
+    pub(crate) fn step_mut(&mut self) -> Option<&mut Step> {
+        self.incident.healing.as_mut()?.steps.last_mut().filter(|step| !step.state.is_over())
+    }
+
+    pub(crate) fn steps(&self) -> &[Step] {
+        self.incident.healing.as_ref().map_or(&[], |healing| &healing.steps)
+    }
+
+    pub(crate) fn healing(&self) -> Option<&Healing> {
+        self.incident.healing.as_ref()
+    }
+
+    /// Whether a command is on its way or its effect is being watched.
+    pub(crate) fn is_acting(&self) -> bool {
+        self.step().is_some_and(|step| {
+            step.rung != Rung::L0 && matches!(step.state, StepState::Sent | StepState::Verifying)
+        })
+    }
+
+    /// Whether an action that disturbs is under way (G4, G5).
+    pub(crate) fn is_disturbing(&self) -> bool {
+        self.is_acting() && self.step().is_some_and(|step| crate::guardrail::acts(step.rung))
+    }
+
+    /// The last rung that was really tried and may have cured it.
+    pub(crate) fn cure(&self) -> Option<Rung> {
+        self.steps()
+            .iter()
+            .rev()
+            .find(|step| {
+                !matches!(step.rung, Rung::Q | Rung::L0)
+                    && matches!(
+                        step.state,
+                        StepState::Fixed | StepState::NotFixed | StepState::Unknown
+                    )
+            })
+            .map(|step| step.rung)
+    }
+
+    /// Whether the connector is kept out of service by us.
+    pub(crate) fn is_quarantined(&self) -> bool {
+        self.steps()
+            .iter()
+            .any(|step| step.rung == Rung::Q && matches!(step.state, StepState::Fixed))
+    }
+}
+
+/// A line of history being written.
+pub(crate) struct Line {
+    pub(crate) kind: &'static str,
+    pub(crate) actor: Actor,
+    pub(crate) title: String,
+    pub(crate) text: String,
+    pub(crate) command: Option<CommandId>,
+    pub(crate) rung: Option<Rung>,
+}
+
+impl Line {
+    pub(crate) fn new(kind: &'static str, title: impl Into<String>) -> Self {
+        Self {
+            kind,
+            actor: Actor::Engine,
+            title: title.into(),
+            text: String::new(),
+            command: None,
+            rung: None,
+        }
+    }
+
+    pub(crate) fn text(mut self, text: impl Into<String>) -> Self {
+        self.text = text.into();
+        self
+    }
+
+    pub(crate) fn by(mut self, actor: Actor) -> Self {
+        self.actor = actor;
+        self
+    }
+
+    pub(crate) fn rung(mut self, rung: Rung) -> Self {
+        self.rung = Some(rung);
+        self
+    }
+
+    pub(crate) fn command(mut self, command: CommandId) -> Self {
+        self.command = Some(command);
+        self
+    }
+
+    pub(crate) fn entry(self, incident: IncidentId, at: UnixMs, frame: u64) -> TimelineEntry {
+        TimelineEntry {
+            incident,
+            at,
+            actor: self.actor,
+            kind: self.kind.to_owned(),
+            title: self.title,
+            text: self.text,
+            frame,
+            command: self.command,
+            rung: self.rung,
+        }
+    }
+}
+
+/// What counts as one thing over time: a rule, a subject and a code.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Fingerprint {
+    pub(crate) rule: String,
+    pub(crate) charger: mendpoint_model::ChargerKey,
+    pub(crate) connector: ConnectorRef,
+    pub(crate) code: String,
+}
+
+impl Fingerprint {
+    pub(crate) fn of(incident: &Incident) -> Self {
+        Self {
+            rule: incident.rule.clone(),
+            charger: incident.charger,
+            connector: incident.connector,
+            code: incident.code.clone(),
+        }
+    }
+}

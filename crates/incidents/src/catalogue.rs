@@ -1,0 +1,85 @@
+//! All rules and playbooks together, compiled.
+
+use std::sync::Arc;
+
+use crate::parse::parse_rule;
+use crate::playbook::{Playbook, parse_playbook};
+use crate::problem::{Problem, Reader, suggestion};
+use crate::rule::Rule;
+
+/// The compiled rules and playbooks. Immutable: a change makes a new one.
+#[derive(Clone, Debug, Default)]
+pub struct Catalogue {
+    rules: Vec<Arc<Rule>>,
+    playbooks: Vec<Arc<Playbook>>,
+}
+
+impl Catalogue {
+    /// Compiles rule and playbook files, given as name and text. The order of the files does not
+    /// matter: everything is sorted by id.
+    ///
+    /// # Errors
+    /// Every mistake in every file, with its place.
+    pub fn parse(
+        rules: &[(String, String)],
+        playbooks: &[(String, String)],
+    ) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let mut catalogue = Self::default();
+        for (file, text) in playbooks {
+            let mut reader = Reader::new(file, text);
+            if let Some(playbook) = parse_playbook(&mut reader) {
+                if catalogue.playbook(&playbook.id).is_some() {
+                    reader.refuse(0, format!("there are two playbooks \"{}\"", playbook.id));
+                }
+                catalogue.playbooks.push(Arc::new(playbook));
+            }
+            problems.append(&mut reader.problems);
+        }
+        for (file, text) in rules {
+            let mut reader = Reader::new(file, text);
+            if let Some(rule) = parse_rule(&mut reader) {
+                if catalogue.rule(&rule.id).is_some() {
+                    reader.refuse(0, format!("there are two rules {}", rule.id));
+                }
+                if let Some(id) = &rule.playbook
+                    && catalogue.playbook(id).is_none()
+                {
+                    let names: Vec<_> =
+                        catalogue.playbooks.iter().map(|playbook| playbook.id.as_str()).collect();
+                    let at = text.find("\nplaybook").map_or(0, |at| at + 1);
+                    reader
+                        .refuse(at, format!("unknown playbook \"{id}\"{}", suggestion(id, &names)));
+                }
+                catalogue.rules.push(Arc::new(rule));
+            }
+            problems.append(&mut reader.problems);
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        catalogue.rules.sort_by(|a, b| a.id.cmp(&b.id));
+        catalogue.playbooks.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(catalogue)
+    }
+
+    /// The rules, by id.
+    pub fn rules(&self) -> &[Arc<Rule>] {
+        &self.rules
+    }
+
+    /// The playbooks, by id.
+    pub fn playbooks(&self) -> &[Arc<Playbook>] {
+        &self.playbooks
+    }
+
+    /// A rule.
+    pub fn rule(&self, id: &str) -> Option<&Arc<Rule>> {
+        self.rules.iter().find(|rule| rule.id == id)
+    }
+
+    /// A playbook.
+    pub fn playbook(&self, id: &str) -> Option<&Arc<Playbook>> {
+        self.playbooks.iter().find(|playbook| playbook.id == id)
+    }
+}

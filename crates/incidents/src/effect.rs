@@ -1,0 +1,67 @@
+//! What the engine wants done. The order counts: a command comes after the entries that say why.
+
+use mendpoint_model::{
+    ChargerKey, Command, ConnectorRef, Incident, IncidentId, Priority, SiteKey, TicketId,
+    TimelineEntry, UnixMs,
+};
+
+/// One thing to be done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// The incident as it is now, to be written over what was known of it.
+    Incident(Box<Incident>),
+    /// A line of an incident's history.
+    Timeline(TimelineEntry),
+    /// A command to a charger. It may leave only when everything before it is on disk (G11).
+    Send(Command),
+    /// A person is asked. Opening the same incident's ticket twice must give one ticket: after a
+    /// restart the engine asks again when it does not know the answer.
+    OpenTicket(TicketRequest),
+    /// The charger itself shows something about a ticket's repair.
+    TicketEvidence {
+        /// Which ticket.
+        ticket: TicketId,
+        /// Of which incident.
+        incident: IncidentId,
+        /// What it shows.
+        kind: Evidence,
+        /// When.
+        at: UnixMs,
+        /// In a sentence.
+        text: String,
+    },
+    /// The charger's connection is to be dropped, so that it connects anew.
+    CloseSocket(ChargerKey),
+}
+
+/// What a charger shows about its repair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// The condition is gone; no session has proved it yet.
+    Recovered,
+    /// It is gone, and proved.
+    Proven,
+    /// It came back.
+    FaultReturned,
+}
+
+/// What a ticket is opened with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TicketRequest {
+    /// The incident.
+    pub incident: IncidentId,
+    /// Its charger.
+    pub charger: ChargerKey,
+    /// Its site: the ticket goes to whom the site is bound to.
+    pub site: SiteKey,
+    /// The connector, or the whole charger.
+    pub connector: ConnectorRef,
+    /// How urgent.
+    pub priority: Priority,
+    /// What is wrong, in a line.
+    pub title: String,
+    /// What happened, in sentences.
+    pub description: String,
+    /// What was tried, a line a step.
+    pub tried: Vec<String>,
+}

@@ -1,0 +1,335 @@
+//! The engine: one per shard, a pure state machine.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use mendpoint_model::{
+    ChargerEvent, ChargerKey, ChargerState, Chargers, Command, ConnectorRef, FrameSeq, HealMode,
+    Incident, IncidentId, IncidentState, SiteKey, TimelineEntry, UnixMs,
+};
+use rustc_hash::FxHashMap;
+
+use crate::attempts::AttemptTimes;
+use crate::case::{Case, Fingerprint, Line, Watch};
+use crate::catalogue::Catalogue;
+use crate::effect::Effect;
+use crate::predicate::Subject;
+use crate::program::Program;
+use crate::request::KillScope;
+use crate::settings::{EngineSettings, IdSequence};
+use crate::timers::{Timer, Timers};
+
+/// What one call of the engine goes by.
+pub(crate) struct Cx<'a> {
+    pub(crate) now: UnixMs,
+    pub(crate) fleet: &'a dyn Chargers,
+    /// The frame that is evidence for what is decided now; 0 for none.
+    pub(crate) frame: FrameSeq,
+    /// The charger the frame came from.
+    pub(crate) from: Option<ChargerKey>,
+}
+
+/// What an open incident makes of a charger's cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Overlay {
+    /// Works, with a warning.
+    Degraded,
+    /// Broken.
+    Faulted,
+    /// Being repaired.
+    Healing,
+}
+
+/// Finds what is wrong, repairs what can be repaired from afar, and hands over the rest.
+///
+/// It owns no clock, no socket and no database: events and moments come in, effects go out. The
+/// same input gives the same effects, byte for byte.
+#[derive(Debug)]
+pub struct Engine {
+    pub(crate) settings: EngineSettings,
+    pub(crate) program: Arc<Program>,
+    pub(crate) ids: IdSequence,
+    pub(crate) watches: FxHashMap<ChargerKey, Watch>,
+    pub(crate) cases: BTreeMap<IncidentId, Case>,
+    /// The newest incident of each fingerprint that is over.
+    pub(crate) last: FxHashMap<Fingerprint, IncidentId>,
+    pub(crate) timers: Timers,
+    pub(crate) switches: BTreeSet<KillScope>,
+    /// Before this moment silence counts for nothing (startup grace).
+    pub(crate) grace_until: UnixMs,
+    /// Incidents to be written when the call ends.
+    pub(crate) dirty: BTreeSet<IncidentId>,
+    pub(crate) lines: Vec<TimelineEntry>,
+    /// What comes after incidents and lines: commands, tickets.
+    pub(crate) tail: Vec<Effect>,
+}
+
+impl Engine {
+    /// An engine that knows of no charger and no incident yet.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "callers share one catalogue and give every engine its own settings"
+    )]
+    pub fn new(catalogue: Arc<Catalogue>, settings: EngineSettings, ids: IdSequence) -> Self {
+        let settings = settings.scaled();
+        let program = Arc::new(Program::new(&catalogue, &settings));
+        Self {
+            settings,
+            program,
+            ids,
+            watches: FxHashMap::default(),
+            cases: BTreeMap::new(),
+            last: FxHashMap::default(),
+            timers: Timers::default(),
+            switches: BTreeSet::new(),
+            grace_until: UnixMs(i64::MIN),
+            dirty: BTreeSet::new(),
+            lines: Vec::new(),
+            tail: Vec::new(),
+        }
+    }
+
+    /// Takes in one event, after the fleet did, with the facts the fleet drew from it.
+    pub fn handle(
+        &mut self,
+        now: UnixMs,
+        event: &ChargerEvent,
+        facts: &[mendpoint_model::Fact],
+        fleet: &dyn Chargers,
+        out: &mut Vec<Effect>,
+    ) {
+        let cx = Cx { now, fleet, frame: event.frame, from: Some(event.charger) };
+        self.take_in(&cx, event, facts);
+        self.run_due(&cx);
+        self.flush(now, out);
+    }
+
+    /// Does what is due by now.
+    pub fn advance(&mut self, now: UnixMs, fleet: &dyn Chargers, out: &mut Vec<Effect>) {
+        let cx = Cx { now, fleet, frame: 0, from: None };
+        self.run_due(&cx);
+        self.flush(now, out);
+    }
+
+    /// When [`Engine::advance`] is next needed, if nothing comes in before.
+    pub fn next_deadline(&self) -> Option<UnixMs> {
+        self.timers.next()
+    }
+
+    /// A charger exists: from now on its silence is seen. For chargers that are restored or
+    /// registered; those that send something are known by that.
+    pub fn watch(
+        &mut self,
+        now: UnixMs,
+        charger: ChargerKey,
+        fleet: &dyn Chargers,
+        out: &mut Vec<Effect>,
+    ) {
+        let cx = Cx { now, fleet, frame: 0, from: None };
+        if let Some(state) = fleet.charger(charger) {
+            self.watches.entry(charger).or_default().site = state.site;
+            self.evaluate_all(&cx, charger, None, crate::predicate::Inputs(u8::MAX));
+        }
+        self.flush(now, out);
+    }
+
+    /// A charger is gone from the register: its incidents are no longer worked on.
+    pub fn forget(&mut self, charger: ChargerKey) {
+        if let Some(watch) = self.watches.remove(&charger) {
+            for id in watch.cases {
+                self.cases.remove(&id);
+            }
+        }
+    }
+
+    /// A command of a person or of the program is on its way: remote starts are attempts (1.5 F1),
+    /// resets and unlocks explain broken sessions (F5).
+    pub fn note_command(&mut self, now: UnixMs, command: &Command, fleet: &dyn Chargers) {
+        use mendpoint_model::Action;
+        let times = self.attempt_times();
+        let Some(charger) = fleet.charger(command.charger) else { return };
+        let watch = self.watches.entry(command.charger).or_default();
+        watch.site = charger.site;
+        let log = watch.attempts.get_or_insert_default();
+        match &command.action {
+            Action::RemoteStart { connector, id_token } => {
+                let id = command.id.clone();
+                log.note_remote_start(now, id, *connector, id_token, times, charger);
+            }
+            Action::Reset { .. } | Action::Unlock { .. } | Action::SetAvailability { .. } => {
+                log.note_our_action(now);
+            }
+            _ => return,
+        }
+        self.arm_attempts(command.charger);
+    }
+
+    /// Takes other rules. What fires goes on under the rule of the same id; what only might have
+    /// fired begins anew; incidents whose rule is gone are resolved. What follows from it comes out
+    /// with the next call.
+    pub fn set_catalogue(&mut self, now: UnixMs, catalogue: &Catalogue, fleet: &dyn Chargers) {
+        let old =
+            std::mem::replace(&mut self.program, Arc::new(Program::new(catalogue, &self.settings)));
+        let new_place = |place: u16| self.program.place(&old.rules[usize::from(place)].id);
+        for watch in self.watches.values_mut() {
+            watch.alerts.retain(|alert| match (alert.incident(), new_place(alert.rule)) {
+                (Some(_), Some(place)) => {
+                    let clears = self.program.rules[usize::from(place)].clears.len();
+                    alert.rule = place;
+                    alert.clear_since = smallvec::smallvec![None; clears];
+                    alert.clear_counts = smallvec::smallvec![0; clears];
+                    alert.armed = None;
+                    true
+                }
+                _ => false,
+            });
+        }
+        for case in self.cases.values_mut() {
+            case.rule = self.program.place(&case.incident.rule);
+        }
+        let cx = Cx { now, fleet, frame: 0, from: None };
+        let orphans: Vec<IncidentId> = self
+            .cases
+            .values()
+            .filter(|case| case.rule.is_none() && !case.incident.state.is_over())
+            .filter(|case| case.incident.source == mendpoint_model::Source::System)
+            .map(|case| case.incident.id)
+            .collect();
+        for id in orphans {
+            let actor = mendpoint_model::Actor::Engine;
+            self.resolve(&cx, id, "Its rule was taken away", &actor, false);
+        }
+        let mut keys: Vec<_> = self.watches.keys().copied().collect();
+        keys.sort_unstable();
+        for key in keys {
+            self.evaluate_all(&cx, key, None, crate::predicate::Inputs(u8::MAX));
+        }
+    }
+
+    /// The incidents that are not over, by number.
+    pub fn open(&self) -> impl Iterator<Item = &Incident> {
+        self.cases.values().map(|case| &case.incident).filter(|incident| !incident.state.is_over())
+    }
+
+    /// An incident that is not over, or not long ago was.
+    pub fn incident(&self, id: IncidentId) -> Option<&Incident> {
+        self.cases.get(&id).map(|case| &case.incident)
+    }
+
+    /// What the open incidents of a charger make of its cell.
+    pub fn overlay(&self, charger: ChargerKey) -> Option<Overlay> {
+        let watch = self.watches.get(&charger)?;
+        let cases = watch.cases.iter().filter_map(|id| self.cases.get(id));
+        cases
+            .filter_map(|case| match case.incident.state {
+                IncidentState::Resolved
+                | IncidentState::Closed
+                | IncidentState::RecoveredUnproven => None,
+                IncidentState::Healing | IncidentState::Verifying => Some(Overlay::Healing),
+                _ if case.incident.severity <= 4 => Some(Overlay::Faulted),
+                _ => Some(Overlay::Degraded),
+            })
+            .max()
+    }
+
+    /// Where healing is switched off (G11).
+    pub fn kill_switches(&self) -> impl Iterator<Item = &KillScope> {
+        self.switches.iter()
+    }
+
+    // What the other modules share.
+
+    pub(crate) fn subject<'a>(
+        &'a self,
+        cx: &Cx<'_>,
+        charger: &'a ChargerState,
+        at: ConnectorRef,
+    ) -> Subject<'a> {
+        let signals = self.watches.get(&charger.key).and_then(|watch| watch.signals.as_deref());
+        Subject::new(cx.now, charger, at, signals)
+    }
+
+    /// Writes a line of history; the incident itself is written too.
+    pub(crate) fn say(&mut self, cx: &Cx<'_>, id: IncidentId, line: Line) {
+        let of = self.cases.get(&id).map(|case| case.incident.charger);
+        let frame = if of.is_some() && of == cx.from { cx.frame } else { 0 };
+        self.lines.push(line.entry(id, cx.now, frame));
+        self.dirty.insert(id);
+    }
+
+    /// Hands out what the call decided: incidents, lines, then commands and tickets.
+    pub(crate) fn flush(&mut self, now: UnixMs, out: &mut Vec<Effect>) {
+        for id in std::mem::take(&mut self.dirty) {
+            if let Some(case) = self.cases.get_mut(&id) {
+                case.incident.updated_at = now;
+                out.push(Effect::Incident(Box::new(case.incident.clone())));
+            }
+        }
+        out.extend(self.lines.drain(..).map(Effect::Timeline));
+        out.append(&mut self.tail);
+    }
+
+    pub(crate) fn run_due(&mut self, cx: &Cx<'_>) {
+        while let Some(timer) = self.timers.pop(cx.now) {
+            match timer {
+                Timer::Alert(charger, rule, at) => {
+                    if let Some(watch) = self.watches.get_mut(&charger)
+                        && let Some(index) = watch.alert(rule, at)
+                    {
+                        watch.alerts[index].armed = None;
+                        self.alert_due(cx, charger, rule, at);
+                    }
+                }
+                Timer::Attempts(charger) => self.attempts_due(cx, charger),
+                Timer::Case(id) => {
+                    if let Some(case) = self.cases.get_mut(&id) {
+                        case.armed = None;
+                        self.tend(cx, id);
+                    }
+                }
+            }
+        }
+    }
+
+    pub(crate) fn attempt_times(&self) -> AttemptTimes {
+        AttemptTimes {
+            connection_timeout_ms: self.settings.connection_timeout_ms,
+            pace: self.settings.pace,
+        }
+    }
+
+    /// Why nothing is sent to a charger now, by order of a person (G11).
+    pub(crate) fn switched_off(&self, site: SiteKey, charger: ChargerKey) -> Option<&'static str> {
+        if self.switches.contains(&KillScope::Global) {
+            Some("healing is switched off everywhere")
+        } else if self.switches.contains(&KillScope::Site(site)) {
+            Some("healing is switched off for this site")
+        } else if self.switches.contains(&KillScope::Charger(charger)) {
+            Some("healing is switched off for this charger")
+        } else {
+            None
+        }
+    }
+
+    /// How many other chargers of a site are being disturbed now (G5).
+    pub(crate) fn site_running(&self, cx: &Cx<'_>, site: SiteKey, but: ChargerKey) -> usize {
+        let disturbed = |key: &ChargerKey| {
+            self.watches.get(key).is_some_and(|watch| {
+                watch.cases.iter().any(|id| self.cases.get(id).is_some_and(Case::is_disturbing))
+            })
+        };
+        cx.fleet.of_site(site).iter().filter(|key| **key != but && disturbed(key)).count()
+    }
+
+    /// What a rule may do: never more than the setting for all (G10).
+    pub(crate) fn mode_of(&self, rule: HealMode) -> HealMode {
+        let rank = |mode: HealMode| match mode {
+            HealMode::Off => 0,
+            HealMode::Shadow => 1,
+            HealMode::Approve => 2,
+            HealMode::On => 3,
+        };
+        let most = self.settings.default_mode;
+        if rank(rule) <= rank(most) { rule } else { most }
+    }
+}

@@ -1,0 +1,452 @@
+//! From news to alerts: which rules an event concerns, and what they make of it.
+
+use mendpoint_model::{
+    ChargerEvent, ChargerKey, ConnectorRef, EventKind, Fact, IncidentId, Transport, UnixMs,
+};
+
+use crate::alert::{Alert, Next, Phase};
+use crate::attempts::{AttemptNews, NewsKind};
+use crate::case::Watch;
+use crate::engine::{Cx, Engine};
+use crate::news::{Happening, focus_of, happenings, inputs_of, is_late};
+use crate::predicate::{Holds, Inputs, Subject};
+use crate::rule::{ClearWay, Condition, Distinct, Occurrence, Scope};
+use crate::timers::Timer;
+
+impl Engine {
+    /// One event: signals, answers, attempts, alerts, cases, in this order.
+    pub(crate) fn take_in(&mut self, cx: &Cx<'_>, event: &ChargerEvent, facts: &[Fact]) {
+        let key = event.charger;
+        let inputs = inputs_of(event, facts);
+        if inputs == Inputs::MESSAGE && facts.is_empty() {
+            // A sign of life, the most frequent event by far: it matters only where something is
+            // wrong already.
+            let hot = self.watches.get(&key).is_some_and(Watch::is_hot);
+            if !hot {
+                return;
+            }
+        }
+        self.watches.entry(key).or_default().site = event.site;
+        self.note_signals(cx, event);
+        if let EventKind::CommandAnswered(answer) = &event.kind
+            && !self.answered(cx, &answer.command, &answer.outcome, answer.late)
+        {
+            self.probe_answered(cx, key, &answer.command, &answer.outcome);
+        }
+        let mut news = Vec::new();
+        self.observe_attempts(cx, event, facts, &mut news);
+        let focus = focus_of(event, facts);
+        self.note_cases(cx, event, facts);
+        self.evaluate_all(cx, key, focus, inputs);
+        self.happen(cx, key, &happenings(facts));
+        self.attempt_news(cx, key, &news);
+        self.tend_charger(cx, key);
+    }
+
+    /// Warnings without a number, and readings.
+    fn note_signals(&mut self, cx: &Cx<'_>, event: &ChargerEvent) {
+        let Some(watch) = self.watches.get_mut(&event.charger) else { return };
+        match &event.kind {
+            EventKind::Signal(reading) => {
+                watch.signals.get_or_insert_default().read(cx.now, reading);
+            }
+            EventKind::Status(report) => {
+                let Some(error) = &report.error else { return };
+                let is_late = report.at.is_some_and(|at| is_late(cx, event.charger, at));
+                if crate::codes::normalise_error(error) == "WeakSignal" && !is_late {
+                    let boot = cx.fleet.charger(event.charger).and_then(|c| c.boot.as_deref());
+                    let log = watch.signals.get_or_insert_default();
+                    let transport = log.transport_of(error, boot);
+                    log.warn(cx.now, transport);
+                }
+            }
+            EventKind::Fault(fault) => {
+                let weak = crate::codes::normalise_fault(fault) == "WeakSignal" && fault.active;
+                let is_late = fault.at.is_some_and(|at| is_late(cx, event.charger, at));
+                if weak && !is_late {
+                    let boot = cx.fleet.charger(event.charger).and_then(|c| c.boot.as_deref());
+                    let error = mendpoint_model::ErrorReport {
+                        code: "WeakSignal".to_owned(),
+                        info: fault.info.clone(),
+                        ..Default::default()
+                    };
+                    let log = watch.signals.get_or_insert_default();
+                    let transport: Transport = log.transport_of(&error, boot);
+                    log.warn(cx.now, transport);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn observe_attempts(
+        &mut self,
+        cx: &Cx<'_>,
+        event: &ChargerEvent,
+        facts: &[Fact],
+        news: &mut Vec<AttemptNews>,
+    ) {
+        let times = self.attempt_times();
+        let Some(charger) = cx.fleet.charger(event.charger) else { return };
+        let Some(watch) = self.watches.get_mut(&event.charger) else { return };
+        let concerned = facts
+            .iter()
+            .any(|fact| matches!(fact, Fact::Authorized { .. } | Fact::TransactionOpened(_)));
+        if watch.attempts.is_none() && !concerned {
+            return;
+        }
+        let log = watch.attempts.get_or_insert_default();
+        if let EventKind::CommandAnswered(answer) = &event.kind {
+            log.command_ended(&answer.command, &answer.outcome, charger, news);
+        }
+        for fact in facts {
+            log.observe(cx.now, fact, charger, times, news);
+        }
+        self.arm_attempts(event.charger);
+    }
+
+    pub(crate) fn arm_attempts(&mut self, key: ChargerKey) {
+        let Some(log) = self.watches.get_mut(&key).and_then(|watch| watch.attempts.as_mut()) else {
+            return;
+        };
+        let at = log.next_check();
+        self.timers.set(&mut log.armed, Timer::Attempts(key), at);
+    }
+
+    pub(crate) fn attempts_due(&mut self, cx: &Cx<'_>, key: ChargerKey) {
+        let times = self.attempt_times();
+        let mut news = Vec::new();
+        if let Some(charger) = cx.fleet.charger(key)
+            && let Some(log) = self.watches.get_mut(&key).and_then(|watch| watch.attempts.as_mut())
+        {
+            log.armed = None;
+            log.advance(cx.now, charger, times, &mut news);
+        }
+        self.arm_attempts(key);
+        self.attempt_news(cx, key, &news);
+        self.tend_charger(cx, key);
+    }
+
+    /// What became known of attempts goes to counting rules and to proofs.
+    fn attempt_news(&mut self, cx: &Cx<'_>, key: ChargerKey, news: &[AttemptNews]) {
+        for item in news {
+            self.prove(cx, key, item);
+            let mut happened = Vec::with_capacity(2);
+            let mut add = |kind| {
+                let id_token = item.id_token.clone();
+                happened.push(Happening { kind, connector: item.connector, id_token });
+            };
+            add(Occurrence::Attempt);
+            match item.kind {
+                NewsKind::Failed(_) => add(Occurrence::AttemptFailed),
+                NewsKind::Succeeded(_) => add(Occurrence::AttemptSucceeded),
+                NewsKind::Seen => {}
+            }
+            self.happen(cx, key, &happened);
+        }
+    }
+
+    /// Looks at every rule that listens to this news.
+    pub(crate) fn evaluate_all(
+        &mut self,
+        cx: &Cx<'_>,
+        key: ChargerKey,
+        focus: Option<ConnectorRef>,
+        inputs: Inputs,
+    ) {
+        let Some(charger) = cx.fleet.charger(key) else { return };
+        let program = std::sync::Arc::clone(&self.program);
+        for (place, rule) in program.rules.iter().enumerate() {
+            let place = place as u16;
+            let (before, firing) = program.inputs[usize::from(place)];
+            let known = self
+                .watches
+                .get(&key)
+                .is_some_and(|watch| watch.alerts.iter().any(|alert| alert.rule == place));
+            let wanted = if known { firing.0 | before.0 } else { before.0 };
+            if !inputs.meets(Inputs(wanted)) {
+                continue;
+            }
+            match rule.scope {
+                Scope::Charger => self.evaluate(cx, key, place, ConnectorRef::CHARGER),
+                Scope::Connector => {
+                    for connector in &charger.connectors {
+                        if focus.is_none_or(|at| at.is_charger() || at == connector.at) {
+                            self.evaluate(cx, key, place, connector.at);
+                        }
+                    }
+                    if focus.is_none_or(ConnectorRef::is_charger) {
+                        self.evaluate(cx, key, place, ConnectorRef::CHARGER);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Looks at one rule for one subject.
+    pub(crate) fn evaluate(&mut self, cx: &Cx<'_>, key: ChargerKey, place: u16, at: ConnectorRef) {
+        let program = std::sync::Arc::clone(&self.program);
+        let rule = &program.rules[usize::from(place)];
+        let Some(charger) = cx.fleet.charger(key) else { return };
+        let Some(watch) = self.watches.get_mut(&key) else { return };
+        let found = watch.alert(place, at);
+        if !charger.link.connected && !rule.judges_link() {
+            self.blind(cx, key, place, at);
+            return;
+        }
+        let firing = found.and_then(|index| watch.alerts[index].incident());
+        if let Some(id) = firing {
+            self.evaluate_firing(cx, key, place, at, id);
+            return;
+        }
+        if !program.enabled[usize::from(place)] {
+            return;
+        }
+        let subject = Subject::new(cx.now, charger, at, watch.signals.as_deref());
+        let excluded = rule.exclusions.iter().any(|part| part.holds(&subject).at(cx.now));
+        let holds = match &rule.condition {
+            _ if excluded => Holds::NEVER,
+            Condition::State { when, .. } => when.holds(&subject),
+            Condition::Absent { kind, .. } => match watch.last_at(*kind) {
+                Some(last) => Holds { from: last, ..Holds::ALWAYS },
+                None => Holds::ALWAYS,
+            },
+            Condition::Count(_) => return,
+        };
+        if found.is_none() && (holds == Holds::NEVER || holds.until <= cx.now) {
+            return;
+        }
+        let for_ms = rule.for_ms(&subject.code());
+        let index = found.unwrap_or_else(|| {
+            watch.alerts.push(Alert::new(place, at, rule.clears.len()));
+            watch.alerts.len() - 1
+        });
+        let alert = &mut watch.alerts[index];
+        let grace = if rule.is_absence() { self.grace_until } else { UnixMs(i64::MIN) };
+        let next = alert.pend(holds, cx.now, for_ms, grace);
+        let timer = Timer::Alert(key, place, at);
+        match next {
+            Next::Drop => {
+                self.timers.set(&mut alert.armed, timer, None);
+                watch.alerts.remove(index);
+            }
+            Next::Wait(until) => {
+                alert.phase = Phase::Pending;
+                self.timers.set(&mut alert.armed, timer, Some(until.max(cx.now + 1)));
+            }
+            Next::Fire(began) => {
+                let probing = matches!(alert.phase, Phase::Probing { .. });
+                if rule.probe && charger.link.connected && !probing {
+                    self.probe(cx, key, place, at);
+                } else if !probing || !charger.link.connected {
+                    self.fire(cx, key, place, at, began);
+                }
+            }
+        }
+    }
+
+    /// A timer of an alert is due.
+    pub(crate) fn alert_due(&mut self, cx: &Cx<'_>, key: ChargerKey, place: u16, at: ConnectorRef) {
+        let Some(watch) = self.watches.get_mut(&key) else { return };
+        let Some(index) = watch.alert(place, at) else { return };
+        let alert = &mut watch.alerts[index];
+        if let Phase::Probing { sent_at, .. } = alert.phase {
+            // No news of the probe at all: then there is no sign of life.
+            self.probe_failed(cx, key, place, at, sent_at, cx.now + 1);
+            return;
+        }
+        self.evaluate(cx, key, place, at);
+        self.tend_charger(cx, key);
+    }
+
+    /// The truth is unknown: nothing begins, nothing ends (1.1).
+    fn blind(&mut self, cx: &Cx<'_>, key: ChargerKey, place: u16, at: ConnectorRef) {
+        let Some(watch) = self.watches.get_mut(&key) else { return };
+        let Some(index) = watch.alert(place, at) else { return };
+        let counts =
+            matches!(self.program.rules[usize::from(place)].condition, Condition::Count(_));
+        let alert = &mut watch.alerts[index];
+        self.timers.set(&mut alert.armed, Timer::Alert(key, place, at), None);
+        match alert.incident() {
+            Some(id) => {
+                alert.clear_since.fill(None);
+                self.set_blind(cx, id, true);
+            }
+            // What was counted stays true while the charger is away.
+            None if counts => {}
+            None => {
+                watch.alerts.remove(index);
+            }
+        }
+    }
+
+    fn set_blind(&mut self, _cx: &Cx<'_>, id: IncidentId, blind: bool) {
+        if let Some(case) = self.cases.get_mut(&id)
+            && case.incident.blind != blind
+        {
+            case.incident.blind = blind;
+            self.dirty.insert(id);
+        }
+    }
+
+    /// A rule that fires: does it still hold, and is it over?
+    fn evaluate_firing(
+        &mut self,
+        cx: &Cx<'_>,
+        key: ChargerKey,
+        place: u16,
+        at: ConnectorRef,
+        id: IncidentId,
+    ) {
+        self.set_blind(cx, id, false);
+        let program = std::sync::Arc::clone(&self.program);
+        let rule = &program.rules[usize::from(place)];
+        let Some(charger) = cx.fleet.charger(key) else { return };
+        let Some(watch) = self.watches.get_mut(&key) else { return };
+        let Some(index) = watch.alert(place, at) else { return };
+        let subject = Subject::new(cx.now, charger, at, watch.signals.as_deref());
+        let mut again = false;
+        if let Condition::State { when, .. } = &rule.condition {
+            let holds = when.holds(&subject).at(cx.now);
+            again = holds && !watch.alerts[index].holding;
+            watch.alerts[index].holding = holds;
+        }
+        let opened_at = self.cases.get(&id).map_or(cx.now, |case| case.incident.opened_at);
+        let mut cleared = None;
+        let mut wake: Option<UnixMs> = None;
+        let mut look_at = |at: UnixMs| wake = Some(wake.map_or(at, |other| other.min(at)));
+        for (n, clear) in rule.clears.iter().enumerate() {
+            let since = match &clear.way {
+                ClearWay::When(when) => {
+                    let holds = when.holds(&subject);
+                    if holds.at(cx.now) {
+                        let from = if holds.from == UnixMs(i64::MIN) { cx.now } else { holds.from };
+                        let kept = watch.alerts[index].clear_since[n].unwrap_or(from);
+                        if holds.until < UnixMs(i64::MAX) {
+                            look_at(holds.until);
+                        }
+                        Some(kept.max(holds.from))
+                    } else {
+                        if let Some(change) = holds.next_change(cx.now) {
+                            look_at(change);
+                        }
+                        None
+                    }
+                }
+                ClearWay::Absent(kind) => {
+                    Some(watch.last_at(*kind).unwrap_or(opened_at).max(opened_at))
+                }
+                ClearWay::Count { at_least, .. } => {
+                    let counted = watch.alerts[index].clear_counts[n];
+                    (counted >= *at_least).then_some(cx.now)
+                }
+            };
+            watch.alerts[index].clear_since[n] = since;
+            let Some(since) = since else { continue };
+            if since + clear.for_ms <= cx.now {
+                cleared = cleared.or(Some(clear.unproven));
+            } else {
+                look_at(since + clear.for_ms);
+            }
+        }
+        let armed = wake.map(|at| at.max(cx.now + 1));
+        self.timers.set(&mut watch.alerts[index].armed, Timer::Alert(key, place, at), armed);
+        if again {
+            self.seen_again(cx, id);
+        }
+        self.follow_code(cx, id);
+        if let Some(unproven) = cleared {
+            self.cleared(cx, id, unproven);
+        }
+    }
+
+    /// Counts what happened, for the rules that count it, and for what ends what fires.
+    fn happen(&mut self, cx: &Cx<'_>, key: ChargerKey, happened: &[Happening]) {
+        if happened.is_empty() {
+            return;
+        }
+        let program = std::sync::Arc::clone(&self.program);
+        for item in happened {
+            if let Some(watch) = self.watches.get_mut(&key) {
+                watch.note(item.kind, cx.now);
+            }
+            for (place, rule) in program.rules.iter().enumerate() {
+                let at = match rule.scope {
+                    Scope::Charger => ConnectorRef::CHARGER,
+                    Scope::Connector => item.connector,
+                };
+                self.happen_to(cx, key, place as u16, at, item);
+            }
+        }
+    }
+
+    fn happen_to(
+        &mut self,
+        cx: &Cx<'_>,
+        key: ChargerKey,
+        place: u16,
+        at: ConnectorRef,
+        item: &Happening,
+    ) {
+        let program = std::sync::Arc::clone(&self.program);
+        let rule = &program.rules[usize::from(place)];
+        let Some(charger) = cx.fleet.charger(key) else { return };
+        let Some(watch) = self.watches.get_mut(&key) else { return };
+        let found = watch.alert(place, at);
+        if let Some(index) = found
+            && watch.alerts[index].incident().is_some()
+        {
+            let mut concerned = false;
+            for (n, clear) in rule.clears.iter().enumerate() {
+                match &clear.way {
+                    ClearWay::Count { kind, .. } if *kind == item.kind => {
+                        watch.alerts[index].clear_counts[n] += 1;
+                        concerned = true;
+                    }
+                    ClearWay::Absent(kind) => concerned |= *kind == item.kind,
+                    _ => {}
+                }
+            }
+            if concerned && let Some(id) = watch.alerts[index].incident() {
+                self.evaluate_firing(cx, key, place, at, id);
+            }
+        }
+        match &rule.condition {
+            Condition::Absent { kind, .. } if *kind == item.kind => {
+                self.evaluate(cx, key, place, at);
+            }
+            Condition::Count(count)
+                if count.kind == item.kind && program.enabled[usize::from(place)] =>
+            {
+                let Some(watch) = self.watches.get_mut(&key) else { return };
+                let subject =
+                    Subject::new(cx.now, charger, item.connector, watch.signals.as_deref());
+                let counts = count.filter.as_ref().is_none_or(|f| f.holds(&subject).at(cx.now));
+                let excluded = rule.exclusions.iter().any(|part| part.holds(&subject).at(cx.now));
+                if !counts || excluded {
+                    return;
+                }
+                let index = watch.alert(place, at).unwrap_or_else(|| {
+                    watch.alerts.push(Alert::new(place, at, rule.clears.len()));
+                    watch.alerts.len() - 1
+                });
+                let connector = item.connector.to_string();
+                let mark = match count.distinct_by {
+                    Some(Distinct::Connector) => connector.as_str(),
+                    _ => &item.id_token,
+                };
+                let alert = &mut watch.alerts[index];
+                let (many, distinct) = alert.count(cx.now, count.within_ms, mark);
+                if let Some(id) = alert.incident() {
+                    self.counted_again(cx, id, many, distinct);
+                    return;
+                }
+                if many >= count.at_least {
+                    let began = alert.counted.front().map_or(cx.now, |(at, _)| *at);
+                    self.fire_counted(cx, key, place, at, began, (many, distinct));
+                }
+            }
+            _ => {}
+        }
+    }
+}

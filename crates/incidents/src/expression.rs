@@ -1,0 +1,470 @@
+//! The text of a condition: `status == "Faulted" and error.code != "WeakSignal"`.
+//!
+//! Words are looked up once, here; what comes out knows fields by number.
+
+use mendpoint_model::{ConnectorStatus, Transport};
+
+use crate::duration::parse_duration;
+use crate::predicate::{Compare, Elapsed, Flag, Number, Predicate, Text, status_bit};
+use crate::problem::suggestion;
+use crate::signal::Channel;
+
+const FLAGS: [(&str, Flag); 7] = [
+    ("connected", Flag::Connected),
+    ("ever_connected", Flag::EverConnected),
+    ("spoke", Flag::Spoke),
+    ("plugged", Flag::Plugged),
+    ("transaction.open", Flag::TransactionOpen),
+    ("fault.active", Flag::FaultActive),
+    ("out_of_service_by_plan", Flag::OutOfServiceByPlan),
+];
+
+const TEXTS: [(&str, Text); 4] = [
+    ("error.code", Text::ErrorCode),
+    ("vendor", Text::Vendor),
+    ("model", Text::Model),
+    ("firmware", Text::Firmware),
+];
+
+const NUMBERS: [(&str, Number); 5] = [
+    ("connector", Number::Connector),
+    ("power_w", Number::Power),
+    ("soc_percent", Number::Soc),
+    ("temperature_c", Number::Temperature),
+    ("clock_skew_s", Number::ClockSkew),
+];
+
+const ELAPSED: [(&str, Elapsed); 6] = [
+    ("silent_for", Elapsed::Silent),
+    ("offline_for", Elapsed::Offline),
+    ("status_for", Elapsed::Status),
+    ("plugged_for", Elapsed::Plugged),
+    ("transaction.open_for", Elapsed::TransactionAge),
+    ("transaction.idle_for", Elapsed::TransactionIdle),
+];
+
+const STATUSES: [ConnectorStatus; 10] = [
+    ConnectorStatus::Unknown,
+    ConnectorStatus::Available,
+    ConnectorStatus::Preparing,
+    ConnectorStatus::Charging,
+    ConnectorStatus::SuspendedEvse,
+    ConnectorStatus::SuspendedEv,
+    ConnectorStatus::Finishing,
+    ConnectorStatus::Reserved,
+    ConnectorStatus::Unavailable,
+    ConnectorStatus::Faulted,
+];
+
+/// Every word that may stand where a field stands.
+pub(crate) fn field_names() -> Vec<&'static str> {
+    let mut names = vec!["status", "whole.status", "median", "known", "weak_signal", "not"];
+    names.extend(FLAGS.iter().map(|(name, _)| *name));
+    names.extend(TEXTS.iter().map(|(name, _)| *name));
+    names.extend(NUMBERS.iter().map(|(name, _)| *name));
+    names.extend(ELAPSED.iter().map(|(name, _)| *name));
+    names.extend(Channel::NAMES.iter().map(|(name, _)| *name));
+    names
+}
+
+/// A mistake: the byte it is at, and what to write instead.
+pub(crate) type Mistake = (usize, String);
+
+/// Quoted words with the byte each is at, and whether they are meant or excluded.
+type Words<'a> = (Vec<(usize, &'a str)>, bool);
+
+#[derive(Clone, Debug, PartialEq)]
+enum Token<'a> {
+    Word(&'a str),
+    Quoted(&'a str),
+    Number(f64),
+    Duration(i64),
+    Sign(&'static str),
+}
+
+impl Token<'_> {
+    fn words(&self) -> String {
+        match self {
+            Self::Word(word) => format!("`{word}`"),
+            Self::Quoted(text) => format!("the text \"{text}\""),
+            Self::Number(number) => format!("the number {number}"),
+            Self::Duration(_) => "a duration".to_owned(),
+            Self::Sign(sign) => format!("`{sign}`"),
+        }
+    }
+}
+
+/// Reads a condition.
+pub(crate) fn parse_expression(text: &str) -> Result<Predicate, Mistake> {
+    let tokens = lex(text)?;
+    let mut parser = Parser { tokens: &tokens, at: 0, end: text.len() };
+    let predicate = parser.any()?;
+    match parser.peek() {
+        None => Ok(predicate),
+        Some(token) => {
+            let message = format!(
+                "expected `and`, `or` or the end of the condition, found {}",
+                token.words()
+            );
+            Err((parser.offset(), message))
+        }
+    }
+}
+
+fn lex(text: &str) -> Result<Vec<(usize, Token<'_>)>, Mistake> {
+    const SIGNS: [&str; 12] = ["==", "!=", "<=", ">=", "<", ">", "(", ")", "[", "]", ",", "="];
+    let mut tokens = Vec::new();
+    let mut at = 0;
+    while let Some(first) = text[at..].chars().next() {
+        let rest = &text[at..];
+        let (token, length) = if first.is_whitespace() {
+            at += first.len_utf8();
+            continue;
+        } else if first == '"' || first == '\'' {
+            let Some(end) = rest[1..].find(first) else {
+                return Err((at, "this text has no closing quote".to_owned()));
+            };
+            (Token::Quoted(&rest[1..=end]), end + 2)
+        } else if first.is_ascii_digit() || first == '-' {
+            let length = rest[1..]
+                .find(|c: char| !c.is_ascii_alphanumeric() && c != '.')
+                .map_or(rest.len(), |end| end + 1);
+            let word = &rest[..length];
+            let token = match (word.parse(), parse_duration(word)) {
+                (Ok(number), _) => Token::Number(number),
+                (_, Some(ms)) => Token::Duration(ms),
+                _ => {
+                    let message = format!(
+                        "`{word}` is neither a number nor a duration such as 90s, 10m or 24h"
+                    );
+                    return Err((at, message));
+                }
+            };
+            (token, length)
+        } else if first.is_ascii_alphabetic() || first == '_' {
+            let length = rest
+                .find(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '_')
+                .unwrap_or(rest.len());
+            (Token::Word(&rest[..length]), length)
+        } else if let Some(sign) = SIGNS.iter().find(|sign| rest.starts_with(**sign)) {
+            (Token::Sign(sign), sign.len())
+        } else {
+            return Err((at, format!("`{first}` has no meaning in a condition")));
+        };
+        tokens.push((at, token));
+        at += length;
+    }
+    Ok(tokens)
+}
+
+struct Parser<'a, 't> {
+    tokens: &'t [(usize, Token<'a>)],
+    at: usize,
+    end: usize,
+}
+
+impl<'a> Parser<'a, '_> {
+    fn peek(&self) -> Option<&Token<'a>> {
+        self.tokens.get(self.at).map(|(_, token)| token)
+    }
+
+    fn offset(&self) -> usize {
+        self.tokens.get(self.at).map_or(self.end, |(offset, _)| *offset)
+    }
+
+    fn take(&mut self, token: &Token<'_>) -> bool {
+        let found = self.peek() == Some(token);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn word(&mut self, word: &str) -> bool {
+        self.take(&Token::Word(word))
+    }
+
+    fn wrong<T>(&self, expected: &str) -> Result<T, Mistake> {
+        let found = self.peek().map_or("the end".to_owned(), Token::words);
+        Err((self.offset(), format!("expected {expected}, found {found}")))
+    }
+
+    fn expect(&mut self, sign: &'static str) -> Result<(), Mistake> {
+        if self.take(&Token::Sign(sign)) { Ok(()) } else { self.wrong(&format!("`{sign}`")) }
+    }
+
+    fn any(&mut self) -> Result<Predicate, Mistake> {
+        let mut parts = vec![self.all()?];
+        while self.word("or") {
+            parts.push(self.all()?);
+        }
+        Ok(if parts.len() == 1 { parts.remove(0) } else { Predicate::Any(parts) })
+    }
+
+    fn all(&mut self) -> Result<Predicate, Mistake> {
+        let mut parts = vec![self.one()?];
+        while self.word("and") {
+            parts.push(self.one()?);
+        }
+        Ok(if parts.len() == 1 { parts.remove(0) } else { Predicate::All(parts) })
+    }
+
+    fn one(&mut self) -> Result<Predicate, Mistake> {
+        if self.word("not") {
+            return Ok(Predicate::Not(Box::new(self.one()?)));
+        }
+        if self.take(&Token::Sign("(")) {
+            let inner = self.any()?;
+            self.expect(")")?;
+            return Ok(inner);
+        }
+        let offset = self.offset();
+        let Some(&Token::Word(name)) = self.peek() else {
+            return self.wrong("a field, `not` or `(`");
+        };
+        self.at += 1;
+        if let Some(flag) = look(&FLAGS, name) {
+            return Ok(Predicate::Flag(flag));
+        }
+        if let Some(field) = look(&ELAPSED, name) {
+            return self.elapsed(field);
+        }
+        if let Some(field) = number_field(name) {
+            let compare = self.compare()?;
+            let value = self.number()?;
+            return Ok(Predicate::Number { field, compare, value });
+        }
+        if let Some(field) = look(&TEXTS, name) {
+            return self.text(field);
+        }
+        match name {
+            "status" | "whole.status" => self.status(name == "whole.status"),
+            "median" => self.median(),
+            "known" => self.known(),
+            "weak_signal" => self.weak(),
+            _ => {
+                let hint = suggestion(name, &field_names());
+                Err((offset, format!("unknown field `{name}`{hint}")))
+            }
+        }
+    }
+
+    fn compare(&mut self) -> Result<Compare, Mistake> {
+        let compare = match self.peek() {
+            Some(Token::Sign("==")) => Compare::Equal,
+            Some(Token::Sign("!=")) => Compare::NotEqual,
+            Some(Token::Sign("<")) => Compare::Less,
+            Some(Token::Sign("<=")) => Compare::AtMost,
+            Some(Token::Sign(">")) => Compare::More,
+            Some(Token::Sign(">=")) => Compare::AtLeast,
+            Some(Token::Sign("=")) => {
+                return Err((self.offset(), "write `==` to compare".to_owned()));
+            }
+            _ => return self.wrong("one of ==, !=, <, <=, >, >="),
+        };
+        self.at += 1;
+        Ok(compare)
+    }
+
+    fn number(&mut self) -> Result<f64, Mistake> {
+        let Some(&Token::Number(number)) = self.peek() else { return self.wrong("a number") };
+        self.at += 1;
+        Ok(number)
+    }
+
+    fn duration(&mut self) -> Result<i64, Mistake> {
+        let ms = match self.peek() {
+            Some(Token::Duration(ms)) => *ms,
+            Some(Token::Quoted(text)) => match parse_duration(text) {
+                Some(ms) => ms,
+                None => return self.wrong("a duration such as 90s, 10m or 24h"),
+            },
+            _ => return self.wrong("a duration such as 90s, 10m or 24h"),
+        };
+        self.at += 1;
+        Ok(ms)
+    }
+
+    fn elapsed(&mut self, field: Elapsed) -> Result<Predicate, Mistake> {
+        let at_least = match self.peek() {
+            Some(Token::Sign(">=" | ">")) => true,
+            Some(Token::Sign("<" | "<=")) => false,
+            _ => return self.wrong("`>=` or `<` and a duration"),
+        };
+        self.at += 1;
+        Ok(Predicate::Elapsed { field, at_least, ms: self.duration()? })
+    }
+
+    /// `== "x"`, `!= "x"`, `in ["x", "y"]`, `not in [..]`: the words with their places, and whether
+    /// they are meant.
+    fn words(&mut self) -> Result<Words<'a>, Mistake> {
+        let negated = match self.peek() {
+            Some(Token::Sign("==")) => Some(false),
+            Some(Token::Sign("!=")) => Some(true),
+            _ => None,
+        };
+        if let Some(negated) = negated {
+            self.at += 1;
+            return Ok((vec![self.quoted()?], !negated));
+        }
+        let negated = self.word("not");
+        if !self.word("in") {
+            return self.wrong("`==`, `!=`, `in` or `not in`");
+        }
+        self.expect("[")?;
+        let mut words = vec![self.quoted()?];
+        while self.take(&Token::Sign(",")) {
+            words.push(self.quoted()?);
+        }
+        self.expect("]")?;
+        Ok((words, !negated))
+    }
+
+    fn quoted(&mut self) -> Result<(usize, &'a str), Mistake> {
+        let offset = self.offset();
+        let Some(&Token::Quoted(text)) = self.peek() else { return self.wrong("a quoted word") };
+        self.at += 1;
+        Ok((offset, text))
+    }
+
+    fn text(&mut self, field: Text) -> Result<Predicate, Mistake> {
+        let (words, meant) = self.words()?;
+        if field == Text::ErrorCode {
+            for (offset, word) in &words {
+                check_code(word).map_err(|message| (*offset, message))?;
+            }
+        }
+        let any_of = words.into_iter().map(|(_, word)| Box::from(word)).collect();
+        Ok(negate_unless(meant, Predicate::Text { field, any_of }))
+    }
+
+    fn status(&mut self, whole: bool) -> Result<Predicate, Mistake> {
+        let (words, meant) = self.words()?;
+        let mut set = 0;
+        for (offset, word) in words {
+            let Some(status) = STATUSES.iter().find(|status| status.name() == word) else {
+                let names: Vec<_> = STATUSES.iter().map(|status| status.name()).collect();
+                let hint = suggestion(word, &names);
+                return Err((offset, format!("unknown status \"{word}\"{hint}")));
+            };
+            set |= status_bit(*status);
+        }
+        Ok(negate_unless(meant, Predicate::Status { whole, set }))
+    }
+
+    fn channel(&mut self) -> Result<Channel, Mistake> {
+        let offset = self.offset();
+        let names: Vec<_> = Channel::NAMES.iter().map(|(name, _)| *name).collect();
+        let Some(&Token::Word(name)) = self.peek() else {
+            return self.wrong("a series such as signal.wifi.dbm");
+        };
+        self.at += 1;
+        look(&Channel::NAMES, name)
+            .ok_or_else(|| (offset, format!("unknown series `{name}`{}", suggestion(name, &names))))
+    }
+
+    /// `median(signal.wifi.dbm, 15m, 3) <= -80`.
+    fn median(&mut self) -> Result<Predicate, Mistake> {
+        self.expect("(")?;
+        let channel = self.channel()?;
+        self.expect(",")?;
+        let within_ms = self.duration()?;
+        self.expect(",")?;
+        let samples = self.number()?.max(1.0) as usize;
+        self.expect(")")?;
+        let compare = self.compare()?;
+        let value = self.number()?;
+        Ok(Predicate::Median { channel, within_ms, samples, compare, value })
+    }
+
+    /// `known(signal.wifi.dbm)`.
+    fn known(&mut self) -> Result<Predicate, Mistake> {
+        self.expect("(")?;
+        let offset = self.offset();
+        let Some(&Token::Word(name)) = self.peek() else { return self.wrong("a number field") };
+        let Some(field) = number_field(name) else {
+            let mut names: Vec<_> = NUMBERS.iter().map(|(name, _)| *name).collect();
+            names.extend(Channel::NAMES.iter().map(|(name, _)| *name));
+            let hint = suggestion(name, &names);
+            return Err((offset, format!("unknown number field `{name}`{hint}")));
+        };
+        self.at += 1;
+        self.expect(")")?;
+        Ok(Predicate::Known(field))
+    }
+
+    /// `weak_signal("wifi", 15m)`.
+    fn weak(&mut self) -> Result<Predicate, Mistake> {
+        self.expect("(")?;
+        let (offset, word) = self.quoted()?;
+        let transport = match word {
+            "wifi" => Transport::Wifi,
+            "cell" => Transport::Cellular,
+            _ => {
+                let hint = suggestion(word, &["wifi", "cell"]);
+                return Err((offset, format!("unknown link \"{word}\"{hint}")));
+            }
+        };
+        self.expect(",")?;
+        let within_ms = self.duration()?;
+        self.expect(")")?;
+        Ok(Predicate::Weak { transport, within_ms })
+    }
+}
+
+fn look<T: Copy>(table: &[(&str, T)], name: &str) -> Option<T> {
+    table.iter().find(|(word, _)| *word == name).map(|(_, value)| *value)
+}
+
+fn number_field(name: &str) -> Option<Number> {
+    look(&NUMBERS, name).or_else(|| look(&Channel::NAMES, name).map(Number::Signal))
+}
+
+fn negate_unless(meant: bool, predicate: Predicate) -> Predicate {
+    if meant { predicate } else { Predicate::Not(Box::new(predicate)) }
+}
+
+/// Refuses an error code that nobody knows, in words.
+pub(crate) fn check_code(word: &str) -> Result<(), String> {
+    if word.is_empty() || crate::codes::code_info(word).is_some() {
+        return Ok(());
+    }
+    let names: Vec<_> = crate::codes::CODES.iter().map(|info| info.name).collect();
+    match crate::problem::nearest(word, names.iter().copied()) {
+        Some(near) => Err(format!("unknown error code \"{word}\"; did you mean `{near}`?")),
+        None => Err(format!("unknown error code \"{word}\"; expected one of {}", names.join(", "))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_conditions() {
+        assert_eq!(parse_expression("connected"), Ok(Predicate::Flag(Flag::Connected)));
+        assert!(parse_expression("not connected or silent_for >= 120s").is_ok());
+        assert!(parse_expression("median(signal.wifi.dbm, 15m, 3) <= -80").is_ok());
+        assert!(
+            parse_expression("status not in [\"Faulted\", 'Available'] and (power_w < 50)").is_ok()
+        );
+        assert_eq!(
+            parse_expression("silent_for >= 2m"),
+            Ok(Predicate::Elapsed { field: Elapsed::Silent, at_least: true, ms: 120_000 })
+        );
+    }
+
+    #[test]
+    fn mistakes_name_the_place_and_the_word() {
+        let mistake = |text| parse_expression(text).expect_err("this is wrong");
+        assert_eq!(mistake("statsu == \"Faulted\"").0, 0);
+        assert!(mistake("statsu == \"Faulted\"").1.contains("did you mean `status`?"));
+        let (at, message) = mistake("status == \"Fautled\"");
+        assert_eq!(at, 10);
+        assert!(message.contains("did you mean `Faulted`?"), "{message}");
+        assert!(mistake("status = \"Faulted\"").1.contains("expected"));
+        assert_eq!(mistake("connected and").0, 13);
+        assert!(mistake("silent_for >= 5x").1.contains("duration"));
+        assert!(mistake("error.code == \"GroundFault\"").1.contains("GroundFailure"));
+        assert!(mistake("connected connected").1.contains("expected `and`"));
+        assert!(mistake("connected & x").1.contains("no meaning"));
+    }
+}

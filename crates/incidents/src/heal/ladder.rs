@@ -1,0 +1,61 @@
+//! Which rung comes next, and what it sends.
+
+use mendpoint_model::{Action, ConnectorRef, Healing, Rung, Step, StepState, TriggeredMessage};
+
+/// The rung at a place of the ladder.
+pub(crate) fn rung_at(healing: &Healing, position: usize) -> Option<Rung> {
+    healing.ladder.get(position).copied()
+}
+
+/// Where a run goes on after a restart: after the last rung it tried.
+pub(crate) fn position_after(healing: &Healing) -> usize {
+    let Some(last) = healing.steps.last() else { return 0 };
+    healing.ladder.iter().position(|rung| *rung == last.rung).map_or(0, |place| place + 1)
+}
+
+/// What a rung sends first. `None` for the ones that send nothing.
+pub(crate) fn first_action(rung: Rung, at: ConnectorRef) -> Option<Action> {
+    let connector = Some(at).filter(|at| !at.is_charger());
+    match rung {
+        Rung::L0 | Rung::L6 => None,
+        Rung::L1 => {
+            Some(Action::Trigger { message: TriggeredMessage::StatusNotification, connector })
+        }
+        Rung::L2 => Some(Action::Unlock { connector: at }),
+        Rung::L3 | Rung::Q => Some(Action::SetAvailability { connector: at, operative: false }),
+        Rung::L4 => Some(Action::Reset { hard: false, evse: None }),
+        Rung::L5 => Some(Action::Reset { hard: true, evse: None }),
+    }
+}
+
+/// Whether a rung makes sense for a subject: an unlock needs a connector.
+pub(crate) fn fits(rung: Rung, at: ConnectorRef) -> bool {
+    rung != Rung::L2 || !at.is_charger()
+}
+
+/// Whether an availability cycle left the connector switched off: it was switched off, or that is
+/// not known, and no switching on was accepted.
+pub(crate) fn owes_switching_on(step: &Step) -> bool {
+    if step.rung != Rung::L3 || step.state == StepState::Waiting {
+        return false;
+    }
+    // Number 0 stops a stuck charge, 1 switches off, every later one switches on.
+    let numbered = || {
+        step.commands.iter().filter_map(|(id, outcome)| {
+            let number: u32 = id.0.rsplit('-').next()?.parse().ok()?;
+            Some((number, outcome))
+        })
+    };
+    let off = numbered().any(|(number, outcome)| {
+        use mendpoint_model::CommandOutcome as O;
+        number == 1
+            && match outcome {
+                None | Some(O::TimedOut | O::NotConnected) => true,
+                Some(outcome) => outcome.is_accepted(),
+            }
+    });
+    let on = numbered().any(|(number, outcome)| {
+        number > 1 && outcome.as_ref().is_some_and(mendpoint_model::CommandOutcome::is_accepted)
+    });
+    off && !on
+}

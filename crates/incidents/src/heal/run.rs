@@ -1,0 +1,500 @@
+//! The run of a playbook: one step after the other, each through precheck, command, answer, watch
+//! and outcome (1.6).
+
+use mendpoint_model::{
+    Actor, CommandOutcome, ConnectorStatus, HealMode, IncidentState, Rung, Step, StepState, UnixMs,
+};
+
+use crate::case::Line;
+use crate::engine::{Cx, Engine};
+use crate::guardrail::{Question, Verdict, judge};
+use crate::heal::ladder::{first_action, fits, rung_at};
+use crate::heal::verify::{Look, View, look};
+use crate::predicate::connector_state;
+use crate::rule::Condition;
+use crate::words::subject_words;
+use mendpoint_model::IncidentId;
+
+/// How often a wait without a known end is looked at again, besides when something comes in.
+const POLL_MS: i64 = 30_000;
+/// The most turns of one look: a ladder has eight rungs and each few states.
+const TURNS_MAX: usize = 64;
+/// How much longer than the gateway an answer is waited for, in case its news is lost.
+const ANSWER_SLACK_MS: i64 = 5_000;
+
+/// What one turn of a run says.
+enum Turn {
+    /// Something changed: look again at once.
+    Again,
+    /// Nothing to do until then, or until something comes in.
+    Sleep(Option<UnixMs>),
+}
+
+impl Engine {
+    /// Goes on with a case's healing as far as possible now; says when to look again.
+    pub(crate) fn run_case(&mut self, cx: &Cx<'_>, id: IncidentId) -> Option<UnixMs> {
+        for _ in 0..TURNS_MAX {
+            match self.turn(cx, id) {
+                Turn::Again => {}
+                Turn::Sleep(at) => return at,
+            }
+        }
+        None
+    }
+
+    fn turn(&mut self, cx: &Cx<'_>, id: IncidentId) -> Turn {
+        let Some(case) = self.cases.get(&id) else { return Turn::Sleep(None) };
+        let Some(healing) = case.healing() else { return Turn::Sleep(None) };
+        let stopped = healing.stopped_by.is_some() || !case.run.active;
+        match case.step().map(|step| step.state) {
+            Some(StepState::Sent) => self.turn_sent(cx, id),
+            Some(StepState::Verifying) => self.turn_verifying(cx, id),
+            Some(StepState::Waiting) if !stopped => self.turn_waiting(cx, id),
+            None if !stopped => self.turn_next(cx, id),
+            _ => Turn::Sleep(None),
+        }
+    }
+
+    /// Chooses the next rung, or ends the run.
+    fn turn_next(&mut self, cx: &Cx<'_>, id: IncidentId) -> Turn {
+        let Some(case) = self.cases.get_mut(&id) else { return Turn::Sleep(None) };
+        let at = case.incident.connector;
+        let Some(healing) = case.incident.healing.as_mut() else { return Turn::Sleep(None) };
+        let Some(rung) = rung_at(healing, case.run.position) else {
+            self.exhausted(cx, id);
+            return Turn::Sleep(None);
+        };
+        case.run.position += 1;
+        if !fits(rung, at) {
+            return Turn::Again;
+        }
+        let mode = healing.mode;
+        let number = healing.steps.len() as u32 + 1;
+        let state = match mode {
+            HealMode::Shadow => StepState::Shadowed,
+            HealMode::Approve if rung != Rung::L0 => StepState::AwaitingApproval,
+            _ => StepState::Waiting,
+        };
+        let ended_at = state.is_over().then_some(cx.now);
+        healing.steps.push(Step {
+            number,
+            rung,
+            state,
+            at: cx.now,
+            commands: Vec::new(),
+            accepted_at: None,
+            ended_at,
+            note: String::new(),
+        });
+        case.run.begin_step();
+        match state {
+            StepState::Shadowed => {
+                let label = rung.label();
+                let note = format!("Would have been done: {}", label.to_lowercase());
+                self.set_note(id, &note);
+                let line = Line::new("step_shadowed", format!("Shadow mode: {label} not sent"))
+                    .text("The rule only writes down what it would do.")
+                    .rung(rung);
+                self.say(cx, id, line);
+                self.stop_run(id);
+                self.exhausted(cx, id);
+                Turn::Sleep(None)
+            }
+            StepState::AwaitingApproval => {
+                self.set_note(id, "Waits for a person to approve it");
+                let next = format!("Waits for approval: {}", rung.label().to_lowercase());
+                if let Some(case) = self.cases.get_mut(&id) {
+                    case.incident.needs_person = true;
+                    case.incident.next.clone_from(&next);
+                    case.incident.next_at = None;
+                }
+                let line = Line::new("approval_asked", next).rung(rung);
+                self.say(cx, id, line);
+                Turn::Sleep(None)
+            }
+            _ => Turn::Again,
+        }
+    }
+
+    /// Precheck: may it be done now?
+    fn turn_waiting(&mut self, cx: &Cx<'_>, id: IncidentId) -> Turn {
+        let Some(case) = self.cases.get(&id) else { return Turn::Sleep(None) };
+        let Some(rung) = case.step().map(|step| step.rung) else { return Turn::Sleep(None) };
+        let gone = self.condition_now(cx, id) == Some(false);
+        if gone && !case.by_attempt && !self.counts(id) {
+            self.hold_step(cx, id, "Waits: it is gone, watching whether it stays gone", None);
+            return Turn::Sleep(None);
+        }
+        if rung == Rung::L0 {
+            self.begin_waiting(cx, id);
+            return Turn::Again;
+        }
+        match self.ask_guardrails(cx, id, rung) {
+            Verdict::Go => {
+                self.send_step(cx, id, rung);
+                Turn::Again
+            }
+            Verdict::Wait { until, why } => {
+                self.hold_step(cx, id, &why, until);
+                let poll = cx.now + crate::duration::paced(POLL_MS, self.settings.pace);
+                Turn::Sleep(Some(until.map_or(poll, |at| at.min(poll)).max(cx.now + 1)))
+            }
+            Verdict::StopFirst(transaction) => {
+                self.stop_stuck(cx, id, &transaction);
+                Turn::Again
+            }
+            Verdict::Forbid(why) => {
+                self.end_step(cx, id, StepState::Skipped, &why);
+                Turn::Again
+            }
+        }
+    }
+
+    fn ask_guardrails(&self, cx: &Cx<'_>, id: IncidentId, rung: Rung) -> Verdict {
+        let gone =
+            || Verdict::Wait { until: None, why: "Waits: the charger is unknown".to_owned() };
+        let Some(case) = self.cases.get(&id) else { return gone() };
+        let incident = &case.incident;
+        let Some(charger) = cx.fleet.charger(incident.charger) else { return gone() };
+        let Some(watch) = self.watches.get(&incident.charger) else { return gone() };
+        let code = self.code_now(cx, case);
+        let freed_at = case.run.freed_at.or_else(|| {
+            // Sent before a restart of ours: not a second time.
+            let step = case.step()?;
+            step.commands.iter().any(|(id, _)| id.0.ends_with("-0")).then_some(step.at)
+        });
+        let question = Question {
+            now: cx.now,
+            rung,
+            at: incident.connector,
+            code: &code,
+            incident: id,
+            charger,
+            actions: &watch.actions,
+            switched_off: self.switched_off(incident.site, incident.charger),
+            other_running: watch.cases.iter().any(|other| {
+                *other != id && self.cases.get(other).is_some_and(crate::case::Case::is_acting)
+            }),
+            site_running: self.site_running(cx, incident.site, incident.charger),
+            site_size: cx.fleet.of_site(incident.site).len(),
+            authorised_at: watch.attempts.as_ref().and_then(|log| log.authorised_at),
+            freed_at,
+        };
+        judge(&self.settings.guardrails, &question)
+    }
+
+    /// L0: nothing is sent, time passes.
+    fn begin_waiting(&mut self, cx: &Cx<'_>, id: IncidentId) {
+        let wait_ms = self.wait_ms(id);
+        let Some(case) = self.cases.get_mut(&id) else { return };
+        if let Some(step) = case.step_mut() {
+            step.state = StepState::Verifying;
+            step.at = cx.now;
+            step.accepted_at = Some(cx.now);
+            "Waiting whether it goes away by itself".clone_into(&mut step.note);
+        }
+        case.incident.state = IncidentState::Healing;
+        let words = crate::duration::duration_words(wait_ms);
+        let line =
+            Line::new("step_sent", format!("Waiting {words} whether it goes away by itself"))
+                .rung(Rung::L0);
+        self.say(cx, id, line);
+    }
+
+    /// Sent: waits for the answer. The answers themselves come in by [`Engine::answered`].
+    fn turn_sent(&mut self, cx: &Cx<'_>, id: IncidentId) -> Turn {
+        let Some(case) = self.cases.get(&id) else { return Turn::Sleep(None) };
+        let Some(step) = case.step() else { return Turn::Sleep(None) };
+        let answered = step.commands.last().is_some_and(|(_, outcome)| outcome.is_some());
+        if step.rung == Rung::L3 && answered {
+            return self.turn_cycle(cx, id);
+        }
+        let sent_at = case.run.sent_at.unwrap_or(step.at);
+        let until = sent_at + self.settings.command_timeout_ms + ANSWER_SLACK_MS;
+        if cx.now < until {
+            return Turn::Sleep(Some(until));
+        }
+        let Some((command, None)) = step.commands.last().cloned() else {
+            return Turn::Sleep(None);
+        };
+        self.answered(cx, &command, &CommandOutcome::TimedOut, false);
+        Turn::Again
+    }
+
+    /// L3 between switching off and switching on.
+    fn turn_cycle(&mut self, cx: &Cx<'_>, id: IncidentId) -> Turn {
+        let Some(case) = self.cases.get(&id) else { return Turn::Sleep(None) };
+        let Some(step) = case.step() else { return Turn::Sleep(None) };
+        let (at, key) = (case.incident.connector, case.incident.charger);
+        let off_at = case.run.sent_at.unwrap_or(step.at);
+        let Some(charger) = cx.fleet.charger(key) else { return Turn::Sleep(None) };
+        if !charger.link.connected {
+            // Switched on again when it comes back.
+            return Turn::Sleep(None);
+        }
+        let seen = connector_state(charger, at)
+            .is_some_and(|state| state.status == ConnectorStatus::Unavailable);
+        let until = off_at + self.settings.unavailable_ms;
+        if !seen && cx.now < until {
+            return Turn::Sleep(Some(until));
+        }
+        self.switch_on(cx, id);
+        Turn::Again
+    }
+
+    /// Accepted: is it better?
+    fn turn_verifying(&mut self, cx: &Cx<'_>, id: IncidentId) -> Turn {
+        let condition = self.condition_now(cx, id);
+        let counts = self.counts(id);
+        let wait_ms = self.wait_ms(id);
+        let Some(case) = self.cases.get_mut(&id) else { return Turn::Sleep(None) };
+        let Some(step) = case.step().cloned() else { return Turn::Sleep(None) };
+        let charger = cx.fleet.charger(case.incident.charger);
+        let status = charger
+            .and_then(|charger| connector_state(charger, case.incident.connector))
+            .map_or(ConnectorStatus::Unknown, |state| state.status);
+        let view = View {
+            now: cx.now,
+            settings: &self.settings,
+            connected: charger.is_some_and(|charger| charger.link.connected),
+            condition,
+            unusable: status == ConnectorStatus::Unavailable,
+            counts,
+            status: status.name(),
+            wait_ms,
+        };
+        match look(&step, &mut case.run, &view) {
+            Look::Pending { wake, next } => {
+                let state = if step.rung == Rung::L0 {
+                    IncidentState::Healing
+                } else {
+                    IncidentState::Verifying
+                };
+                let incident = &mut case.incident;
+                if incident.next != next || incident.state != state || incident.next_at != wake {
+                    incident.next = next;
+                    incident.next_at = wake;
+                    incident.state = state;
+                    self.dirty.insert(id);
+                }
+                Turn::Sleep(wake)
+            }
+            Look::Done(state, note) => {
+                self.end_step(cx, id, state, &note);
+                match state {
+                    StepState::Fixed | StepState::Unknown if condition == Some(false) => {
+                        self.recovered(cx, id, Some(step.rung));
+                        Turn::Sleep(None)
+                    }
+                    StepState::Worse => {
+                        self.worse(cx, id);
+                        Turn::Sleep(None)
+                    }
+                    _ => Turn::Again,
+                }
+            }
+        }
+    }
+
+    /// Ends the step under way.
+    pub(crate) fn end_step(&mut self, cx: &Cx<'_>, id: IncidentId, state: StepState, note: &str) {
+        let Some(case) = self.cases.get_mut(&id) else { return };
+        let Some(step) = case.step_mut() else { return };
+        step.state = state;
+        step.ended_at = Some(cx.now);
+        note.clone_into(&mut step.note);
+        let (rung, command) = (step.rung, step.commands.last().map(|(id, _)| id.clone()));
+        case.incident.next_at = None;
+        if case.incident.state == IncidentState::Verifying {
+            case.incident.state = IncidentState::Healing;
+        }
+        let label = rung.label();
+        let title = match state {
+            StepState::Fixed if rung == Rung::Q => note.to_owned(),
+            StepState::Fixed => format!("{label} worked"),
+            StepState::NotFixed if rung == Rung::L1 => note.to_owned(),
+            StepState::NotFixed if matches!(rung, Rung::L4 | Rung::L5) => {
+                format!("Fault returned after the {}", label.to_lowercase())
+            }
+            StepState::NotFixed => format!("{label} did not help"),
+            StepState::Worse => format!("Worse after the {}", label.to_lowercase()),
+            StepState::Blocked => format!("{label} was not done"),
+            StepState::Skipped => format!("{label} skipped"),
+            _ => format!("{label}: no clear result"),
+        };
+        let text = if title == note { String::new() } else { note.to_owned() };
+        let mut line = Line::new("step_outcome", title).text(text).rung(rung);
+        line.command = command;
+        self.say(cx, id, line);
+    }
+
+    /// Keeps a step waiting, and says why, once for each reason.
+    fn hold_step(&mut self, cx: &Cx<'_>, id: IncidentId, why: &str, until: Option<UnixMs>) {
+        let Some(case) = self.cases.get_mut(&id) else { return };
+        let Some(step) = case.step_mut() else { return };
+        let rung = step.rung;
+        let news = step.note != why;
+        if news {
+            why.clone_into(&mut step.note);
+        }
+        let incident = &mut case.incident;
+        if news || incident.next != why || incident.next_at != until {
+            why.clone_into(&mut incident.next);
+            incident.next_at = until;
+            self.dirty.insert(id);
+        }
+        if news {
+            let title = why.strip_prefix("Waits: ").map_or_else(
+                || why.to_owned(),
+                |reason| format!("{} waits: {reason}", rung.label()),
+            );
+            self.say(cx, id, Line::new("step_waiting", title).rung(rung));
+        }
+    }
+
+    fn set_note(&mut self, id: IncidentId, note: &str) {
+        if let Some(case) = self.cases.get_mut(&id)
+            && let Some(healing) = case.incident.healing.as_mut()
+            && let Some(step) = healing.steps.last_mut()
+        {
+            note.clone_into(&mut step.note);
+            self.dirty.insert(id);
+        }
+    }
+
+    pub(crate) fn stop_run(&mut self, id: IncidentId) {
+        if let Some(case) = self.cases.get_mut(&id) {
+            case.run.active = false;
+        }
+    }
+
+    /// The ladder is at its end, and it is still there: a person.
+    fn exhausted(&mut self, cx: &Cx<'_>, id: IncidentId) {
+        self.stop_run(id);
+        let tried = self.cases.get(&id).is_some_and(|case| {
+            case.steps().iter().any(|step| !step.commands.is_empty() && step.rung != Rung::Q)
+        });
+        let shadow = self
+            .cases
+            .get(&id)
+            .and_then(|case| case.healing())
+            .is_some_and(|healing| healing.mode == HealMode::Shadow);
+        let why = if shadow {
+            "In shadow mode nothing is sent."
+        } else if tried {
+            "Nothing that can be done from afar helped."
+        } else {
+            "Nothing can be done from afar."
+        };
+        self.escalate(cx, id, why);
+    }
+
+    /// G9: it is worse than before. No more tries; a person at once.
+    fn worse(&mut self, cx: &Cx<'_>, id: IncidentId) {
+        self.stop_run(id);
+        if let Some(case) = self.cases.get_mut(&id) {
+            case.incident.severity = case.incident.severity.min(2);
+        }
+        self.escalate(cx, id, "The charger is worse off than before the repair.");
+    }
+
+    /// Whether the condition of a case's rule holds now. `None`: it cannot be seen.
+    pub(crate) fn condition_now(&self, cx: &Cx<'_>, id: IncidentId) -> Option<bool> {
+        let case = self.cases.get(&id)?;
+        let rule = &self.program.rules[usize::from(case.rule?)];
+        let charger = cx.fleet.charger(case.incident.charger)?;
+        if !charger.link.connected && !rule.judges_link() {
+            return None;
+        }
+        let subject = self.subject(cx, charger, case.incident.connector);
+        match &rule.condition {
+            Condition::State { when, .. } => Some(when.holds(&subject).at(cx.now)),
+            Condition::Count(_) | Condition::Absent { .. } => {
+                let faulted = charger
+                    .connectors
+                    .iter()
+                    .any(|connector| connector.status == ConnectorStatus::Faulted);
+                Some(faulted || case.run.failed_since)
+            }
+        }
+    }
+
+    /// Whether a case's rule counts things instead of looking at a state.
+    pub(crate) fn counts(&self, id: IncidentId) -> bool {
+        let rule = self.cases.get(&id).and_then(|case| case.rule);
+        rule.is_some_and(|rule| {
+            !matches!(self.program.rules[usize::from(rule)].condition, Condition::State { .. })
+        })
+    }
+
+    /// How long L0 waits in a case.
+    fn wait_ms(&self, id: IncidentId) -> i64 {
+        self.cases
+            .get(&id)
+            .and_then(|case| {
+                let playbook = self.program.playbook(&case.healing()?.playbook)?;
+                Some(playbook.wait_ms(&case.incident.code))
+            })
+            .unwrap_or(0)
+    }
+
+    /// What there is to say when a charger answers that it does not do it.
+    pub(crate) fn blocked_words(outcome: &CommandOutcome) -> String {
+        match outcome {
+            CommandOutcome::Answered { status, .. } => format!("The charger answered {status}"),
+            CommandOutcome::Refused { code, description } if description.is_empty() => {
+                format!("The charger answered {code}")
+            }
+            CommandOutcome::Refused { code, description } => {
+                format!("The charger answered {code}: {description}")
+            }
+            CommandOutcome::TimedOut => "The charger did not answer".to_owned(),
+            CommandOutcome::NotConnected => "The connection was lost before the answer".to_owned(),
+            CommandOutcome::Expired => "It could not be sent in time".to_owned(),
+            CommandOutcome::Unsupported(why) => why.clone(),
+        }
+    }
+
+    /// A person approved or refused the waiting step.
+    pub(crate) fn decide_step(
+        &mut self,
+        cx: &Cx<'_>,
+        id: IncidentId,
+        user: &str,
+        yes: bool,
+    ) -> bool {
+        let Some(case) = self.cases.get_mut(&id) else { return false };
+        let waits = case.step().is_some_and(|step| step.state == StepState::AwaitingApproval);
+        if !waits {
+            return false;
+        }
+        case.incident.needs_person = false;
+        let actor = Actor::User(user.to_owned());
+        let rung = case.step().map_or(Rung::L0, |step| step.rung);
+        let label = rung.label();
+        if yes {
+            case.run.approved = true;
+            if let Some(step) = case.step_mut() {
+                step.state = StepState::Waiting;
+            }
+            let line = Line::new("approved", format!("{user} approved: {}", label.to_lowercase()));
+            self.say(cx, id, line.by(actor).rung(rung));
+        } else {
+            let line = Line::new("refused", format!("{user} refused: {}", label.to_lowercase()));
+            self.say(cx, id, line.by(actor).rung(rung));
+            self.end_step(cx, id, StepState::Skipped, &format!("Refused by {user}"));
+        }
+        self.tend(cx, id);
+        true
+    }
+
+    /// Whether a rung takes the connector out of service, in words.
+    pub(crate) fn held_words(at: mendpoint_model::ConnectorRef) -> String {
+        format!("{} is out of service, no new driver can start", subject_words(at))
+    }
+
+    /// What a rung sends, for a case.
+    pub(crate) fn action_of(&self, id: IncidentId, rung: Rung) -> Option<mendpoint_model::Action> {
+        first_action(rung, self.cases.get(&id)?.incident.connector)
+    }
+}

@@ -1,0 +1,290 @@
+//! Commands of a run: sent after their intent is written (G11), answered once, never sent again.
+
+use mendpoint_model::{
+    Action, Command, CommandId, CommandOutcome, ConnectorRef, IncidentId, IncidentState, Origin,
+    Rung, StepState, Transaction, UnixMs,
+};
+
+use crate::case::Line;
+use crate::duration::duration_words;
+use crate::effect::Effect;
+use crate::engine::{Cx, Engine};
+use crate::guardrail::ActionRecord;
+use crate::heal::ladder::owes_switching_on;
+use crate::words::subject_words;
+
+/// How long after a failed try a connector is switched on again (L3).
+const DEBT_RETRY_MS: i64 = 60_000;
+/// How often switching on is tried before a person must do it.
+const DEBT_TRIES_MAX: usize = 20;
+
+impl Engine {
+    /// Sends the first command of the step that waited.
+    pub(crate) fn send_step(&mut self, cx: &Cx<'_>, id: IncidentId, rung: Rung) {
+        let action = self.action_of(id, rung);
+        let Some(case) = self.cases.get_mut(&id) else { return };
+        let key = case.incident.charger;
+        let at = case.incident.connector;
+        case.incident.state = IncidentState::Healing;
+        // What was seen while the step waited says nothing of its effect.
+        case.run.begin_watch();
+        if let Some(step) = case.step_mut() {
+            step.state = StepState::Sent;
+            step.at = cx.now;
+            step.note = format!("{} sent", rung.label());
+        }
+        if let Some(watch) = self.watches.get_mut(&key) {
+            let window = self.settings.guardrails.disruptive_window_ms;
+            watch.actions.retain(|action| cx.now.since_ms(action.at) < window);
+            watch.actions.push(ActionRecord {
+                at: cx.now,
+                rung,
+                incident: id,
+                connector: at,
+                refused: false,
+            });
+            if crate::guardrail::acts(rung) {
+                watch.attempts.get_or_insert_default().note_our_action(cx.now);
+            }
+        }
+        match action {
+            Some(action) => self.send_command(cx, id, action, 1),
+            None => {
+                // L6: the socket is closed, there is no answer to wait for.
+                if let Some(step) = self.cases.get_mut(&id).and_then(|case| case.step_mut()) {
+                    step.state = StepState::Verifying;
+                    step.accepted_at = Some(cx.now);
+                }
+                self.tail.push(Effect::CloseSocket(key));
+                self.say(cx, id, Line::new("step_sent", "Connection dropped").rung(rung));
+            }
+        }
+    }
+
+    /// Writes a command into the step under way and sends it.
+    fn send_command(&mut self, cx: &Cx<'_>, id: IncidentId, action: Action, number: u32) {
+        let timeout_ms = self.settings.command_timeout_ms;
+        let Some(case) = self.cases.get_mut(&id) else { return };
+        let key = case.incident.charger;
+        case.run.sent_at = Some(cx.now);
+        let at = case.incident.connector;
+        let Some(step) =
+            case.incident.healing.as_mut().and_then(|healing| healing.steps.last_mut())
+        else {
+            return;
+        };
+        let command = CommandId(format!("i{}-{}-{number}", id.0, step.number).into());
+        step.commands.push((command.clone(), None));
+        let rung = step.rung;
+        let title = sent_words(&action, at);
+        case.incident.next = format!("{title}, waiting for the answer");
+        case.incident.next_at = None;
+        self.say(cx, id, Line::new("step_sent", title).rung(rung).command(command.clone()));
+        self.tail.push(Effect::Send(Command {
+            id: command,
+            charger: key,
+            action,
+            origin: Origin::Engine(id),
+            created_at: cx.now,
+            timeout_ms,
+            not_after: cx.now + 2 * timeout_ms,
+        }));
+    }
+
+    /// The charger said no: nothing was disturbed (G4).
+    fn note_refusal(&mut self, id: IncidentId, rung: Rung) {
+        let Some(key) = self.cases.get(&id).map(|case| case.incident.charger) else { return };
+        let action = self.watches.get_mut(&key).and_then(|watch| {
+            watch.actions.iter_mut().rfind(|action| action.incident == id && action.rung == rung)
+        });
+        if let Some(action) = action {
+            action.refused = true;
+        }
+    }
+
+    /// Stops a transaction that is dead but open, before the waiting step may act (G1).
+    pub(crate) fn stop_stuck(&mut self, cx: &Cx<'_>, id: IncidentId, transaction: &Transaction) {
+        if let Some(case) = self.cases.get_mut(&id) {
+            case.run.freed_at = Some(cx.now);
+        }
+        let action = Action::RemoteStop {
+            transaction: transaction.id,
+            external_id: transaction.external_id.to_string(),
+        };
+        self.send_command(cx, id, action, 0);
+    }
+
+    /// L3: switches the connector on again.
+    pub(crate) fn switch_on(&mut self, cx: &Cx<'_>, id: IncidentId) {
+        let Some(case) = self.cases.get(&id) else { return };
+        let at = case.incident.connector;
+        let number = case.step().map_or(2, next_number);
+        self.send_command(
+            cx,
+            id,
+            Action::SetAvailability { connector: at, operative: true },
+            number,
+        );
+    }
+
+    /// L3 that broke off between off and on: the connector is switched on again whenever the
+    /// charger is there, also after a restart of ours, also when nobody heals any more.
+    pub(crate) fn settle_debts(&mut self, cx: &Cx<'_>, id: IncidentId) -> Option<UnixMs> {
+        let retry_ms = crate::duration::paced(DEBT_RETRY_MS, self.settings.pace);
+        let timeout_ms = self.settings.command_timeout_ms;
+        let case = self.cases.get_mut(&id)?;
+        let (key, at) = (case.incident.charger, case.incident.connector);
+        let steps = &mut case.incident.healing.as_mut()?.steps;
+        let step = steps
+            .iter_mut()
+            .rfind(|step| step.state != StepState::Sent && owes_switching_on(step))?;
+        let connected = cx.fleet.charger(key).is_some_and(|charger| charger.link.connected);
+        if !connected || step.commands.len() >= DEBT_TRIES_MAX {
+            return None;
+        }
+        if let Some(due) = case.run.debt_at
+            && due > cx.now
+        {
+            return Some(due);
+        }
+        let number = next_number(step);
+        let command = CommandId(format!("i{}-{}-{number}", id.0, step.number).into());
+        step.commands.push((command.clone(), None));
+        let due = cx.now + retry_ms.max(timeout_ms);
+        case.run.debt_at = Some(due);
+        let title = format!("{} is switched on again", subject_words(at));
+        let line = Line::new("step_rollback", title).rung(Rung::L3).command(command.clone());
+        self.say(cx, id, line);
+        self.tail.push(Effect::Send(Command {
+            id: command,
+            charger: key,
+            action: Action::SetAvailability { connector: at, operative: true },
+            origin: Origin::Engine(id),
+            created_at: cx.now,
+            timeout_ms,
+            not_after: cx.now + 2 * timeout_ms,
+        }));
+        Some(due)
+    }
+
+    /// The end of one of our commands. Says whether it belonged to a case.
+    pub(crate) fn answered(
+        &mut self,
+        cx: &Cx<'_>,
+        command: &CommandId,
+        outcome: &CommandOutcome,
+        late: bool,
+    ) -> bool {
+        let Some((id, step_number, number)) = read_id(command) else { return false };
+        let Some(case) = self.cases.get_mut(&id) else { return false };
+        let Some(steps) = case.incident.healing.as_mut().map(|healing| &mut healing.steps) else {
+            return false;
+        };
+        let Some(index) = steps.iter().position(|step| step.number == step_number) else {
+            return false;
+        };
+        let is_last = index + 1 == steps.len();
+        let step = &mut steps[index];
+        let Some(slot) = step.commands.iter_mut().find(|(id, _)| id == command) else {
+            return false;
+        };
+        let first_answer = slot.1.is_none();
+        slot.1 = Some(outcome.clone());
+        self.dirty.insert(id);
+        if !first_answer || late {
+            let title = format!("Late answer: {}", outcome.summary());
+            let line = Line::new("late_answer", title).rung(step.rung).command(command.clone());
+            self.say(cx, id, line);
+            return true;
+        }
+        let awaited = number > 0 && is_last && step.state == StepState::Sent;
+        if !awaited {
+            return true;
+        }
+        let rung = step.rung;
+        self.step_answered(cx, id, rung, number, command, outcome);
+        true
+    }
+
+    fn step_answered(
+        &mut self,
+        cx: &Cx<'_>,
+        id: IncidentId,
+        rung: Rung,
+        number: u32,
+        command: &CommandId,
+        outcome: &CommandOutcome,
+    ) {
+        let resets = matches!(rung, Rung::L4 | Rung::L5);
+        let lost = matches!(outcome, CommandOutcome::NotConnected);
+        let may_have_worked = outcome.is_accepted() || (resets && lost);
+        if !may_have_worked {
+            self.end_step(cx, id, StepState::Blocked, &Self::blocked_words(outcome));
+            if !matches!(outcome, CommandOutcome::TimedOut | CommandOutcome::NotConnected) {
+                self.note_refusal(id, rung);
+            }
+            return;
+        }
+        let took_ms = self
+            .cases
+            .get(&id)
+            .and_then(|case| case.run.sent_at)
+            .map_or(0, |at| cx.now.since_ms(at));
+        let Some(case) = self.cases.get_mut(&id) else { return };
+        let at = case.incident.connector;
+        let done = rung != Rung::L3 || number > 1;
+        let title = if lost {
+            // A charger that resets at once may not answer any more: look before judging.
+            format!("{}: the connection ended before the answer", rung.label())
+        } else {
+            format!("{} answered {}", rung.label(), outcome.summary())
+        };
+        if done && let Some(step) = case.step_mut() {
+            step.state = StepState::Verifying;
+            step.accepted_at = Some(cx.now);
+            step.note = format!("{} in {}", outcome.summary(), duration_words(took_ms));
+        }
+        if !done {
+            case.run.sent_at = Some(cx.now);
+        }
+        let line = Line::new("step_answered", title).rung(rung).command(command.clone());
+        self.say(cx, id, line);
+        if rung == Rung::Q {
+            self.end_step(cx, id, StepState::Fixed, &Self::held_words(at));
+        }
+    }
+}
+
+/// The next number for a command that switches on.
+fn next_number(step: &mendpoint_model::Step) -> u32 {
+    step.commands
+        .iter()
+        .filter_map(|(id, _)| id.0.rsplit('-').next()?.parse::<u32>().ok())
+        .max()
+        .map_or(2, |last| (last + 1).max(2))
+}
+
+/// `i{incident}-{step}-{try}`.
+fn read_id(command: &CommandId) -> Option<(IncidentId, u32, u32)> {
+    let mut parts = command.0.strip_prefix('i')?.split('-');
+    let id = IncidentId(parts.next()?.parse().ok()?);
+    let step = parts.next()?.parse().ok()?;
+    let number = parts.next()?.parse().ok()?;
+    parts.next().is_none().then_some((id, step, number))
+}
+
+/// What was sent, for people.
+fn sent_words(action: &Action, at: ConnectorRef) -> String {
+    match action {
+        Action::Trigger { .. } => "Asked for its status".to_owned(),
+        Action::Unlock { connector } => format!("Unlock of connector {connector} sent"),
+        Action::SetAvailability { operative: false, .. } => {
+            format!("{} is switched off", subject_words(at))
+        }
+        Action::SetAvailability { .. } => format!("{} is switched on", subject_words(at)),
+        Action::Reset { hard: false, .. } => "Soft reset sent".to_owned(),
+        Action::Reset { .. } => "Hard reset sent".to_owned(),
+        Action::RemoteStop { .. } => "A charge without power is stopped first".to_owned(),
+        other => format!("{} sent", other.name()),
+    }
+}

@@ -1,0 +1,449 @@
+//! The life of an incident (1.1): recovered, proven, resolved, reopened, handed over.
+
+use mendpoint_model::{Actor, ChargerKey, IncidentId, IncidentState, Priority, Rung, StepState};
+
+use crate::attempts::{AttemptNews, Failure, NewsKind};
+use crate::case::{Case, Fingerprint, Line};
+use crate::duration::duration_words;
+use crate::effect::{Effect, Evidence, TicketRequest};
+use crate::engine::{Cx, Engine};
+use crate::opening::{describe, reads_code};
+use crate::predicate::connector_state;
+use crate::rule::{Proof, Rule};
+use crate::timers::Timer;
+use crate::words::{Places, cure_words, energy_words, headline, tried_lines};
+
+impl Engine {
+    /// The condition was gone for a moment and is there again.
+    pub(crate) fn seen_again(&mut self, _cx: &Cx<'_>, id: IncidentId) {
+        if let Some(case) = self.cases.get_mut(&id) {
+            case.incident.occurrences += 1;
+            self.dirty.insert(id);
+        }
+    }
+
+    /// A counting rule that fires has counted one more.
+    pub(crate) fn counted_again(&mut self, cx: &Cx<'_>, id: IncidentId, many: u32, distinct: u32) {
+        let program = std::sync::Arc::clone(&self.program);
+        let Some(case) = self.cases.get_mut(&id) else { return };
+        let Some(rule) = case.rule.map(|place| &program.rules[usize::from(place)]) else { return };
+        let incident = &mut case.incident;
+        incident.occurrences += 1;
+        self.dirty.insert(id);
+        if let Some((at_least, severity)) = rule.severity_by_distinct
+            && distinct >= at_least
+            && severity < incident.severity
+        {
+            incident.severity = severity;
+            incident.description = describe(cx, rule, incident, (many, distinct));
+            let line = Line::new("severity_changed", format!("More serious: {distinct} drivers"));
+            self.say(cx, id, line);
+        }
+    }
+
+    /// The code beside a fault changed: the incident follows it, to a safety code at once.
+    pub(crate) fn follow_code(&mut self, cx: &Cx<'_>, id: IncidentId) {
+        let program = std::sync::Arc::clone(&self.program);
+        let Some(case) = self.cases.get(&id) else { return };
+        let Some(place) = case.rule else { return };
+        let rule = &program.rules[usize::from(place)];
+        let acting = case.is_acting();
+        if !reads_code(rule) || self.condition_now(cx, id) != Some(true) {
+            return;
+        }
+        let code = self.code_now(cx, case);
+        let stricter = crate::codes::forbids_reset(&code);
+        if code.is_empty() || code == case.incident.code || (acting && !stricter) {
+            return;
+        }
+        let healing = self.healing_for(rule, &code);
+        let Some(case) = self.cases.get_mut(&id) else { return };
+        let at = case.incident.connector;
+        let old = std::mem::replace(&mut case.incident.code, code.clone());
+        case.incident.severity = rule.severity_of(&code);
+        let places = Places {
+            code: &code,
+            at,
+            for_ms: rule.for_ms(&code),
+            count: 0,
+            within_ms: 0,
+            value: None,
+        };
+        case.incident.title = headline(rule, &places);
+        if case.run.active
+            && let (Some(new), Some(now)) = (healing, case.incident.healing.as_mut())
+            && (stricter || now.steps.is_empty())
+        {
+            now.ladder = new.ladder;
+            case.run.position = 0;
+        }
+        let old = if old.is_empty() { "no code" } else { &old };
+        let line = Line::new("code_changed", format!("Now {code}, before {old}"));
+        self.say(cx, id, line.by(Actor::Charger));
+        let waits = self.cases.get(&id).and_then(|case| case.step()).is_some_and(|step| {
+            matches!(step.state, StepState::Waiting | StepState::AwaitingApproval)
+        });
+        if stricter && waits {
+            self.end_step(cx, id, StepState::Skipped, &format!("The fault is now {code}"));
+        }
+    }
+
+    /// The code of a case's subject as it is now; the incident's own when there is none.
+    pub(crate) fn code_now(&self, cx: &Cx<'_>, case: &Case) -> String {
+        let incident = &case.incident;
+        if incident.code.is_empty() && !incident.connector.is_charger() {
+            return String::new();
+        }
+        let now = cx
+            .fleet
+            .charger(incident.charger)
+            .map(|charger| self.subject(cx, charger, incident.connector).code())
+            .unwrap_or_default();
+        // What was dangerous stays dangerous when a restart hides the code.
+        if now.is_empty() || crate::codes::forbids_reset(&incident.code) {
+            incident.code.clone()
+        } else {
+            now
+        }
+    }
+
+    /// A rule says it is over.
+    pub(crate) fn cleared(&mut self, cx: &Cx<'_>, id: IncidentId, unproven: bool) {
+        let Some(case) = self.cases.get(&id) else { return };
+        if case.is_acting() || case.by_attempt {
+            // The watch over the step decides.
+            return;
+        }
+        let held = cx
+            .fleet
+            .charger(case.incident.charger)
+            .and_then(|charger| connector_state(charger, case.incident.connector))
+            .is_some_and(|state| state.desired_operative == Some(false));
+        if case.is_quarantined() && held {
+            return;
+        }
+        let cure = case.cure();
+        let by_link =
+            case.rule.is_some_and(|place| self.program.rules[usize::from(place)].judges_link());
+        if cure.is_some() || unproven || case.ticket_asked {
+            self.recovered(cx, id, cure);
+            return;
+        }
+        let lasted = duration_words(cx.now.since_ms(case.incident.began_at));
+        let words = if by_link {
+            format!("Back online after {lasted}")
+        } else {
+            "Went away by itself".to_owned()
+        };
+        self.resolve(cx, id, &words, &Actor::Engine, true);
+    }
+
+    /// The condition is gone. Where a session must prove it, that is still open.
+    pub(crate) fn recovered(&mut self, cx: &Cx<'_>, id: IncidentId, cure: Option<Rung>) {
+        let program = std::sync::Arc::clone(&self.program);
+        let Some(case) = self.cases.get_mut(&id) else { return };
+        let rule = case.rule.map(|place| &program.rules[usize::from(place)]);
+        let by_link = rule.is_some_and(Rule::judges_link);
+        if rule.is_some_and(|rule| rule.proof == Proof::Clear) {
+            let lasted = duration_words(cx.now.since_ms(case.incident.began_at));
+            let words = if by_link {
+                format!("Back online after {lasted}")
+            } else {
+                "Went away by itself".to_owned()
+            };
+            self.resolve(cx, id, &words, &Actor::Engine, true);
+            return;
+        }
+        case.run.active = false;
+        case.by_attempt = false;
+        case.recovered_at = Some(cx.now);
+        case.escalate_at = None;
+        case.incident.state = IncidentState::RecoveredUnproven;
+        case.incident.needs_person = false;
+        "The next session that delivers energy proves it".clone_into(&mut case.incident.next);
+        case.incident.next_at = None;
+        let title = match cure {
+            Some(rung) => format!("Recovered after {}, not yet proven", cure_words(rung)),
+            None => "Gone, not yet proven by a session".to_owned(),
+        };
+        let pending = case.step().is_some();
+        if pending {
+            self.end_step(cx, id, StepState::Skipped, "It was gone before this was needed");
+        }
+        self.drop_alert(id);
+        self.evidence(cx, id, Evidence::Recovered, &title);
+        self.say(cx, id, Line::new("recovered", title));
+    }
+
+    /// An attempt is the proof of a repair, or the proof against it (1.6).
+    pub(crate) fn prove(&mut self, cx: &Cx<'_>, key: ChargerKey, news: &AttemptNews) {
+        let Some(watch) = self.watches.get(&key) else { return };
+        for id in watch.cases.clone() {
+            let Some(case) = self.cases.get_mut(&id) else { continue };
+            let at = case.incident.connector;
+            if !at.is_charger() && at != news.connector {
+                continue;
+            }
+            let recovered = case.incident.state == IncidentState::RecoveredUnproven;
+            let cure = case.cure();
+            match news.kind {
+                NewsKind::Succeeded(energy) => {
+                    let counts = self.counts(id);
+                    let open = !self.cases[&id].incident.state.is_over();
+                    let by_attempt = self.cases[&id].by_attempt;
+                    if recovered || (open && (counts || by_attempt)) {
+                        self.proven(cx, id, cure, energy);
+                    }
+                }
+                NewsKind::Failed(why) => {
+                    case.run.failed_since |= case.step().is_some();
+                    let recent = case
+                        .recovered_at
+                        .is_some_and(|at| cx.now.since_ms(at) <= self.settings.proof_ms);
+                    if recovered && recent && (cure.is_some() || case.incident.ticket.is_some()) {
+                        self.disproved(cx, id, why);
+                    }
+                }
+                NewsKind::Seen => {}
+            }
+        }
+    }
+
+    fn proven(&mut self, cx: &Cx<'_>, id: IncidentId, cure: Option<Rung>, energy: f64) {
+        let session = format!("a session of {}", energy_words(energy));
+        let words = match cure {
+            Some(rung) => format!("Healed by {}, proven by {session}", cure_words(rung)),
+            None => format!("Went away, proven by {session}"),
+        };
+        let worked = format!("Proven meanwhile by {session}");
+        if self.cases.get(&id).is_some_and(|case| case.step().is_some()) {
+            let acted = self.cases.get(&id).is_some_and(Case::is_acting);
+            let state = if acted { StepState::Fixed } else { StepState::Skipped };
+            self.end_step(cx, id, state, &worked);
+        }
+        self.say(cx, id, Line::new("proven", format!("Proven by {session}")).by(Actor::Charger));
+        self.resolve(cx, id, &words, &Actor::Engine, true);
+    }
+
+    fn disproved(&mut self, cx: &Cx<'_>, id: IncidentId, why: Failure) {
+        let note = format!("The next charge failed: {}", why.words());
+        self.came_back(cx, id, &note, true);
+    }
+
+    /// An incident that was over, or nearly, is open again.
+    pub(crate) fn came_back(&mut self, cx: &Cx<'_>, id: IncidentId, why: &str, by_attempt: bool) {
+        let Some(case) = self.cases.get_mut(&id) else { return };
+        let was_over = case.incident.state.is_over();
+        case.incident.state = IncidentState::Open;
+        case.incident.resolved_at = None;
+        case.incident.resolution.clear();
+        case.incident.occurrences += 1;
+        case.incident.next.clear();
+        case.incident.next_at = None;
+        case.recovered_at = None;
+        case.by_attempt = by_attempt;
+        case.run.begin_step();
+        let has_ticket = case.incident.ticket.is_some() || case.ticket_asked;
+        let fixed = case.incident.healing.as_mut().and_then(|healing| {
+            healing
+                .steps
+                .iter_mut()
+                .rfind(|step| step.state == StepState::Fixed && step.rung != Rung::Q)
+        });
+        if let Some(step) = fixed
+            && !was_over
+        {
+            step.state = StepState::NotFixed;
+            step.note = format!("{}. {why}", step.note);
+        }
+        // What was cured goes on with the next rung; what only went away begins anew.
+        if was_over && case.cure().is_none() {
+            case.run.position = 0;
+        }
+        case.run.active = !has_ticket
+            && case.incident.healing.as_ref().is_some_and(|healing| healing.stopped_by.is_none());
+        let active = case.run.active;
+        self.last.remove(&Fingerprint::of(&self.cases[&id].incident));
+        self.say(cx, id, Line::new("reopened", why));
+        self.evidence(cx, id, Evidence::FaultReturned, why);
+        if !active {
+            self.escalate(cx, id, why);
+        }
+    }
+
+    /// Hands an incident to a person, with a ticket.
+    pub(crate) fn escalate(&mut self, cx: &Cx<'_>, id: IncidentId, why: &str) {
+        let Some(case) = self.cases.get_mut(&id) else { return };
+        case.escalate_at = None;
+        let incident = &mut case.incident;
+        if incident.state.is_over() {
+            return;
+        }
+        let in_hand =
+            matches!(incident.state, IncidentState::Acknowledged | IncidentState::InProgress);
+        if !in_hand {
+            incident.state = IncidentState::Escalated;
+        }
+        incident.needs_person = case.snoozed_until.is_none_or(|until| until <= cx.now);
+        incident.next_at = None;
+        "A person has to look at it".clone_into(&mut incident.next);
+        let known = incident.ticket.is_some() || case.ticket_asked;
+        self.say(cx, id, Line::new("escalated", "Handed to a person").text(why));
+        if !known {
+            self.ask_for_ticket(id, why);
+        }
+    }
+
+    /// Asks for an incident's ticket.
+    pub(crate) fn ask_for_ticket(&mut self, id: IncidentId, why: &str) {
+        let Some(case) = self.cases.get_mut(&id) else { return };
+        case.ticket_asked = true;
+        let incident = &case.incident;
+        let description = if why.is_empty() {
+            incident.description.clone()
+        } else {
+            format!("{} {why}", incident.description)
+        };
+        let request = TicketRequest {
+            incident: id,
+            charger: incident.charger,
+            site: incident.site,
+            connector: incident.connector,
+            priority: Priority::of_severity(incident.severity),
+            title: incident.title.clone(),
+            description,
+            tried: tried_lines(incident),
+        };
+        self.tail.push(Effect::OpenTicket(request));
+    }
+
+    /// It is over. What the engine itself resolves is proved by the charger, unless nothing proved
+    /// it in time (`proven` is false).
+    pub(crate) fn resolve(
+        &mut self,
+        cx: &Cx<'_>,
+        id: IncidentId,
+        words: &str,
+        actor: &Actor,
+        proven: bool,
+    ) {
+        let Some(case) = self.cases.get_mut(&id) else { return };
+        if case.step().is_some() {
+            let acted = case.is_acting();
+            let state = if acted { StepState::Unknown } else { StepState::Skipped };
+            self.end_step(cx, id, state, "The incident was resolved first");
+        }
+        let Some(case) = self.cases.get_mut(&id) else { return };
+        case.run.active = false;
+        case.by_attempt = false;
+        case.escalate_at = None;
+        case.recovered_at = None;
+        let incident = &mut case.incident;
+        incident.state = IncidentState::Resolved;
+        incident.resolved_at = Some(cx.now);
+        incident.needs_person = false;
+        incident.blind = false;
+        incident.next.clear();
+        incident.next_at = None;
+        words.clone_into(&mut incident.resolution);
+        let fingerprint = Fingerprint::of(incident);
+        self.last.insert(fingerprint, id);
+        self.drop_alert(id);
+        if proven {
+            self.evidence(cx, id, Evidence::Proven, words);
+        }
+        self.say(cx, id, Line::new("resolved", words).by(actor.clone()));
+    }
+
+    /// Tells a ticket what the charger itself shows.
+    fn evidence(&mut self, cx: &Cx<'_>, id: IncidentId, kind: Evidence, text: &str) {
+        if let Some(ticket) = self.cases.get(&id).and_then(|case| case.incident.ticket) {
+            self.tail.push(Effect::TicketEvidence {
+                ticket,
+                incident: id,
+                kind,
+                at: cx.now,
+                text: text.to_owned(),
+            });
+        }
+    }
+
+    /// The alert of an incident that is over begins anew.
+    fn drop_alert(&mut self, id: IncidentId) {
+        let Some(case) = self.cases.get(&id) else { return };
+        let key = case.incident.charger;
+        let Some(watch) = self.watches.get_mut(&key) else { return };
+        if let Some(index) = watch.alerts.iter().position(|alert| alert.incident() == Some(id)) {
+            let alert = &mut watch.alerts[index];
+            let timer = Timer::Alert(key, alert.rule, alert.at);
+            self.timers.set(&mut alert.armed, timer, None);
+            watch.alerts.remove(index);
+        }
+    }
+
+    /// Looks after every case of a charger.
+    pub(crate) fn tend_charger(&mut self, cx: &Cx<'_>, key: ChargerKey) {
+        let Some(watch) = self.watches.get(&key) else { return };
+        for id in watch.cases.clone() {
+            self.tend(cx, id);
+        }
+    }
+
+    /// Looks after a case: what is due is done, and the next look is arranged.
+    pub(crate) fn tend(&mut self, cx: &Cx<'_>, id: IncidentId) {
+        let mut wakes = [None; 4];
+        wakes[0] = self.settle_debts(cx, id);
+        wakes[1] = self.run_case(cx, id);
+        let Some(case) = self.cases.get_mut(&id) else { return };
+        if case.snoozed_until.is_some_and(|until| until <= cx.now) {
+            case.snoozed_until = None;
+            if matches!(case.incident.state, IncidentState::Escalated | IncidentState::Open) {
+                case.incident.needs_person = !case.run.active;
+                self.dirty.insert(id);
+            }
+        }
+        let Some(case) = self.cases.get_mut(&id) else { return };
+        wakes[2] = case.snoozed_until;
+        let state = case.incident.state;
+        if state.is_over() {
+            let gone_at = case.incident.resolved_at.unwrap_or(cx.now) + self.settings.reopen_ms + 1;
+            if gone_at <= cx.now && wakes[0].is_none() {
+                self.put_away(id);
+                return;
+            }
+            wakes[3] = Some(gone_at.max(cx.now + 1));
+        } else if state == IncidentState::RecoveredUnproven {
+            let close_at = case.recovered_at.unwrap_or(cx.now) + self.settings.unproven_close_ms;
+            if close_at <= cx.now {
+                let after = duration_words(self.settings.unproven_close_ms);
+                let words = format!("Recovered; no session in {after} to prove it");
+                self.resolve(cx, id, &words, &Actor::Engine, false);
+                self.tend(cx, id);
+                return;
+            }
+            wakes[3] = Some(close_at);
+        } else if let Some(at) = case.escalate_at {
+            if at <= cx.now {
+                let lasted = duration_words(cx.now.since_ms(case.incident.began_at));
+                let why = format!("It has lasted for {lasted}, and nothing can be done from afar.");
+                self.escalate(cx, id, &why);
+            } else {
+                wakes[3] = Some(at);
+            }
+        }
+        if let Some(case) = self.cases.get_mut(&id) {
+            let wake = wakes.into_iter().flatten().min().map(|at| at.max(cx.now + 1));
+            self.timers.set(&mut case.armed, Timer::Case(id), wake);
+        }
+    }
+
+    /// Forgets a case that is over for good.
+    fn put_away(&mut self, id: IncidentId) {
+        if let Some(mut case) = self.cases.remove(&id) {
+            self.timers.set(&mut case.armed, Timer::Case(id), None);
+            if let Some(watch) = self.watches.get_mut(&case.incident.charger) {
+                watch.cases.retain(|other| *other != id);
+            }
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! From a condition that lasted to an incident: a new one, or the one there is.
+
+use mendpoint_model::{
+    ChargerKey, ConnectorRef, HealMode, Healing, Incident, IncidentId, IncidentState, Source,
+    UnixMs,
+};
+
+use crate::alert::Phase;
+use crate::case::{Case, Fingerprint, Line};
+use crate::duration::duration_words;
+use crate::engine::{Cx, Engine};
+use crate::predicate::connector_state;
+use crate::rule::{Condition, Rule};
+use crate::timers::Timer;
+use crate::words::{Places, headline, subject_words};
+
+/// What a counting rule has counted: how many, and how many different ones.
+pub(crate) type Counted = (u32, u32);
+
+/// What an incident is opened with.
+struct Opening {
+    place: u16,
+    began: UnixMs,
+    counted: Counted,
+    key: ChargerKey,
+    at: ConnectorRef,
+    code: String,
+    title: String,
+}
+
+impl Engine {
+    /// A rule's condition has lasted.
+    pub(crate) fn fire(
+        &mut self,
+        cx: &Cx<'_>,
+        key: ChargerKey,
+        place: u16,
+        at: ConnectorRef,
+        began: UnixMs,
+    ) {
+        self.fire_counted(cx, key, place, at, began, (0, 0));
+    }
+
+    /// A rule's condition holds: opens an incident, or goes on with the one there is.
+    pub(crate) fn fire_counted(
+        &mut self,
+        cx: &Cx<'_>,
+        key: ChargerKey,
+        place: u16,
+        at: ConnectorRef,
+        began: UnixMs,
+        counted: Counted,
+    ) {
+        let program = std::sync::Arc::clone(&self.program);
+        let rule = &program.rules[usize::from(place)];
+        let Some(charger) = cx.fleet.charger(key) else { return };
+        let subject = self.subject(cx, charger, at);
+        let code = if reads_code(rule) { subject.code() } else { String::new() };
+        let value = match &rule.condition {
+            Condition::State { when, .. } => when.evidence(&subject),
+            _ => None,
+        };
+        let places = Places {
+            code: &code,
+            at,
+            for_ms: rule.for_ms(&code),
+            count: counted.0,
+            within_ms: rule.within_ms().unwrap_or(0),
+            value,
+        };
+        let title = headline(rule, &places);
+        let id = match self.same_case(key, rule, at, &code) {
+            Some(id) => {
+                self.join(cx, id, place);
+                id
+            }
+            None => {
+                let place = Opening { place, began, counted, key, at, code, title };
+                self.open_case(cx, place)
+            }
+        };
+        if let Some(watch) = self.watches.get_mut(&key)
+            && let Some(index) = watch.alert(place, at)
+        {
+            let alert = &mut watch.alerts[index];
+            alert.phase = Phase::Firing(id);
+            alert.holding = true;
+            alert.clear_since.fill(None);
+            alert.clear_counts.fill(0);
+            self.timers.set(&mut alert.armed, Timer::Alert(key, place, at), Some(cx.now + 1));
+        }
+        self.tend(cx, id);
+    }
+
+    /// The case of the same fingerprint that is open, or was until a short while ago.
+    fn same_case(
+        &self,
+        key: ChargerKey,
+        rule: &Rule,
+        at: ConnectorRef,
+        code: &str,
+    ) -> Option<IncidentId> {
+        let watch = self.watches.get(&key)?;
+        watch.cases.iter().rev().copied().find(|id| {
+            self.cases.get(id).is_some_and(|case| {
+                let incident = &case.incident;
+                let same = incident.rule == rule.id && incident.connector == at;
+                same && (!incident.state.is_over() || incident.code == code)
+            })
+        })
+    }
+
+    /// The condition of an incident that is known is back.
+    fn join(&mut self, cx: &Cx<'_>, id: IncidentId, place: u16) {
+        let Some(case) = self.cases.get_mut(&id) else { return };
+        case.rule = Some(place);
+        match case.incident.state {
+            IncidentState::RecoveredUnproven => {
+                self.came_back(cx, id, "It came back", false);
+            }
+            IncidentState::Resolved | IncidentState::Closed => {
+                let after = case.incident.resolved_at.map_or(0, |at| cx.now.since_ms(at));
+                let why = format!("It came back {} after it was resolved", duration_words(after));
+                self.came_back(cx, id, &why, false);
+            }
+            _ => self.seen_again(cx, id),
+        }
+    }
+
+    fn open_case(&mut self, cx: &Cx<'_>, opening: Opening) -> IncidentId {
+        let Opening { place, began, counted, key, at, code, title } = opening;
+        let program = std::sync::Arc::clone(&self.program);
+        let rule = &program.rules[usize::from(place)];
+        let id = IncidentId(self.ids.take());
+        let watch = self.watches.entry(key).or_default();
+        let site = watch.site;
+        watch.cases.push(id);
+        let mut severity = rule.severity_of(&code);
+        if let Some((at_least, other)) = rule.severity_by_distinct
+            && counted.1 >= at_least
+        {
+            severity = other;
+        }
+        let mut incident = Incident {
+            id,
+            rule: rule.id.clone(),
+            rule_version: rule.version,
+            state: IncidentState::Open,
+            severity,
+            source: Source::System,
+            reporter: "system".to_owned(),
+            charger: key,
+            site,
+            connector: at,
+            code,
+            title,
+            description: String::new(),
+            next: String::new(),
+            next_at: None,
+            began_at: began,
+            opened_at: cx.now,
+            updated_at: cx.now,
+            resolved_at: None,
+            occurrences: counted.0.max(1),
+            previous: None,
+            ticket: None,
+            needs_person: false,
+            owner: None,
+            healing: None,
+            resolution: String::new(),
+            blind: false,
+        };
+        incident.description = describe(cx, rule, &incident, counted);
+        incident.previous = self.last.get(&Fingerprint::of(&incident)).copied();
+        incident.healing = self.healing_for(rule, &incident.code);
+        let lasted = duration_words(cx.now.since_ms(began));
+        let line = Line::new("opened", format!("Opened: {}", incident.title))
+            .text(format!("{} Seen for {lasted}.", incident.description));
+        let mut case = Case::new(incident, Some(place));
+        case.run.active = case.incident.healing.is_some();
+        if !case.run.active {
+            let at = cx.now + rule.escalate_after_ms;
+            case.escalate_at = Some(at);
+            case.incident.needs_person = rule.escalate_after_ms == 0;
+            if rule.escalate_after_ms > 0 {
+                "A person is asked if it lasts".clone_into(&mut case.incident.next);
+                case.incident.next_at = Some(at);
+            }
+        }
+        self.cases.insert(id, case);
+        self.say(cx, id, line);
+        id
+    }
+
+    /// The repair a rule has for a code; `None` when nothing is to be done from afar.
+    pub(crate) fn healing_for(&self, rule: &Rule, code: &str) -> Option<Healing> {
+        let mode = self.mode_of(rule.auto_heal);
+        let playbook = self.program.playbook(rule.playbook.as_deref()?)?;
+        let ladder = playbook.ladder(code).to_vec();
+        (mode != HealMode::Off && !ladder.is_empty()).then(|| Healing {
+            playbook: playbook.id.clone(),
+            mode,
+            ladder,
+            steps: Vec::new(),
+            stopped_by: None,
+        })
+    }
+}
+
+/// Whether a rule tells its incidents apart by error code.
+pub(crate) fn reads_code(rule: &Rule) -> bool {
+    !rule.severity_by_code.is_empty() || rule.headline.contains("{code}")
+}
+
+/// What happened, in sentences.
+pub(crate) fn describe(cx: &Cx<'_>, rule: &Rule, incident: &Incident, counted: Counted) -> String {
+    let mut text = rule.description.clone();
+    let Some(charger) = cx.fleet.charger(incident.charger) else { return text };
+    if reads_code(rule)
+        && let Some(state) = connector_state(charger, incident.connector)
+    {
+        let subject = subject_words(incident.connector);
+        let code = if incident.code.is_empty() { "a fault" } else { &incident.code };
+        text = format!("{text} {subject} reports {code}");
+        if let Some(info) = crate::codes::code_info(&incident.code) {
+            text = format!("{text}: {}", info.meaning);
+        }
+        let error = state.error.as_deref();
+        let more = [
+            error.and_then(|error| error.vendor_code.as_deref()),
+            error.and_then(|error| error.info.as_deref()),
+        ];
+        let more: Vec<&str> = more.into_iter().flatten().filter(|text| !text.is_empty()).collect();
+        if !more.is_empty() {
+            text = format!("{text} ({})", more.join(", "));
+        }
+        text.push('.');
+    }
+    if rule.judges_link() && !charger.link.last_close.is_empty() {
+        text = format!("{text} The connection ended: {}.", charger.link.last_close);
+    }
+    if counted.0 > 0 {
+        let who = match counted.1 {
+            0 => "nobody knows by whom".to_owned(),
+            1 => "all by the same card, so probably one vehicle or user".to_owned(),
+            many => format!("by {many} different cards"),
+        };
+        text = format!("{text} Counted {}, {who}.", counted.0);
+    }
+    text
+}

@@ -1,0 +1,503 @@
+//! Reads a rule's file. Every mistake is told with its place and what was expected.
+
+use std::collections::BTreeMap;
+
+use mendpoint_model::HealMode;
+use serde::Deserialize;
+use serde_spanned::Spanned;
+
+use crate::expression::{check_code, parse_expression};
+use crate::playbook::duration;
+use crate::predicate::Predicate;
+use crate::problem::{Reader, suggestion};
+use crate::rule::{
+    Clear, ClearWay, Condition, Count, Distinct, Occurrence, Proof, Rule, SAFETY, Scope,
+};
+use crate::timeline_parse::{RawTest, parse_test};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRule {
+    id: Spanned<String>,
+    version: Spanned<u32>,
+    title: Spanned<String>,
+    description: Spanned<String>,
+    headline: Option<Spanned<String>>,
+    severity: Spanned<u8>,
+    #[serde(default)]
+    severity_by_code: BTreeMap<Spanned<String>, Spanned<u8>>,
+    severity_by_distinct: Option<RawDistinct>,
+    scope: Spanned<String>,
+    #[serde(default)]
+    labels: Vec<String>,
+    playbook: Option<String>,
+    #[serde(default)]
+    route: String,
+    auto_heal: Spanned<String>,
+    #[serde(default)]
+    probe: bool,
+    proof: Option<Spanned<String>>,
+    escalate_after: Option<Spanned<String>>,
+    #[serde(default)]
+    exclusions: Vec<Spanned<String>>,
+    condition: Spanned<RawCondition>,
+    #[serde(default)]
+    clear: Vec<Spanned<RawClear>>,
+    #[serde(default)]
+    test: Vec<RawTest>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawDistinct {
+    at_least: u32,
+    severity: Spanned<u8>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCondition {
+    when: Option<Spanned<String>>,
+    count: Option<RawCount>,
+    absent: Option<Spanned<String>>,
+    #[serde(rename = "for")]
+    lasting: Option<Spanned<String>>,
+    #[serde(default)]
+    for_by_code: BTreeMap<Spanned<String>, Spanned<String>>,
+    keep_firing_for: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCount {
+    kind: Spanned<String>,
+    #[serde(rename = "where")]
+    filter: Option<Spanned<String>>,
+    at_least: Spanned<u32>,
+    within: Spanned<String>,
+    distinct_by: Option<Spanned<String>>,
+    cooldown: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawClear {
+    when: Option<Spanned<String>>,
+    count: Option<RawClearCount>,
+    absent: Option<Spanned<String>>,
+    #[serde(rename = "for")]
+    lasting: Option<Spanned<String>>,
+    becomes: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawClearCount {
+    kind: Spanned<String>,
+    at_least: u32,
+}
+
+/// What a headline may contain.
+const PLACES: [&str; 6] = ["code", "where", "for", "count", "within", "value"];
+
+/// Reads a rule's file; `None` when something is wrong with it.
+pub(crate) fn parse_rule(reader: &mut Reader<'_>) -> Option<Rule> {
+    let raw: RawRule = reader.toml()?;
+    let before = reader.problems.len();
+    check_identity(reader, &raw);
+    let scope = choice(
+        reader,
+        &raw.scope,
+        "scope",
+        &[("connector", Scope::Connector), ("charger", Scope::Charger)],
+    )
+    .unwrap_or(Scope::Charger);
+    let auto_heal = choice(
+        reader,
+        &raw.auto_heal,
+        "mode",
+        &[
+            ("off", HealMode::Off),
+            ("shadow", HealMode::Shadow),
+            ("approve", HealMode::Approve),
+            ("on", HealMode::On),
+        ],
+    )
+    .unwrap_or_default();
+    let proof = raw.proof.as_ref().and_then(|proof| {
+        choice(reader, proof, "proof", &[("session", Proof::Session), ("clear", Proof::Clear)])
+    });
+    let condition_at = raw.condition.span().start;
+    let (condition, keep_firing_ms, condition_text) =
+        read_condition(reader, condition_at, raw.condition.get_ref(), scope)?;
+    let mut clears = Vec::new();
+    let mut clear_text = Vec::new();
+    for clear in &raw.clear {
+        if let Some((clear, text)) = read_clear(reader, clear, scope) {
+            clears.push(clear);
+            clear_text.push(text);
+        }
+    }
+    if clears.is_empty() {
+        match &condition {
+            Condition::State { when, .. } => {
+                clears.push(Clear {
+                    way: ClearWay::When(Predicate::Not(Box::new(when.clone()))),
+                    for_ms: keep_firing_ms,
+                    unproven: false,
+                });
+                clear_text.push("as soon as the condition is gone".to_owned());
+            }
+            _ => reader.refuse(condition_at, "a rule that counts or misses needs a [[clear]]"),
+        }
+    }
+    let exclusions =
+        raw.exclusions.iter().filter_map(|text| expression(reader, text, scope)).collect();
+    let severity_by_code = raw
+        .severity_by_code
+        .iter()
+        .map(|(code, severity)| {
+            if let Err(message) = check_code(code.get_ref()) {
+                reader.refuse(code.span().start, message);
+            }
+            check_severity(reader, severity);
+            (code.get_ref().clone(), *severity.get_ref())
+        })
+        .collect();
+    let severity_by_distinct = raw.severity_by_distinct.as_ref().map(|distinct| {
+        check_severity(reader, &distinct.severity);
+        (distinct.at_least, *distinct.severity.get_ref())
+    });
+    let escalate_after_ms = raw.escalate_after.as_ref().map_or(0, |text| duration(reader, text));
+    let id = raw.id.get_ref().clone();
+    let tests: Vec<_> = raw.test.into_iter().map(|test| parse_test(reader, test)).collect();
+    let id_at = raw.id.span().start;
+    if !tests.iter().any(|test| test.fires(&id)) {
+        reader.refuse(id_at, format!("rule {id} needs a [[test]] in which it fires"));
+    }
+    if !tests.iter().any(|test| test.is_silent(&id)) {
+        reader.refuse(id_at, format!("rule {id} needs a [[test]] in which it stays silent"));
+    }
+    let title = raw.title.into_inner();
+    (reader.problems.len() == before).then(|| Rule {
+        id,
+        version: raw.version.into_inner(),
+        headline: raw.headline.map_or_else(|| title.clone(), Spanned::into_inner),
+        title,
+        description: raw.description.into_inner().trim().to_owned(),
+        severity: raw.severity.into_inner(),
+        scope,
+        labels: raw.labels,
+        playbook: raw.playbook,
+        route: raw.route,
+        auto_heal,
+        escalate_after_ms,
+        proof: proof.unwrap_or(Proof::Session),
+        tests,
+        condition_text,
+        clear_text,
+        file: reader.file.to_owned(),
+        probe: raw.probe,
+        condition,
+        clears,
+        keep_firing_ms,
+        exclusions,
+        severity_by_code,
+        severity_by_distinct,
+    })
+}
+
+fn check_identity(reader: &mut Reader<'_>, raw: &RawRule) {
+    let id = raw.id.get_ref();
+    let is_word = !id.is_empty()
+        && id.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+    if !is_word {
+        reader.refuse(raw.id.span().start, "an id is written in capitals, as in CP_OFFLINE");
+    }
+    if *raw.version.get_ref() == 0 {
+        reader.refuse(raw.version.span().start, "version counts from 1");
+    }
+    check_severity(reader, &raw.severity);
+    for (text, name) in [(&raw.title, "title"), (&raw.description, "description")] {
+        if text.get_ref().trim().is_empty() {
+            reader.refuse(text.span().start, format!("{name} must not be empty: people read it"));
+        }
+    }
+    if let Some(headline) = &raw.headline {
+        for place in headline.get_ref().split('{').skip(1) {
+            let name = place.split('}').next().unwrap_or_default();
+            if !PLACES.contains(&name) {
+                let hint = suggestion(name, &PLACES);
+                let message = format!("unknown place {{{name}}} in the headline{hint}");
+                reader.refuse(headline.span().start, message);
+            }
+        }
+    }
+}
+
+fn check_severity(reader: &mut Reader<'_>, severity: &Spanned<u8>) {
+    if *severity.get_ref() > 9 {
+        let message = "a severity goes from 0 (danger) to 9 (debug)";
+        reader.refuse(severity.span().start, message);
+    }
+}
+
+fn choice<T: Copy>(
+    reader: &mut Reader<'_>,
+    word: &Spanned<String>,
+    what: &str,
+    table: &[(&str, T)],
+) -> Option<T> {
+    let found = table.iter().find(|(name, _)| name == word.get_ref());
+    if found.is_none() {
+        let names: Vec<_> = table.iter().map(|(name, _)| *name).collect();
+        let message =
+            format!("unknown {what} \"{}\"{}", word.get_ref(), suggestion(word.get_ref(), &names));
+        reader.refuse(word.span().start, message);
+    }
+    found.map(|(_, value)| *value)
+}
+
+/// Reads a condition's text; its mistakes are placed in the file.
+fn expression(reader: &mut Reader<'_>, text: &Spanned<String>, scope: Scope) -> Option<Predicate> {
+    let start = text.span().start;
+    match parse_expression(text.get_ref()) {
+        Ok(predicate) if scope == Scope::Charger && predicate.reads_connector() => {
+            let message = "this rule is about chargers, but the condition reads the state of a \
+                           connector; write scope = \"connector\", or use whole.status";
+            reader.refuse(start, message);
+            None
+        }
+        Ok(predicate) => Some(predicate),
+        Err((offset, message)) => {
+            let quoted = &reader.text[text.span()];
+            let opening = if quoted.starts_with("\"\"\"") || quoted.starts_with("'''") {
+                let newline = quoted[3..].starts_with('\n');
+                3 + usize::from(newline)
+            } else {
+                1
+            };
+            reader.refuse(start + opening + offset, message);
+            None
+        }
+    }
+}
+
+fn occurrence(reader: &mut Reader<'_>, word: &Spanned<String>) -> Option<Occurrence> {
+    choice(reader, word, "kind", &Occurrence::NAMES)
+}
+
+fn read_condition(
+    reader: &mut Reader<'_>,
+    offset: usize,
+    raw: &RawCondition,
+    scope: Scope,
+) -> Option<(Condition, i64, String)> {
+    let for_ms = raw.lasting.as_ref().map_or(0, |text| duration(reader, text));
+    let keep_ms = raw.keep_firing_for.as_ref().map_or(0, |text| duration(reader, text));
+    let lasting = raw.lasting.as_ref().map_or("0s", |text| text.get_ref());
+    let mut for_by_code = Vec::new();
+    for (code, text) in &raw.for_by_code {
+        if code.get_ref() != SAFETY
+            && let Err(message) = check_code(code.get_ref())
+        {
+            reader.refuse(code.span().start, message);
+        }
+        for_by_code.push((code.get_ref().clone(), duration(reader, text)));
+    }
+    let (condition, text) = match (&raw.when, &raw.count, &raw.absent) {
+        (Some(when), None, None) => {
+            let predicate = expression(reader, when, scope)?;
+            let text = format!("{} for {lasting}", when.get_ref().trim());
+            (Condition::State { when: predicate, for_ms, for_by_code }, text)
+        }
+        (None, Some(count), None) => {
+            if raw.lasting.is_some() {
+                let message = "a count has a window (`within`), not a `for`";
+                reader.refuse(offset, message);
+            }
+            read_count(reader, count, scope)?
+        }
+        (None, None, Some(absent)) => {
+            let kind = occurrence(reader, absent)?;
+            let text = format!("no {} for {lasting}", absent.get_ref());
+            (Condition::Absent { kind, for_ms }, text)
+        }
+        _ => {
+            reader.refuse(offset, "a condition has exactly one of `when`, `count` and `absent`");
+            return None;
+        }
+    };
+    Some((condition, keep_ms, text))
+}
+
+fn read_count(
+    reader: &mut Reader<'_>,
+    raw: &RawCount,
+    scope: Scope,
+) -> Option<(Condition, String)> {
+    let kind = occurrence(reader, &raw.kind);
+    let filter = raw.filter.as_ref().map(|text| expression(reader, text, scope));
+    let within_ms = duration(reader, &raw.within);
+    let distinct_by = raw.distinct_by.as_ref().and_then(|word| {
+        let table = [("id_token", Distinct::IdToken), ("connector", Distinct::Connector)];
+        choice(reader, word, "field", &table)
+    });
+    let cooldown_ms = raw.cooldown.as_ref().map_or(0, |text| duration(reader, text));
+    let at_least = *raw.at_least.get_ref();
+    if !(1..=1_000).contains(&at_least) {
+        reader.refuse(raw.at_least.span().start, "at_least goes from 1 to 1000");
+    }
+    let text = format!("{at_least} x {} within {}", raw.kind.get_ref(), raw.within.get_ref());
+    let filter = match filter {
+        Some(None) => return None,
+        Some(Some(predicate)) => Some(predicate),
+        None => None,
+    };
+    let count = Count { kind: kind?, filter, at_least, within_ms, distinct_by, cooldown_ms };
+    Some((Condition::Count(count), text))
+}
+
+fn read_clear(
+    reader: &mut Reader<'_>,
+    raw: &Spanned<RawClear>,
+    scope: Scope,
+) -> Option<(Clear, String)> {
+    let offset = raw.span().start;
+    let raw = raw.get_ref();
+    let for_ms = raw.lasting.as_ref().map_or(0, |text| duration(reader, text));
+    let lasting =
+        raw.lasting.as_ref().map(|text| format!(" for {}", text.get_ref())).unwrap_or_default();
+    let becomes = raw.becomes.as_ref().and_then(|word| {
+        choice(reader, word, "state", &[("resolved", false), ("recovered_unproven", true)])
+    });
+    let (way, text) = match (&raw.when, &raw.count, &raw.absent) {
+        (Some(when), None, None) => {
+            let predicate = expression(reader, when, scope)?;
+            (ClearWay::When(predicate), format!("{}{lasting}", when.get_ref().trim()))
+        }
+        (None, Some(count), None) => {
+            let kind = occurrence(reader, &count.kind)?;
+            let text = format!("{} x {}", count.at_least, count.kind.get_ref());
+            (ClearWay::Count { kind, at_least: count.at_least.max(1) }, text)
+        }
+        (None, None, Some(absent)) => {
+            let text = format!("no {}{lasting}", absent.get_ref());
+            (ClearWay::Absent(occurrence(reader, absent)?), text)
+        }
+        _ => {
+            reader.refuse(offset, "a clear has exactly one of `when`, `count` and `absent`");
+            return None;
+        }
+    };
+    Some((Clear { way, for_ms, unproven: becomes.unwrap_or(false) }, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"id = "ERR_FAULTED"
+version = 1
+title = "Faulted"
+headline = "{code}{where}"
+description = "A connector is broken."
+severity = 4
+scope = "connector"
+auto_heal = "on"
+exclusions = ['whole.status == "Faulted"']
+[condition]
+when = 'status == "Faulted"'
+for = "60s"
+for_by_code = { safety = "0s" }
+[[clear]]
+when = 'status != "Faulted"'
+for = "300s"
+[severity_by_code]
+GroundFailure = 1
+[[test]]
+name = "fires"
+steps = [
+  { at = "0s", connect = true },
+  { at = "5s", status = { status = "Faulted", error = "InternalError" } },
+  { every = "10s", times = 3, heartbeat = true },
+  { at = "65s", expect = { incidents = ["ERR_FAULTED"] } },
+]
+[[test]]
+name = "is silent"
+steps = [{ at = "0s", connect = true }, { at = "1h", expect = { incidents = [] } }]
+"#;
+
+    fn problems(from: &str, to: &str) -> Vec<String> {
+        assert!(GOOD.contains(from), "the test changes something");
+        let text = GOOD.replace(from, to);
+        let mut reader = Reader::new("r.toml", &text);
+        assert!(parse_rule(&mut reader).is_none(), "{to} is refused");
+        reader.problems.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_good_rule_is_read() {
+        let mut reader = Reader::new("r.toml", GOOD);
+        let rule = parse_rule(&mut reader).expect("it is well formed");
+        assert_eq!(rule.for_ms("InternalError"), 60_000);
+        assert_eq!(rule.for_ms("GroundFailure"), 0);
+        assert_eq!(rule.severity_of("groundfailure"), 1);
+        assert_eq!(rule.severity_of("InternalError"), 4);
+        assert_eq!(rule.condition_text, "status == \"Faulted\" for 60s");
+        let beats: Vec<i64> = rule.tests[0].steps[2..5].iter().map(|step| step.at_ms).collect();
+        assert_eq!(beats, [15_000, 25_000, 35_000]);
+        assert_eq!(rule.tests[0].line, 20);
+    }
+
+    #[test]
+    fn mistakes_have_a_place_and_a_way_out() {
+        for (from, to, wanted) in [
+            ("severity = 4", "sevrity = 4", "r.toml:6:1: unknown key `sevrity`"),
+            ("severity = 4", "sevrity = 4", "did you mean `severity`?"),
+            ("severity = 4", "severity = 10", "r.toml:6:12: a severity goes from 0"),
+            (
+                "\"connector\"",
+                "\"conector\"",
+                "r.toml:7:9: unknown scope \"conector\"; did you mean `connector`?",
+            ),
+            (
+                "'status == \"Faulted\"'",
+                "'statsu == \"Faulted\"'",
+                "r.toml:11:9: unknown field `statsu`",
+            ),
+            ("'status == \"Faulted\"'", "'status == \"Fautled\"'", "r.toml:11:19: unknown status"),
+            ("for = \"60s\"", "for = \"60\"", "r.toml:12:7: \"60\" is no duration"),
+            ("GroundFailure = 1", "GroundFault = 1", "r.toml:18:1: unknown error code"),
+            ("scope = \"connector\"", "scope = \"charger\"", "reads the state of a connector"),
+            (
+                "incidents = [\"ERR_FAULTED\"]",
+                "incidents = []",
+                "needs a [[test]] in which it fires",
+            ),
+            ("expect = { incidents = [] }", "expect = { tickets = 0 }", "in which it stays silent"),
+            ("{code}{where}", "{cod}", "did you mean `code`?"),
+            ("at = \"65s\"", "at = \"3s\"", "r.toml:25:3: this step lies before"),
+            (
+                "connect = true }, {",
+                "connect = true, heartbeat = true }, {",
+                "exactly one thing, this one does 2",
+            ),
+            ("version = 1", "version = \"1\"", "r.toml:2:11: invalid type"),
+            (
+                "[condition]",
+                "[condition]\nabsent = \"boot\"",
+                "exactly one of `when`, `count` and `absent`",
+            ),
+        ] {
+            let found = problems(from, to);
+            assert!(found.iter().any(|text| text.contains(wanted)), "{to}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_no_toml_has_a_place_too() {
+        let found = problems("severity = 4", "severity = ");
+        assert!(found[0].starts_with("r.toml:6:"), "{found:?}");
+    }
+}

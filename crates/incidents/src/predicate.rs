@@ -1,0 +1,516 @@
+//! Conditions on the state of a charger, compiled.
+//!
+//! A condition does not answer yes or no but *from when until when*: `silent_for >= 120s` holds
+//! from two minutes after the last message on. So the engine knows when to look again, and a
+//! heartbeat that moves that moment costs nothing.
+
+use mendpoint_model::{
+    ChargerState, ConnectorRef, ConnectorState, ConnectorStatus, Transport, UnixMs,
+};
+
+use crate::codes::{normalise_error, normalise_fault};
+use crate::duration::paced;
+use crate::signal::{Channel, SignalLog};
+
+/// The time in which a condition holds if nothing else happens: `from` included, `until` not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Holds {
+    pub(crate) from: UnixMs,
+    pub(crate) until: UnixMs,
+}
+
+impl Holds {
+    pub(crate) const ALWAYS: Self = Self { from: UnixMs(i64::MIN), until: UnixMs(i64::MAX) };
+    pub(crate) const NEVER: Self = Self { from: UnixMs(i64::MAX), until: UnixMs(i64::MAX) };
+
+    fn when(yes: bool) -> Self {
+        if yes { Self::ALWAYS } else { Self::NEVER }
+    }
+
+    fn since(from: UnixMs) -> Self {
+        Self { from, ..Self::ALWAYS }
+    }
+
+    fn before(until: UnixMs) -> Self {
+        Self { until, ..Self::ALWAYS }
+    }
+
+    pub(crate) fn at(self, now: UnixMs) -> bool {
+        self.from <= now && now < self.until
+    }
+
+    /// When the answer next changes by time alone.
+    pub(crate) fn next_change(self, now: UnixMs) -> Option<UnixMs> {
+        let never = UnixMs(i64::MAX);
+        [self.from, self.until].into_iter().find(|at| *at > now && *at != never)
+    }
+
+    fn and(self, other: Self) -> Self {
+        let both = Self { from: self.from.max(other.from), until: self.until.min(other.until) };
+        if both.from < both.until { both } else { Self::NEVER }
+    }
+
+    fn or(self, other: Self, now: UnixMs) -> Self {
+        match (self.at(now), other.at(now)) {
+            (true, true) => {
+                Self { from: self.from.min(other.from), until: self.until.max(other.until) }
+            }
+            (true, false) => self,
+            (false, true) => other,
+            // The one that comes sooner; one that is over does not count.
+            _ if self.from > now && (other.from <= now || self.from <= other.from) => self,
+            _ => other,
+        }
+    }
+
+    fn not(self, now: UnixMs) -> Self {
+        if self.from > now {
+            Self::before(self.from)
+        } else {
+            // Either it holds now and stops at `until`, or it is over.
+            Self::since(self.until)
+        }
+    }
+}
+
+/// Kinds of news that can change a condition: a rule is looked at only for its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) struct Inputs(pub(crate) u8);
+
+impl Inputs {
+    pub(crate) const LINK: Self = Self(1);
+    pub(crate) const STATUS: Self = Self(2);
+    pub(crate) const TRANSACTION: Self = Self(4);
+    pub(crate) const SIGNAL: Self = Self(8);
+    pub(crate) const METER: Self = Self(16);
+    pub(crate) const BOOT: Self = Self(32);
+    /// Any message: a sign of life.
+    pub(crate) const MESSAGE: Self = Self(64);
+
+    pub(crate) fn add(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+
+    pub(crate) fn meets(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+}
+
+/// Yes-or-no fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flag {
+    Connected,
+    EverConnected,
+    Spoke,
+    Plugged,
+    TransactionOpen,
+    FaultActive,
+    OutOfServiceByPlan,
+}
+
+/// Text fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Text {
+    ErrorCode,
+    Vendor,
+    Model,
+    Firmware,
+}
+
+/// Number fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Number {
+    Connector,
+    Power,
+    Soc,
+    Temperature,
+    ClockSkew,
+    Signal(Channel),
+}
+
+/// Fields that grow by themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Elapsed {
+    Silent,
+    Offline,
+    Status,
+    Plugged,
+    TransactionAge,
+    TransactionIdle,
+}
+
+/// How numbers are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Compare {
+    Equal,
+    NotEqual,
+    Less,
+    AtMost,
+    More,
+    AtLeast,
+}
+
+impl Compare {
+    fn holds(self, left: f64, right: f64) -> bool {
+        match self {
+            Self::Equal => (left - right).abs() < 1e-9,
+            Self::NotEqual => (left - right).abs() >= 1e-9,
+            Self::Less => left < right,
+            Self::AtMost => left <= right,
+            Self::More => left > right,
+            Self::AtLeast => left >= right,
+        }
+    }
+}
+
+/// A compiled condition.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Predicate {
+    All(Vec<Self>),
+    Any(Vec<Self>),
+    Not(Box<Self>),
+    Flag(Flag),
+    /// One bit a status.
+    Status {
+        whole: bool,
+        set: u16,
+    },
+    Text {
+        field: Text,
+        any_of: Vec<Box<str>>,
+    },
+    Number {
+        field: Number,
+        compare: Compare,
+        value: f64,
+    },
+    Known(Number),
+    Elapsed {
+        field: Elapsed,
+        at_least: bool,
+        ms: i64,
+    },
+    Median {
+        channel: Channel,
+        within_ms: i64,
+        samples: usize,
+        compare: Compare,
+        value: f64,
+    },
+    Weak {
+        transport: Transport,
+        within_ms: i64,
+    },
+}
+
+/// What a condition is asked of.
+#[derive(Clone, Copy)]
+pub(crate) struct Subject<'a> {
+    pub(crate) now: UnixMs,
+    pub(crate) charger: &'a ChargerState,
+    pub(crate) connector: Option<&'a ConnectorState>,
+    pub(crate) at: ConnectorRef,
+    pub(crate) signals: Option<&'a SignalLog>,
+}
+
+impl<'a> Subject<'a> {
+    /// A connector of a charger, or the charger itself.
+    pub(crate) fn new(
+        now: UnixMs,
+        charger: &'a ChargerState,
+        at: ConnectorRef,
+        signals: Option<&'a SignalLog>,
+    ) -> Self {
+        Self { now, charger, connector: connector_state(charger, at), at, signals }
+    }
+
+    /// The normalised code of what is wrong here; empty when the charger names nothing. The 1.6
+    /// error comes first, then the worst of the 2.x faults.
+    pub(crate) fn code(&self) -> String {
+        let Some(connector) = self.connector else { return String::new() };
+        if let Some(error) = &connector.error {
+            return normalise_error(error);
+        }
+        let severity = |code: &str| crate::codes::code_info(code).map_or(4, |info| info.severity);
+        self.faults()
+            .map(normalise_fault)
+            .min_by(|a, b| severity(a).cmp(&severity(b)).then_with(|| a.cmp(b)))
+            .unwrap_or_default()
+    }
+
+    /// The 2.x faults that count as such: active, of severity 5 (the standard's default) or worse,
+    /// and not about the radio link.
+    pub(crate) fn faults(
+        &self,
+    ) -> impl Iterator<Item = &'a mendpoint_model::FaultReport> + use<'a> {
+        self.connector.into_iter().flat_map(|connector| &connector.faults).filter(|fault| {
+            fault.active
+                && fault.severity.is_none_or(|severity| severity <= 5)
+                && (fault.variable.eq_ignore_ascii_case("Problem")
+                    || fault.variable.eq_ignore_ascii_case("Tripped"))
+                && !fault.component.eq_ignore_ascii_case("DataLink")
+                && normalise_fault(fault) != "WeakSignal"
+        })
+    }
+
+    fn number(&self, field: Number) -> Option<f64> {
+        match field {
+            Number::Connector => Some(f64::from(self.at.evse)),
+            Number::Power => self.connector?.power_w,
+            Number::Soc => self.connector?.soc_percent,
+            Number::Temperature => self.connector?.temperature_c,
+            Number::ClockSkew => self.charger.clock_skew_ms.map(|ms| ms as f64 / 1_000.0),
+            Number::Signal(channel) => self.signals?.last(channel),
+        }
+    }
+
+    fn transactions(&self) -> impl Iterator<Item = &'a mendpoint_model::Transaction> + use<'a> {
+        let at = self.at;
+        self.charger.transactions.iter().filter(move |tx| at.is_charger() || tx.connector == at)
+    }
+
+    fn flag(&self, flag: Flag) -> bool {
+        let link = &self.charger.link;
+        match flag {
+            Flag::Connected => link.connected,
+            Flag::EverConnected => link.since.is_some() || link.last_seen_at.is_some(),
+            Flag::Spoke => {
+                link.connected && link.last_seen_at.is_some_and(|seen| Some(seen) > link.since)
+            }
+            Flag::Plugged => self.connector.is_some_and(|connector| connector.plugged_at.is_some()),
+            Flag::TransactionOpen => self.transactions().next().is_some(),
+            Flag::FaultActive => self.faults().next().is_some(),
+            Flag::OutOfServiceByPlan => is_planned_out(self.charger, self.at),
+        }
+    }
+
+    /// When a growing field began to grow.
+    fn anchor(&self, field: Elapsed) -> Option<UnixMs> {
+        let link = &self.charger.link;
+        match field {
+            Elapsed::Silent => link.last_seen_at.max(link.since),
+            Elapsed::Offline => link.since.filter(|_| !link.connected),
+            Elapsed::Status => self.connector?.since,
+            Elapsed::Plugged => self.connector?.plugged_at,
+            Elapsed::TransactionAge => self.transactions().map(|tx| tx.opened_at).min(),
+            Elapsed::TransactionIdle => self.transactions().filter_map(|tx| tx.idle_since).min(),
+        }
+    }
+}
+
+/// Whether a person took the connector or its charger out of service.
+pub(crate) fn is_planned_out(charger: &ChargerState, at: ConnectorRef) -> bool {
+    charger.whole.desired_operative == Some(false)
+        || connector_state(charger, at).is_some_and(|state| state.desired_operative == Some(false))
+}
+
+/// The state of a connector, or of the charger as a whole.
+pub(crate) fn connector_state(charger: &ChargerState, at: ConnectorRef) -> Option<&ConnectorState> {
+    if at.is_charger() {
+        Some(&charger.whole)
+    } else {
+        charger.connectors.iter().find(|connector| connector.at == at)
+    }
+}
+
+/// The bit of a status.
+pub(crate) fn status_bit(status: ConnectorStatus) -> u16 {
+    1 << (status as u16)
+}
+
+impl Predicate {
+    /// When it holds, as far as is known now.
+    pub(crate) fn holds(&self, subject: &Subject<'_>) -> Holds {
+        let now = subject.now;
+        match self {
+            Self::All(parts) => {
+                parts.iter().fold(Holds::ALWAYS, |all, part| all.and(part.holds(subject)))
+            }
+            Self::Any(parts) => {
+                parts.iter().fold(Holds::NEVER, |any, part| any.or(part.holds(subject), now))
+            }
+            Self::Not(part) => part.holds(subject).not(now),
+            Self::Flag(flag) => Holds::when(subject.flag(*flag)),
+            Self::Status { whole, set } => {
+                let state = if *whole { Some(&subject.charger.whole) } else { subject.connector };
+                Holds::when(state.is_some_and(|state| status_bit(state.status) & set != 0))
+            }
+            Self::Text { field, any_of } => Holds::when(Self::text(*field, any_of, subject)),
+            Self::Number { field, compare, value } => Holds::when(
+                subject.number(*field).is_some_and(|number| compare.holds(number, *value)),
+            ),
+            Self::Known(field) => Holds::when(subject.number(*field).is_some()),
+            Self::Elapsed { field, at_least, ms } => match subject.anchor(*field) {
+                Some(anchor) if *at_least => Holds::since(anchor + *ms),
+                Some(anchor) => Holds::before(anchor + *ms),
+                None => Holds::NEVER,
+            },
+            Self::Median { channel, within_ms, samples, compare, value } => {
+                let median =
+                    subject.signals.and_then(|log| log.median(*channel, now, *within_ms, *samples));
+                match median {
+                    Some((median, until)) if compare.holds(median, *value) => Holds::before(until),
+                    _ => Holds::NEVER,
+                }
+            }
+            Self::Weak { transport, within_ms } => {
+                match subject.signals.and_then(|log| log.warned_at(*transport)) {
+                    Some(at) => Holds::before(at + *within_ms),
+                    None => Holds::NEVER,
+                }
+            }
+        }
+    }
+
+    fn text(field: Text, any_of: &[Box<str>], subject: &Subject<'_>) -> bool {
+        let matches = |text: &str| any_of.iter().any(|word| word.eq_ignore_ascii_case(text));
+        let boot = subject.charger.boot.as_deref();
+        match field {
+            Text::ErrorCode => matches(&subject.code()),
+            Text::Vendor => boot.is_some_and(|boot| matches(&boot.vendor)),
+            Text::Model => boot.is_some_and(|boot| matches(&boot.model)),
+            Text::Firmware => boot.and_then(|boot| boot.firmware.as_deref()).is_some_and(matches),
+        }
+    }
+
+    /// The value that makes it hold, for people: "−84 dBm".
+    pub(crate) fn evidence(&self, subject: &Subject<'_>) -> Option<String> {
+        match self {
+            Self::All(parts) | Self::Any(parts) => {
+                parts.iter().find_map(|part| part.evidence(subject))
+            }
+            Self::Median { channel, within_ms, samples, .. } => {
+                if !self.holds(subject).at(subject.now) {
+                    return None;
+                }
+                let (median, _) =
+                    subject.signals?.median(*channel, subject.now, *within_ms, *samples)?;
+                Some(channel.words(median))
+            }
+            Self::Weak { .. } if self.holds(subject).at(subject.now) => {
+                Some("reported by the charger".to_owned())
+            }
+            _ => None,
+        }
+    }
+
+    /// What can change it.
+    pub(crate) fn inputs(&self) -> Inputs {
+        let mut inputs = Inputs::default();
+        self.each(&mut |part| {
+            inputs.add(match part {
+                Self::Flag(Flag::Connected | Flag::EverConnected) => Inputs::LINK,
+                Self::Flag(Flag::Spoke) => Inputs(Inputs::LINK.0 | Inputs::MESSAGE.0),
+                Self::Flag(Flag::TransactionOpen) => Inputs::TRANSACTION,
+                Self::Flag(_) | Self::Status { .. } | Self::Text { field: Text::ErrorCode, .. } => {
+                    Inputs::STATUS
+                }
+                Self::Text { .. } => Inputs::BOOT,
+                Self::Number { field, .. } | Self::Known(field) => match field {
+                    Number::Signal(_) => Inputs::SIGNAL,
+                    Number::Connector => Inputs::default(),
+                    Number::ClockSkew => Inputs::STATUS,
+                    _ => Inputs::METER,
+                },
+                Self::Elapsed { field, .. } => match field {
+                    // Silence ends with any message, and looking is put off to when it matters.
+                    Elapsed::Silent | Elapsed::Offline => Inputs::LINK,
+                    Elapsed::Status | Elapsed::Plugged => Inputs::STATUS,
+                    Elapsed::TransactionAge => Inputs::TRANSACTION,
+                    Elapsed::TransactionIdle => Inputs(Inputs::TRANSACTION.0 | Inputs::METER.0),
+                },
+                Self::Median { .. } | Self::Weak { .. } => Inputs::SIGNAL,
+                Self::All(_) | Self::Any(_) | Self::Not(_) => Inputs::default(),
+            });
+        });
+        inputs
+    }
+
+    /// Whether it is about the connection itself, so that it can be judged while offline.
+    pub(crate) fn judges_link(&self) -> bool {
+        self.inputs().meets(Inputs::LINK)
+    }
+
+    /// Whether it reads the state of a connector, which a rule about a charger cannot.
+    pub(crate) fn reads_connector(&self) -> bool {
+        let mut reads = false;
+        self.each(&mut |part| {
+            reads |= matches!(
+                part,
+                Self::Status { whole: false, .. }
+                    | Self::Flag(Flag::Plugged | Flag::FaultActive)
+                    | Self::Text { field: Text::ErrorCode, .. }
+                    | Self::Elapsed { field: Elapsed::Status | Elapsed::Plugged, .. }
+                    | Self::Number {
+                        field: Number::Connector
+                            | Number::Power
+                            | Number::Soc
+                            | Number::Temperature,
+                        ..
+                    }
+            );
+        });
+        reads
+    }
+
+    /// Scales every duration in it.
+    pub(crate) fn pace(&mut self, pace: f64) {
+        match self {
+            Self::All(parts) | Self::Any(parts) => {
+                for part in parts {
+                    part.pace(pace);
+                }
+            }
+            Self::Not(part) => part.pace(pace),
+            Self::Elapsed { ms, .. } => *ms = paced(*ms, pace),
+            Self::Median { within_ms, .. } | Self::Weak { within_ms, .. } => {
+                *within_ms = paced(*within_ms, pace);
+            }
+            _ => {}
+        }
+    }
+
+    fn each(&self, visit: &mut impl FnMut(&Self)) {
+        visit(self);
+        match self {
+            Self::All(parts) | Self::Any(parts) => {
+                for part in parts {
+                    part.each(visit);
+                }
+            }
+            Self::Not(part) => part.each(visit),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn between(from: i64, until: i64) -> Holds {
+        Holds { from: UnixMs(from), until: UnixMs(until) }
+    }
+
+    #[test]
+    fn and_or_not_of_times() {
+        let now = UnixMs(10);
+        assert_eq!(between(0, 20).and(between(5, 30)), between(5, 20));
+        assert_eq!(between(0, 5).and(between(5, 9)), Holds::NEVER);
+        assert_eq!(between(0, 20).or(between(5, 30), now), between(0, 30));
+        assert_eq!(between(40, 50).or(between(20, 30), now), between(20, 30));
+        assert_eq!(between(0, 5).or(between(20, 30), now), between(20, 30));
+        assert_eq!(Holds::NEVER.not(now), Holds::before(UnixMs(i64::MAX)));
+        assert_eq!(Holds::ALWAYS.not(now), Holds::NEVER);
+        assert_eq!(between(0, 20).not(now), Holds::since(UnixMs(20)));
+        assert_eq!(between(20, 30).not(now), Holds::before(UnixMs(20)));
+    }
+
+    #[test]
+    fn the_next_change_lies_ahead() {
+        assert_eq!(between(0, 20).next_change(UnixMs(10)), Some(UnixMs(20)));
+        assert_eq!(between(15, 20).next_change(UnixMs(10)), Some(UnixMs(15)));
+        assert_eq!(Holds::ALWAYS.next_change(UnixMs(10)), None);
+        assert_eq!(Holds::NEVER.next_change(UnixMs(10)), None);
+    }
+}

@@ -1,0 +1,48 @@
+//! The catalogue as one engine runs it: with its pace, with the operator's own numbers, and with
+//! the news each rule listens to worked out once.
+
+use crate::catalogue::Catalogue;
+use crate::playbook::Playbook;
+use crate::predicate::Inputs;
+use crate::rule::Rule;
+use crate::settings::EngineSettings;
+
+/// Rules and playbooks, ready to run.
+#[derive(Debug, Default)]
+pub(crate) struct Program {
+    pub(crate) rules: Vec<Rule>,
+    playbooks: Vec<Playbook>,
+    pub(crate) enabled: Vec<bool>,
+    /// What each rule listens to before it fires, and while it does.
+    pub(crate) inputs: Vec<(Inputs, Inputs)>,
+}
+
+impl Program {
+    pub(crate) fn new(catalogue: &Catalogue, settings: &EngineSettings) -> Self {
+        let own = |rule: &Rule| settings.rules.get(&rule.id);
+        let rules: Vec<Rule> =
+            catalogue.rules().iter().map(|rule| rule.paced(settings.pace, own(rule))).collect();
+        Self {
+            enabled: rules
+                .iter()
+                .map(|rule| own(rule).and_then(|own| own.enabled).unwrap_or(true))
+                .collect(),
+            inputs: rules.iter().map(|rule| (rule.inputs(false), rule.inputs(true))).collect(),
+            playbooks: catalogue
+                .playbooks()
+                .iter()
+                .map(|playbook| playbook.paced(settings.pace))
+                .collect(),
+            rules,
+        }
+    }
+
+    pub(crate) fn playbook(&self, id: &str) -> Option<&Playbook> {
+        self.playbooks.iter().find(|playbook| playbook.id == id)
+    }
+
+    /// A rule's place.
+    pub(crate) fn place(&self, id: &str) -> Option<u16> {
+        self.rules.iter().position(|rule| rule.id == id).map(|place| place as u16)
+    }
+}

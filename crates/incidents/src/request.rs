@@ -1,0 +1,448 @@
+//! What people do to incidents.
+
+use mendpoint_model::{
+    Actor, ChargerKey, Chargers, ConnectorRef, IncidentId, IncidentState, SiteKey, Source,
+    StepState, TicketId, UnixMs,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::case::{Case, Line};
+use crate::effect::Effect;
+use crate::engine::{Cx, Engine};
+use crate::report::{REASON_LIST, Report};
+
+/// What a person, or a program for a person, wants.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    /// Takes an incident as one's own.
+    Take {
+        /// Which.
+        incident: IncidentId,
+        /// Who.
+        user: String,
+    },
+    /// Gives it back.
+    Release {
+        /// Which.
+        incident: IncidentId,
+        /// Who.
+        user: String,
+    },
+    /// Takes it out of "Needs you" for a while.
+    Snooze {
+        /// Which.
+        incident: IncidentId,
+        /// Who.
+        user: String,
+        /// Until when.
+        until: UnixMs,
+    },
+    /// Writes a note into its history.
+    Note {
+        /// Which.
+        incident: IncidentId,
+        /// Who.
+        user: String,
+        /// What.
+        text: String,
+    },
+    /// Declares it over.
+    Resolve {
+        /// Which.
+        incident: IncidentId,
+        /// Who.
+        user: String,
+        /// Why; may be empty.
+        reason: String,
+    },
+    /// Stops its healing for good; what is under way is still watched.
+    StopHealing {
+        /// Which.
+        incident: IncidentId,
+        /// Who.
+        user: String,
+    },
+    /// Begins its playbook anew, inside the guardrails.
+    RunPlaybook {
+        /// Which.
+        incident: IncidentId,
+        /// Who.
+        user: String,
+    },
+    /// Approves the step that waits (G10).
+    Approve {
+        /// Which.
+        incident: IncidentId,
+        /// Who.
+        user: String,
+    },
+    /// Refuses the step that waits.
+    Refuse {
+        /// Which.
+        incident: IncidentId,
+        /// Who.
+        user: String,
+    },
+    /// Somebody reports that something is wrong.
+    Report {
+        /// With which charger.
+        charger: ChargerKey,
+        /// With which connector, if told.
+        connector: Option<ConnectorRef>,
+        /// Code of the reason (`not_working`, ..: features ).
+        reason: String,
+        /// In their own words; may be empty.
+        text: String,
+        /// Who; "a driver" when nobody knows.
+        reporter: String,
+        /// What kind of person.
+        source: Source,
+    },
+    /// A ticket of an incident was opened or changed.
+    TicketChanged {
+        /// The incident.
+        incident: IncidentId,
+        /// Its ticket.
+        ticket: TicketId,
+        /// Its state now: `new`, `assigned`, `accepted`, `en_route`, `on_site`, `in_progress`,
+        /// `waiting_..`, `resolved`, `verifying`, `closed`, `cancelled`.
+        status: String,
+        /// Who did it.
+        user: String,
+    },
+    /// Switches healing off, or on again (G11). Answered with incident 0.
+    KillSwitch {
+        /// Where.
+        scope: KillScope,
+        /// `true`: nothing is sent any more.
+        on: bool,
+        /// Who.
+        user: String,
+    },
+}
+
+impl Request {
+    /// The incident a request is about; `None` for reports and kill switches.
+    pub fn incident(&self) -> Option<IncidentId> {
+        match self {
+            Self::Take { incident, .. }
+            | Self::Release { incident, .. }
+            | Self::Snooze { incident, .. }
+            | Self::Note { incident, .. }
+            | Self::Resolve { incident, .. }
+            | Self::StopHealing { incident, .. }
+            | Self::RunPlaybook { incident, .. }
+            | Self::Approve { incident, .. }
+            | Self::Refuse { incident, .. }
+            | Self::TicketChanged { incident, .. } => Some(*incident),
+            Self::Report { .. } | Self::KillSwitch { .. } => None,
+        }
+    }
+}
+
+/// Where healing is switched off.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KillScope {
+    /// Everywhere.
+    Global,
+    /// At a site.
+    Site(SiteKey),
+    /// At a charger.
+    Charger(ChargerKey),
+}
+
+/// Why a request was refused, fit to follow "failed to".
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// The incident is not known here any more.
+    #[error("find {0}: it is over and put away, or it never was")]
+    UnknownIncident(IncidentId),
+    /// The charger is not known.
+    #[error("find the charger: register it first")]
+    UnknownCharger,
+    /// The incident is over.
+    #[error("change {0}: it is over already")]
+    Over(IncidentId),
+    /// Nothing waits for an approval.
+    #[error("decide about {0}: no step waits for an approval")]
+    NothingToApprove(IncidentId),
+    /// The incident has no playbook.
+    #[error("heal {0}: its rule has no playbook for this fault")]
+    NoPlaybook(IncidentId),
+    /// The reason of a report is none of the known ones.
+    #[error("read the report: `{0}` is no reason; use one of {list}", list = REASON_LIST)]
+    UnknownReason(String),
+    /// A text is missing.
+    #[error("write it down: the text is empty")]
+    EmptyText,
+}
+
+impl Engine {
+    /// Does what a person asks. Answers with the incident it concerned.
+    ///
+    /// # Errors
+    /// See [`RequestError`]; nothing was changed then.
+    pub fn request(
+        &mut self,
+        now: UnixMs,
+        request: Request,
+        fleet: &dyn Chargers,
+        out: &mut Vec<Effect>,
+    ) -> Result<IncidentId, RequestError> {
+        let cx = Cx { now, fleet, frame: 0, from: None };
+        let result = self.do_request(&cx, request);
+        self.run_due(&cx);
+        self.flush(now, out);
+        result
+    }
+
+    fn do_request(&mut self, cx: &Cx<'_>, request: Request) -> Result<IncidentId, RequestError> {
+        match request {
+            Request::KillSwitch { scope, on, user } => {
+                self.kill_switch(cx, &scope, on, &user);
+                Ok(IncidentId(0))
+            }
+            Request::Report { charger, connector, reason, text, reporter, source } => {
+                let report = Report { charger, connector, reason, text, reporter, source };
+                self.report(cx, report)
+            }
+            Request::Note { incident, user, text } => {
+                if text.trim().is_empty() {
+                    return Err(RequestError::EmptyText);
+                }
+                let line = Line::new("note", format!("Note by {user}")).text(text);
+                let entry = line.by(Actor::User(user)).entry(incident, cx.now, 0);
+                // A note may come after the incident was put away: the line is enough.
+                self.lines.push(entry);
+                Ok(incident)
+            }
+            Request::TicketChanged { incident, ticket, status, user } => {
+                self.ticket_changed(cx, incident, ticket, &status, &user)
+            }
+            other => {
+                let id = other.incident().unwrap_or_default();
+                let case = self.cases.get(&id).ok_or(RequestError::UnknownIncident(id))?;
+                if case.incident.state.is_over() {
+                    return Err(RequestError::Over(id));
+                }
+                self.do_for_case(cx, id, other)?;
+                Ok(id)
+            }
+        }
+    }
+
+    fn do_for_case(
+        &mut self,
+        cx: &Cx<'_>,
+        id: IncidentId,
+        request: Request,
+    ) -> Result<(), RequestError> {
+        match request {
+            Request::Take { user, .. } => self.take(cx, id, &user),
+            Request::Release { user, .. } => {
+                if let Some(case) = self.cases.get_mut(&id) {
+                    case.incident.owner = None;
+                    if case.incident.state == IncidentState::Acknowledged {
+                        case.incident.state = if case.ticket_asked {
+                            IncidentState::Escalated
+                        } else {
+                            IncidentState::Open
+                        };
+                    }
+                }
+                let line = Line::new("released", format!("{user} gave it back"));
+                self.say(cx, id, line.by(Actor::User(user)));
+            }
+            Request::Snooze { user, until, .. } => {
+                if let Some(case) = self.cases.get_mut(&id) {
+                    case.snoozed_until = Some(until);
+                    case.incident.needs_person = false;
+                }
+                let line = Line::new("snoozed", format!("{user} put it off until {until}"));
+                self.say(cx, id, line.by(Actor::User(user)));
+                self.tend(cx, id);
+            }
+            Request::Resolve { user, reason, .. } => {
+                let words = if reason.trim().is_empty() {
+                    format!("Resolved by {user}")
+                } else {
+                    format!("Resolved by {user}: {}", reason.trim())
+                };
+                self.resolve(cx, id, &words, &Actor::User(user), false);
+                self.tend(cx, id);
+            }
+            Request::StopHealing { user, .. } => self.stop_healing(cx, id, &user),
+            Request::RunPlaybook { user, .. } => return self.run_playbook(cx, id, &user),
+            Request::Approve { user, .. } => {
+                if !self.decide_step(cx, id, &user, true) {
+                    return Err(RequestError::NothingToApprove(id));
+                }
+            }
+            Request::Refuse { user, .. } => {
+                if !self.decide_step(cx, id, &user, false) {
+                    return Err(RequestError::NothingToApprove(id));
+                }
+            }
+            Request::Note { .. }
+            | Request::Report { .. }
+            | Request::TicketChanged { .. }
+            | Request::KillSwitch { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, cx: &Cx<'_>, id: IncidentId, user: &str) {
+        if let Some(case) = self.cases.get_mut(&id) {
+            case.incident.owner = Some(user.to_owned());
+            let rests =
+                matches!(case.incident.state, IncidentState::Open | IncidentState::Escalated);
+            if rests && !case.run.active {
+                case.incident.state = IncidentState::Acknowledged;
+            }
+        }
+        let line = Line::new("taken", format!("{user} took it"));
+        self.say(cx, id, line.by(Actor::User(user.to_owned())));
+    }
+
+    fn stop_healing(&mut self, cx: &Cx<'_>, id: IncidentId, user: &str) {
+        if let Some(case) = self.cases.get_mut(&id) {
+            if let Some(healing) = case.incident.healing.as_mut() {
+                healing.stopped_by = Some(user.to_owned());
+            }
+            case.run.active = false;
+        }
+        let line = Line::new("healing_stopped", format!("{user} stopped the healing"));
+        self.say(cx, id, line.by(Actor::User(user.to_owned())));
+        let waits = self.cases.get(&id).and_then(Case::step).is_some_and(|step| {
+            matches!(step.state, StepState::Waiting | StepState::AwaitingApproval)
+        });
+        if waits {
+            self.end_step(cx, id, StepState::Skipped, &format!("Stopped by {user}"));
+        }
+        self.escalate(cx, id, &format!("{user} stopped the healing."));
+        self.tend(cx, id);
+    }
+
+    fn run_playbook(
+        &mut self,
+        cx: &Cx<'_>,
+        id: IncidentId,
+        user: &str,
+    ) -> Result<(), RequestError> {
+        let case = self.cases.get_mut(&id).ok_or(RequestError::UnknownIncident(id))?;
+        let under_way = case.step().is_some();
+        let healing = case.incident.healing.as_mut().ok_or(RequestError::NoPlaybook(id))?;
+        healing.stopped_by = None;
+        case.run.active = true;
+        if !under_way {
+            case.run.position = 0;
+            case.run.begin_step();
+        }
+        let line = Line::new("playbook_started", format!("{user} started the playbook"));
+        self.say(cx, id, line.by(Actor::User(user.to_owned())));
+        self.tend(cx, id);
+        Ok(())
+    }
+
+    fn kill_switch(&mut self, cx: &Cx<'_>, scope: &KillScope, on: bool, user: &str) {
+        let changed =
+            if on { self.switches.insert(scope.clone()) } else { self.switches.remove(scope) };
+        if !changed {
+            return;
+        }
+        let concerned: Vec<IncidentId> = self
+            .cases
+            .values()
+            .filter(|case| case.run.active)
+            .filter(|case| match scope {
+                KillScope::Global => true,
+                KillScope::Site(site) => case.incident.site == *site,
+                KillScope::Charger(charger) => case.incident.charger == *charger,
+            })
+            .map(|case| case.incident.id)
+            .collect();
+        for id in concerned {
+            let title = if on {
+                format!("{user} switched healing off")
+            } else {
+                format!("{user} switched healing on again")
+            };
+            let line = Line::new(if on { "healing_off" } else { "healing_on" }, title);
+            self.say(cx, id, line.by(Actor::User(user.to_owned())));
+            self.tend(cx, id);
+        }
+    }
+
+    fn ticket_changed(
+        &mut self,
+        cx: &Cx<'_>,
+        id: IncidentId,
+        ticket: TicketId,
+        status: &str,
+        user: &str,
+    ) -> Result<IncidentId, RequestError> {
+        let case = self.cases.get_mut(&id).ok_or(RequestError::UnknownIncident(id))?;
+        let bound = case.incident.ticket.is_some();
+        case.incident.ticket = Some(ticket);
+        case.ticket_asked = true;
+        case.escalate_at = None;
+        let over = case.incident.state.is_over();
+        let recovered = case.incident.state == IncidentState::RecoveredUnproven;
+        let state = match status {
+            "accepted" | "en_route" => Some(IncidentState::Acknowledged),
+            "on_site" | "in_progress" => Some(IncidentState::InProgress),
+            "opened" | "new" | "assigned" | "cancelled" => Some(IncidentState::Escalated),
+            _ => None,
+        };
+        if let Some(state) = state.filter(|_| !over && !recovered && !case.run.active) {
+            case.incident.state = state;
+            case.incident.needs_person = state == IncidentState::Escalated;
+            case.incident.next = match state {
+                _ if status == "cancelled" => format!("{ticket} was cancelled"),
+                IncidentState::Escalated => format!("{ticket} waits for somebody to accept it"),
+                _ => format!("{ticket} is with {user}"),
+            };
+        }
+        let title = if bound {
+            format!("{ticket}: {}", status.replace('_', " "))
+        } else {
+            format!("{ticket} opened")
+        };
+        let line = Line::new("ticket", title).by(Actor::User(user.to_owned()));
+        self.say(cx, id, line);
+        if matches!(status, "resolved" | "closed") && !over {
+            self.ticket_resolved(cx, id, ticket, user);
+        }
+        self.tend(cx, id);
+        Ok(id)
+    }
+
+    /// A person says it is repaired. The charger has the last word.
+    fn ticket_resolved(&mut self, cx: &Cx<'_>, id: IncidentId, ticket: TicketId, user: &str) {
+        let Some(case) = self.cases.get(&id) else { return };
+        if case.incident.state == IncidentState::RecoveredUnproven {
+            return;
+        }
+        if case.rule.is_none() {
+            let words = format!("Resolved by {user}, {ticket}");
+            self.resolve(cx, id, &words, &Actor::User(user.to_owned()), false);
+            return;
+        }
+        match self.condition_now(cx, id) {
+            Some(false) => self.recovered(cx, id, None),
+            Some(true) => {
+                let why = format!("{ticket} was resolved, but the charger still reports it");
+                self.say(cx, id, Line::new("still_there", why.clone()));
+                self.tail.push(Effect::TicketEvidence {
+                    ticket,
+                    incident: id,
+                    kind: crate::effect::Evidence::FaultReturned,
+                    at: cx.now,
+                    text: why,
+                });
+            }
+            None => {}
+        }
+    }
+}

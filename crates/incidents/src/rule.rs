@@ -1,0 +1,279 @@
+//! A rule: what it looks for, when that is over, and what follows.
+
+use mendpoint_model::HealMode;
+
+use crate::codes::is_safety;
+use crate::duration::paced;
+use crate::predicate::{Inputs, Predicate};
+use crate::timeline_test::TimelineTest;
+
+/// A compiled rule. Immutable; the engine works on a copy with its own pace.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// Its id, the same in code, tests, logs and on screen (`CP_OFFLINE`, ..).
+    pub id: String,
+    /// Counts up with every change of meaning.
+    pub version: u32,
+    /// Name for lists of rules.
+    pub title: String,
+    /// The cause, in plain words.
+    pub description: String,
+    /// The line of an incident, with `{code}`, `{where}`, `{for}`, `{count}`, `{within}`, `{value}`.
+    pub headline: String,
+    /// Severity 0 (danger) to 9, where no table says otherwise.
+    pub severity: u8,
+    /// What one alert of it is about.
+    pub scope: Scope,
+    /// Words to group rules by.
+    pub labels: Vec<String>,
+    /// The playbook that heals it; `None` for what no command can heal.
+    pub playbook: Option<String>,
+    /// The route its escalations take.
+    pub route: String,
+    /// How much the engine may do by itself (G10).
+    pub auto_heal: HealMode,
+    /// How long a person is not asked after the incident opened, where nothing heals it.
+    pub escalate_after_ms: i64,
+    /// What proves that it is over.
+    pub proof: Proof,
+    /// Its timeline tests.
+    pub tests: Vec<TimelineTest>,
+    /// The condition as it is written, for the page of rules.
+    pub condition_text: String,
+    /// What ends it as it is written, one line a way.
+    pub clear_text: Vec<String>,
+    /// The name of its file, as given.
+    pub file: String,
+    pub(crate) probe: bool,
+    pub(crate) condition: Condition,
+    pub(crate) clears: Vec<Clear>,
+    pub(crate) keep_firing_ms: i64,
+    pub(crate) exclusions: Vec<Predicate>,
+    pub(crate) severity_by_code: Vec<(String, u8)>,
+    pub(crate) severity_by_distinct: Option<(u32, u8)>,
+}
+
+/// What one alert of a rule is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// One connector; the charger as a whole where it reports faults of its own.
+    Connector,
+    /// One charger.
+    Charger,
+}
+
+/// What proves that an incident is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// A session that delivered at least 100 Wh.
+    Session,
+    /// The end of the condition is proof enough (connection, signal).
+    Clear,
+}
+
+/// What a rule looks for.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Condition {
+    /// A state that lasts.
+    State { when: Predicate, for_ms: i64, for_by_code: Vec<(String, i64)> },
+    /// Things that happen too often: `at_least` within a sliding `within_ms`, ends included.
+    Count(Count),
+    /// Something that does not happen.
+    Absent { kind: Occurrence, for_ms: i64 },
+}
+
+/// `count(kind where ..) >= n within d`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Count {
+    pub(crate) kind: Occurrence,
+    pub(crate) filter: Option<Predicate>,
+    pub(crate) at_least: u32,
+    pub(crate) within_ms: i64,
+    pub(crate) distinct_by: Option<Distinct>,
+    pub(crate) cooldown_ms: i64,
+}
+
+/// What countable things are told apart by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Distinct {
+    IdToken,
+    Connector,
+}
+
+/// What can be counted or missed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Occurrence {
+    /// A failed charge (1.5).
+    AttemptFailed,
+    /// A session of at least 100 Wh.
+    AttemptSucceeded,
+    /// An attempt began or ended, however.
+    Attempt,
+    /// The connection was lost.
+    Disconnected,
+    /// The charger booted.
+    Boot,
+    /// A connector became Faulted.
+    Faulted,
+}
+
+impl Occurrence {
+    pub(crate) const NAMES: [(&'static str, Self); 6] = [
+        ("attempt_failed", Self::AttemptFailed),
+        ("attempt_succeeded", Self::AttemptSucceeded),
+        ("attempt", Self::Attempt),
+        ("disconnect", Self::Disconnected),
+        ("boot", Self::Boot),
+        ("faulted", Self::Faulted),
+    ];
+}
+
+/// One way in which a condition ends; any of a rule's is enough.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Clear {
+    pub(crate) way: ClearWay,
+    pub(crate) for_ms: i64,
+    /// Whether it proves nothing: the incident goes on as recovered, not yet proven.
+    pub(crate) unproven: bool,
+}
+
+/// What a clear goes by.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum ClearWay {
+    When(Predicate),
+    Count { kind: Occurrence, at_least: u32 },
+    Absent(Occurrence),
+}
+
+impl Rule {
+    /// Severity of a code by this rule.
+    pub fn severity_of(&self, code: &str) -> u8 {
+        self.severity_by_code
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(code))
+            .map_or(self.severity, |(_, severity)| *severity)
+    }
+
+    /// How long the condition must last for a code, in milliseconds; 0 where the rule has no time.
+    pub fn for_ms(&self, code: &str) -> i64 {
+        match &self.condition {
+            Condition::State { for_ms, for_by_code, .. } => for_by_code
+                .iter()
+                .find(|(name, _)| {
+                    name.eq_ignore_ascii_case(code) || (name == SAFETY && is_safety(code))
+                })
+                .map_or(*for_ms, |(_, ms)| *ms),
+            Condition::Absent { for_ms, .. } => *for_ms,
+            Condition::Count(_) => 0,
+        }
+    }
+
+    /// The window of a count, in milliseconds.
+    pub fn within_ms(&self) -> Option<i64> {
+        match &self.condition {
+            Condition::Count(count) => Some(count.within_ms),
+            _ => None,
+        }
+    }
+
+    /// Whether it can be judged while the charger is offline.
+    pub(crate) fn judges_link(&self) -> bool {
+        match &self.condition {
+            Condition::State { when, .. } => when.judges_link(),
+            Condition::Count(_) => false,
+            Condition::Absent { .. } => true,
+        }
+    }
+
+    /// Whether silence of some kind is what it looks for: then a start of ours gives it grace.
+    pub(crate) fn is_absence(&self) -> bool {
+        self.judges_link()
+    }
+
+    /// The news that can change it. While it fires, its clears count too.
+    pub(crate) fn inputs(&self, firing: bool) -> Inputs {
+        let mut inputs = match &self.condition {
+            Condition::State { when, .. } => when.inputs(),
+            Condition::Count(_) | Condition::Absent { .. } => Inputs::default(),
+        };
+        // Going offline blinds it, coming back opens its eyes.
+        inputs.add(Inputs::LINK);
+        if firing {
+            for clear in &self.clears {
+                if let ClearWay::When(when) = &clear.way {
+                    inputs.add(when.inputs());
+                }
+            }
+        }
+        inputs
+    }
+
+    /// A copy with every duration scaled, and with the operator's own numbers.
+    pub(crate) fn paced(&self, pace: f64, own: Option<&RuleOverride>) -> Self {
+        let mut rule = self.clone();
+        if let Some(own) = own {
+            own.apply(&mut rule);
+        }
+        rule.escalate_after_ms = paced(rule.escalate_after_ms, pace);
+        rule.keep_firing_ms = paced(rule.keep_firing_ms, pace);
+        match &mut rule.condition {
+            Condition::State { when, for_ms, for_by_code } => {
+                when.pace(pace);
+                *for_ms = paced(*for_ms, pace);
+                for (_, ms) in for_by_code {
+                    *ms = paced(*ms, pace);
+                }
+            }
+            Condition::Count(count) => {
+                count.within_ms = paced(count.within_ms, pace);
+                count.cooldown_ms = paced(count.cooldown_ms, pace);
+            }
+            Condition::Absent { for_ms, .. } => *for_ms = paced(*for_ms, pace),
+        }
+        for clear in &mut rule.clears {
+            clear.for_ms = paced(clear.for_ms, pace);
+            if let ClearWay::When(when) = &mut clear.way {
+                when.pace(pace);
+            }
+        }
+        rule.exclusions.iter_mut().for_each(|exclusion| exclusion.pace(pace));
+        rule
+    }
+}
+
+/// The key of `for_by_code` that stands for every safety code (G3).
+pub(crate) const SAFETY: &str = "safety";
+
+/// An operator's own numbers for a rule. What is `None` stays as the rule says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RuleOverride {
+    /// How long the condition must last, in milliseconds (by code: unchanged).
+    pub for_ms: Option<i64>,
+    /// How many make a burst.
+    pub at_least: Option<u32>,
+    /// Within how long, in milliseconds.
+    pub within_ms: Option<i64>,
+    /// How long nobody is asked, in milliseconds.
+    pub escalate_after_ms: Option<i64>,
+    /// How much the engine may do (G10).
+    pub auto_heal: Option<HealMode>,
+    /// `false` turns the rule off.
+    pub enabled: Option<bool>,
+}
+
+impl RuleOverride {
+    fn apply(&self, rule: &mut Rule) {
+        match &mut rule.condition {
+            Condition::State { for_ms, .. } | Condition::Absent { for_ms, .. } => {
+                *for_ms = self.for_ms.unwrap_or(*for_ms);
+            }
+            Condition::Count(count) => {
+                count.at_least = self.at_least.unwrap_or(count.at_least).max(1);
+                count.within_ms = self.within_ms.unwrap_or(count.within_ms);
+            }
+        }
+        rule.escalate_after_ms = self.escalate_after_ms.unwrap_or(rule.escalate_after_ms);
+        rule.auto_heal = self.auto_heal.unwrap_or(rule.auto_heal);
+    }
+}

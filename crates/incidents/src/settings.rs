@@ -1,0 +1,181 @@
+//! The engine's settings: every number of the guardrails and of the healing ladder.
+
+use std::collections::BTreeMap;
+
+use mendpoint_model::{COMMAND_TIMEOUT_MS, DAY_MS, HOUR_MS, HealMode, MINUTE_MS, SECOND_MS};
+use serde::Deserialize;
+
+use crate::duration::paced;
+use crate::rule::RuleOverride;
+
+/// Settings of the engine. All times in milliseconds, as they are before `pace`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EngineSettings {
+    /// Every duration of rules, playbooks, guardrails and healing is multiplied by this: 0.05 makes
+    /// ten minutes thirty seconds. 1.0 leaves them as written. Only for demonstrations.
+    pub pace: f64,
+    /// After a start of ours, silence counts only after this time (1.2): at least twice the
+    /// heartbeat interval.
+    pub startup_grace_ms: i64,
+    /// The most the engine may do, whatever a rule says (G10).
+    pub default_mode: HealMode,
+    /// How long a charger waits for a car after authorisation, where its configuration does not
+    /// say (`ConnectionTimeOut`).
+    pub connection_timeout_ms: i64,
+    /// How long an answer to a command is waited for. Not paced: networks do not hurry.
+    pub command_timeout_ms: i64,
+    /// How long an answer to a sign-of-life probe is waited for. Not paced.
+    pub probe_timeout_ms: i64,
+    /// How long a reset may take until the charger is back (`T_boot`).
+    pub boot_ms: i64,
+    /// How long after `boot_ms` an absent charger is worse off than before (G9).
+    pub worse_after_ms: i64,
+    /// How long the condition must stay away before a repair counts (`healthyDelay`).
+    pub healthy_ms: i64,
+    /// How long a status is waited for after it was asked for (L1).
+    pub status_answer_ms: i64,
+    /// How long an unlock or an availability cycle may take to show an effect (L2, L3).
+    pub settle_ms: i64,
+    /// How long `Unavailable` is waited for before a connector is switched on again (L3).
+    pub unavailable_ms: i64,
+    /// Within this time after the end, the same trouble reopens the incident (`minHealthyPeriod`).
+    pub reopen_ms: i64,
+    /// Within this time a failed first attempt undoes a repair.
+    pub proof_ms: i64,
+    /// After this time a recovered incident that no session proved is put away.
+    pub unproven_close_ms: i64,
+    /// Within this time a driver's report joins an open incident.
+    pub report_join_ms: i64,
+    /// What healing may never do.
+    pub guardrails: Guardrails,
+    /// Operators' own numbers, by rule id.
+    pub rules: BTreeMap<String, RuleOverride>,
+}
+
+impl Default for EngineSettings {
+    fn default() -> Self {
+        Self {
+            pace: 1.0,
+            startup_grace_ms: 10 * MINUTE_MS,
+            default_mode: HealMode::On,
+            connection_timeout_ms: 60 * SECOND_MS,
+            command_timeout_ms: COMMAND_TIMEOUT_MS,
+            probe_timeout_ms: 5 * SECOND_MS,
+            boot_ms: 180 * SECOND_MS,
+            worse_after_ms: 10 * MINUTE_MS,
+            healthy_ms: 300 * SECOND_MS,
+            status_answer_ms: 30 * SECOND_MS,
+            settle_ms: 120 * SECOND_MS,
+            unavailable_ms: 15 * SECOND_MS,
+            reopen_ms: HOUR_MS,
+            proof_ms: DAY_MS,
+            unproven_close_ms: 7 * DAY_MS,
+            report_join_ms: DAY_MS,
+            guardrails: Guardrails::default(),
+            rules: BTreeMap::new(),
+        }
+    }
+}
+
+/// What healing may never exceed, whatever a rule says.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Guardrails {
+    /// Nothing that acts within this time after plug-in or an accepted authorisation (G2).
+    pub after_plug_in_ms: i64,
+    /// A transaction without power for this long, on a connector that finished or is faulted, is
+    /// stuck (G1).
+    pub stuck_transaction_ms: i64,
+    /// How long a stopped stuck transaction is waited for (G1).
+    pub stuck_stop_ms: i64,
+    /// Least time between two actions on a charger (G4).
+    pub gap_ms: i64,
+    /// Most tries of a rung in an incident (G4).
+    pub tries_per_rung: u32,
+    /// Most disruptive actions on a charger in `disruptive_window_ms` (G4).
+    pub disruptive_max: u32,
+    /// See `disruptive_max`.
+    pub disruptive_window_ms: i64,
+    /// Least time between two hard resets of a charger (G4).
+    pub hard_reset_gap_ms: i64,
+    /// Least time before the second, third and every later try of the same rung (G4).
+    pub backoff_ms: [i64; 3],
+    /// A wait for a limit longer than this is no wait: the rung is skipped.
+    pub wait_max_ms: i64,
+    /// Most chargers of a site disturbed at a time, in percent, at least one (G5).
+    pub site_percent: u32,
+}
+
+impl Default for Guardrails {
+    fn default() -> Self {
+        Self {
+            after_plug_in_ms: 120 * SECOND_MS,
+            stuck_transaction_ms: 30 * MINUTE_MS,
+            stuck_stop_ms: 120 * SECOND_MS,
+            gap_ms: 5 * MINUTE_MS,
+            tries_per_rung: 2,
+            disruptive_max: 3,
+            disruptive_window_ms: DAY_MS,
+            hard_reset_gap_ms: 6 * HOUR_MS,
+            backoff_ms: [15 * MINUTE_MS, HOUR_MS, 6 * HOUR_MS],
+            wait_max_ms: HOUR_MS,
+            site_percent: 20,
+        }
+    }
+}
+
+impl EngineSettings {
+    /// The settings with every duration scaled by the pace.
+    pub(crate) fn scaled(&self) -> Self {
+        let mut settings = self.clone();
+        let pace = if self.pace.is_finite() && self.pace > 0.0 { self.pace } else { 1.0 };
+        settings.pace = pace;
+        let rails = &mut settings.guardrails;
+        for ms in [
+            &mut settings.startup_grace_ms,
+            &mut settings.connection_timeout_ms,
+            &mut settings.boot_ms,
+            &mut settings.worse_after_ms,
+            &mut settings.healthy_ms,
+            &mut settings.status_answer_ms,
+            &mut settings.settle_ms,
+            &mut settings.unavailable_ms,
+            &mut settings.reopen_ms,
+            &mut settings.proof_ms,
+            &mut settings.unproven_close_ms,
+            &mut settings.report_join_ms,
+            &mut rails.after_plug_in_ms,
+            &mut rails.stuck_transaction_ms,
+            &mut rails.stuck_stop_ms,
+            &mut rails.gap_ms,
+            &mut rails.disruptive_window_ms,
+            &mut rails.hard_reset_gap_ms,
+            &mut rails.wait_max_ms,
+        ] {
+            *ms = paced(*ms, pace);
+        }
+        for ms in &mut rails.backoff_ms {
+            *ms = paced(*ms, pace);
+        }
+        settings
+    }
+}
+
+/// Where the engine takes its incident numbers from. Shards use steps that never meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IdSequence {
+    /// The next number.
+    pub next: i64,
+    /// The distance to the one after it.
+    pub step: i64,
+}
+
+impl IdSequence {
+    /// Takes the next number.
+    pub fn take(&mut self) -> i64 {
+        let id = self.next;
+        self.next += self.step.max(1);
+        id
+    }
+}

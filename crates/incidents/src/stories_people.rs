@@ -1,0 +1,257 @@
+//! Whole incidents, told with the shipped rules: drivers, people, connections, settings.
+
+use mendpoint_model::{
+    ChargerKey, ConnectorRef, ConnectorStatus as S, IncidentState, Rung, Source, StepState,
+    TicketId,
+};
+
+use crate::world::{ONE, World, fault, restart, steps, world};
+use crate::{Effect, EngineSettings, Evidence, HealMode, KillScope, Request, RequestError};
+
+#[test]
+fn people_switch_healing_off_and_on() {
+    let mut world = world();
+    let switch = |on| Request::KillSwitch { scope: KillScope::Global, on, user: "Ana".to_owned() };
+    assert_eq!(world.request(switch(true)), Ok(mendpoint_model::IncidentId(0)));
+    assert_eq!(world.engine.kill_switches().count(), 1);
+    fault(&mut world, "InternalError");
+    world.live(ONE, 10);
+    assert!(world.actions().is_empty());
+    assert_eq!(world.incident().next, "Waits: healing is switched off everywhere");
+    world.request(switch(false)).expect("it can be switched on again");
+    assert_eq!(world.actions(), ["TriggerMessage StatusNotification 1"]);
+    assert_eq!(steps(&world), [(Rung::L1, StepState::Verifying)]);
+}
+
+#[test]
+fn in_approve_mode_a_person_decides_step_by_step() {
+    let settings = EngineSettings { default_mode: HealMode::Approve, ..EngineSettings::default() };
+    let mut world = World::with(settings);
+    world.add(ONE);
+    fault(&mut world, "InternalError");
+    assert!(world.actions().is_empty());
+    assert!(world.incident().needs_person);
+    let id = world.incident().id;
+    let approve = Request::Approve { incident: id, user: "Ana".to_owned() };
+    world.request(approve.clone()).expect("a step waits");
+    assert_eq!(world.actions(), ["TriggerMessage StatusNotification 1"]);
+    world.wait(31);
+    let refuse = Request::Refuse { incident: id, user: "Ana".to_owned() };
+    world.request(refuse).expect("the next step waits");
+    assert_eq!(steps(&world)[1], (Rung::L4, StepState::Skipped));
+    assert_eq!(steps(&world)[2], (Rung::L5, StepState::AwaitingApproval));
+    world.request(Request::StopHealing { incident: id, user: "Ana".to_owned() }).expect("stops");
+    assert_eq!(world.request(approve), Err(RequestError::NothingToApprove(id)));
+    assert_eq!(world.incident().state, IncidentState::Escalated);
+}
+
+#[test]
+fn shadow_mode_writes_and_sends_nothing() {
+    let settings = EngineSettings { default_mode: HealMode::Shadow, ..EngineSettings::default() };
+    let mut world = World::with(settings);
+    world.add(ONE);
+    fault(&mut world, "InternalError");
+    world.live(ONE, 30);
+    assert!(world.actions().is_empty());
+    assert_eq!(steps(&world), [(Rung::L1, StepState::Shadowed)]);
+    assert_eq!(world.tickets.len(), 1);
+}
+
+#[test]
+fn ticket_and_charger_tell_each_other() {
+    let mut world = world();
+    world.status(ONE, 1, S::Faulted, "OverCurrentFailure");
+    world.wait(61);
+    let id = world.incident().id;
+    let ticket = |status: &str| Request::TicketChanged {
+        incident: id,
+        ticket: TicketId(7),
+        status: status.to_owned(),
+        user: "Radu".to_owned(),
+    };
+    assert_eq!(world.tickets.len(), 1);
+    world.request(ticket("opened")).expect("opened");
+    assert_eq!(world.incident().ticket, Some(TicketId(7)));
+    world.request(ticket("accepted")).expect("accepted");
+    assert_eq!(world.incident().state, IncidentState::Acknowledged);
+    assert!(!world.incident().needs_person);
+    world.request(ticket("resolved")).expect("resolved");
+    let evidence = |world: &World| {
+        world
+            .effects
+            .iter()
+            .filter_map(|e| match e {
+                Effect::TicketEvidence { kind, .. } => Some(*kind),
+                _ => None,
+            })
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(evidence(&world), [Evidence::FaultReturned]);
+    world.status(ONE, 1, S::Available, "");
+    world.live(ONE, 6);
+    assert_eq!(world.incident().state, IncidentState::RecoveredUnproven);
+    world.start(ONE, 1, "A");
+    world.wait(600);
+    world.stop(ONE, 1, 5_000.0, "Local");
+    assert_eq!(evidence(&world), [Evidence::FaultReturned, Evidence::Recovered, Evidence::Proven]);
+    assert_eq!(world.incident().resolution, "Went away, proven by a session of 5.0 kWh");
+}
+
+#[test]
+fn reports_of_drivers_join_what_is_open() {
+    let mut world = world();
+    let report = |connector| Request::Report {
+        charger: ONE,
+        connector,
+        reason: "not_working".to_owned(),
+        text: "Red light".to_owned(),
+        reporter: "a driver".to_owned(),
+        source: Source::User,
+    };
+    let first = world.request(report(None)).expect("a report");
+    assert_eq!(world.incident().rule, "USER_REPORT");
+    assert_eq!(world.tickets.len(), 1);
+    assert_eq!(world.request(report(Some(ConnectorRef::v16(1)))), Ok(first));
+    assert_eq!(world.incident().occurrences, 2);
+    let mut wrong = report(None);
+    if let Request::Report { reason, .. } = &mut wrong {
+        "nonsense".clone_into(reason);
+    }
+    assert!(matches!(world.request(wrong), Err(RequestError::UnknownReason(_))));
+    let resolve = Request::Resolve {
+        incident: first,
+        user: "Ana".to_owned(),
+        reason: "cable replaced".to_owned(),
+    };
+    world.request(resolve.clone()).expect("it is open");
+    assert_eq!(world.incident().resolution, "Resolved by Ana: cable replaced");
+    assert_eq!(world.request(resolve), Err(RequestError::Over(first)));
+}
+
+#[test]
+fn an_offline_charger_is_back_after_a_minute_of_life() {
+    let mut world = world();
+    world.heartbeat(ONE);
+    world.disconnect(ONE);
+    world.wait(599);
+    assert!(world.incidents.is_empty());
+    world.wait(1);
+    assert_eq!(world.incident().title, "Offline for 10 min");
+    assert_eq!(world.tickets.len(), 1);
+    assert!(world.incident().needs_person);
+    world.wait(900);
+    world.connect(ONE);
+    world.wait(5);
+    world.heartbeat(ONE);
+    world.wait(59);
+    assert!(!world.incident().state.is_over());
+    world.wait(1);
+    assert_eq!(world.incident().state, IncidentState::Resolved);
+    assert_eq!(world.incident().resolution, "Back online after 26 min");
+}
+
+#[test]
+fn after_our_own_start_silence_counts_from_then() {
+    let mut world = world();
+    world.heartbeat(ONE);
+    world.disconnect(ONE);
+    world.wait(300);
+    world.restart(EngineSettings::default());
+    world.wait(599);
+    assert!(world.incidents.is_empty());
+    world.wait(1);
+    assert_eq!(world.incident().rule, "CP_OFFLINE");
+}
+
+#[test]
+fn a_charger_that_never_connected_is_not_offline() {
+    let mut world = world();
+    world.add(ChargerKey(2));
+    let state = world.state(ChargerKey(2));
+    state.link = mendpoint_model::Link::default();
+    world.restart(EngineSettings::default());
+    world.state(ChargerKey(2)).link = mendpoint_model::Link::default();
+    world.wait(100_000);
+    assert!(world.incidents.values().all(|incident| incident.charger == ONE));
+}
+
+#[test]
+fn the_pace_shortens_everything() {
+    let settings = EngineSettings { pace: 0.1, ..EngineSettings::default() };
+    let mut world = World::with(settings);
+    world.add(ONE);
+    world.heartbeat(ONE);
+    world.disconnect(ONE);
+    world.wait(59);
+    assert!(world.incidents.is_empty());
+    world.wait(1);
+    assert_eq!(world.incident().title, "Offline for 1 min");
+}
+
+#[test]
+fn a_card_and_a_cable_without_a_charge_fail_and_three_of_them_are_a_burst() {
+    let mut world = world();
+    for token in ["A", "B", "C"] {
+        world.status(ONE, 1, S::Preparing, "");
+        world.authorize(ONE, token);
+        // ConnectionTimeOut and a minute.
+        world.live(ONE, 3);
+        world.status(ONE, 1, S::Available, "");
+        world.live(ONE, 3);
+    }
+    assert_eq!(world.incident().rule, "FAILED_BURST");
+    assert_eq!(world.incident().severity, 3);
+    // Nobody is there: it asks, then resets softly.
+    world.live(ONE, 3);
+    assert_eq!(world.actions(), ["TriggerMessage StatusNotification", "Reset Soft"]);
+    restart(&mut world, S::Available, "");
+    world.live(ONE, 10);
+    assert_eq!(world.incident().state, IncidentState::RecoveredUnproven);
+    world.start(ONE, 2, "D");
+    world.wait(600);
+    world.stop(ONE, 2, 7_000.0, "Local");
+    assert_eq!(world.incident().resolution, "Healed by Soft reset, proven by a session of 7.0 kWh");
+}
+
+#[test]
+fn who_never_plugged_in_did_not_fail() {
+    let mut world = world();
+    for token in ["A", "B", "C", "D"] {
+        world.authorize(ONE, token);
+        world.live(ONE, 3);
+    }
+    assert!(world.incidents.is_empty());
+}
+
+#[test]
+fn a_driver_who_tries_again_at_once_did_not_change_their_mind() {
+    let mut world = world();
+    for _ in 0..4 {
+        world.status(ONE, 1, S::Preparing, "");
+        world.start(ONE, 1, "A");
+        world.wait(20);
+        world.stop(ONE, 1, 0.0, "EVDisconnected");
+        world.status(ONE, 1, S::Available, "");
+        world.wait(30);
+    }
+    // The fourth may still be a change of mind; the three before were not.
+    assert_eq!(world.incident().rule, "FAILED_BURST");
+    assert_eq!(world.incident().severity, 5);
+}
+
+#[test]
+fn a_burst_that_nobody_disproves_is_unproven_after_six_hours() {
+    let settings = EngineSettings { default_mode: HealMode::Off, ..EngineSettings::default() };
+    let mut world = World::with(settings);
+    world.add(ONE);
+    for token in ["A", "B", "C"] {
+        world.start(ONE, 1, token);
+        world.wait(20);
+        world.stop(ONE, 1, 0.0, "Local");
+    }
+    assert_eq!(world.incident().state, IncidentState::Escalated);
+    world.live(ONE, 359);
+    assert_eq!(world.incident().state, IncidentState::Escalated);
+    world.live(ONE, 2);
+    assert_eq!(world.incident().state, IncidentState::RecoveredUnproven);
+}

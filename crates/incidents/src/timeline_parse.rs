@@ -1,0 +1,235 @@
+//! Reads the timeline tests of a rule file.
+
+use std::collections::BTreeMap;
+
+use mendpoint_model::{Protocol, SignalUnit, Transport};
+use serde::Deserialize;
+use serde_spanned::Spanned;
+
+use crate::duration::parse_duration;
+use crate::playbook::duration;
+use crate::problem::{Reader, suggestion};
+use crate::timeline_test::{
+    Act, Expect, TestAnswer, TestAuthorize, TestBoot, TestFault, TestMeter, TestStart, TestStatus,
+    TestStep, TestStop, TimelineTest,
+};
+
+/// A `[[test]]` as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawTest {
+    name: Spanned<String>,
+    #[serde(default)]
+    protocol: Option<Spanned<String>>,
+    #[serde(default)]
+    answers: BTreeMap<Spanned<String>, String>,
+    steps: Vec<Spanned<RawStep>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawStep {
+    at: Option<Spanned<String>>,
+    every: Option<Spanned<String>>,
+    times: Option<Spanned<u32>>,
+    connect: Option<bool>,
+    disconnect: Option<bool>,
+    heartbeat: Option<bool>,
+    boot: Option<TestBoot>,
+    status: Option<Spanned<TestStatus>>,
+    fault: Option<TestFault>,
+    authorize: Option<TestAuthorize>,
+    transaction_start: Option<TestStart>,
+    transaction_stop: Option<Spanned<TestStop>>,
+    meter: Option<TestMeter>,
+    signal: Option<RawSignal>,
+    expect: Option<Expect>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSignal {
+    transport: Spanned<String>,
+    unit: Spanned<String>,
+    value: f64,
+}
+
+/// The most steps of one test, repetitions counted: a typing error must not eat the machine.
+const STEPS_MAX: usize = 10_000;
+
+/// Actions of ours that a test may give an answer for.
+const ANSWERED: [&str; 7] = [
+    "TriggerMessage",
+    "UnlockConnector",
+    "ChangeAvailability",
+    "Reset",
+    "RemoteStartTransaction",
+    "RemoteStopTransaction",
+    "GetConfiguration",
+];
+
+/// Reads one test, noting what is wrong with it.
+pub(crate) fn parse_test(reader: &mut Reader<'_>, raw: RawTest) -> TimelineTest {
+    let start = raw.name.span().start;
+    let line = reader.line(start);
+    let protocol = match &raw.protocol {
+        None => Protocol::V16,
+        Some(word) => Protocol::from_name(word.get_ref()).unwrap_or_else(|| {
+            let hint = suggestion(word.get_ref(), &["ocpp1.6", "ocpp2.0.1", "ocpp2.1"]);
+            let message = format!("unknown protocol \"{}\"{hint}", word.get_ref());
+            reader.refuse(word.span().start, message);
+            Protocol::V16
+        }),
+    };
+    let mut answers = BTreeMap::new();
+    for (action, answer) in raw.answers {
+        if !ANSWERED.contains(&action.get_ref().as_str()) {
+            let hint = suggestion(action.get_ref(), &ANSWERED);
+            let message = format!("unknown action \"{}\"{hint}", action.get_ref());
+            reader.refuse(action.span().start, message);
+        }
+        let answer = match answer.as_str() {
+            "nothing" => TestAnswer::Nothing,
+            "NotSupported" | "NotImplemented" | "InternalError" => TestAnswer::Error(answer),
+            _ => TestAnswer::Status(answer),
+        };
+        answers.insert(action.into_inner(), answer);
+    }
+    let mut steps = Vec::new();
+    let mut clock = 0;
+    for raw in raw.steps {
+        add_step(reader, raw, &mut clock, &mut steps);
+        if steps.len() > STEPS_MAX {
+            reader.refuse(start, format!("this test has more than {STEPS_MAX} steps"));
+            break;
+        }
+    }
+    TimelineTest { name: raw.name.into_inner(), line, protocol, answers, steps }
+}
+
+fn add_step(
+    reader: &mut Reader<'_>,
+    raw: Spanned<RawStep>,
+    clock: &mut i64,
+    steps: &mut Vec<TestStep>,
+) {
+    let offset = raw.span().start;
+    let line = reader.line(offset);
+    let step = raw.into_inner();
+    let (first_ms, every_ms, times) = when(reader, offset, &step, *clock);
+    if first_ms < *clock {
+        reader.refuse(offset, "this step lies before the one above it");
+        return;
+    }
+    let mut acts = acts(reader, step);
+    if acts.len() != 1 {
+        let message = format!(
+            "a step does exactly one thing, this one does {}; the things are connect, disconnect, \
+             heartbeat, boot, status, fault, authorize, transaction_start, transaction_stop, \
+             meter, signal and expect",
+            acts.len()
+        );
+        reader.refuse(offset, message);
+        return;
+    }
+    let act = acts.remove(0);
+    let times = times.min(STEPS_MAX as u32 + 1);
+    for n in 0..i64::from(times) {
+        let at_ms = first_ms + n * every_ms;
+        steps.push(TestStep { line, at_ms, act: act.clone() });
+        *clock = at_ms;
+    }
+}
+
+/// First time, distance and number of a step.
+fn when(reader: &mut Reader<'_>, offset: usize, step: &RawStep, clock: i64) -> (i64, i64, u32) {
+    let at = step.at.as_ref().map(|at| duration(reader, at));
+    match (&step.every, &step.times) {
+        (Some(every), Some(times)) => {
+            let every = duration(reader, every);
+            (at.unwrap_or(clock + every), every, *times.get_ref())
+        }
+        (None, None) => {
+            if at.is_none() {
+                reader.refuse(offset, "a step needs `at`, or `every` and `times`");
+            }
+            (at.unwrap_or(clock), 0, 1)
+        }
+        _ => {
+            reader.refuse(offset, "`every` and `times` belong together");
+            (clock, 0, 1)
+        }
+    }
+}
+
+fn acts(reader: &mut Reader<'_>, step: RawStep) -> Vec<Act> {
+    let mut acts = Vec::new();
+    let yes = |flag: Option<bool>| flag == Some(true);
+    if yes(step.connect) {
+        acts.push(Act::Connect);
+    }
+    if yes(step.disconnect) {
+        acts.push(Act::Disconnect);
+    }
+    if yes(step.heartbeat) {
+        acts.push(Act::Heartbeat);
+    }
+    acts.extend(step.boot.map(Act::Boot));
+    if let Some(status) = step.status {
+        let offset = status.span().start;
+        let status = status.into_inner();
+        check_late(reader, offset, status.late.as_deref());
+        if let Err((_, message)) =
+            crate::expression::parse_expression(&format!("status == \"{}\"", status.status))
+        {
+            reader.refuse(offset, message);
+        }
+        acts.push(Act::Status(status));
+    }
+    acts.extend(step.fault.map(Act::Fault));
+    acts.extend(step.authorize.map(Act::Authorize));
+    acts.extend(step.transaction_start.map(Act::TransactionStart));
+    if let Some(stop) = step.transaction_stop {
+        let offset = stop.span().start;
+        check_late(reader, offset, stop.get_ref().late.as_deref());
+        acts.push(Act::TransactionStop(stop.into_inner()));
+    }
+    acts.extend(step.meter.map(Act::Meter));
+    if let Some(signal) = step.signal {
+        acts.extend(read_signal(reader, &signal));
+    }
+    acts.extend(step.expect.map(Act::Expect));
+    acts
+}
+
+fn check_late(reader: &mut Reader<'_>, offset: usize, late: Option<&str>) {
+    if let Some(late) = late
+        && parse_duration(late).is_none()
+    {
+        reader.refuse(offset, format!("late = \"{late}\" is no duration; write it as 10m or 2h"));
+    }
+}
+
+fn read_signal(reader: &mut Reader<'_>, signal: &RawSignal) -> Option<Act> {
+    let transport = match signal.transport.get_ref().as_str() {
+        "wifi" => Some(Transport::Wifi),
+        "cell" => Some(Transport::Cellular),
+        word => {
+            let hint = suggestion(word, &["wifi", "cell"]);
+            reader.refuse(signal.transport.span().start, format!("unknown link \"{word}\"{hint}"));
+            None
+        }
+    };
+    let unit = match signal.unit.get_ref().as_str() {
+        "dbm" | "rssi_dbm" => Some(SignalUnit::RssiDbm),
+        "rsrp_dbm" => Some(SignalUnit::RsrpDbm),
+        "csq" => Some(SignalUnit::Csq),
+        "percent" => Some(SignalUnit::Percent),
+        word => {
+            let hint = suggestion(word, &["dbm", "rssi_dbm", "rsrp_dbm", "csq", "percent"]);
+            reader.refuse(signal.unit.span().start, format!("unknown unit \"{word}\"{hint}"));
+            None
+        }
+    };
+    Some(Act::Signal { transport: transport?, unit: unit?, value: signal.value })
+}

@@ -1,0 +1,100 @@
+//! What an event means for the cases of its charger: it came back, it reported something.
+
+use mendpoint_model::{
+    Actor, ChargerEvent, ConnectorRef, ConnectorStatus, EventKind, Fact, IncidentId, Rung,
+    StepState,
+};
+
+use crate::case::Line;
+use crate::duration::duration_words;
+use crate::engine::{Cx, Engine};
+use crate::words::subject_words;
+
+/// The most status lines in the history of one incident.
+const STATUS_LINES_MAX: u32 = 60;
+
+impl Engine {
+    /// Notes what healing and history want to know of an event.
+    pub(crate) fn note_cases(&mut self, cx: &Cx<'_>, event: &ChargerEvent, facts: &[Fact]) {
+        let Some(watch) = self.watches.get(&event.charger) else { return };
+        if watch.cases.is_empty() {
+            return;
+        }
+        let came_back = matches!(event.kind, EventKind::Connected(_) | EventKind::Boot(_));
+        for id in watch.cases.clone() {
+            let over = self.cases.get(&id).is_none_or(|case| case.incident.state.is_over());
+            if came_back {
+                self.note_back(cx, id);
+            }
+            if over {
+                continue;
+            }
+            for fact in facts {
+                self.note_fact(cx, id, fact);
+            }
+        }
+    }
+
+    fn note_back(&mut self, cx: &Cx<'_>, id: IncidentId) {
+        let Some(case) = self.cases.get_mut(&id) else { return };
+        case.run.debt_at = None;
+        let Some(step) = case.step() else { return };
+        let resets = matches!(step.rung, Rung::L4 | Rung::L5 | Rung::L6);
+        let sent = matches!(step.state, StepState::Sent | StepState::Verifying);
+        if !resets || !sent || case.run.back_at.is_some() {
+            return;
+        }
+        let rung = step.rung;
+        let away = duration_words(cx.now.since_ms(step.accepted_at.unwrap_or(step.at)));
+        case.run.back_at = Some(cx.now);
+        let line = Line::new("back", format!("Charger back after {away}"));
+        self.say(cx, id, line.by(Actor::Charger).rung(rung));
+    }
+
+    fn note_fact(&mut self, cx: &Cx<'_>, id: IncidentId, fact: &Fact) {
+        let Some(case) = self.cases.get_mut(&id) else { return };
+        let at = case.incident.connector;
+        let here = |connector: ConnectorRef| at.is_charger() || connector == at;
+        match fact {
+            Fact::StatusRepeated { connector } if here(*connector) => {
+                case.run.status_at = Some(cx.now);
+            }
+            Fact::FaultChanged(fault) if here(fault.connector) => {
+                case.run.status_at = Some(cx.now);
+            }
+            Fact::StatusChanged { connector, to, error, historical: false, .. }
+                if here(*connector) =>
+            {
+                case.run.status_at = Some(cx.now);
+                if case.status_lines >= STATUS_LINES_MAX {
+                    return;
+                }
+                case.status_lines += 1;
+                let subject = subject_words(*connector);
+                let title = match to {
+                    ConnectorStatus::Faulted => format!("Fault on {}", subject.to_lowercase()),
+                    other => format!("{subject} {}", other.name()),
+                };
+                let text = error.as_ref().map_or_else(String::new, |error| {
+                    let code = crate::codes::normalise_error(error);
+                    [Some(code), error.vendor_code.clone(), error.info.clone()]
+                        .into_iter()
+                        .flatten()
+                        .filter(|text| !text.is_empty())
+                        .collect::<Vec<_>>()
+                        .join(" · ")
+                });
+                self.say(cx, id, Line::new("status", title).text(text).by(Actor::Charger));
+            }
+            Fact::LinkDown { reason } => {
+                if case.status_lines >= STATUS_LINES_MAX {
+                    return;
+                }
+                case.status_lines += 1;
+                let line = Line::new("offline", "Connection lost").text(reason.clone());
+                self.say(cx, id, line.by(Actor::Charger));
+            }
+            _ => {}
+        }
+    }
+}

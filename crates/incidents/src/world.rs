@@ -1,0 +1,429 @@
+//! A small world for tests: chargers, a clock moved by hand, and everything the engine did.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use mendpoint_model::{
+    Authorize, Boot, ChargerEvent, ChargerKey, ChargerState, Chargers, Command, CommandAnswered,
+    CommandId, CommandOutcome, Connected, ConnectorRef, ConnectorState, ConnectorStatus,
+    Disconnected, ErrorReport, EventKind, Fact, Incident, IncidentId, Link, Protocol, Rung,
+    SiteKey, StatusReport, StepState, TimelineEntry, Transaction, TransactionId,
+    TransactionStarted, UnixMs,
+};
+
+use crate::timeline_test::action_words;
+use crate::{
+    Catalogue, Effect, Engine, EngineSettings, IdSequence, Request, RequestError, TicketRequest,
+};
+
+/// The chargers, folded as simply as tests need.
+#[derive(Default)]
+pub(crate) struct Fleet {
+    states: BTreeMap<ChargerKey, ChargerState>,
+    keys: Vec<ChargerKey>,
+}
+
+impl Chargers for Fleet {
+    fn charger(&self, key: ChargerKey) -> Option<&ChargerState> {
+        self.states.get(&key)
+    }
+
+    fn of_site(&self, _site: SiteKey) -> &[ChargerKey] {
+        &self.keys
+    }
+
+    fn keys(&self) -> Vec<ChargerKey> {
+        self.keys.clone()
+    }
+}
+
+/// How the chargers answer: the words of the action to the outcome.
+pub(crate) type Answers = fn(&str) -> Option<CommandOutcome>;
+
+pub(crate) fn accepted() -> CommandOutcome {
+    CommandOutcome::Answered {
+        accepted: true,
+        status: "Accepted".to_owned(),
+        payload: "{}".to_owned(),
+    }
+}
+
+pub(crate) fn rejected() -> CommandOutcome {
+    CommandOutcome::Answered {
+        accepted: false,
+        status: "Rejected".to_owned(),
+        payload: "{}".to_owned(),
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) engine: Engine,
+    pub(crate) fleet: Fleet,
+    pub(crate) now: UnixMs,
+    pub(crate) incidents: BTreeMap<IncidentId, Incident>,
+    pub(crate) lines: Vec<TimelineEntry>,
+    pub(crate) sent: Vec<(UnixMs, Command)>,
+    pub(crate) tickets: Vec<TicketRequest>,
+    pub(crate) effects: Vec<Effect>,
+    pub(crate) answers: Answers,
+    pub(crate) pending: Vec<(ChargerKey, CommandId, CommandOutcome)>,
+    frame: u64,
+    transactions: i64,
+}
+
+/// The rules and playbooks that are shipped.
+pub(crate) fn shipped() -> Arc<Catalogue> {
+    let rules = [
+        ("cp_offline.toml", include_str!("../../../config/rules/cp_offline.toml")),
+        ("err_faulted.toml", include_str!("../../../config/rules/err_faulted.toml")),
+        ("failed_burst.toml", include_str!("../../../config/rules/failed_burst.toml")),
+        ("weak_cell.toml", include_str!("../../../config/rules/weak_cell.toml")),
+        ("weak_wifi.toml", include_str!("../../../config/rules/weak_wifi.toml")),
+    ];
+    let playbooks = [
+        ("err_faulted.toml", include_str!("../../../config/playbooks/err_faulted.toml")),
+        ("failed_burst.toml", include_str!("../../../config/playbooks/failed_burst.toml")),
+    ];
+    let owned = |files: &[(&str, &str)]| {
+        files.iter().map(|(n, t)| ((*n).to_owned(), (*t).to_owned())).collect::<Vec<_>>()
+    };
+    Arc::new(
+        Catalogue::parse(&owned(&rules), &owned(&playbooks)).expect("what is shipped is right"),
+    )
+}
+
+pub(crate) fn engine(settings: EngineSettings, next: i64) -> Engine {
+    Engine::new(shipped(), settings, IdSequence { next, step: 1 })
+}
+
+pub(crate) const ONE: ChargerKey = ChargerKey(1);
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::with(EngineSettings::default())
+    }
+
+    pub(crate) fn with(settings: EngineSettings) -> Self {
+        Self {
+            engine: engine(settings, 1),
+            fleet: Fleet::default(),
+            now: UnixMs(1_000_000_000_000),
+            incidents: BTreeMap::new(),
+            lines: Vec::new(),
+            sent: Vec::new(),
+            tickets: Vec::new(),
+            effects: Vec::new(),
+            answers: |_| Some(accepted()),
+            pending: Vec::new(),
+            frame: 0,
+            transactions: 0,
+        }
+    }
+
+    /// Adds a connected charger with two free connectors.
+    pub(crate) fn add(&mut self, key: ChargerKey) {
+        let connector = |n| ConnectorState {
+            at: ConnectorRef::v16(n),
+            status: ConnectorStatus::Available,
+            ..ConnectorState::default()
+        };
+        let state = ChargerState {
+            key,
+            site: SiteKey(1),
+            identity: format!("CP-{}", key.0).into(),
+            link: Link::default(),
+            boot: None,
+            booted_at: None,
+            whole: ConnectorState::default(),
+            connectors: [connector(1), connector(2)].into_iter().collect(),
+            transactions: smallvec::SmallVec::new(),
+            signals: smallvec::SmallVec::new(),
+            firmware_status: None,
+            diagnostics_status: None,
+            configuration: BTreeMap::new(),
+            clock_skew_ms: None,
+        };
+        self.fleet.states.insert(key, state);
+        self.fleet.keys = self.fleet.states.keys().copied().collect();
+        self.connect(key);
+    }
+
+    pub(crate) fn state(&mut self, key: ChargerKey) -> &mut ChargerState {
+        self.fleet.states.get_mut(&key).expect("the test added it")
+    }
+
+    fn handle(&mut self, key: ChargerKey, kind: EventKind, facts: &[Fact]) {
+        self.frame += 1;
+        let event = ChargerEvent {
+            charger: key,
+            site: SiteKey(1),
+            received_at: self.now,
+            epoch: 1,
+            frame: self.frame,
+            kind,
+        };
+        let mut out = Vec::new();
+        self.engine.handle(self.now, &event, facts, &self.fleet, &mut out);
+        self.take(out);
+    }
+
+    /// Takes in what the engine wants, and lets the chargers answer.
+    pub(crate) fn take(&mut self, out: Vec<Effect>) {
+        for effect in out {
+            match &effect {
+                Effect::Incident(incident) => {
+                    self.incidents.insert(incident.id, (**incident).clone());
+                }
+                Effect::Timeline(entry) => self.lines.push(entry.clone()),
+                Effect::Send(command) => {
+                    self.sent.push((self.now, command.clone()));
+                    if let Some(outcome) = (self.answers)(&action_words(&command.action)) {
+                        self.pending.push((command.charger, command.id.clone(), outcome));
+                    }
+                }
+                Effect::OpenTicket(request) => self.tickets.push(request.clone()),
+                _ => {}
+            }
+            self.effects.push(effect);
+        }
+        while !self.pending.is_empty() {
+            let (key, command, outcome) = self.pending.remove(0);
+            self.answer(key, command, outcome);
+        }
+    }
+
+    pub(crate) fn answer(&mut self, key: ChargerKey, command: CommandId, outcome: CommandOutcome) {
+        let heard =
+            matches!(outcome, CommandOutcome::Answered { .. } | CommandOutcome::Refused { .. });
+        let now = self.now;
+        if heard {
+            self.state(key).link.last_seen_at = Some(now);
+        }
+        let kind = EventKind::CommandAnswered(CommandAnswered { command, outcome, late: false });
+        self.handle(key, kind, &[]);
+    }
+
+    pub(crate) fn connect(&mut self, key: ChargerKey) {
+        let now = self.now;
+        let link = &mut self.state(key).link;
+        link.connected = true;
+        link.since = Some(now);
+        link.last_seen_at = Some(now);
+        let kind = EventKind::Connected(Connected {
+            protocol: Protocol::V16,
+            remote: String::new(),
+            replaced: false,
+        });
+        self.handle(key, kind, &[Fact::LinkUp { away_ms: None }]);
+    }
+
+    pub(crate) fn disconnect(&mut self, key: ChargerKey) {
+        let now = self.now;
+        let link = &mut self.state(key).link;
+        link.connected = false;
+        link.since = Some(now);
+        link.last_close = "the charger closed it".into();
+        let reason = "the charger closed it".to_owned();
+        let kind =
+            EventKind::Disconnected(Disconnected { reason: reason.clone(), replaced: false });
+        self.handle(key, kind, &[Fact::LinkDown { reason }]);
+    }
+
+    pub(crate) fn boot(&mut self, key: ChargerKey) {
+        self.heard(key);
+        let kind = EventKind::Boot(Boot::default());
+        self.handle(key, kind, &[Fact::Booted { changed: false }]);
+    }
+
+    fn heard(&mut self, key: ChargerKey) {
+        let now = self.now;
+        self.state(key).link.last_seen_at = Some(now);
+    }
+
+    pub(crate) fn heartbeat(&mut self, key: ChargerKey) {
+        self.heard(key);
+        self.handle(key, EventKind::Heartbeat, &[]);
+    }
+
+    pub(crate) fn status(&mut self, key: ChargerKey, n: u16, status: ConnectorStatus, code: &str) {
+        self.heard(key);
+        let now = self.now;
+        let at = ConnectorRef::v16(n);
+        let error = (!code.is_empty())
+            .then(|| ErrorReport { code: code.to_owned(), ..ErrorReport::default() });
+        let charger = self.state(key);
+        let state = if n == 0 {
+            &mut charger.whole
+        } else {
+            charger.connectors.iter_mut().find(|state| state.at == at).expect("a connector")
+        };
+        let same = state.status == status
+            && state.error.as_ref().map(|e| e.code.as_str())
+                == error.as_ref().map(|e| e.code.as_str());
+        let from = std::mem::replace(&mut state.status, status);
+        state.error = error.clone().map(Box::new);
+        state.since = Some(now);
+        if status.is_plugged() {
+            state.plugged_at = state.plugged_at.or(Some(now));
+        } else if status != ConnectorStatus::Faulted {
+            state.plugged_at = None;
+        }
+        let fact = if same {
+            Fact::StatusRepeated { connector: at }
+        } else {
+            let error = error.clone();
+            Fact::StatusChanged { connector: at, from, to: status, error, historical: false }
+        };
+        let kind = EventKind::Status(StatusReport {
+            connector: at,
+            status,
+            raw_status: None,
+            error,
+            at: None,
+        });
+        self.handle(key, kind, &[fact]);
+    }
+
+    pub(crate) fn authorize(&mut self, key: ChargerKey, token: &str) {
+        self.heard(key);
+        let kind = EventKind::Authorize(Authorize {
+            id_token: token.to_owned(),
+            accepted: true,
+            connector: None,
+        });
+        let fact = Fact::Authorized { id_token: token.to_owned(), accepted: true, connector: None };
+        self.handle(key, kind, &[fact]);
+    }
+
+    pub(crate) fn start(&mut self, key: ChargerKey, n: u16, token: &str) {
+        self.heard(key);
+        self.transactions += 1;
+        let at = ConnectorRef::v16(n);
+        let transaction = Transaction {
+            id: TransactionId(self.transactions),
+            connector: at,
+            id_token: token.into(),
+            opened_at: self.now,
+            started_at: self.now,
+            meter_start_wh: Some(0),
+            ..Transaction::default()
+        };
+        self.state(key).transactions.push(transaction.clone());
+        let kind = EventKind::TransactionStarted(TransactionStarted {
+            id: transaction.id,
+            external_id: String::new(),
+            connector: at,
+            id_token: token.to_owned(),
+            meter_wh: Some(0),
+            at: None,
+            seq_no: 0,
+            offline: false,
+            charging_state: None,
+        });
+        self.handle(key, kind, &[Fact::TransactionOpened(transaction)]);
+    }
+
+    pub(crate) fn stop(&mut self, key: ChargerKey, n: u16, energy_wh: f64, reason: &str) {
+        self.heard(key);
+        let at = ConnectorRef::v16(n);
+        let ended_at = self.now;
+        let charger = self.state(key);
+        let Some(index) = charger.transactions.iter().position(|tx| tx.connector == at) else {
+            return;
+        };
+        let transaction = charger.transactions.remove(index);
+        let fact = Fact::TransactionClosed {
+            transaction,
+            reason: reason.to_owned(),
+            ended_at,
+            energy_wh: Some(energy_wh),
+            historical: false,
+        };
+        self.handle(key, EventKind::Other("StopTransaction".to_owned()), &[fact]);
+    }
+
+    /// Lets time pass, deadline by deadline.
+    pub(crate) fn wait(&mut self, seconds: i64) {
+        let until = self.now + seconds * 1_000;
+        for _ in 0..100_000 {
+            let Some(next) = self.engine.next_deadline().filter(|at| *at <= until) else { break };
+            self.now = self.now.max(next);
+            let mut out = Vec::new();
+            self.engine.advance(self.now, &self.fleet, &mut out);
+            self.take(out);
+            let again = self.engine.next_deadline();
+            assert!(again.is_none_or(|at| at > self.now), "the engine spins at {again:?}");
+        }
+        self.now = until;
+    }
+
+    /// Lets time pass with a heartbeat a minute.
+    pub(crate) fn live(&mut self, key: ChargerKey, minutes: i64) {
+        for _ in 0..minutes {
+            self.wait(60);
+            self.heartbeat(key);
+        }
+    }
+
+    pub(crate) fn request(&mut self, request: Request) -> Result<IncidentId, RequestError> {
+        let mut out = Vec::new();
+        let result = self.engine.request(self.now, request, &self.fleet, &mut out);
+        self.take(out);
+        result
+    }
+
+    /// Replaces the engine by a new one that restores what was written.
+    pub(crate) fn restart(&mut self, settings: EngineSettings) {
+        let kept: Vec<Incident> = self.incidents.values().cloned().collect();
+        self.engine = engine(settings, kept.len() as i64 + 1);
+        for key in self.fleet.keys.clone() {
+            self.state(key).link.connected = false;
+        }
+        self.pending.clear();
+        let mut out = Vec::new();
+        self.engine.restore(self.now, kept, &self.fleet, &mut out);
+        self.take(out);
+    }
+
+    pub(crate) fn actions(&self) -> Vec<String> {
+        self.sent.iter().map(|(_, command)| action_words(&command.action)).collect()
+    }
+
+    pub(crate) fn incident(&self) -> &Incident {
+        self.incidents.values().next_back().expect("there is an incident")
+    }
+
+    pub(crate) fn kinds(&self) -> Vec<&str> {
+        self.lines.iter().map(|line| line.kind.as_str()).collect()
+    }
+}
+
+/// A world with one connected charger.
+pub(crate) fn world() -> World {
+    let mut world = World::new();
+    world.add(ONE);
+    world
+}
+
+/// Lets the charger restart after a reset, coming back with the given status on connector 1.
+pub(crate) fn restart(world: &mut World, status: ConnectorStatus, code: &str) {
+    world.wait(2);
+    world.disconnect(ONE);
+    world.wait(40);
+    world.connect(ONE);
+    world.boot(ONE);
+    world.status(ONE, 1, status, code);
+}
+
+/// A fault that lasts, and is confirmed when the engine asks for the status.
+pub(crate) fn fault(world: &mut World, code: &str) {
+    world.status(ONE, 1, ConnectorStatus::Faulted, code);
+    world.wait(61);
+    world.status(ONE, 1, ConnectorStatus::Faulted, code);
+}
+
+/// The steps of the newest incident.
+pub(crate) fn steps(world: &World) -> Vec<(Rung, StepState)> {
+    let healing = world.incident().healing.as_ref().expect("it is healed");
+    healing.steps.iter().map(|step| (step.rung, step.state)).collect()
+}

@@ -1,0 +1,58 @@
+//! The actions of 1.6.
+
+use crate::action::ActionList;
+
+/// Every action of the core specification and of the security whitepaper.
+pub(crate) const ACTIONS: ActionList = ActionList {
+    version: "OCPP 1.6",
+    from_charger: &[&[
+        "Authorize",
+        "BootNotification",
+        "DataTransfer",
+        "DiagnosticsStatusNotification",
+        "FirmwareStatusNotification",
+        "Heartbeat",
+        "LogStatusNotification",
+        "MeterValues",
+        "SecurityEventNotification",
+        "SignCertificate",
+        "SignedFirmwareStatusNotification",
+        "StartTransaction",
+        "StatusNotification",
+        "StopTransaction",
+    ]],
+    to_charger: &[&[
+        "CancelReservation",
+        "CertificateSigned",
+        "ChangeAvailability",
+        "ChangeConfiguration",
+        "ClearCache",
+        "ClearChargingProfile",
+        "DataTransfer",
+        "DeleteCertificate",
+        "ExtendedTriggerMessage",
+        "GetCompositeSchedule",
+        "GetConfiguration",
+        "GetDiagnostics",
+        "GetInstalledCertificateIds",
+        "GetLocalListVersion",
+        "GetLog",
+        "InstallCertificate",
+        "RemoteStartTransaction",
+        "RemoteStopTransaction",
+        "ReserveNow",
+        "Reset",
+        "SendLocalList",
+        "SetChargingProfile",
+        "SignedUpdateFirmware",
+        "TriggerMessage",
+        "UnlockConnector",
+        "UpdateFirmware",
+    ]],
+    renamed: &[
+        ("RequestStartTransaction", "RemoteStartTransaction"),
+        ("RequestStopTransaction", "RemoteStopTransaction"),
+        ("GetVariables", "GetConfiguration"),
+        ("SetVariables", "ChangeConfiguration"),
+    ],
+};

@@ -1,0 +1,85 @@
+//! What 1.6 chargers answer to our commands.
+
+use mendpoint_model::{Action, ConfigurationValue, EventKind};
+
+use crate::command::{AnswerParts, top_level_text};
+use crate::json::Scanner;
+use crate::payload::read_flag;
+use crate::signal;
+
+/// Reads an answer.
+pub(crate) fn read_answer(action: &Action, payload: &str) -> AnswerParts {
+    let mut parts = AnswerParts {
+        status: top_level_text(payload, "status").unwrap_or_default(),
+        ..AnswerParts::default()
+    };
+    match action.name() {
+        "GetConfiguration" => read_configuration(payload, &mut parts),
+        "DataTransfer" => read_data_transfer_answer(action, payload, &mut parts),
+        _ => {}
+    }
+    parts
+}
+
+/// The signal in the answer to a vendor's question, as to `GetRSSI` (design 2.2c).
+pub(crate) fn read_data_transfer_answer(action: &Action, payload: &str, parts: &mut AnswerParts) {
+    let Some(data) = top_level_text(payload, "data") else { return };
+    let asked = |field| match action {
+        Action::Raw { payload, .. } => top_level_text(payload, field).unwrap_or_default(),
+        _ => String::new(),
+    };
+    let reading = signal::from_vendor_data(&asked("vendorId"), &asked("messageId"), &data);
+    parts.events.extend(reading.map(EventKind::Signal));
+}
+
+fn read_configuration(payload: &str, parts: &mut AnswerParts) {
+    let mut values = Vec::new();
+    let mut scanner = Scanner::new(payload);
+    scanner.open_object();
+    while let Some(key) = scanner.key() {
+        if key != "configurationKey" || !scanner.open_array() {
+            if key != "configurationKey" {
+                scanner.skip();
+            }
+            continue;
+        }
+        while scanner.item() {
+            values.extend(read_value(&mut scanner));
+        }
+    }
+    // A key that tells of the radio link is a reading as well (design 2.2c).
+    let signals = values.iter().filter_map(|value: &ConfigurationValue| {
+        signal::from_named_value(&value.key, value.value.as_deref()?, "")
+    });
+    let signals: Vec<_> = signals.map(EventKind::Signal).collect();
+    if !values.is_empty() {
+        parts.events.push(EventKind::Configuration(values));
+    }
+    parts.events.extend(signals);
+}
+
+fn read_value(scanner: &mut Scanner<'_>) -> Option<ConfigurationValue> {
+    if !scanner.open_object() {
+        return None;
+    }
+    let mut name = None;
+    let mut value = None;
+    let mut readonly = false;
+    while let Some(key) = scanner.key() {
+        match &*key {
+            "key" => name = scanner.scalar().into_text(),
+            // Numbers and truth values are text to us (behaviour 42).
+            "value" => value = scanner.scalar().into_text(),
+            "readonly" => {
+                let flag = scanner.scalar().into_text();
+                readonly = flag.as_deref().and_then(read_flag).unwrap_or_default();
+            }
+            _ => scanner.skip(),
+        }
+    }
+    Some(ConfigurationValue {
+        key: name?.into_owned(),
+        value: value.map(std::borrow::Cow::into_owned),
+        readonly,
+    })
+}

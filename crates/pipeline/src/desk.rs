@@ -1,0 +1,394 @@
+//! The ticket desk: takes what people, the engine and chargers want of tickets, lets the `tickets`
+//! crate decide, writes history and mail in one transaction, and tells the engine.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+
+use mendpoint_incidents::{Evidence, Request, TicketRequest};
+use mendpoint_model::{
+    Actor, ChargerKey, ConnectorRef, Incident, IncidentId, Priority, StepState, TicketId,
+};
+use mendpoint_store::{NewMail, TicketEventRow, TicketFilter, TicketRow};
+use mendpoint_tickets::{
+    EvidenceKind, MailContext, NewTicket, Ticket, TicketCommand, TicketEvent, TicketKind, WorkMode,
+    decide, mails,
+};
+use tokio::sync::mpsc;
+
+use crate::pipeline::Inner;
+use crate::release::TicketEvidence;
+use crate::{Error, clock};
+
+/// How long to wait before a write that the database refused is tried again.
+const RETRY_MS: u64 = 1_000;
+
+/// What the engine and chargers want of tickets.
+pub(crate) enum Work {
+    /// An incident is handed over.
+    Open(TicketRequest),
+    /// The charger shows something.
+    Evidence(TicketEvidence),
+}
+
+/// The desk.
+pub(crate) struct Desk {
+    /// Unbounded, and bounded by what causes it: one for each incident that is handed over and each
+    /// turn that it takes. `None` once the program stops.
+    work: Mutex<Option<mpsc::UnboundedSender<Work>>>,
+    /// One ticket at a time: a person and a charger may act on the same one.
+    turn: tokio::sync::Mutex<()>,
+    next: AtomicI64,
+    inner: OnceLock<Weak<Inner>>,
+}
+
+impl Desk {
+    pub(crate) fn new(highest: i64) -> (Self, mpsc::UnboundedReceiver<Work>) {
+        let (work, receiver) = mpsc::unbounded_channel();
+        let desk = Self {
+            work: Mutex::new(Some(work)),
+            turn: tokio::sync::Mutex::new(()),
+            next: AtomicI64::new(highest.max(0) + 1),
+            inner: OnceLock::new(),
+        };
+        (desk, receiver)
+    }
+
+    pub(crate) fn open_for_incident(&self, request: TicketRequest) {
+        self.queue(Work::Open(request));
+    }
+
+    pub(crate) fn evidence(&self, evidence: TicketEvidence) {
+        self.queue(Work::Evidence(evidence));
+    }
+
+    /// No more work is taken; what is queued is still done.
+    pub(crate) fn stop(&self) {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    fn queue(&self, work: Work) {
+        let sender = self.work.lock().unwrap_or_else(PoisonError::into_inner);
+        match sender.as_ref() {
+            Some(sender) if sender.send(work).is_ok() => {}
+            // The incident is on disk without its ticket; the next start hands it over again.
+            _ => tracing::warn!("the ticket desk is closed; the next start goes on with it"),
+        }
+    }
+
+    fn inner(&self) -> Result<Arc<Inner>, Error> {
+        self.inner.get().and_then(Weak::upgrade).ok_or(Error::Stopping)
+    }
+
+    /// Does something with a ticket.
+    pub(crate) async fn act(
+        &self,
+        id: TicketId,
+        command: TicketCommand,
+        actor: Actor,
+    ) -> Result<Ticket, Error> {
+        let inner = self.inner()?;
+        let _turn = self.turn.lock().await;
+        let ticket = inner.ticket(id).await?.ok_or(Error::UnknownTicket)?;
+        let was = ticket.status;
+        let events = decide(Some(&ticket), command, clock::now(), &actor)
+            .map_err(|refusal| Error::Refused(refusal.to_string()))?;
+        let ticket = inner.write_ticket(Some(ticket), &events).await?;
+        if ticket.status != was {
+            inner.tell_engine(&ticket, &actor).await;
+        }
+        Ok(ticket)
+    }
+
+    /// Opens a ticket by hand.
+    pub(crate) async fn open_by_hand(
+        &self,
+        charger: ChargerKey,
+        title: String,
+        description: String,
+        user: &str,
+    ) -> Result<Ticket, Error> {
+        let inner = self.inner()?;
+        let record = inner.directory.charger(charger).ok_or(Error::UnknownCharger)?;
+        let new = NewTicket {
+            id: self.next_id(),
+            kind: TicketKind::ServiceRequest,
+            mode: WorkMode::OnSite,
+            incident: None,
+            charger,
+            site: record.site,
+            connector: ConnectorRef::CHARGER,
+            priority: Priority::P3,
+            title,
+            description,
+            tried: Vec::new(),
+            requester: user.to_owned(),
+        };
+        let _turn = self.turn.lock().await;
+        inner.open_ticket(new, &Actor::User(user.to_owned())).await
+    }
+
+    /// Hands an incident over because a person wants it.
+    pub(crate) async fn hand_over(&self, id: IncidentId, user: &str) -> Result<Ticket, Error> {
+        let inner = self.inner()?;
+        let incident = inner.store.incident(id).await?.ok_or(Error::UnknownIncident)?;
+        if let Some(ticket) = incident.ticket {
+            return Err(Error::Refused(format!("it was handed over already, with {ticket}")));
+        }
+        let actor = Actor::User(user.to_owned());
+        let _turn = self.turn.lock().await;
+        let ticket = inner.open_ticket(self.ticket_of(&incident), &actor).await?;
+        inner.tell_engine(&ticket, &actor).await;
+        Ok(ticket)
+    }
+
+    fn next_id(&self) -> TicketId {
+        TicketId(self.next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The ticket that an incident leads to.
+    fn ticket_of(&self, incident: &Incident) -> NewTicket {
+        NewTicket {
+            id: self.next_id(),
+            kind: TicketKind::Incident,
+            mode: WorkMode::OnSite,
+            incident: Some(incident.id),
+            charger: incident.charger,
+            site: incident.site,
+            connector: incident.connector,
+            priority: Priority::of_severity(incident.severity),
+            title: incident.title.clone(),
+            description: incident.description.clone(),
+            tried: tried(incident),
+            requester: incident.reporter.clone(),
+        }
+    }
+}
+
+/// A line for each step that was tried.
+fn tried(incident: &Incident) -> Vec<String> {
+    let steps = incident.healing.iter().flat_map(|healing| &healing.steps);
+    steps
+        .filter(|step| step.state.is_over() && step.state != StepState::Skipped)
+        .map(|step| format!("{}: {}", step.rung.label(), step.note))
+        .collect()
+}
+
+/// Works through the queue until it is closed. A write that fails is tried until it succeeds: a
+/// ticket is never dropped.
+pub(crate) async fn run(inner: Arc<Inner>, mut work: mpsc::UnboundedReceiver<Work>) {
+    // Set once, here; the desk is part of what it points to, so it must not keep it alive.
+    let _ = inner.desk.inner.set(Arc::downgrade(&inner));
+    while let Some(work) = work.recv().await {
+        loop {
+            match inner.do_work(&work).await {
+                Ok(()) => break,
+                Err(Error::Store(error)) => {
+                    tracing::warn!(%error, "a ticket could not be written; trying again");
+                    tokio::time::sleep(std::time::Duration::from_millis(RETRY_MS)).await;
+                }
+                Err(error) => {
+                    tracing::info!(%error, "the ticket desk refused something");
+                    break;
+                }
+            }
+        }
+    }
+}
+
+impl Inner {
+    async fn do_work(&self, work: &Work) -> Result<(), Error> {
+        match work {
+            Work::Open(request) => self.open_for(request).await,
+            Work::Evidence(evidence) => {
+                let kind = match evidence.kind {
+                    Evidence::Recovered => EvidenceKind::Recovered,
+                    Evidence::Proven => EvidenceKind::Proven,
+                    Evidence::FaultReturned => EvidenceKind::FaultReturned,
+                };
+                let command = TicketCommand::Evidence { kind, text: evidence.text.clone() };
+                self.desk.act(evidence.ticket, command, Actor::Charger).await?;
+                Ok(())
+            }
+        }
+    }
+
+    async fn open_for(&self, request: &TicketRequest) -> Result<(), Error> {
+        let _turn = self.desk.turn.lock().await;
+        // The same request comes again after a restart in the wrong moment.
+        if let Some(ticket) = self.ticket_of_incident(request.incident).await? {
+            let ticket = self.ticket(ticket).await?.ok_or(Error::UnknownTicket)?;
+            self.tell_engine(&ticket, &Actor::Engine).await;
+            return Ok(());
+        }
+        let new = NewTicket {
+            id: self.desk.next_id(),
+            kind: TicketKind::Incident,
+            mode: WorkMode::OnSite,
+            incident: Some(request.incident),
+            charger: request.charger,
+            site: request.site,
+            connector: request.connector,
+            priority: request.priority,
+            title: request.title.clone(),
+            description: request.description.clone(),
+            tried: request.tried.clone(),
+            requester: "system".to_owned(),
+        };
+        let ticket = self.open_ticket(new, &Actor::Engine).await?;
+        self.tell_engine(&ticket, &Actor::Engine).await;
+        Ok(())
+    }
+
+    /// The newest ticket of an incident.
+    async fn ticket_of_incident(&self, incident: IncidentId) -> Result<Option<TicketId>, Error> {
+        let filter = TicketFilter { incident: Some(incident), ..TicketFilter::default() };
+        let (tickets, _) = self.store.tickets(&filter, None, 1).await?;
+        Ok(tickets.first().map(|ticket| ticket.id))
+    }
+
+    /// Opens a ticket and, where the site has an installer, assigns it at once: nobody has to pick
+    /// up a telephone (feature B-04).
+    async fn open_ticket(&self, new: NewTicket, actor: &Actor) -> Result<Ticket, Error> {
+        let site = self.directory.site(new.site);
+        let refuse = |refusal: mendpoint_tickets::Refusal| Error::Refused(refusal.to_string());
+        let now = clock::now();
+        let mut events =
+            decide(None, TicketCommand::Open(Box::new(new)), now, actor).map_err(refuse)?;
+        if let Some(installer) = site.and_then(|site| site.installer.clone()) {
+            let opened = Ticket::fold(&events);
+            let assign = TicketCommand::Assign { assignee: installer, user: None };
+            events.extend(decide(opened.as_ref(), assign, now, &Actor::Engine).map_err(refuse)?);
+        }
+        self.write_ticket(None, &events).await
+    }
+
+    /// The ticket of a number, folded from its history.
+    pub(crate) async fn ticket(&self, id: TicketId) -> Result<Option<Ticket>, Error> {
+        let events = self.ticket_events(id).await?;
+        Ok(Ticket::fold(&events))
+    }
+
+    /// The history of a ticket.
+    pub(crate) async fn ticket_events(&self, id: TicketId) -> Result<Vec<TicketEvent>, Error> {
+        let rows = self.store.ticket_events(id).await?;
+        rows.iter()
+            .map(|row| {
+                serde_json::from_str(&row.json).map_err(|error| {
+                    Error::Refused(format!("event {} of {id} cannot be read: {error}", row.seq))
+                })
+            })
+            .collect()
+    }
+
+    /// Writes events, what the ticket is after them, and the mails they lead to, all or nothing.
+    async fn write_ticket(
+        &self,
+        before: Option<Ticket>,
+        events: &[TicketEvent],
+    ) -> Result<Ticket, Error> {
+        let expected = before.as_ref().map_or(0, |ticket| i64::from(ticket.seq));
+        let mut ticket = before;
+        let mut letters = Vec::new();
+        let mut rows = Vec::new();
+        for event in events {
+            match &mut ticket {
+                Some(ticket) => ticket.apply(event),
+                None => ticket = Ticket::opened(event),
+            }
+            let Some(ticket) = &ticket else { continue };
+            letters.extend(mails(event, ticket, &self.mail_context(ticket)));
+            rows.push(TicketEventRow {
+                ticket: event.ticket,
+                seq: i64::from(event.seq),
+                at: event.at,
+                actor: actor_name(&event.actor).to_owned(),
+                kind: event.kind.name().to_owned(),
+                visibility: event.visibility.name().to_owned(),
+                json: to_json(event),
+            });
+        }
+        let ticket = ticket.ok_or(Error::UnknownTicket)?;
+        if rows.is_empty() {
+            return Ok(ticket);
+        }
+        let row = TicketRow {
+            id: ticket.id,
+            status: ticket.status.name().to_owned(),
+            title: ticket.title.clone(),
+            priority: ticket.priority.name().to_owned(),
+            incident: ticket.incident,
+            charger: Some(ticket.charger),
+            site: Some(ticket.site),
+            assignee: ticket.assignee.as_ref().map(|assignee| assignee.name.clone()),
+            opened_at: ticket.opened_at,
+            updated_at: ticket.updated_at,
+            due_at: ticket.due_at(),
+            json: to_json(&ticket),
+        };
+        let letters: Vec<_> = letters
+            .into_iter()
+            .map(|mail| NewMail {
+                dedupe_key: mail.dedupe_key,
+                recipient: mail.to,
+                subject: mail.subject,
+                text: mail.text_body,
+                html: mail.html_body,
+                reply_to: None,
+                ticket: Some(ticket.id),
+                not_before: ticket.updated_at,
+            })
+            .collect();
+        self.store.append_ticket(expected, &rows, &row, &letters).await?;
+        self.topics.touch(|versions| {
+            versions.tickets += 1;
+            versions.outbox += u64::from(!letters.is_empty());
+        });
+        Ok(ticket)
+    }
+
+    fn mail_context(&self, ticket: &Ticket) -> MailContext {
+        let charger = self.directory.charger(ticket.charger);
+        let site = self.directory.site(ticket.site);
+        MailContext {
+            site_name: site.as_ref().map(|site| site.name.clone()).unwrap_or_default(),
+            site_address: site.as_ref().map(|site| site.address.clone()).unwrap_or_default(),
+            charger_name: charger.as_ref().map(|c| c.name.clone()).unwrap_or_default(),
+            charger_model: charger
+                .map(|charger| format!("{} {}", charger.vendor, charger.model).trim().to_owned())
+                .unwrap_or_default(),
+            base_url: self.settings.public_url.clone(),
+            operator: site.map(|site| site.operator.clone()).unwrap_or_default(),
+            dispatch: Some(self.settings.dispatch_email.clone())
+                .filter(|address| !address.is_empty())
+                .into_iter()
+                .collect(),
+        }
+    }
+
+    /// Tells the engine what became of the ticket of an incident.
+    async fn tell_engine(&self, ticket: &Ticket, actor: &Actor) {
+        let Some(incident) = ticket.incident else { return };
+        let request = Request::TicketChanged {
+            incident,
+            ticket: ticket.id,
+            status: ticket.status.name().to_owned(),
+            user: actor_name(actor).to_owned(),
+        };
+        if let Err(error) = self.request(request).await {
+            tracing::info!(%error, incident.id = incident.0, "the engine did not take a ticket's news");
+        }
+    }
+}
+
+fn actor_name(actor: &Actor) -> &str {
+    match actor {
+        Actor::Engine => "engine",
+        Actor::Charger => "charger",
+        Actor::User(name) => name,
+    }
+}
+
+/// Tickets and their events are plain data; writing them as JSON cannot fail.
+fn to_json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}

@@ -1,0 +1,27 @@
+//! What can go wrong when something is asked of the pipeline.
+
+/// Fit to be shown to the person who asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No charger of that name.
+    #[error("no such charger")]
+    UnknownCharger,
+    /// No incident of that number.
+    #[error("no such incident")]
+    UnknownIncident,
+    /// No ticket of that number.
+    #[error("no such ticket")]
+    UnknownTicket,
+    /// It cannot be done; the sentence says why.
+    #[error("{0}")]
+    Refused(String),
+    /// The program is stopping.
+    #[error("the program is stopping; try again in a moment")]
+    Stopping,
+    /// The numbers could not be registered.
+    #[error("the metrics could not be set up: {0}")]
+    Metrics(#[from] prometheus::Error),
+    /// The database refused.
+    #[error("the database did not take it: {0}")]
+    Store(#[from] mendpoint_store::Error),
+}

@@ -1,0 +1,281 @@
+//! The way in for people, pages and scripts.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use mendpoint_incidents::{Catalogue, Request, RequestError};
+use mendpoint_model::{
+    Action, Actor, Admission, COMMAND_TIMEOUT_MS, ChargerKey, ChargerRecord, ChargerState, Command,
+    CommandId, CommandOutcome, IncidentId, Origin, SiteKey, SiteRecord, TicketId, UnixMs,
+};
+use mendpoint_store::{IdTokenRow, Store};
+use mendpoint_tickets::{Ticket, TicketCommand, TicketEvent};
+use tokio::sync::oneshot;
+
+use crate::message::{Incoming, ShardMessage};
+use crate::pipeline::Inner;
+use crate::{Admitted, Board, Directory, Error, NotAdmitted, Topics, clock};
+
+/// Everything that pages, the API and the command line may ask of the running program. Cheap to
+/// clone.
+#[derive(Clone)]
+pub struct Handle(pub(crate) Arc<Inner>);
+
+/// A command that was carried out, or was not.
+#[derive(Clone, Debug)]
+pub struct CommandReport {
+    /// Its id: also the OCPP message id.
+    pub id: CommandId,
+    /// What became of it.
+    pub outcome: CommandOutcome,
+    /// How long that took, in milliseconds.
+    pub took_ms: i64,
+}
+
+/// A charger to be registered.
+#[derive(Clone, Debug, Default)]
+pub struct NewCharger {
+    /// OCPP identity.
+    pub identity: String,
+    /// Name for people; the identity when empty.
+    pub name: String,
+    /// Its site; the site "Unassigned" when `None`.
+    pub site: Option<SiteKey>,
+    /// Password for Basic authentication; none when `None`.
+    pub password: Option<Vec<u8>>,
+}
+
+impl Handle {
+    /// Who is registered.
+    pub fn directory(&self) -> &Directory {
+        &self.0.directory
+    }
+
+    /// One byte a charger.
+    pub fn board(&self) -> &Board {
+        &self.0.board
+    }
+
+    /// The database, for lists and history.
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// Versions of what pages show.
+    pub fn topics(&self) -> &Topics {
+        &self.0.topics
+    }
+
+    /// The rules and playbooks in force.
+    pub fn catalogue(&self) -> Arc<Catalogue> {
+        self.0.catalogue.load_full()
+    }
+
+    /// Puts other rules and playbooks in force; running timers go on.
+    ///
+    /// # Errors
+    /// When the program is stopping.
+    pub async fn set_catalogue(&self, catalogue: Arc<Catalogue>) -> Result<(), Error> {
+        self.0.catalogue.store(Arc::clone(&catalogue));
+        self.0.to_all_shards(|| ShardMessage::Catalogue(Arc::clone(&catalogue))).await?;
+        self.0.topics.touch(|versions| versions.incidents += 1);
+        Ok(())
+    }
+
+    /// Numbers about the running program.
+    pub fn vitals(&self) -> crate::Vitals {
+        self.0.vitals()
+    }
+
+    /// Decides on a connection before its handshake is answered. `credentials` are the user name and
+    /// the password of Basic authentication, as bytes (behaviour 16).
+    ///
+    /// # Errors
+    /// Why the charger is not let in.
+    pub async fn admit(
+        &self,
+        identity: &str,
+        credentials: Option<(&[u8], &[u8])>,
+        remote: IpAddr,
+    ) -> Result<Admitted, NotAdmitted> {
+        self.0.admit(identity, credentials, remote).await
+    }
+
+    /// The state of a charger now.
+    pub async fn charger(&self, key: ChargerKey) -> Option<Box<ChargerState>> {
+        let site = self.directory().charger(key)?.site;
+        let (sender, receiver) = oneshot::channel();
+        self.0.to_shard(site, ShardMessage::Look(key, sender)).await.ok()?;
+        receiver.await.ok()?
+    }
+
+    /// Takes in what a charger sent. Waits while the shard's queue is full.
+    pub async fn take(&self, incoming: Incoming) {
+        let site = incoming.site;
+        // A shard ends only when the program does; the charger will send it again then.
+        let _ = self.0.to_shard(site, ShardMessage::Incoming(incoming)).await;
+    }
+
+    /// Sends a command and waits for its outcome: the charger's own answer, or why there is none.
+    ///
+    /// # Errors
+    /// When the charger is not registered, or the program is stopping.
+    pub async fn command(
+        &self,
+        charger: ChargerKey,
+        action: Action,
+        user: &str,
+    ) -> Result<CommandReport, Error> {
+        let record = self.directory().charger(charger).ok_or(Error::UnknownCharger)?;
+        let now = clock::now();
+        let id = CommandId(format!("u-{}", uuid::Uuid::now_v7().simple()).into());
+        let command = Command {
+            id: id.clone(),
+            charger,
+            action,
+            origin: Origin::User(user.to_owned()),
+            created_at: now,
+            timeout_ms: COMMAND_TIMEOUT_MS,
+            not_after: now + 2 * COMMAND_TIMEOUT_MS,
+        };
+        let (sender, receiver) = oneshot::channel();
+        self.0.to_shard(record.site, ShardMessage::Command(command, Some(sender))).await?;
+        let outcome = receiver.await.map_err(|_| Error::Stopping)?;
+        Ok(CommandReport { id, outcome, took_ms: clock::now().since_ms(now) })
+    }
+
+    /// What a person wants of an incident, or a new report.
+    ///
+    /// # Errors
+    /// When the incident is unknown, or what is asked cannot be done now; the sentence says why.
+    pub async fn request(&self, request: Request) -> Result<IncidentId, Error> {
+        self.0.request(request).await
+    }
+
+    /// Does something with a ticket.
+    ///
+    /// # Errors
+    /// When the ticket is unknown, or its state forbids it; the sentence says why.
+    pub async fn ticket(
+        &self,
+        ticket: TicketId,
+        command: TicketCommand,
+        actor: Actor,
+    ) -> Result<Ticket, Error> {
+        self.0.desk.act(ticket, command, actor).await
+    }
+
+    /// A ticket as it stands, with its history.
+    ///
+    /// # Errors
+    /// When the ticket is unknown.
+    pub async fn ticket_with_events(
+        &self,
+        ticket: TicketId,
+    ) -> Result<(Ticket, Vec<TicketEvent>), Error> {
+        let events = self.0.ticket_events(ticket).await?;
+        let ticket = Ticket::fold(&events).ok_or(Error::UnknownTicket)?;
+        Ok((ticket, events))
+    }
+
+    /// Opens a ticket by hand, without an incident.
+    ///
+    /// # Errors
+    /// When the charger is unknown or the form is not complete.
+    pub async fn open_ticket(
+        &self,
+        charger: ChargerKey,
+        title: String,
+        description: String,
+        user: &str,
+    ) -> Result<Ticket, Error> {
+        self.0.desk.open_by_hand(charger, title, description, user).await
+    }
+
+    /// Opens a ticket for an incident that has none, and binds them.
+    ///
+    /// # Errors
+    /// When the incident is unknown.
+    pub async fn hand_over(&self, incident: IncidentId, user: &str) -> Result<Ticket, Error> {
+        self.0.desk.hand_over(incident, user).await
+    }
+
+    /// Registers a charger.
+    ///
+    /// # Errors
+    /// When the identity is taken or is not fit to be one.
+    pub async fn register_charger(&self, new: NewCharger) -> Result<Arc<ChargerRecord>, Error> {
+        self.0.register_charger(new, Admission::Accepted).await
+    }
+
+    /// Gives a charger a new password, or none. The old one is dead at once.
+    ///
+    /// # Errors
+    /// When the charger is unknown or the database refuses.
+    pub async fn set_password(
+        &self,
+        charger: ChargerKey,
+        password: Option<Vec<u8>>,
+    ) -> Result<(), Error> {
+        self.0.set_password(charger, password).await
+    }
+
+    /// Changes a charger's particulars: name, site, admission.
+    ///
+    /// # Errors
+    /// When the charger is unknown or the database refuses.
+    pub async fn update_charger(&self, record: ChargerRecord) -> Result<Arc<ChargerRecord>, Error> {
+        self.0.update_charger(record).await
+    }
+
+    /// Registers a site, or changes its particulars when one of that name is there.
+    ///
+    /// # Errors
+    /// When the name is empty or the database refuses.
+    pub async fn put_site(&self, site: SiteRecord) -> Result<Arc<SiteRecord>, Error> {
+        self.0.put_site(site).await
+    }
+
+    /// Waits until what the shard of a site decided so far is on disk, so that a page read from the
+    /// database shows it.
+    pub async fn settle(&self, site: SiteKey) {
+        let (done, waiting) = oneshot::channel();
+        if self.0.to_shard(site, ShardMessage::Settle(done)).await.is_ok() {
+            // Gone without a word only when the program stops.
+            let _ = waiting.await;
+        }
+    }
+
+    /// The same for the shard of an incident.
+    pub async fn settle_incident(&self, incident: IncidentId) {
+        if let Ok(Some(incident)) = self.0.store.incident(incident).await {
+            self.settle(incident.site).await;
+        }
+    }
+
+    /// Registers a token, or changes it.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn put_token(&self, row: IdTokenRow) -> Result<(), Error> {
+        self.0.store.put_id_token(&row).await?;
+        self.0.put_token(&row.token, row.status);
+        Ok(())
+    }
+
+    /// Writes a line of the audit log.
+    pub async fn audit(&self, actor: &str, action: &str, subject: &str) {
+        self.0.audit(actor, action, subject).await;
+    }
+
+    /// The time of the program's clock.
+    pub fn now(&self) -> UnixMs {
+        clock::now()
+    }
+}
+
+impl From<RequestError> for Error {
+    fn from(error: RequestError) -> Self {
+        Self::Refused(error.to_string())
+    }
+}

@@ -1,0 +1,84 @@
+//! What goes into a shard's queue.
+
+use mendpoint_incidents::{Request, RequestError};
+use mendpoint_model::{
+    ChargerKey, ChargerRecord, ChargerState, Command, CommandOutcome, EventKind, IncidentId,
+    SiteKey, TransactionId, UnixMs,
+};
+use smallvec::SmallVec;
+use tokio::sync::oneshot;
+
+/// What one frame of one charger brought, or one change of its connection.
+#[derive(Debug)]
+pub struct Incoming {
+    /// The charger.
+    pub charger: ChargerKey,
+    /// Its site: it chooses the shard.
+    pub site: SiteKey,
+    /// The connection's number.
+    pub epoch: u64,
+    /// When it was received.
+    pub received_at: UnixMs,
+    /// The frame as received, for the frame log.
+    pub frame: Option<Box<str>>,
+    /// What we sent at the same time (the answer, or a call of ours), for the frame log.
+    pub sent: Option<Box<str>>,
+    /// What it says.
+    pub events: SmallVec<[EventKind; 2]>,
+    /// What in it was not as the standard says: field and reason.
+    pub quirks: Vec<(String, String)>,
+    /// Whoever waits for a decision. Answered after the commit when an event is a transaction's.
+    pub answer: Option<ReplyTo>,
+}
+
+/// Where a decision goes. A function and not a channel, so that whoever holds the session can turn
+/// it into its own words without another task.
+pub struct ReplyTo(Box<dyn FnOnce(Answer) + Send>);
+
+impl ReplyTo {
+    /// Calls `reply` with the decision, once.
+    pub fn new(reply: impl FnOnce(Answer) + Send + 'static) -> Self {
+        Self(Box::new(reply))
+    }
+
+    pub(crate) fn send(self, answer: Answer) {
+        (self.0)(answer);
+    }
+}
+
+impl std::fmt::Debug for ReplyTo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ReplyTo")
+    }
+}
+
+/// What a session needs to know before it can answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The transaction's number; 0 where there is none.
+    pub transaction: TransactionId,
+    /// Whether the token may charge.
+    pub token_accepted: bool,
+}
+
+/// A message to a shard.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all messages are the large one; a box would cost an allocation each"
+)]
+pub(crate) enum ShardMessage {
+    /// From a charger.
+    Incoming(Incoming),
+    /// A command of a person or of the program. The outcome goes to whoever waits.
+    Command(Command, Option<oneshot::Sender<CommandOutcome>>),
+    /// What a person wants of an incident.
+    Request(Request, oneshot::Sender<Result<IncidentId, RequestError>>),
+    /// A charger was registered, or got another site or identity.
+    Register(ChargerRecord),
+    /// Somebody wants to see a charger.
+    Look(ChargerKey, oneshot::Sender<Option<Box<ChargerState>>>),
+    /// The rules were changed.
+    Catalogue(std::sync::Arc<mendpoint_incidents::Catalogue>),
+    /// Answer when everything decided so far is on disk.
+    Settle(oneshot::Sender<()>),
+}

@@ -1,0 +1,533 @@
+//! The pipeline itself: what all its tasks share, how it starts and how it stops.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use arc_swap::ArcSwap;
+use dashmap::DashMap;
+use mendpoint_incidents::{Catalogue, IdSequence, KillScope, Request};
+use mendpoint_model::{
+    Action, Admission, Boot, COMMAND_TIMEOUT_MS, ChargerKey, ChargerRecord, Command, CommandId,
+    IncidentId, Origin, SiteKey, SiteRecord, UnixMs,
+};
+use mendpoint_shard::Shard;
+use mendpoint_store::{Entry, FrameLog, Journal, Store, TokenStatus};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::attempts::Attempts;
+use crate::desk::Desk;
+use crate::message::ShardMessage;
+use crate::metrics::Metrics;
+use crate::release;
+use crate::shard_task::{ShardTask, Working};
+use crate::{
+    Board, Directory, Error, Handle, NewCharger, Outbound, PipelineSettings, Topics, Vitals, clock,
+};
+
+/// How many batches may wait for the disk per shard before the shard waits too.
+const WAITING_BATCHES: usize = 4_096;
+
+/// The running pipeline.
+pub struct Pipeline {
+    handle: Handle,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// What all tasks of the pipeline share.
+pub(crate) struct Inner {
+    pub(crate) settings: PipelineSettings,
+    pub(crate) store: Store,
+    pub(crate) journal: Journal,
+    pub(crate) frames: FrameLog,
+    pub(crate) directory: Directory,
+    pub(crate) board: Board,
+    pub(crate) topics: Topics,
+    pub(crate) catalogue: ArcSwap<Catalogue>,
+    pub(crate) metrics: Metrics,
+    pub(crate) outbound: Arc<dyn Outbound>,
+    pub(crate) desk: Desk,
+    pub(crate) credentials: DashMap<ChargerKey, Vec<u8>>,
+    pub(crate) pepper: hmac::Hmac<sha2::Sha256>,
+    pub(crate) epoch: AtomicU64,
+    pub(crate) attempts: Attempts,
+    tokens: DashMap<String, TokenStatus>,
+    quirks: DashMap<ChargerKey, u64>,
+    kill_switches: Mutex<BTreeSet<KillScope>>,
+    frame_seq: AtomicU64,
+    unassigned: SiteKey,
+    /// Emptied at the stop: a shard ends when the last sender of its queue is gone.
+    shards: RwLock<Vec<mpsc::Sender<ShardMessage>>>,
+    feedback: Vec<mpsc::WeakUnboundedSender<ShardMessage>>,
+    started_at: UnixMs,
+}
+
+impl Pipeline {
+    /// Reads everything back from the database and starts the shards.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn start(
+        settings: PipelineSettings,
+        store: Store,
+        catalogue: Arc<Catalogue>,
+        outbound: Arc<dyn Outbound>,
+        registry: &prometheus::Registry,
+    ) -> Result<Self, Error> {
+        let now = clock::now();
+        let directory = Directory::default();
+        for site in store.all_sites().await? {
+            directory.put_site(site);
+        }
+        let unassigned = match directory.sites().iter().find(|site| site.name == UNASSIGNED) {
+            Some(site) => site.key,
+            None => {
+                let site = SiteRecord { name: UNASSIGNED.to_owned(), ..SiteRecord::default() };
+                let site = store.put_site(&site).await?;
+                let key = site.key;
+                directory.put_site(site);
+                key
+            }
+        };
+        for charger in store.all_chargers().await? {
+            directory.put_charger(charger);
+        }
+        let highest = store.highest_ids().await?;
+        let credentials = store.credentials().await?.into_iter().collect();
+        let tokens = store.all_tokens().await?.into_iter().collect();
+        let pepper = if settings.credential_pepper.is_empty() {
+            store.secret("credential_pepper").await?
+        } else {
+            settings.credential_pepper.clone().into_bytes()
+        };
+        let kill_switches: BTreeSet<KillScope> = match store.get_value(KILL_SWITCHES).await? {
+            Some(text) => serde_json::from_str(&text).unwrap_or_else(|_| {
+                // Unreadable means somebody wrote into it: the safe reading is "stop".
+                tracing::error!("the stored kill switches are unreadable; healing stays off");
+                BTreeSet::from([KillScope::Global])
+            }),
+            None => BTreeSet::new(),
+        };
+
+        let count = settings.shards.max(1) as usize;
+        let (queues, receivers): (Vec<_>, Vec<_>) =
+            (0..count).map(|_| mpsc::channel(settings.queue.max(1))).unzip();
+        let (feedback, feedback_receivers): (Vec<_>, Vec<_>) =
+            (0..count).map(|_| mpsc::unbounded_channel()).unzip();
+        let (desk, desk_work) = Desk::new(highest.ticket);
+        let inner = Arc::new(Inner {
+            journal: store.journal(),
+            frames: store.frame_log(),
+            metrics: Metrics::new(registry)?,
+            catalogue: ArcSwap::new(Arc::clone(&catalogue)),
+            directory,
+            board: Board::default(),
+            topics: Topics::default(),
+            outbound,
+            desk,
+            credentials,
+            pepper: crate::admission::pepper(&pepper),
+            epoch: AtomicU64::new(now.0.unsigned_abs() * 1_000),
+            attempts: Attempts::default(),
+            tokens,
+            quirks: DashMap::new(),
+            kill_switches: Mutex::new(kill_switches.clone()),
+            frame_seq: AtomicU64::new(highest.frame + 1),
+            unassigned,
+            shards: RwLock::new(queues),
+            feedback: feedback.iter().map(mpsc::UnboundedSender::downgrade).collect(),
+            started_at: now,
+            store,
+            settings,
+        });
+
+        let mut shards: Vec<Shard> = (0..count)
+            .map(|index| {
+                Shard::new(
+                    inner.settings.fleet.clone(),
+                    Arc::clone(&catalogue),
+                    inner.settings.engine.clone(),
+                    sequence(highest.incident, index, count),
+                    sequence(highest.transaction, index, count),
+                )
+            })
+            .collect();
+        for record in inner.directory.chargers() {
+            let shard = &mut shards[record.site.0 as usize % count];
+            shard.register(record.key, record.site, Arc::clone(&record.identity));
+        }
+        let mut open_transactions = inner.store.open_transactions().await?;
+        for mut state in inner.store.load_states().await? {
+            let Some(record) = inner.directory.charger(state.key) else { continue };
+            state.site = record.site;
+            state.transactions =
+                open_transactions.remove(&state.key).unwrap_or_default().into_iter().collect();
+            shards[state.site.0 as usize % count].restore_charger(now, state);
+        }
+        for (charger, transactions) in open_transactions {
+            let Some(record) = inner.directory.charger(charger) else { continue };
+            shards[record.site.0 as usize % count].restore_transactions(charger, transactions);
+        }
+        for (charger, transaction) in inner.store.recent_transactions().await? {
+            let Some(record) = inner.directory.charger(charger) else { continue };
+            shards[record.site.0 as usize % count].restore_closed(charger, &transaction);
+        }
+        let mut incidents = vec![Vec::new(); count];
+        for incident in inner.store.open_and_recent_incidents(now - mendpoint_model::DAY_MS).await?
+        {
+            inner.metrics.incident(&incident);
+            incidents[incident.site.0 as usize % count].push(incident);
+        }
+
+        let mut tasks = vec![tokio::spawn(crate::desk::run(Arc::clone(&inner), desk_work))];
+        let parts = shards.into_iter().zip(receivers).zip(feedback_receivers).zip(incidents);
+        for ((((shard, queue), feedback_receiver), restored), sender) in parts.zip(feedback) {
+            let (releases, waiting) = mpsc::channel(WAITING_BATCHES);
+            let mut task = ShardTask {
+                inner: Arc::clone(&inner),
+                shard,
+                queue,
+                feedback: feedback_receiver,
+                releases,
+                state: Working::default(),
+            };
+            task.restore(now, restored, &kill_switches);
+            let releaser = tokio::spawn(release::run(Arc::clone(&inner), waiting));
+            tasks.push(tokio::spawn(async move {
+                // The shard's own sender keeps the feedback channel open as long as it works.
+                let _feedback = sender;
+                task.run().await;
+            }));
+            tasks.push(releaser);
+        }
+        Ok(Self { handle: Handle(inner), tasks })
+    }
+
+    /// The way in.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Lets the shards finish what is queued, and waits until all of it is on disk.
+    pub async fn stop(self) {
+        let Self { handle, tasks } = self;
+        handle.0.shards.write().unwrap_or_else(PoisonError::into_inner).clear();
+        handle.0.desk.stop();
+        for task in tasks {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a task of the pipeline ended badly");
+            }
+        }
+        let last = handle.0.journal.append(handle.0.frames.due(clock::now(), true)).await;
+        handle.0.journal.wait(last).await;
+    }
+}
+
+/// Where chargers without a site are.
+const UNASSIGNED: &str = "Unassigned";
+
+/// Where the kill switches are kept.
+const KILL_SWITCHES: &str = "kill_switches";
+
+/// Numbers for one of several shards that never meet another shard's: `index` modulo `count`.
+fn sequence(highest: i64, index: usize, count: usize) -> IdSequence {
+    let (index, count) = (index as i64, count as i64);
+    let first = highest.max(0) + 1;
+    let next = first + (index - first).rem_euclid(count);
+    IdSequence { next, step: count }
+}
+
+impl Inner {
+    /// Hands a message to the shard of a site; waits while its queue is full.
+    pub(crate) async fn to_shard(&self, site: SiteKey, message: ShardMessage) -> Result<(), Error> {
+        let sender = {
+            let shards = self.shards.read().unwrap_or_else(PoisonError::into_inner);
+            if shards.is_empty() {
+                return Err(Error::Stopping);
+            }
+            shards[site.0 as usize % shards.len()].clone()
+        };
+        sender.send(message).await.map_err(|_| Error::Stopping)
+    }
+
+    /// Hands a message to every shard.
+    pub(crate) async fn to_all_shards(
+        &self,
+        message: impl Fn() -> ShardMessage,
+    ) -> Result<(), Error> {
+        let shards = self.shards.read().unwrap_or_else(PoisonError::into_inner).clone();
+        for shard in shards {
+            shard.send(message()).await.map_err(|_| Error::Stopping)?;
+        }
+        Ok(())
+    }
+
+    /// Hands a message of our own making to the shard of a site. Never waits, because the releaser
+    /// calls it and the shard may be waiting for the releaser.
+    pub(crate) fn feed_back(&self, site: SiteKey, message: ShardMessage) {
+        let sender = self.feedback[site.0 as usize % self.feedback.len()].upgrade();
+        if let Some(sender) = sender {
+            let _ = sender.send(message);
+        }
+    }
+
+    pub(crate) async fn request(&self, request: Request) -> Result<IncidentId, Error> {
+        let site = match &request {
+            Request::KillSwitch { scope, on, user } => {
+                let (scope, on, user) = (scope.clone(), *on, user.clone());
+                return self.kill_switch(scope, on, user).await;
+            }
+            Request::Report { charger, .. } => {
+                self.directory.charger(*charger).ok_or(Error::UnknownCharger)?.site
+            }
+            other => {
+                let id = other.incident().ok_or(Error::UnknownIncident)?;
+                let incident = self.store.incident(id).await?.ok_or(Error::UnknownIncident)?;
+                incident.site
+            }
+        };
+        let (sender, receiver) = oneshot::channel();
+        self.to_shard(site, ShardMessage::Request(request, sender)).await?;
+        Ok(receiver.await.map_err(|_| Error::Stopping)??)
+    }
+
+    /// Turns healing off or on again, in every shard, and keeps it over restarts.
+    async fn kill_switch(
+        &self,
+        scope: KillScope,
+        on: bool,
+        user: String,
+    ) -> Result<IncidentId, Error> {
+        let text = {
+            let mut switches = self.kill_switches.lock().unwrap_or_else(PoisonError::into_inner);
+            if on {
+                switches.insert(scope.clone());
+            } else {
+                switches.remove(&scope);
+            }
+            serde_json::to_string(&*switches).unwrap_or_default()
+        };
+        // First the shards, then the disk: stopping must not wait for a slow database.
+        let shards = self.shards.read().unwrap_or_else(PoisonError::into_inner).clone();
+        for shard in shards {
+            let request = Request::KillSwitch { scope: scope.clone(), on, user: user.clone() };
+            let (sender, receiver) = oneshot::channel();
+            shard
+                .send(ShardMessage::Request(request, sender))
+                .await
+                .map_err(|_| Error::Stopping)?;
+            receiver.await.map_err(|_| Error::Stopping)??;
+        }
+        self.store.set_value(KILL_SWITCHES, &text).await?;
+        self.audit(
+            &user,
+            if on { "healing stopped" } else { "healing allowed" },
+            &format!("{scope:?}"),
+        )
+        .await;
+        self.topics.touch(|versions| versions.incidents += 1);
+        Ok(IncidentId(0))
+    }
+
+    /// Which parts of the fleet are not healed now, by order of a person.
+    pub(crate) fn kill_switches(&self) -> Vec<KillScope> {
+        let switches = self.kill_switches.lock().unwrap_or_else(PoisonError::into_inner);
+        switches.iter().cloned().collect()
+    }
+
+    /// Writes a line of the audit log.
+    pub(crate) async fn audit(&self, actor: &str, action: &str, subject: &str) {
+        let entry = Entry::Audit {
+            at: clock::now(),
+            actor: actor.to_owned(),
+            action: action.to_owned(),
+            subject: subject.to_owned(),
+            detail: String::new(),
+        };
+        self.journal.append(vec![entry]).await;
+    }
+
+    pub(crate) async fn register_charger(
+        &self,
+        new: NewCharger,
+        admission: Admission,
+    ) -> Result<Arc<ChargerRecord>, Error> {
+        check_identity(&new.identity)?;
+        if self.directory.by_identity(&new.identity).is_some() {
+            return Err(Error::Refused(format!("the identity {} is taken", new.identity)));
+        }
+        let site = new.site.unwrap_or(self.unassigned);
+        if self.directory.site(site).is_none() {
+            return Err(Error::Refused("no such site".to_owned()));
+        }
+        let name = if new.name.is_empty() { &new.identity } else { &new.name };
+        let record = self.store.insert_charger(&new.identity, name, site, admission).await?;
+        if let Some(password) = &new.password {
+            let hash = self.password_hash(password);
+            self.store.set_credential(record.key, Some(&hash)).await?;
+            self.credentials.insert(record.key, hash);
+        }
+        self.to_shard(site, ShardMessage::Register(record.clone())).await?;
+        let record = self.directory.put_charger(record);
+        self.topics.touch(|versions| versions.chargers += 1);
+        Ok(record)
+    }
+
+    pub(crate) async fn update_charger(
+        &self,
+        record: ChargerRecord,
+    ) -> Result<Arc<ChargerRecord>, Error> {
+        let before = self.directory.charger(record.key).ok_or(Error::UnknownCharger)?;
+        if before.site != record.site {
+            return Err(Error::Refused(
+                "a charger keeps its site; register it anew at the other one".to_owned(),
+            ));
+        }
+        self.store.update_charger(&record).await?;
+        let changed = before.admission != record.admission;
+        let key = record.key;
+        let record = self.directory.put_charger(record);
+        if changed {
+            // It boots again and gets the new answer.
+            self.outbound.close(key, "its registration was changed");
+        }
+        self.topics.touch(|versions| versions.chargers += 1);
+        Ok(record)
+    }
+
+    pub(crate) async fn set_password(
+        &self,
+        charger: ChargerKey,
+        password: Option<Vec<u8>>,
+    ) -> Result<(), Error> {
+        self.directory.charger(charger).ok_or(Error::UnknownCharger)?;
+        let hash = password.map(|password| self.password_hash(&password));
+        self.store.set_credential(charger, hash.as_deref()).await?;
+        match hash {
+            Some(hash) => drop(self.credentials.insert(charger, hash)),
+            None => drop(self.credentials.remove(&charger)),
+        }
+        self.outbound.close(charger, "its password was changed");
+        Ok(())
+    }
+
+    pub(crate) async fn put_site(&self, site: SiteRecord) -> Result<Arc<SiteRecord>, Error> {
+        if site.name.trim().is_empty() {
+            return Err(Error::Refused("a site needs a name".to_owned()));
+        }
+        let site = self.store.put_site(&site).await?;
+        let key = site.key;
+        self.directory.put_site(site);
+        self.topics.touch(|versions| versions.chargers += 1);
+        self.directory.site(key).ok_or(Error::Stopping)
+    }
+
+    /// Whether a token may charge.
+    pub(crate) fn accepts_token(&self, token: &str) -> bool {
+        match self.tokens.get(token) {
+            Some(status) => *status == TokenStatus::Accepted,
+            None => self.settings.accept_unknown_tokens,
+        }
+    }
+
+    pub(crate) fn put_token(&self, token: &str, status: TokenStatus) {
+        self.tokens.insert(token.to_owned(), status);
+    }
+
+    pub(crate) fn next_frame(&self) -> u64 {
+        self.frame_seq.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Takes in what a charger says of itself, and asks for what it does not say.
+    pub(crate) fn note_boot(&self, charger: ChargerKey, boot: &Boot) {
+        let Some(record) = self.directory.charger(charger) else { return };
+        let serial = boot.serial.clone().unwrap_or_else(|| record.serial.clone());
+        let firmware = boot.firmware.clone().unwrap_or_else(|| record.firmware.clone());
+        let same = record.vendor == boot.vendor
+            && record.model == boot.model
+            && record.serial == serial
+            && record.firmware == firmware;
+        if !same {
+            self.directory.put_charger(ChargerRecord {
+                vendor: boot.vendor.clone(),
+                model: boot.model.clone(),
+                serial,
+                firmware,
+                ..ChargerRecord::clone(&record)
+            });
+            self.topics.touch(|versions| versions.chargers += 1);
+        }
+        // What the configuration is, once a registration: signals of OCPP 1.6 come out of it too.
+        let command = Command {
+            id: CommandId(format!("s-{}", uuid::Uuid::now_v7().simple()).into()),
+            charger,
+            action: Action::GetConfiguration { keys: Vec::new() },
+            origin: Origin::System,
+            created_at: clock::now(),
+            timeout_ms: COMMAND_TIMEOUT_MS,
+            not_after: clock::now() + 2 * COMMAND_TIMEOUT_MS,
+        };
+        if !same && record.admission == Admission::Accepted {
+            self.feed_back(record.site, ShardMessage::Command(command, None));
+        }
+    }
+
+    /// Counts what a charger does not say as the standard does.
+    pub(crate) fn note_quirks(&self, charger: ChargerKey, quirks: &[(String, String)]) {
+        *self.quirks.entry(charger).or_default() += quirks.len() as u64;
+        for (field, why) in quirks {
+            tracing::debug!(charger.key = charger.0, field, why, "not as the standard says");
+        }
+    }
+
+    pub(crate) fn vitals(&self) -> Vitals {
+        Vitals {
+            started_at: self.started_at,
+            chargers: self.directory.len(),
+            events: self.metrics.events.get(),
+            delay_p99_ms: self.metrics.delay_ms(0.99),
+            journal: self.journal.health(),
+            kill_switches: self.kill_switches(),
+            quirks: self.quirks.iter().map(|count| *count).sum(),
+        }
+    }
+}
+
+/// An identity must fit into an address and a Basic user name.
+fn check_identity(identity: &str) -> Result<(), Error> {
+    let wrong = if identity.is_empty() {
+        Some("an identity cannot be empty")
+    } else if identity.chars().count() > 48 {
+        Some("an identity has at most 48 characters")
+    } else if identity.contains([':', '/']) || identity.chars().any(char::is_control) {
+        Some("an identity has no colon, no slash and no control characters")
+    } else {
+        None
+    };
+    wrong.map_or(Ok(()), |why| Err(Error::Refused(why.to_owned())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_never_give_out_the_same_number() {
+        let mut seen = BTreeSet::new();
+        for index in 0..3 {
+            let sequence = sequence(20_430, index, 3);
+            assert!(sequence.next > 20_430);
+            assert_eq!(sequence.next.rem_euclid(3), index as i64);
+            assert!(seen.insert(sequence.next));
+        }
+    }
+
+    #[test]
+    fn identities_that_cannot_work_are_refused_with_a_reason() {
+        assert!(check_identity("RDAM|123").is_ok());
+        for wrong in ["", "a:b", "a/b", "a\nb", &"x".repeat(49)] {
+            assert!(matches!(check_identity(wrong), Err(Error::Refused(_))), "{wrong:?}");
+        }
+    }
+}

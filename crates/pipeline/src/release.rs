@@ -1,0 +1,89 @@
+//! What may leave only after the commit: answers to transaction messages, commands, tickets.
+//!
+//! A shard hands over what waits together with the journal number it waits for, and goes on. So a
+//! slow disk delays what needs the disk, and nothing else.
+
+use std::sync::Arc;
+
+use mendpoint_incidents::TicketRequest;
+use mendpoint_model::{ChargerKey, Command, CommandAnswered, CommandOutcome, EventKind, TicketId};
+use smallvec::smallvec;
+use tokio::sync::mpsc;
+
+use crate::message::{Answer, Incoming, ReplyTo, ShardMessage};
+use crate::outbound::SendRefused;
+use crate::pipeline::Inner;
+
+/// One thing that waits for the disk.
+pub(crate) enum Release {
+    /// An answer to a session.
+    Answer(ReplyTo, Answer),
+    /// A command to a charger.
+    Command(Command),
+    /// A ticket to be opened.
+    Ticket(TicketRequest),
+    /// News from the charger for a ticket.
+    Evidence(TicketEvidence),
+    /// A connection to be dropped.
+    Close(ChargerKey),
+}
+
+/// What the charger itself shows about a ticket's repair.
+#[derive(Clone, Debug)]
+pub(crate) struct TicketEvidence {
+    pub(crate) ticket: TicketId,
+    pub(crate) kind: mendpoint_incidents::Evidence,
+    pub(crate) text: String,
+}
+
+/// A batch that waits for one journal number.
+pub(crate) struct Batch {
+    pub(crate) seq: u64,
+    pub(crate) releases: Vec<Release>,
+}
+
+/// Releases batches in order, one task a shard.
+pub(crate) async fn run(inner: Arc<Inner>, mut batches: mpsc::Receiver<Batch>) {
+    while let Some(batch) = batches.recv().await {
+        if batch.seq > 0 {
+            inner.journal.wait(batch.seq).await;
+        }
+        for release in batch.releases {
+            match release {
+                Release::Answer(session, answer) => session.send(answer),
+                Release::Command(command) => send(&inner, command),
+                Release::Ticket(request) => inner.desk.open_for_incident(request),
+                Release::Evidence(evidence) => inner.desk.evidence(evidence),
+                Release::Close(charger) => {
+                    inner.outbound.close(charger, "the charger does not answer commands");
+                }
+            }
+        }
+    }
+}
+
+/// Sends a command; when it cannot leave, that is its outcome.
+fn send(inner: &Inner, command: Command) {
+    let (id, charger) = (command.id.clone(), command.charger);
+    let outcome = match inner.outbound.send(command) {
+        Ok(()) => return,
+        Err(SendRefused::NotConnected) => CommandOutcome::NotConnected,
+        Err(SendRefused::QueueFull) => CommandOutcome::Expired,
+    };
+    let Some(record) = inner.directory.charger(charger) else { return };
+    let event = EventKind::CommandAnswered(CommandAnswered { command: id, outcome, late: false });
+    inner.feed_back(
+        record.site,
+        ShardMessage::Incoming(Incoming {
+            charger,
+            site: record.site,
+            epoch: 0,
+            received_at: crate::clock::now(),
+            frame: None,
+            sent: None,
+            events: smallvec![event],
+            quirks: Vec::new(),
+            answer: None,
+        }),
+    );
+}

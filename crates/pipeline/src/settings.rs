@@ -1,0 +1,45 @@
+//! Settings of the pipeline.
+
+use mendpoint_fleet::FleetSettings;
+use mendpoint_incidents::EngineSettings;
+
+/// What the pipeline needs to know before it starts.
+#[derive(Clone, Debug)]
+pub struct PipelineSettings {
+    /// How many shards own the state. One a core is plenty: a shard takes about a million events a
+    /// second.
+    pub shards: u32,
+    /// How many messages may wait for a shard; past that the sockets that feed it wait.
+    pub queue: usize,
+    /// What happens with chargers that nobody registered.
+    pub unknown_chargers: UnknownChargers,
+    /// Whether a token that nobody registered may charge.
+    pub accept_unknown_tokens: bool,
+    /// Heartbeat interval that chargers are told, in seconds.
+    pub heartbeat_interval_s: u32,
+    /// Whether payloads are checked against the standard and refused when they differ.
+    pub strict: bool,
+    /// The key that charger passwords are hashed with; one is made and kept when empty.
+    pub credential_pepper: String,
+    /// The address of the web pages, for links in mails; no slash at the end.
+    pub public_url: String,
+    /// Who gets a mail about every ticket's progress besides the installer; may be empty.
+    pub dispatch_email: String,
+    /// The state's rules.
+    pub fleet: FleetSettings,
+    /// The engine's rules.
+    pub engine: EngineSettings,
+}
+
+/// What happens with a charger that nobody registered (behaviour 52).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UnknownChargers {
+    /// 404 before the handshake.
+    Reject,
+    /// Registered, shown, and told to wait (boot answered Pending) until a person accepts it.
+    #[default]
+    Quarantine,
+    /// Registered and served at once.
+    Accept,
+}

@@ -1,0 +1,417 @@
+//! One shard at work: it owns the state of its sites and turns messages into journal entries,
+//! answers and commands.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mendpoint_incidents::{Effect, KillScope, Request};
+use mendpoint_model::{
+    ChargerEvent, ChargerKey, Chargers, Command, CommandId, CommandOutcome, EventKind, Fact,
+    FrameSeq, Incident, TransactionId, UnixMs,
+};
+use mendpoint_shard::{Outputs, Shard};
+use mendpoint_store::{Direction, Entry, FrameRecord};
+use rustc_hash::FxHashMap;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::clock;
+use crate::message::{Answer, Incoming, ShardMessage};
+use crate::pipeline::Inner;
+use crate::release::{Batch, Release, TicketEvidence};
+
+/// How many messages are taken from the queue at once.
+const BATCH: usize = 256;
+
+/// How often changed states are written down whole, and frames older than that are put on disk.
+const FLUSH_EVERY_MS: i64 = 2_000;
+
+/// The task of one shard.
+pub(crate) struct ShardTask {
+    pub(crate) inner: Arc<Inner>,
+    pub(crate) shard: Shard,
+    pub(crate) queue: mpsc::Receiver<ShardMessage>,
+    /// Messages of our own making. Unbounded, and bounded by what causes them: one for each command
+    /// that could not be sent.
+    pub(crate) feedback: mpsc::UnboundedReceiver<ShardMessage>,
+    pub(crate) releases: mpsc::Sender<Batch>,
+    pub(crate) state: Working,
+}
+
+/// What a shard keeps between batches.
+#[derive(Default)]
+pub(crate) struct Working {
+    outputs: Outputs,
+    entries: Vec<Entry>,
+    released: Vec<Release>,
+    waiters: FxHashMap<CommandId, oneshot::Sender<CommandOutcome>>,
+    /// Chargers whose state changed since it was last written down.
+    dirty: BTreeSet<ChargerKey>,
+    /// Chargers whose cell may have changed in this batch.
+    touched: BTreeSet<ChargerKey>,
+    settling: Vec<oneshot::Sender<()>>,
+    last_flush_at: UnixMs,
+    last_seq: u64,
+    now: UnixMs,
+}
+
+impl ShardTask {
+    /// Takes back what was open before the start.
+    pub(crate) fn restore(
+        &mut self,
+        now: UnixMs,
+        incidents: Vec<Incident>,
+        kill_switches: &BTreeSet<KillScope>,
+    ) {
+        self.state.now = now;
+        self.state.last_flush_at = now;
+        for scope in kill_switches {
+            let request =
+                Request::KillSwitch { scope: scope.clone(), on: true, user: "restart".to_owned() };
+            if let Err(error) = self.shard.request(now, request, &mut self.state.outputs) {
+                tracing::error!(%error, "a kill switch could not be set again");
+            }
+        }
+        self.shard.restore(now, incidents, &mut self.state.outputs);
+        self.take_outputs();
+    }
+
+    /// Works until every sender of the queue is gone, then writes down what is left.
+    pub(crate) async fn run(mut self) {
+        let mut batch = Vec::with_capacity(BATCH);
+        self.refresh_all_cells();
+        loop {
+            let wake = self.next_wake_ms();
+            let open = tokio::select! {
+                biased;
+                Some(message) = self.feedback.recv() => {
+                    batch.push(message);
+                    true
+                }
+                count = self.queue.recv_many(&mut batch, BATCH) => count > 0,
+                () = tokio::time::sleep(Duration::from_millis(wake)) => true,
+            };
+            self.state.now = self.state.now.max(clock::now());
+            for message in batch.drain(..) {
+                self.message(message);
+            }
+            self.advance();
+            if self.state.now.since_ms(self.state.last_flush_at) >= FLUSH_EVERY_MS || !open {
+                self.flush(!open);
+            }
+            self.refresh_touched_cells();
+            self.hand_over().await;
+            if !open {
+                return;
+            }
+        }
+    }
+
+    /// How long to sleep when nothing comes: to the next deadline of a rule, at most to the next
+    /// flush.
+    fn next_wake_ms(&self) -> u64 {
+        let flush = FLUSH_EVERY_MS - self.state.now.since_ms(self.state.last_flush_at);
+        let deadline =
+            self.shard.next_deadline().map_or(flush, |at| at.since_ms(clock::now()).min(flush));
+        deadline.clamp(1, FLUSH_EVERY_MS) as u64
+    }
+
+    fn message(&mut self, message: ShardMessage) {
+        match message {
+            ShardMessage::Incoming(incoming) => self.incoming(incoming),
+            ShardMessage::Command(command, waiter) => self.command(command, waiter),
+            ShardMessage::Request(request, answer) => {
+                let result = self.shard.request(self.state.now, request, &mut self.state.outputs);
+                self.take_outputs();
+                // Whoever asked may have closed the page; the effects stand all the same.
+                let _ = answer.send(result);
+            }
+            ShardMessage::Register(record) => {
+                self.shard.register(record.key, record.site, Arc::clone(&record.identity));
+                self.state.touched.insert(record.key);
+            }
+            ShardMessage::Look(charger, answer) => {
+                let state = self.shard.fleet().charger(charger).cloned().map(Box::new);
+                let _ = answer.send(state);
+            }
+            ShardMessage::Catalogue(catalogue) => {
+                self.shard.set_catalogue(self.state.now, catalogue);
+            }
+            ShardMessage::Settle(done) => self.state.settling.push(done),
+        }
+    }
+
+    fn incoming(&mut self, incoming: Incoming) {
+        let Incoming { charger, site, epoch, received_at, frame, sent, events, quirks, answer } =
+            incoming;
+        self.state.now = self.state.now.max(received_at);
+        self.inner.metrics.events.inc_by(events.len() as u64);
+        let frame = match frame {
+            Some(text) => self.log_frame(charger, received_at, Direction::In, text),
+            None => 0,
+        };
+        if let Some(text) = sent {
+            self.log_frame(charger, received_at, Direction::Out, text);
+        }
+        if !quirks.is_empty() {
+            self.inner.note_quirks(charger, &quirks);
+        }
+        let mut reply = Answer { transaction: TransactionId(0), token_accepted: true };
+        let mut durable = false;
+        let external_id = external_id_of(&events);
+        for mut kind in events {
+            match &mut kind {
+                EventKind::Meter(reading) => {
+                    self.shard.place_reading(charger, &external_id, reading);
+                }
+                EventKind::Authorize(authorize) => {
+                    authorize.accepted = self.inner.accepts_token(&authorize.id_token);
+                    reply.token_accepted = authorize.accepted;
+                }
+                EventKind::TransactionStarted(started) => {
+                    reply.token_accepted = self.inner.accepts_token(&started.id_token);
+                    durable = true;
+                }
+                EventKind::TransactionUpdated(updated) => {
+                    if let Some(token) = &updated.id_token {
+                        reply.token_accepted = self.inner.accepts_token(token);
+                    }
+                    durable = true;
+                }
+                EventKind::TransactionEnded(_) => durable = true,
+                EventKind::CommandAnswered(answered) => {
+                    self.state.entries.push(Entry::CommandOutcome {
+                        charger,
+                        id: answered.command.clone(),
+                        outcome: answered.outcome.clone(),
+                        at: received_at,
+                        late: answered.late,
+                    });
+                    if let Some(waiter) = self.state.waiters.remove(&answered.command) {
+                        let _ = waiter.send(answered.outcome.clone());
+                    }
+                }
+                EventKind::Boot(boot) => {
+                    self.state.entries.push(Entry::Boot { charger, boot: boot.clone() });
+                    self.inner.note_boot(charger, boot);
+                }
+                EventKind::Security(report) => self.state.entries.push(Entry::Security {
+                    charger,
+                    at: received_at,
+                    report: report.clone(),
+                    remote: String::new(),
+                }),
+                _ => {}
+            }
+            let quiet = matches!(kind, EventKind::Heartbeat);
+            let event = ChargerEvent { charger, site, received_at, epoch, frame, kind };
+            self.shard.handle(event, &mut self.state.outputs);
+            if let Some(transaction) = self.state.outputs.answer.take() {
+                reply.transaction = transaction;
+            }
+            if !quiet {
+                self.state.dirty.insert(charger);
+            }
+            self.take_outputs();
+        }
+        if let Some(session) = answer {
+            if durable {
+                self.journal_open_transactions(charger);
+                self.state.released.push(Release::Answer(session, reply));
+            } else {
+                session.send(reply);
+            }
+        }
+        let delay_ms = clock::now().since_ms(received_at).max(0);
+        self.inner.metrics.delay_seconds.observe(delay_ms as f64 / 1_000.0);
+    }
+
+    /// A transaction message is on disk before its answer leaves: the newest state of the charger's
+    /// open transactions goes into the same commit.
+    fn journal_open_transactions(&mut self, charger: ChargerKey) {
+        if let Some(state) = self.shard.fleet().charger(charger) {
+            for transaction in &state.transactions {
+                self.state
+                    .entries
+                    .push(Entry::TransactionChanged { charger, transaction: transaction.clone() });
+            }
+        }
+    }
+
+    fn log_frame(
+        &self,
+        charger: ChargerKey,
+        at: UnixMs,
+        direction: Direction,
+        text: Box<str>,
+    ) -> FrameSeq {
+        let seq = self.inner.next_frame();
+        self.inner.frames.push(FrameRecord { seq, charger, at, direction, text });
+        seq
+    }
+
+    fn command(&mut self, command: Command, waiter: Option<oneshot::Sender<CommandOutcome>>) {
+        if let Some(waiter) = waiter {
+            self.state.waiters.retain(|_, waiter| !waiter.is_closed());
+            self.state.waiters.insert(command.id.clone(), waiter);
+        }
+        self.shard.note_command(&command);
+        self.send(command);
+    }
+
+    /// Journals the intent, then lets the command leave (G11).
+    fn send(&mut self, command: Command) {
+        self.state.entries.push(Entry::Command(command.clone()));
+        self.state.released.push(Release::Command(command));
+    }
+
+    fn advance(&mut self) {
+        let due = self.shard.next_deadline().is_some_and(|at| at <= self.state.now);
+        if due {
+            self.shard.advance(self.state.now, &mut self.state.outputs);
+            self.take_outputs();
+        }
+    }
+
+    /// Turns what the shard decided into entries and releases.
+    fn take_outputs(&mut self) {
+        let facts = std::mem::take(&mut self.state.outputs.facts);
+        for (charger, at, _frame, fact) in facts {
+            self.state.touched.insert(charger);
+            self.state.dirty.insert(charger);
+            self.fact(charger, at, fact);
+        }
+        let effects = std::mem::take(&mut self.state.outputs.effects);
+        for effect in effects {
+            self.effect(effect);
+        }
+    }
+
+    fn fact(&mut self, charger: ChargerKey, at: UnixMs, fact: Fact) {
+        let entry = match fact {
+            Fact::LinkUp { .. } => {
+                Entry::LinkChange { charger, at, online: true, reason: String::new() }
+            }
+            Fact::LinkDown { reason } => Entry::LinkChange { charger, at, online: false, reason },
+            Fact::StatusChanged { connector, to, error, .. } => Entry::StateChange {
+                charger,
+                connector,
+                at,
+                status: to,
+                error: error.map(|error| error.code).unwrap_or_default(),
+            },
+            Fact::TransactionOpened(transaction) => {
+                Entry::TransactionOpened { charger, transaction }
+            }
+            Fact::TransactionClosed { transaction, reason, ended_at, energy_wh, .. } => {
+                Entry::TransactionClosed {
+                    charger,
+                    suspect: suspicion(&transaction, energy_wh),
+                    transaction,
+                    reason,
+                    ended_at,
+                    energy_wh,
+                }
+            }
+            Fact::TransactionOrphaned { id, external_id } => {
+                Entry::TransactionOrphan { charger, id, external_id, at }
+            }
+            Fact::SignalRead(reading) => Entry::Signal { charger, at, reading },
+            _ => return,
+        };
+        self.state.entries.push(entry);
+    }
+
+    fn effect(&mut self, effect: Effect) {
+        match effect {
+            Effect::Incident(incident) => {
+                self.state.touched.insert(incident.charger);
+                self.inner.metrics.incident(&incident);
+                self.inner.topics.touch(|versions| versions.incidents += 1);
+                self.state.entries.push(Entry::Incident(incident));
+            }
+            Effect::Timeline(entry) => self.state.entries.push(Entry::Timeline(entry)),
+            Effect::Send(command) => self.send(command),
+            Effect::OpenTicket(request) => self.state.released.push(Release::Ticket(request)),
+            Effect::TicketEvidence { ticket, kind, text, .. } => {
+                self.state.released.push(Release::Evidence(TicketEvidence { ticket, kind, text }));
+            }
+            Effect::CloseSocket(charger) => self.state.released.push(Release::Close(charger)),
+        }
+    }
+
+    /// Writes down changed states whole, and lets old frames go to disk.
+    fn flush(&mut self, everything: bool) {
+        self.state.last_flush_at = self.state.now;
+        for charger in std::mem::take(&mut self.state.dirty) {
+            if let Some(state) = self.shard.fleet().charger(charger) {
+                self.state.entries.push(Entry::State(Box::new(state.clone())));
+            }
+        }
+        self.state.entries.extend(self.inner.frames.due(self.state.now, everything));
+    }
+
+    fn refresh_touched_cells(&mut self) {
+        for charger in std::mem::take(&mut self.state.touched) {
+            self.refresh_cell(charger);
+        }
+    }
+
+    fn refresh_all_cells(&self) {
+        let chargers: Vec<_> = self.shard.fleet().iter().map(|state| state.key).collect();
+        for charger in chargers {
+            self.refresh_cell(charger);
+        }
+    }
+
+    fn refresh_cell(&self, charger: ChargerKey) {
+        self.inner.board.set(charger, self.shard.cell(charger));
+    }
+
+    /// Gives the batch's entries to the journal, and what waits for them to the releaser.
+    async fn hand_over(&mut self) {
+        let working = &mut self.state;
+        if !working.entries.is_empty() {
+            let entries = std::mem::take(&mut working.entries);
+            working.last_seq = self.inner.journal.append(entries).await;
+        }
+        if !working.released.is_empty() {
+            let releases = std::mem::take(&mut working.released);
+            // The releaser ends only after this task did.
+            let _ = self.releases.send(Batch { seq: working.last_seq, releases }).await;
+        }
+        if !working.settling.is_empty() {
+            // Waits in a task of its own: the shard goes on.
+            let (journal, seq) = (self.inner.journal.clone(), working.last_seq);
+            let settling = std::mem::take(&mut working.settling);
+            tokio::spawn(async move {
+                journal.wait(seq).await;
+                for done in settling {
+                    let _ = done.send(());
+                }
+            });
+        }
+    }
+}
+
+/// The OCPP 2.x transaction that a message is about; empty when it is about none.
+fn external_id_of(events: &[EventKind]) -> String {
+    let id = events.iter().find_map(|event| match event {
+        EventKind::TransactionStarted(started) => Some(&started.external_id),
+        EventKind::TransactionUpdated(updated) => Some(&updated.external_id),
+        EventKind::TransactionEnded(ended) => Some(&ended.external_id),
+        _ => None,
+    });
+    id.cloned().unwrap_or_default()
+}
+
+/// What is odd about a finished transaction, if anything (behaviour 59).
+fn suspicion(transaction: &mendpoint_model::Transaction, energy_wh: Option<f64>) -> Option<String> {
+    match (transaction.meter_start_wh, transaction.meter_wh) {
+        (Some(start), Some(end)) if end < start as f64 => {
+            Some(format!("the register ran backwards, from {start} Wh to {end:.0} Wh"))
+        }
+        _ if energy_wh.is_none() => Some("no register was reported".to_owned()),
+        _ => None,
+    }
+}

@@ -1,0 +1,244 @@
+//! Fleet and engine, joined.
+
+use std::sync::Arc;
+
+use mendpoint_fleet::{Fleet, FleetSettings};
+use mendpoint_incidents::{
+    self as incidents, Catalogue, Effect, Engine, EngineSettings, IdSequence, Request, RequestError,
+};
+use mendpoint_model::{
+    CellState, ChargerEvent, ChargerKey, ChargerState, Chargers, Command, EventKind, Fact,
+    Incident, IncidentId, MeterReading, Overlay, SiteKey, Transaction, TransactionId,
+    TransactionStarted, UnixMs,
+};
+
+use crate::number::TransactionNumbers;
+use crate::outputs::Outputs;
+
+/// The state of some sites and the engine that decides about them.
+#[derive(Debug)]
+pub struct Shard {
+    fleet: Fleet,
+    engine: Engine,
+    numbers: TransactionNumbers,
+    /// Kept between events so that a heartbeat allocates nothing.
+    facts: Vec<Fact>,
+    timed_facts: Vec<(ChargerKey, Fact)>,
+}
+
+impl Shard {
+    /// A shard without chargers. The two sequences give out the numbers of incidents and of
+    /// transactions; those of two shards must never meet.
+    pub fn new(
+        fleet: FleetSettings,
+        catalogue: Arc<Catalogue>,
+        engine: EngineSettings,
+        incidents: IdSequence,
+        transactions: IdSequence,
+    ) -> Self {
+        Self {
+            fleet: Fleet::new(fleet),
+            engine: Engine::new(catalogue, engine, incidents),
+            numbers: TransactionNumbers::new(transactions),
+            facts: Vec::new(),
+            timed_facts: Vec::new(),
+        }
+    }
+
+    /// Makes a charger known, or gives it another site or identity.
+    pub fn register(&mut self, key: ChargerKey, site: SiteKey, identity: Arc<str>) {
+        self.fleet.register(key, site, identity);
+    }
+
+    /// Lets the engine watch a registered charger that never said anything, so that its silence is
+    /// seen. The others are watched by what they say, or from [`Shard::restore`] on.
+    pub fn watch(&mut self, now: UnixMs, charger: ChargerKey, out: &mut Outputs) {
+        let before = out.effects.len();
+        self.engine.watch(now, charger, &self.fleet, &mut out.effects);
+        self.note_commands(&out.effects[before..]);
+    }
+
+    /// Forgets a charger, and what was worked on for it.
+    pub fn remove(&mut self, key: ChargerKey) {
+        self.fleet.remove(key);
+        self.engine.forget(key);
+    }
+
+    /// Takes over the state of a charger from disk; `now` is the time of our start. Before
+    /// [`Shard::restore`].
+    pub fn restore_charger(&mut self, now: UnixMs, state: ChargerState) {
+        self.fleet.restore(now, state);
+    }
+
+    /// Takes over open transactions of a charger whose state was not kept, oldest first.
+    pub fn restore_transactions(&mut self, charger: ChargerKey, transactions: Vec<Transaction>) {
+        self.fleet.restore_transactions(charger, transactions);
+    }
+
+    /// Remembers a transaction that ended lately (behaviours 32, 53).
+    pub fn restore_closed(&mut self, charger: ChargerKey, transaction: &Transaction) {
+        self.fleet.restore_closed(charger, transaction);
+    }
+
+    /// Lets the engine go on where it was: with the incidents that are open, and those that had a
+    /// step in the last 24 hours.
+    pub fn restore(&mut self, now: UnixMs, incidents: Vec<Incident>, out: &mut Outputs) {
+        let before = out.effects.len();
+        self.engine.restore(now, incidents, &self.fleet, &mut out.effects);
+        self.note_commands(&out.effects[before..]);
+    }
+
+    /// Finds out where a reading was taken that names no connector: OCPP 2.x may leave the EVSE out
+    /// after a transaction's first message, and `StopTransaction` of 1.6 has none. `external_id` is
+    /// the transaction that the same message is about, empty for 1.6.
+    pub fn place_reading(
+        &self,
+        charger: ChargerKey,
+        external_id: &str,
+        reading: &mut MeterReading,
+    ) {
+        if !reading.connector.is_charger() {
+            return;
+        }
+        let Some(state) = self.fleet.charger(charger) else { return };
+        let of_message = state.transactions.iter().find(|transaction| {
+            Some(transaction.id) == reading.transaction
+                || (!external_id.is_empty() && *transaction.external_id == *external_id)
+        });
+        if let Some(transaction) = of_message {
+            reading.connector = transaction.connector;
+            reading.transaction = Some(transaction.id);
+        }
+    }
+
+    /// Takes in one event. What was due before it happens before it.
+    pub fn handle(&mut self, mut event: ChargerEvent, out: &mut Outputs) {
+        let now = event.received_at;
+        if self.next_deadline().is_some_and(|due| due < now) {
+            self.advance(now, out);
+        }
+        if let EventKind::TransactionStarted(started) = &mut event.kind {
+            if started.id.0 <= 0 {
+                started.id = self.number_of(event.charger, started);
+            }
+            out.answer = Some(started.id);
+        }
+        self.fleet.apply(&event, &mut self.facts);
+        let before = out.effects.len();
+        self.engine.handle(now, &event, &self.facts, &self.fleet, &mut out.effects);
+        self.note_commands(&out.effects[before..]);
+        let of_event = |fact| (event.charger, now, event.frame, fact);
+        out.facts.extend(self.facts.drain(..).map(of_event));
+    }
+
+    /// Lets time pass: gives up interrupted transactions, and does what the engine had to wait for.
+    pub fn advance(&mut self, now: UnixMs, out: &mut Outputs) {
+        let before = out.effects.len();
+        let mut timed = std::mem::take(&mut self.timed_facts);
+        self.fleet.advance(now, &mut timed);
+        for (charger, fact) in timed.drain(..) {
+            if let Some(event) = self.timer_event(charger, now) {
+                let facts = std::slice::from_ref(&fact);
+                self.engine.handle(now, &event, facts, &self.fleet, &mut out.effects);
+            }
+            out.facts.push((charger, now, 0, fact));
+        }
+        self.timed_facts = timed;
+        self.engine.advance(now, &self.fleet, &mut out.effects);
+        self.note_commands(&out.effects[before..]);
+    }
+
+    /// When [`Shard::advance`] has something to do next.
+    pub fn next_deadline(&self) -> Option<UnixMs> {
+        [self.fleet.next_deadline(), self.engine.next_deadline()].into_iter().flatten().min()
+    }
+
+    /// Does what a person or the ticket desk wants of an incident.
+    ///
+    /// # Errors
+    /// What the engine refuses, in words for people.
+    pub fn request(
+        &mut self,
+        now: UnixMs,
+        request: Request,
+        out: &mut Outputs,
+    ) -> Result<IncidentId, RequestError> {
+        let before = out.effects.len();
+        let result = self.engine.request(now, request, &self.fleet, &mut out.effects);
+        self.note_commands(&out.effects[before..]);
+        result
+    }
+
+    /// Notes a command that a person or the program sends; those of the engine are noted as they
+    /// leave it.
+    pub fn note_command(&mut self, command: &Command) {
+        self.fleet.note_command(command);
+        self.engine.note_command(command.created_at, command, &self.fleet);
+    }
+
+    /// Goes on with other rules.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a catalogue is handed over, here as in `new`; what the engine keeps of it is its own"
+    )]
+    pub fn set_catalogue(&mut self, now: UnixMs, catalogue: Arc<Catalogue>) {
+        self.engine.set_catalogue(now, &catalogue, &self.fleet);
+    }
+
+    /// What the charger's cell of the honeycomb shows.
+    pub fn cell(&self, charger: ChargerKey) -> CellState {
+        let overlay = self.engine.overlay(charger).map(|overlay| match overlay {
+            incidents::Overlay::Degraded => Overlay::Degraded,
+            incidents::Overlay::Faulted => Overlay::Faulted,
+            incidents::Overlay::Healing => Overlay::Healing,
+        });
+        self.fleet.cell(charger, overlay)
+    }
+
+    /// The chargers.
+    pub fn fleet(&self) -> &Fleet {
+        &self.fleet
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The number of a transaction that begins: the one it has, when it is a retry (behaviour 32),
+    /// else a new one.
+    fn number_of(&mut self, charger: ChargerKey, started: &TransactionStarted) -> TransactionId {
+        if let Some(known) = self.fleet.known_transaction(charger, started) {
+            return known;
+        }
+        let fleet = &self.fleet;
+        let wrapped = self.numbers.wrapped;
+        self.numbers.take(|id| {
+            fleet.uses_transaction_id(charger, id)
+                || (wrapped
+                    && fleet.iter().any(|state| state.transactions.iter().any(|t| t.id == id)))
+        })
+    }
+
+    fn note_commands(&mut self, effects: &[Effect]) {
+        for effect in effects {
+            if let Effect::Send(command) = effect {
+                self.fleet.note_command(command);
+            }
+        }
+    }
+
+    /// The event under which the engine hears of a fact that time alone brought. It is none of the
+    /// charger's messages and so no sign of life.
+    fn timer_event(&self, charger: ChargerKey, now: UnixMs) -> Option<ChargerEvent> {
+        let state = self.fleet.charger(charger)?;
+        Some(ChargerEvent {
+            charger,
+            site: state.site,
+            received_at: now,
+            epoch: state.link.epoch,
+            frame: 0,
+            kind: EventKind::Other("Timer".to_owned()),
+        })
+    }
+}

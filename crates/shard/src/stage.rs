@@ -1,0 +1,419 @@
+//! The stage of a timeline test: a shard, one charger and a clock that is moved by hand.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use mendpoint_fleet::FleetSettings;
+use mendpoint_incidents::timeline_test::{
+    Act, Expect, TestAnswer, TestStart, TestStatus, TestStop, TimelineTest, action_words,
+};
+use mendpoint_incidents::{Catalogue, Effect, EngineSettings, IdSequence, Request, parse_duration};
+use mendpoint_model::{
+    Authorize, Boot, ChargerEvent, ChargerKey, Command, CommandAnswered, CommandId, CommandOutcome,
+    Connected, ConnectorRef, ConnectorStatus, Disconnected, ErrorReport, EventKind, FaultReport,
+    Incident, IncidentId, MeterReading, Protocol, SignalReading, SiteKey, StatusReport, TicketId,
+    TransactionEnded, TransactionId, TransactionStarted, UnixMs,
+};
+
+use crate::outputs::Outputs;
+use crate::shard::Shard;
+use crate::timeline_test::clock_words;
+
+const CHARGER: ChargerKey = ChargerKey(1);
+const SITE: SiteKey = SiteKey(1);
+
+/// When every test begins: 2026-01-01T00:00:00Z. Any time would do.
+const START: UnixMs = UnixMs(1_767_225_600_000);
+
+/// How many things may happen between two steps of a test before the engine counts as stuck.
+const TURNS_MAX: usize = 100_000;
+
+/// One test being played.
+pub(crate) struct Stage<'a> {
+    shard: Shard,
+    test: &'a TimelineTest,
+    now: UnixMs,
+    epoch: u64,
+    connected: bool,
+    out: Outputs,
+    /// Answers on their way, by time and order of sending.
+    answers: BTreeMap<(UnixMs, u64), (CommandId, CommandOutcome)>,
+    sent: Vec<String>,
+    incidents: BTreeMap<IncidentId, Incident>,
+    tickets: usize,
+    sessions: BTreeMap<u16, Session>,
+    sessions_begun: u32,
+    history: Vec<String>,
+}
+
+/// A running transaction, as the charger knows it.
+struct Session {
+    id: TransactionId,
+    external_id: String,
+    meter_start_wh: i64,
+}
+
+impl<'a> Stage<'a> {
+    pub(crate) fn new(catalogue: Arc<Catalogue>, test: &'a TimelineTest) -> Self {
+        let numbers = IdSequence { next: 1, step: 1 };
+        let mut shard = Shard::new(
+            FleetSettings::default(),
+            catalogue,
+            EngineSettings::default(),
+            numbers,
+            numbers,
+        );
+        shard.register(CHARGER, SITE, Arc::from("TEST"));
+        Self {
+            shard,
+            test,
+            now: START,
+            epoch: 0,
+            connected: false,
+            out: Outputs::default(),
+            answers: BTreeMap::new(),
+            sent: Vec::new(),
+            incidents: BTreeMap::new(),
+            tickets: 0,
+            sessions: BTreeMap::new(),
+            sessions_begun: 0,
+            history: Vec::new(),
+        }
+    }
+
+    /// What happened so far, a line each.
+    pub(crate) fn history(&self) -> Vec<String> {
+        self.history.clone()
+    }
+
+    /// Lets time pass, with everything that is due until then and at that moment.
+    pub(crate) fn wait_until(&mut self, at_ms: i64) -> Result<(), String> {
+        let until = START + at_ms;
+        for _ in 0..TURNS_MAX {
+            let answer = self.answers.first_key_value().map(|(&(at, _), _)| at);
+            let deadline = self.shard.next_deadline();
+            let Some(next) = [answer, deadline].into_iter().flatten().min() else { break };
+            if next > until {
+                break;
+            }
+            self.now = self.now.max(next);
+            // What the charger answered comes before what the engine does for want of an answer.
+            if answer.is_some_and(|at| at <= self.now)
+                && let Some((_, (command, outcome))) = self.answers.pop_first()
+            {
+                let answered = CommandAnswered { command, outcome, late: false };
+                self.deliver(EventKind::CommandAnswered(answered));
+            } else {
+                self.shard.advance(self.now, &mut self.out);
+                self.take_outputs();
+                if self.shard.next_deadline().is_some_and(|due| due <= self.now)
+                    && self.shard.next_deadline() == deadline
+                    && self.answers.is_empty()
+                {
+                    return Err(format!("{} over and over", clock_words(next.since_ms(START))));
+                }
+            }
+        }
+        self.now = self.now.max(until);
+        Ok(())
+    }
+
+    /// The charger does something.
+    pub(crate) fn act(&mut self, act: &Act) {
+        let now = self.now;
+        match act {
+            Act::Connect => self.connect(),
+            Act::Disconnect => self.disconnect("closed by the charger"),
+            Act::Boot(boot) => self.deliver(EventKind::Boot(Boot {
+                vendor: boot.vendor.clone(),
+                model: boot.model.clone(),
+                serial: None,
+                firmware: boot.firmware.clone(),
+                iccid: boot.iccid.clone(),
+                imsi: boot.imsi.clone(),
+                reason: boot.reason.clone(),
+            })),
+            Act::Heartbeat => self.deliver(EventKind::Heartbeat),
+            Act::Status(status) => self.deliver(EventKind::Status(status_report(status, now))),
+            Act::Fault(fault) => self.deliver(EventKind::Fault(FaultReport {
+                connector: ConnectorRef::v16(fault.connector),
+                component: fault.component.clone(),
+                variable: fault.variable.clone(),
+                active: fault.active,
+                code: fault.code.clone(),
+                info: None,
+                severity: fault.severity,
+                at: Some(now),
+            })),
+            Act::Authorize(authorize) => self.deliver(EventKind::Authorize(Authorize {
+                id_token: authorize.id_token.clone(),
+                accepted: authorize.accepted,
+                connector: authorize.connector.map(ConnectorRef::v16),
+            })),
+            Act::TransactionStart(start) => self.start(start),
+            Act::TransactionStop(stop) => self.stop(stop),
+            Act::Meter(meter) => self.deliver(EventKind::Meter(MeterReading {
+                connector: ConnectorRef::v16(meter.connector),
+                transaction: self.sessions.get(&meter.connector).map(|session| session.id),
+                at: Some(now),
+                energy_wh: meter.energy_wh,
+                power_w: meter.power_w,
+                ..MeterReading::default()
+            })),
+            Act::Signal { transport, unit, value } => {
+                self.deliver(EventKind::Signal(SignalReading {
+                    transport: *transport,
+                    value: *value,
+                    unit: *unit,
+                }));
+            }
+            // Looked at where the failures are collected.
+            Act::Expect(_) => {}
+        }
+    }
+
+    /// What is not as the test says: the thing, expected, got.
+    pub(crate) fn differences(&self, expect: &Expect) -> Vec<(&'static str, String, String)> {
+        let open = || self.incidents.values().filter(|incident| !incident.state.is_over());
+        let mut incidents: Vec<_> = open().map(|incident| incident.rule.clone()).collect();
+        incidents.sort_unstable();
+        let mut expected_incidents = expect.incidents.clone();
+        if let Some(expected) = &mut expected_incidents {
+            expected.sort_unstable();
+        }
+        let states: Vec<_> =
+            self.incidents.values().map(|incident| incident.state.name().to_owned()).collect();
+        let newest = self.incidents.values().next_back();
+        let severity = newest.map(|incident| incident.severity);
+        let title = newest.map(|incident| incident.title.clone());
+        [
+            difference("incidents", expected_incidents.as_ref(), &incidents),
+            difference("actions", expect.actions.as_ref(), &self.sent),
+            difference("states", expect.states.as_ref(), &states),
+            difference_of_newest("severity of the newest incident", expect.severity, severity),
+            difference_of_newest(
+                "title of the newest incident",
+                expect.title.as_ref(),
+                title.as_ref(),
+            ),
+            difference("number of tickets", expect.tickets.as_ref(), &self.tickets),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    fn connect(&mut self) {
+        self.epoch += 1;
+        self.connected = true;
+        self.deliver(EventKind::Connected(Connected {
+            protocol: self.test.protocol,
+            remote: "192.0.2.1:9000".to_owned(),
+            replaced: false,
+        }));
+    }
+
+    fn disconnect(&mut self, reason: &str) {
+        self.connected = false;
+        let reason = reason.to_owned();
+        self.deliver(EventKind::Disconnected(Disconnected { reason, replaced: false }));
+        // What was on its way is lost with the connection.
+        let now = self.now;
+        for ((at, order), (command, _)) in std::mem::take(&mut self.answers) {
+            let lost = (command, CommandOutcome::NotConnected);
+            self.answers.insert((at.min(now), order), lost);
+        }
+    }
+
+    fn start(&mut self, start: &TestStart) {
+        self.sessions_begun += 1;
+        let is_v16 = self.test.protocol == Protocol::V16;
+        let external_id =
+            if is_v16 { String::new() } else { format!("tx-{}", self.sessions_begun) };
+        self.deliver(EventKind::TransactionStarted(TransactionStarted {
+            id: TransactionId(0),
+            external_id: external_id.clone(),
+            connector: ConnectorRef::v16(start.connector),
+            id_token: start.id_token.clone(),
+            meter_wh: Some(start.meter_wh),
+            at: Some(self.now),
+            seq_no: 0,
+            offline: false,
+            charging_state: (!is_v16).then(|| "Charging".to_owned()),
+        }));
+        let session = Session {
+            id: self.out.answer.take().unwrap_or_default(),
+            external_id,
+            meter_start_wh: start.meter_wh,
+        };
+        self.sessions.insert(start.connector, session);
+    }
+
+    fn stop(&mut self, stop: &TestStop) {
+        // Without a start the charger knows a number that nobody here does (behaviour 58).
+        let session = self.sessions.remove(&stop.connector).unwrap_or_else(|| Session {
+            id: TransactionId(-1),
+            external_id: String::new(),
+            meter_start_wh: 0,
+        });
+        self.deliver(EventKind::TransactionEnded(TransactionEnded {
+            id: session.id,
+            external_id: session.external_id,
+            connector: Some(ConnectorRef::v16(stop.connector)),
+            id_token: None,
+            meter_wh: Some(session.meter_start_wh.saturating_add(stop.energy_wh)),
+            reason: stop.reason.clone(),
+            at: Some(self.now - late_ms(stop.late.as_deref())),
+            seq_no: 1,
+            offline: false,
+        }));
+    }
+
+    fn deliver(&mut self, kind: EventKind) {
+        self.shard.handle(
+            ChargerEvent {
+                charger: CHARGER,
+                site: SITE,
+                received_at: self.now,
+                epoch: self.epoch,
+                frame: 0,
+                kind,
+            },
+            &mut self.out,
+        );
+        self.take_outputs();
+    }
+
+    /// Does what the engine wants done, as the live program would.
+    fn take_outputs(&mut self) {
+        self.out.facts.clear();
+        let mut close = false;
+        let mut tickets = Vec::new();
+        for effect in std::mem::take(&mut self.out.effects) {
+            match effect {
+                Effect::Incident(incident) => {
+                    self.incidents.insert(incident.id, *incident);
+                }
+                Effect::Timeline(entry) => self.note(&entry.title),
+                Effect::Send(command) => self.send(&command),
+                Effect::OpenTicket(request) => {
+                    self.tickets += 1;
+                    self.note("a ticket is asked for");
+                    tickets.push((request.incident, TicketId(self.tickets as i64)));
+                }
+                Effect::TicketEvidence { text, .. } => self.note(&text),
+                Effect::CloseSocket(_) => close = true,
+            }
+        }
+        for (incident, ticket) in tickets {
+            let request = Request::TicketChanged {
+                incident,
+                ticket,
+                status: "new".to_owned(),
+                user: "system".to_owned(),
+            };
+            if let Err(error) = self.shard.request(self.now, request, &mut self.out) {
+                self.note(&format!("the ticket was not taken: {error}"));
+            }
+            self.take_outputs();
+        }
+        if close && self.connected {
+            self.disconnect("closed by us");
+        }
+    }
+
+    /// The charger gets a command and answers as the test says, at once where it says nothing.
+    fn send(&mut self, command: &Command) {
+        self.sent.push(action_words(&command.action));
+        self.note(&format!("sent {}", action_words(&command.action)));
+        let name = command.action.name();
+        let (after_ms, outcome) = if self.connected {
+            match self.test.answers.get(name) {
+                None if name == "UnlockConnector" => (0, answered("Unlocked")),
+                None => (0, answered("Accepted")),
+                Some(TestAnswer::Status(word)) => (0, answered(word)),
+                Some(TestAnswer::Error(code)) => {
+                    let description = String::new();
+                    (0, CommandOutcome::Refused { code: code.clone(), description })
+                }
+                Some(TestAnswer::Nothing) => (command.timeout_ms, CommandOutcome::TimedOut),
+            }
+        } else {
+            (0, CommandOutcome::NotConnected)
+        };
+        let order = self.sent.len() as u64;
+        self.answers.insert((self.now + after_ms, order), (command.id.clone(), outcome));
+    }
+
+    fn note(&mut self, what: &str) {
+        let at = clock_words(self.now.since_ms(START));
+        self.history.push(format!("{at}: {what}"));
+    }
+}
+
+fn answered(status: &str) -> CommandOutcome {
+    CommandOutcome::Answered {
+        accepted: matches!(status, "Accepted" | "Unlocked" | "Scheduled"),
+        status: status.to_owned(),
+        payload: format!("{{\"status\":\"{status}\"}}"),
+    }
+}
+
+fn status_report(status: &TestStatus, now: UnixMs) -> StatusReport {
+    let error = status.error.as_deref().filter(|&code| code != "NoError");
+    StatusReport {
+        connector: ConnectorRef::v16(status.connector),
+        status: status_of(&status.status),
+        raw_status: None,
+        error: error.map(|code| ErrorReport {
+            code: code.to_owned(),
+            info: status.info.clone(),
+            vendor_id: None,
+            vendor_code: status.vendor_code.clone(),
+        }),
+        at: Some(now - late_ms(status.late.as_deref())),
+    }
+}
+
+/// The status of OCPP's word; the words were checked when the file was read.
+fn status_of(word: &str) -> ConnectorStatus {
+    match word {
+        "Available" => ConnectorStatus::Available,
+        "Preparing" | "Occupied" => ConnectorStatus::Preparing,
+        "Charging" => ConnectorStatus::Charging,
+        "SuspendedEVSE" => ConnectorStatus::SuspendedEvse,
+        "SuspendedEV" => ConnectorStatus::SuspendedEv,
+        "Finishing" => ConnectorStatus::Finishing,
+        "Reserved" => ConnectorStatus::Reserved,
+        "Unavailable" => ConnectorStatus::Unavailable,
+        "Faulted" => ConnectorStatus::Faulted,
+        _ => ConnectorStatus::Unknown,
+    }
+}
+
+/// How late a message comes; the durations were checked when the file was read.
+fn late_ms(late: Option<&str>) -> i64 {
+    late.and_then(parse_duration).unwrap_or(0)
+}
+
+fn difference<T: PartialEq + std::fmt::Debug>(
+    what: &'static str,
+    expected: Option<&T>,
+    got: &T,
+) -> Option<(&'static str, String, String)> {
+    let expected = expected.filter(|&expected| expected != got)?;
+    Some((what, format!("{expected:?}"), format!("{got:?}")))
+}
+
+fn difference_of_newest<T: PartialEq + std::fmt::Debug>(
+    what: &'static str,
+    expected: Option<T>,
+    got: Option<T>,
+) -> Option<(&'static str, String, String)> {
+    let expected = expected?;
+    match got {
+        Some(got) if got == expected => None,
+        Some(got) => Some((what, format!("{expected:?}"), format!("{got:?}"))),
+        None => Some((what, format!("{expected:?}"), "no incident at all".to_owned())),
+    }
+}

@@ -1,0 +1,63 @@
+use mendpoint_model::{ChargerKey, ChargerState};
+
+use crate::db::{Columns as _, all, read};
+use crate::{Result, Store, row_id};
+
+const ALL: &str = "SELECT charger_key, json FROM charger_state ORDER BY charger_key";
+const HIGHEST: &str = "SELECT
+    (SELECT COALESCE(MAX(incident_id), 0) FROM incident),
+    (SELECT COALESCE(MAX(ticket_id), 0) FROM ticket),
+    (SELECT COALESCE(MAX(transaction_id), 0) FROM charge_transaction),
+    (SELECT COALESCE(MAX(last_seq), 0) FROM frame_block)";
+
+/// The highest numbers in use, so that new ones begin after them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HighestIds {
+    /// Of incidents.
+    pub incident: i64,
+    /// Of tickets.
+    pub ticket: i64,
+    /// Of transactions.
+    pub transaction: i64,
+    /// Of frames. Never lower than the clock says ([`Store::highest_ids`]).
+    pub frame: u64,
+}
+
+impl Store {
+    /// The states of all chargers as last written down. One that cannot be read any more is left
+    /// out and logged: the charger tells its state again when it connects.
+    pub async fn load_states(&self) -> Result<Vec<ChargerState>> {
+        let texts = read!(&self.db, conn => {
+            let rows = sqlx::query(ALL).fetch_all(conn).await?;
+            all(&rows, |row| Ok((ChargerKey(row.number(0)?), row.text(1)?)))
+        })?;
+        let mut states = Vec::with_capacity(texts.len());
+        for (charger, text) in texts {
+            match serde_json::from_str(&text) {
+                Ok(state) => states.push(state),
+                Err(error) => {
+                    tracing::warn!(charger.id = charger.0, %error, "a stored state is unreadable");
+                }
+            }
+        }
+        Ok(states)
+    }
+
+    /// The highest numbers in use.
+    ///
+    /// That of frames is the milliseconds of our clock times 1,024, or the highest kept when that
+    /// is higher: frames that gathered in memory are lost in a crash and old ones are deleted, and
+    /// a line of an incident's history that names such a frame must not come to show another. The
+    /// numbers stay below 2^53, so that a browser reads them exactly.
+    pub async fn highest_ids(&self) -> Result<HighestIds> {
+        read!(&self.db, conn => {
+            let row = sqlx::query(HIGHEST).fetch_one(conn).await?;
+            Ok(HighestIds {
+                incident: row.int(0)?,
+                ticket: row.int(1)?,
+                transaction: row.int(2)?,
+                frame: row.number::<u64>(3)?.max(row_id::now().0.unsigned_abs() << 10),
+            })
+        })
+    }
+}

@@ -1,0 +1,167 @@
+use mendpoint_model::{
+    Boot, ChargerKey, ChargerState, Command, CommandId, CommandOutcome, ConnectorRef,
+    ConnectorStatus, Incident, SecurityReport, SignalReading, TimelineEntry, Transaction,
+    TransactionId, UnixMs,
+};
+use serde::Serialize;
+
+use crate::FrameBlock;
+
+/// One thing for the journal to write down.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub enum Entry {
+    /// A transaction began.
+    TransactionOpened {
+        /// Where.
+        charger: ChargerKey,
+        /// Its first state.
+        transaction: Transaction,
+    },
+    /// A transaction went on. Ignored when the transaction is closed already.
+    TransactionChanged {
+        /// Where.
+        charger: ChargerKey,
+        /// Its newest state.
+        transaction: Transaction,
+    },
+    /// A transaction ended.
+    TransactionClosed {
+        /// Where.
+        charger: ChargerKey,
+        /// Its last state.
+        transaction: Transaction,
+        /// Why, as sent.
+        reason: String,
+        /// When it ended.
+        ended_at: UnixMs,
+        /// Energy delivered, Wh, if known.
+        energy_wh: Option<f64>,
+        /// Why the record is not to be trusted as it is (negative energy, ..); `None` when it is.
+        suspect: Option<String>,
+    },
+    /// The end of a transaction that is not known here (behaviour 58).
+    TransactionOrphan {
+        /// Where.
+        charger: ChargerKey,
+        /// The number the charger sent.
+        id: TransactionId,
+        /// The charger's own id (2.x), empty for 1.6.
+        external_id: String,
+        /// When it came.
+        at: UnixMs,
+    },
+    /// An incident was opened or changed: the whole of it.
+    Incident(Box<Incident>),
+    /// A line of an incident's history.
+    Timeline(TimelineEntry),
+    /// The status of a connector, or of the whole charger, changed.
+    StateChange {
+        /// The charger.
+        charger: ChargerKey,
+        /// The connector.
+        connector: ConnectorRef,
+        /// When, by our clock.
+        at: UnixMs,
+        /// To what.
+        status: ConnectorStatus,
+        /// The error code beside it; empty for none.
+        error: String,
+    },
+    /// The connection of a charger opened or ended.
+    LinkChange {
+        /// The charger.
+        charger: ChargerKey,
+        /// When.
+        at: UnixMs,
+        /// Whether it is open now.
+        online: bool,
+        /// Why it ended; empty when it opened.
+        reason: String,
+    },
+    /// Everything known of a charger, so that a restart finds it again.
+    State(Box<ChargerState>),
+    /// A charger told what it is.
+    Boot {
+        /// The charger.
+        charger: ChargerKey,
+        /// What it said.
+        boot: Boot,
+    },
+    /// A block of raw frames.
+    Frames(FrameBlock),
+    /// A command is about to be sent.
+    Command(Command),
+    /// What became of a command. A later one replaces an earlier one.
+    CommandOutcome {
+        /// The charger.
+        charger: ChargerKey,
+        /// The command.
+        id: CommandId,
+        /// What became of it.
+        outcome: CommandOutcome,
+        /// When.
+        at: UnixMs,
+        /// Whether it came after the time-out had been told.
+        late: bool,
+    },
+    /// A reading of a charger's radio link.
+    Signal {
+        /// The charger.
+        charger: ChargerKey,
+        /// When, by our clock.
+        at: UnixMs,
+        /// The reading.
+        reading: SignalReading,
+    },
+    /// A security event of a charger.
+    Security {
+        /// The charger.
+        charger: ChargerKey,
+        /// When, by our clock.
+        at: UnixMs,
+        /// What it reported.
+        report: SecurityReport,
+        /// The address it came from; empty when not known.
+        remote: String,
+    },
+    /// A connection was refused before it was one: the identity may be unknown or made up.
+    LoginRefused {
+        /// The identity it asked for.
+        identity: String,
+        /// When.
+        at: UnixMs,
+        /// Why, in words.
+        reason: String,
+        /// The address it came from.
+        remote: String,
+    },
+    /// Somebody did something.
+    Audit {
+        /// When.
+        at: UnixMs,
+        /// Who.
+        actor: String,
+        /// What.
+        action: String,
+        /// To what.
+        subject: String,
+        /// More; may be empty.
+        detail: String,
+    },
+}
+
+impl Entry {
+    /// How much room it takes in the queue: one for about half a KiB, so that the queue bounds
+    /// memory as well as rows while the database is away.
+    pub(crate) fn weight(&self) -> u32 {
+        match self {
+            Self::Frames(block) => 1 + u32::try_from(block.data.len() / 512).unwrap_or(u32::MAX),
+            Self::State(state) => {
+                let parts = state.connectors.len() + state.configuration.len() / 4;
+                4 + u32::try_from(parts).unwrap_or(u32::MAX - 4)
+            }
+            Self::Incident(_) => 4,
+            _ => 1,
+        }
+    }
+}

@@ -1,0 +1,194 @@
+use std::sync::Arc;
+
+use mendpoint_model::{ChargerKey, FrameSeq, UnixMs};
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+/// Which way a frame went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// From the charger to us.
+    In,
+    /// From us to the charger.
+    Out,
+}
+
+/// A raw frame, as evidence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FrameRecord {
+    /// Its number.
+    pub seq: FrameSeq,
+    /// The charger.
+    pub charger: ChargerKey,
+    /// When it came or went, by our clock.
+    pub at: UnixMs,
+    /// Which way.
+    pub direction: Direction,
+    /// The text as it was on the wire.
+    pub text: Box<str>,
+}
+
+/// Many frames of a bucket of chargers, packed: one row of the database.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FrameBlock {
+    pub(crate) bucket: u8,
+    pub(crate) first_seq: FrameSeq,
+    pub(crate) last_seq: FrameSeq,
+    pub(crate) first_at: UnixMs,
+    pub(crate) last_at: UnixMs,
+    /// Two bits a charger, so that most blocks without a charger need not be unpacked.
+    pub(crate) presence: i64,
+    pub(crate) records: u32,
+    pub(crate) data: Arc<[u8]>,
+}
+
+/// How many buckets chargers are spread over.
+pub(crate) const BUCKETS: u8 = 64;
+
+/// Spreads the dense numbers of chargers (Fibonacci hashing).
+fn hash(charger: ChargerKey) -> u64 {
+    (u64::from(charger.0) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+/// The bucket of a charger.
+pub(crate) fn bucket_of(charger: ChargerKey) -> u8 {
+    (hash(charger) >> 58) as u8
+}
+
+/// The bits a charger sets in a block's presence.
+pub(crate) fn presence_of(charger: ChargerKey) -> i64 {
+    let hash = hash(charger);
+    ((1_u64 << ((hash >> 52) & 63)) | (1_u64 << ((hash >> 46) & 63))).cast_signed()
+}
+
+/// Bytes before a frame's text: seq 8, at 8, charger 4, direction 1, length 4.
+const HEAD_BYTES: usize = 25;
+
+/// The most a block unpacks to: a bucket is packed above 64 KiB, and a frame has 1 MiB at most.
+const RAW_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Room a record takes before packing.
+pub(crate) fn raw_bytes(record: &FrameRecord) -> usize {
+    HEAD_BYTES + record.text.len()
+}
+
+impl FrameBlock {
+    /// Packs records of one bucket; `None` when there are none.
+    pub(crate) fn pack(bucket: u8, records: &[FrameRecord]) -> Option<Self> {
+        let first = records.first()?;
+        let mut raw = Vec::with_capacity(records.iter().map(raw_bytes).sum());
+        let mut block = Self {
+            bucket,
+            first_seq: first.seq,
+            last_seq: first.seq,
+            first_at: first.at,
+            last_at: first.at,
+            presence: 0,
+            records: u32::try_from(records.len()).unwrap_or(u32::MAX),
+            data: Arc::from([]),
+        };
+        for record in records {
+            block.first_seq = block.first_seq.min(record.seq);
+            block.last_seq = block.last_seq.max(record.seq);
+            block.first_at = block.first_at.min(record.at);
+            block.last_at = block.last_at.max(record.at);
+            block.presence |= presence_of(record.charger);
+            raw.extend_from_slice(&record.seq.to_le_bytes());
+            raw.extend_from_slice(&record.at.0.to_le_bytes());
+            raw.extend_from_slice(&record.charger.0.to_le_bytes());
+            raw.push(u8::from(record.direction == Direction::Out));
+            raw.extend_from_slice(&(record.text.len() as u32).to_le_bytes());
+            raw.extend_from_slice(record.text.as_bytes());
+        }
+        block.data = lz4_flex::block::compress_prepend_size(&raw).into();
+        Some(block)
+    }
+}
+
+/// The records of a packed block, in the order they were added.
+pub(crate) fn unpack(data: &[u8]) -> Result<Vec<FrameRecord>> {
+    let broken = || Error::Unreadable("a block of frames".to_owned());
+    // A damaged length must not ask for all memory.
+    let (size, _) = lz4_flex::block::uncompressed_size(data).map_err(|_| broken())?;
+    if size > RAW_BYTES_MAX {
+        return Err(broken());
+    }
+    let raw = lz4_flex::block::decompress_size_prepended(data).map_err(|_| broken())?;
+    let mut rest = raw.as_slice();
+    let mut records = Vec::new();
+    while !rest.is_empty() {
+        let (record, after) = read_record(rest).ok_or_else(broken)?;
+        records.push(record);
+        rest = after;
+    }
+    Ok(records)
+}
+
+fn read_record(bytes: &[u8]) -> Option<(FrameRecord, &[u8])> {
+    let (seq, bytes) = bytes.split_first_chunk::<8>()?;
+    let (at, bytes) = bytes.split_first_chunk::<8>()?;
+    let (charger, bytes) = bytes.split_first_chunk::<4>()?;
+    let (direction, bytes) = bytes.split_first()?;
+    let (length, bytes) = bytes.split_first_chunk::<4>()?;
+    let (text, rest) = bytes.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+    let record = FrameRecord {
+        seq: u64::from_le_bytes(*seq),
+        charger: ChargerKey(u32::from_le_bytes(*charger)),
+        at: UnixMs(i64::from_le_bytes(*at)),
+        direction: if *direction == 0 { Direction::In } else { Direction::Out },
+        text: std::str::from_utf8(text).ok()?.into(),
+    };
+    Some((record, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(seq: u64, charger: u32, text: &str) -> FrameRecord {
+        FrameRecord {
+            seq,
+            charger: ChargerKey(charger),
+            at: UnixMs(1_000 + seq as i64),
+            direction: if seq.is_multiple_of(2) { Direction::In } else { Direction::Out },
+            text: text.into(),
+        }
+    }
+
+    #[test]
+    fn what_is_packed_unpacks() {
+        let records = [record(5, 1, "[2,\"a\"]"), record(4, 2, ""), record(9, 1, "ș")];
+        let block = FrameBlock::pack(3, &records).expect("there are records");
+        assert_eq!((block.first_seq, block.last_seq, block.records), (4, 9, 3));
+        assert_eq!((block.first_at, block.last_at), (UnixMs(1_004), UnixMs(1_009)));
+        assert_eq!(unpack(&block.data).expect("it is whole"), records);
+        assert_eq!(block.presence & presence_of(ChargerKey(2)), presence_of(ChargerKey(2)));
+    }
+
+    #[test]
+    fn a_cut_block_is_an_error_and_no_panic() {
+        let block = FrameBlock::pack(0, &[record(1, 1, "hello hello hello")]).expect("one");
+        for cut in 0..block.data.len() {
+            assert!(unpack(&block.data[..cut]).is_err(), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_block_that_claims_to_be_huge_is_refused() {
+        let block = FrameBlock::pack(0, &[record(1, 1, "hello")]).expect("one");
+        let mut data = block.data.to_vec();
+        data[..4].copy_from_slice(&u32::MAX.to_le_bytes());
+        assert!(unpack(&data).is_err());
+    }
+
+    #[test]
+    fn chargers_spread_over_the_buckets() {
+        let mut counts = [0_u32; BUCKETS as usize];
+        for charger in 0..6_400 {
+            counts[usize::from(bucket_of(ChargerKey(charger)))] += 1;
+        }
+        assert!(counts.iter().all(|count| (60..=140).contains(count)), "{counts:?}");
+    }
+}

@@ -1,0 +1,252 @@
+//! The log of raw frames. Frames gather in memory per bucket of chargers and go to disk as packed
+//! blocks, because a row each would cost more than everything else. At every moment a frame can be
+//! read: from the gathering records, from blocks on their way to disk, or from the database.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use mendpoint_model::{ChargerKey, FrameSeq, UnixMs};
+
+use crate::db::{Columns as _, Db, all, read, write};
+use crate::frame_block::{BUCKETS, bucket_of, presence_of, raw_bytes, unpack};
+use crate::{Entry, FrameBlock, FrameRecord, Result};
+
+/// A bucket with more than this is packed.
+const BLOCK_BYTES: usize = 64 * 1024;
+/// A bucket whose oldest record is older than this is packed.
+const BLOCK_AGE_MS: i64 = 5_000;
+/// Blocks looked at in one round of a read.
+const BLOCKS_PER_ROUND: i64 = 16;
+/// The most frames of one read.
+const FRAMES_MAX: usize = 2_000;
+/// Blocks deleted by one statement of the retention.
+const PRUNE_CHUNK: i64 = 500;
+
+/// The log of raw frames. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct FrameLog {
+    db: Db,
+    buckets: Arc<[Mutex<Bucket>]>,
+}
+
+#[derive(Debug, Default)]
+struct Bucket {
+    /// Records that are gathering.
+    records: Vec<FrameRecord>,
+    bytes: usize,
+    oldest: Option<UnixMs>,
+    /// Blocks packed and not handed to the journal yet.
+    packed: Vec<FrameBlock>,
+    /// Blocks handed to the journal and not on disk yet.
+    leaving: VecDeque<FrameBlock>,
+}
+
+impl Bucket {
+    fn pack(&mut self, number: u8) {
+        if let Some(block) = FrameBlock::pack(number, &self.records) {
+            self.packed.push(block);
+        }
+        self.records.clear();
+        self.bytes = 0;
+        self.oldest = None;
+    }
+}
+
+impl FrameLog {
+    pub(crate) fn new(db: Db) -> Self {
+        Self { db, buckets: (0..BUCKETS).map(|_| Mutex::default()).collect() }
+    }
+
+    fn bucket<T>(&self, number: u8, act: impl FnOnce(&mut Bucket) -> T) -> T {
+        let bucket = &self.buckets[usize::from(number % BUCKETS)];
+        act(&mut bucket.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes a frame in. It can be read at once; it is on disk when the block that
+    /// [`FrameLog::due`] gives out for it is.
+    pub fn push(&self, record: FrameRecord) {
+        let number = bucket_of(record.charger);
+        self.bucket(number, |bucket| {
+            bucket.bytes += raw_bytes(&record);
+            bucket.oldest.get_or_insert(record.at);
+            bucket.records.push(record);
+            if bucket.bytes > BLOCK_BYTES {
+                bucket.pack(number);
+            }
+        });
+    }
+
+    /// The blocks that are large or old enough to go to disk, or with `everything` all of them,
+    /// as entries that the caller must give to the journal. Call it every second or so.
+    pub fn due(&self, now: UnixMs, everything: bool) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        for number in 0..BUCKETS {
+            self.bucket(number, |bucket| {
+                let is_old = bucket.oldest.is_some_and(|at| now.since_ms(at) >= BLOCK_AGE_MS);
+                if everything || is_old {
+                    bucket.pack(number);
+                }
+                for block in bucket.packed.drain(..) {
+                    bucket.leaving.push_back(block.clone());
+                    entries.push(Entry::Frames(block));
+                }
+            });
+        }
+        entries
+    }
+
+    /// A block is on disk: it need not be kept here any more.
+    pub(crate) fn written(&self, block: &FrameBlock) {
+        self.bucket(block.bucket, |bucket| {
+            bucket.leaving.retain(|kept| kept.first_seq != block.first_seq);
+        });
+    }
+
+    /// Frames that are not known to be on disk, in no order.
+    fn in_memory(&self, number: u8, wanted: impl Fn(&FrameRecord) -> bool) -> Vec<FrameRecord> {
+        let (mut found, blocks) = self.bucket(number, |bucket| {
+            let records = bucket.records.iter().filter(|record| wanted(record)).cloned();
+            let blocks: Vec<FrameBlock> =
+                bucket.packed.iter().chain(&bucket.leaving).cloned().collect();
+            (records.collect::<Vec<_>>(), blocks)
+        });
+        for block in blocks {
+            // They were packed by this process a moment ago.
+            let records = unpack(&block.data).unwrap_or_default();
+            found.extend(records.into_iter().filter(|record| wanted(record)));
+        }
+        found
+    }
+
+    /// The newest frames of a charger before the frame `before` (`None`: the newest of all),
+    /// newest first, at most `limit` and never more than 2,000. The last one's number is the `before` of the next page.
+    pub async fn frames_of(
+        &self,
+        charger: ChargerKey,
+        before: Option<FrameSeq>,
+        limit: usize,
+    ) -> Result<Vec<FrameRecord>> {
+        let before = before.unwrap_or(FrameSeq::MAX);
+        let limit = limit.clamp(1, FRAMES_MAX);
+        let wanted = |record: &FrameRecord| record.charger == charger && record.seq < before;
+        let number = bucket_of(charger);
+        // Memory first: a block that reaches the disk in between is then seen twice, not missed.
+        let mut found = self.in_memory(number, wanted);
+        settle(&mut found, limit);
+        let mut last_seq_below = i64::MAX;
+        let mut first_seq_below = i64::MAX;
+        loop {
+            let blocks = read!(&self.db, conn => {
+                let rows = sqlx::query(BLOCKS)
+                    .bind(i64::from(number))
+                    .bind(presence_of(charger))
+                    .bind(i64::try_from(before).unwrap_or(i64::MAX))
+                    .bind(last_seq_below)
+                    .bind(first_seq_below)
+                    .bind(BLOCKS_PER_ROUND)
+                    .fetch_all(conn)
+                    .await?;
+                all(&rows, |row| Ok((row.int(0)?, row.int(1)?, row.bytes(2)?)))
+            })?;
+            let is_end = (blocks.len() as i64) < BLOCKS_PER_ROUND;
+            for (first_seq, last_seq, data) in blocks {
+                // Blocks of a bucket may overlap a little, because shards fill them side by side.
+                let is_full = found.len() >= limit;
+                let smallest = found.last().map_or(0, |record| record.seq);
+                if is_full && last_seq.cast_unsigned() < smallest {
+                    return Ok(found);
+                }
+                found.extend(unpack(&data)?.into_iter().filter(wanted));
+                settle(&mut found, limit);
+                (last_seq_below, first_seq_below) = (last_seq, first_seq);
+            }
+            if is_end {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// One frame by its number; `None` when it is not kept any more.
+    pub async fn frame(&self, seq: FrameSeq) -> Result<Option<FrameRecord>> {
+        let Ok(wanted) = i64::try_from(seq) else { return Ok(None) };
+        for number in 0..BUCKETS {
+            let found = self.in_memory(number, |record| record.seq == seq);
+            if let Some(record) = found.into_iter().next() {
+                return Ok(Some(record));
+            }
+        }
+        for number in 0..BUCKETS {
+            if let Some(record) = self.frame_on_disk(number, wanted).await? {
+                return Ok(Some(record));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The same, when the charger is known: looks in one bucket instead of all.
+    pub async fn frame_of(
+        &self,
+        charger: ChargerKey,
+        seq: FrameSeq,
+    ) -> Result<Option<FrameRecord>> {
+        let number = bucket_of(charger);
+        let found = self.in_memory(number, |record| record.seq == seq);
+        if let Some(record) = found.into_iter().next() {
+            return Ok(Some(record));
+        }
+        let Ok(seq) = i64::try_from(seq) else { return Ok(None) };
+        let found = self.frame_on_disk(number, seq).await?;
+        Ok(found.filter(|record| record.charger == charger))
+    }
+
+    async fn frame_on_disk(&self, number: u8, seq: i64) -> Result<Option<FrameRecord>> {
+        let blocks = read!(&self.db, conn => {
+            let query = sqlx::query(BLOCKS_WITH).bind(i64::from(number)).bind(seq);
+            let rows = query.fetch_all(conn).await?;
+            all(&rows, |row| Ok((row.int(0)?, row.bytes(1)?)))
+        })?;
+        for (first_seq, data) in blocks {
+            if first_seq <= seq {
+                let records = unpack(&data)?;
+                let found = records.into_iter().find(|record| record.seq == seq.cast_unsigned());
+                if found.is_some() {
+                    return Ok(found);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Deletes blocks whose newest frame is older than this, in small steps so that the journal is
+    /// not held up. Gives the number of blocks deleted.
+    pub async fn prune(&self, older_than: UnixMs) -> Result<u64> {
+        let mut deleted = 0;
+        loop {
+            let step = write!(&self.db, conn => {
+                let query = sqlx::query(PRUNE).bind(older_than.0).bind(PRUNE_CHUNK);
+                query.execute(conn).await?.rows_affected()
+            });
+            deleted += step;
+            if step < PRUNE_CHUNK.cast_unsigned() {
+                return Ok(deleted);
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// Newest first, each once, not more than asked for.
+fn settle(records: &mut Vec<FrameRecord>, limit: usize) {
+    records.sort_unstable_by_key(|record| std::cmp::Reverse(record.seq));
+    records.dedup_by_key(|record| record.seq);
+    records.truncate(limit);
+}
+
+const BLOCKS: &str = "SELECT first_seq, last_seq, data FROM frame_block
+    WHERE bucket = $1 AND (presence & $2) = $2 AND first_seq < $3
+      AND (last_seq, first_seq) < ($4, $5)
+    ORDER BY last_seq DESC, first_seq DESC LIMIT $6";
+const BLOCKS_WITH: &str = "SELECT first_seq, data FROM frame_block
+    WHERE bucket = $1 AND last_seq >= $2 ORDER BY last_seq LIMIT 4";
+const PRUNE: &str = "DELETE FROM frame_block WHERE first_seq IN
+    (SELECT first_seq FROM frame_block WHERE last_at_ms < $1 ORDER BY last_at_ms LIMIT $2)";

@@ -1,0 +1,104 @@
+//! The schema and its versions. The migrations are part of the program.
+
+use sqlx::{AssertSqlSafe, Row as _};
+
+use crate::db::{Db, tx};
+use crate::{Error, Result, row_id};
+
+/// One step of the schema.
+#[derive(Debug)]
+pub(crate) struct Migration {
+    /// Its number, from 1 without gaps.
+    pub(crate) version: i64,
+    /// The name of its file.
+    pub(crate) name: &'static str,
+    /// What it does, for both engines.
+    pub(crate) sql: &'static str,
+}
+
+/// All of them, in order.
+pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
+    version: 1,
+    name: "0001_first",
+    sql: include_str!("../../../migrations/0001_first.sql"),
+}];
+
+/// The newest version this program knows.
+pub(crate) fn newest(migrations: &[Migration]) -> i64 {
+    migrations.last().map_or(0, |migration| migration.version)
+}
+
+const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_version (
+    version BIGINT PRIMARY KEY, name TEXT NOT NULL, applied_at_ms BIGINT NOT NULL)";
+const VERSION: &str = "SELECT COALESCE(MAX(version), 0) FROM schema_version";
+const APPLIED: &str =
+    "INSERT INTO schema_version (version, name, applied_at_ms) VALUES ($1, $2, $3)";
+/// Two programs that start on one PostgreSQL at the same time take turns; the lock goes with the
+/// transaction.
+const TURNS: &str = "SELECT pg_advisory_xact_lock(7236831)";
+
+/// The version of the schema in the database; 0 for an empty one.
+pub(crate) async fn version(db: &Db) -> Result<i64> {
+    let is_postgres = matches!(db, Db::Postgres(_));
+    tx!(db, conn => {
+        if is_postgres {
+            sqlx::query(TURNS).execute(&mut *conn).await?;
+        }
+        sqlx::query(TABLE).execute(&mut *conn).await?;
+        let row = sqlx::query(VERSION).fetch_one(&mut *conn).await?;
+        Ok(row.try_get::<i64, _>(0)?)
+    })
+}
+
+/// Brings the schema from `from` to the newest version, each step in a transaction of its own.
+pub(crate) async fn migrate(db: &Db, migrations: &[Migration]) -> Result<()> {
+    for migration in migrations {
+        apply(db, migration).await?;
+    }
+    Ok(())
+}
+
+async fn apply(db: &Db, migration: &Migration) -> Result<()> {
+    let is_postgres = matches!(db, Db::Postgres(_));
+    let step = tx!(db, conn => {
+        if is_postgres {
+            sqlx::query(TURNS).execute(&mut *conn).await?;
+        }
+        // Read again inside: the other program may have done it while this one waited.
+        let row = sqlx::query(VERSION).fetch_one(&mut *conn).await?;
+        let is_new = row.try_get::<i64, _>(0)? < migration.version;
+        if is_new {
+            sqlx::raw_sql(AssertSqlSafe(migration.sql)).execute(&mut *conn).await?;
+            sqlx::query(APPLIED)
+                .bind(migration.version)
+                .bind(migration.name)
+                .bind(row_id::now().0)
+                .execute(&mut *conn)
+                .await?;
+        }
+        Ok(is_new)
+    });
+    match step {
+        Ok(true) => {
+            tracing::info!(migration.name = migration.name, "the schema was migrated");
+            Ok(())
+        }
+        Ok(false) => Ok(()),
+        Err(Error::Database(source)) => Err(Error::Migration { name: migration.name, source }),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_count_up_without_gaps_and_names_say_them() {
+        for (index, migration) in MIGRATIONS.iter().enumerate() {
+            assert_eq!(migration.version, index as i64 + 1);
+            assert!(migration.name.starts_with(&format!("{:04}_", migration.version)));
+        }
+        assert_eq!(newest(MIGRATIONS), MIGRATIONS.len() as i64);
+    }
+}

@@ -1,0 +1,459 @@
+//! From journal entries to multi-row statements. No database here: this can be tested alone.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use mendpoint_model::{ChargerKey, Incident, Transaction, UnixMs};
+
+use crate::db::json;
+use crate::{Entry, Result, row_id};
+
+/// A value of a cell. `NULL` keeps its type, which PostgreSQL wants to know.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Value {
+    Int(Option<i64>),
+    Real(Option<f64>),
+    Text(Option<String>),
+    Bytes(Arc<[u8]>),
+}
+
+impl From<i64> for Value {
+    fn from(value: i64) -> Self {
+        Self::Int(Some(value))
+    }
+}
+
+impl From<Option<i64>> for Value {
+    fn from(value: Option<i64>) -> Self {
+        Self::Int(value)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(value: bool) -> Self {
+        Self::Int(Some(i64::from(value)))
+    }
+}
+
+impl From<UnixMs> for Value {
+    fn from(value: UnixMs) -> Self {
+        Self::Int(Some(value.0))
+    }
+}
+
+impl From<ChargerKey> for Value {
+    fn from(value: ChargerKey) -> Self {
+        Self::Int(Some(i64::from(value.0)))
+    }
+}
+
+impl From<u16> for Value {
+    fn from(value: u16) -> Self {
+        Self::Int(Some(i64::from(value)))
+    }
+}
+
+impl From<&str> for Value {
+    fn from(value: &str) -> Self {
+        Self::Text(Some(text(value)))
+    }
+}
+
+impl From<String> for Value {
+    fn from(value: String) -> Self {
+        Self::Text(Some(if value.contains('\0') { text(&value) } else { value }))
+    }
+}
+
+impl From<Option<String>> for Value {
+    fn from(value: Option<String>) -> Self {
+        Self::Text(value.map(|value| text(&value)))
+    }
+}
+
+impl From<Option<f64>> for Value {
+    fn from(value: Option<f64>) -> Self {
+        Self::Real(value)
+    }
+}
+
+/// PostgreSQL keeps no NUL in a text; chargers do send it.
+pub(crate) fn text(value: &str) -> String {
+    value.replace('\0', "\u{fffd}")
+}
+
+/// A statement that takes any number of rows: head, rows in brackets, tail.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Form {
+    pub(crate) head: &'static str,
+    pub(crate) columns: usize,
+    pub(crate) tail: &'static str,
+}
+
+/// Rows for one statement.
+#[derive(Debug)]
+pub(crate) struct Sheet {
+    pub(crate) form: &'static Form,
+    pub(crate) rows: Vec<Vec<Value>>,
+}
+
+const TRANSACTION: Form = Form {
+    head: "INSERT INTO charge_transaction (transaction_id, charger_key, external_id, evse,
+        connector, id_token, opened_at_ms, started_at_ms, meter_start_wh, ended_at_ms, energy_wh,
+        reason, suspect, json) VALUES ",
+    columns: 14,
+    // What is closed stays closed: a late change of an open state must not open it again.
+    tail: " ON CONFLICT (transaction_id) DO UPDATE SET
+        charger_key = excluded.charger_key, external_id = excluded.external_id,
+        evse = excluded.evse, connector = excluded.connector, id_token = excluded.id_token,
+        opened_at_ms = excluded.opened_at_ms, started_at_ms = excluded.started_at_ms,
+        meter_start_wh = excluded.meter_start_wh, ended_at_ms = excluded.ended_at_ms,
+        energy_wh = excluded.energy_wh, reason = excluded.reason, suspect = excluded.suspect,
+        json = excluded.json
+        WHERE charge_transaction.ended_at_ms IS NULL OR excluded.ended_at_ms IS NOT NULL",
+};
+const ORPHAN: Form = Form {
+    head: "INSERT INTO transaction_orphan
+        (id, charger_key, at_ms, transaction_id, external_id) VALUES ",
+    columns: 5,
+    tail: " ON CONFLICT (id) DO NOTHING",
+};
+const INCIDENT: Form = Form {
+    head: "INSERT INTO incident (incident_id, state, rule, code, severity, source, charger_key,
+        site_key, needs_person, had_person, healed, title, opened_at_ms, updated_at_ms,
+        resolved_at_ms, ticket_id, json) VALUES ",
+    columns: 17,
+    tail: " ON CONFLICT (incident_id) DO UPDATE SET
+        state = excluded.state, rule = excluded.rule, code = excluded.code,
+        severity = excluded.severity, source = excluded.source,
+        charger_key = excluded.charger_key, site_key = excluded.site_key,
+        needs_person = excluded.needs_person, had_person = excluded.had_person,
+        healed = excluded.healed, title = excluded.title,
+        opened_at_ms = excluded.opened_at_ms, updated_at_ms = excluded.updated_at_ms,
+        resolved_at_ms = excluded.resolved_at_ms, ticket_id = excluded.ticket_id,
+        json = excluded.json",
+};
+const TIMELINE: Form = Form {
+    head: "INSERT INTO timeline (id, incident_id, at_ms, kind, json) VALUES ",
+    columns: 5,
+    tail: " ON CONFLICT (id) DO NOTHING",
+};
+const STATE_CHANGE: Form = Form {
+    head: "INSERT INTO state_change
+        (id, charger_key, evse, connector, at_ms, status, error) VALUES ",
+    columns: 7,
+    tail: " ON CONFLICT (id) DO NOTHING",
+};
+const LINK_CHANGE: Form = Form {
+    head: "INSERT INTO link_change (id, charger_key, at_ms, online, reason) VALUES ",
+    columns: 5,
+    tail: " ON CONFLICT (id) DO NOTHING",
+};
+const STATE: Form = Form {
+    head: "INSERT INTO charger_state (charger_key, saved_at_ms, connectors, json) VALUES ",
+    columns: 4,
+    tail: " ON CONFLICT (charger_key) DO UPDATE SET saved_at_ms = excluded.saved_at_ms,
+        connectors = excluded.connectors, json = excluded.json",
+};
+const BOOT: Form = Form {
+    head: "INSERT INTO boot (id, charger_key, at_ms, json) VALUES ",
+    columns: 4,
+    tail: " ON CONFLICT (id) DO NOTHING",
+};
+/// What a charger says of itself replaces what was known; what it leaves out does not.
+const BOOTED_CHARGER: Form = Form {
+    head: "UPDATE charger SET
+        vendor = CASE WHEN v.column2 = '' THEN vendor ELSE v.column2 END,
+        model = CASE WHEN v.column3 = '' THEN model ELSE v.column3 END,
+        serial = CASE WHEN v.column4 = '' THEN serial ELSE v.column4 END,
+        firmware = CASE WHEN v.column5 = '' THEN firmware ELSE v.column5 END
+        FROM (VALUES ",
+    columns: 5,
+    tail: ") AS v WHERE charger.charger_key = v.column1",
+};
+const FRAMES: Form = Form {
+    head: "INSERT INTO frame_block (first_seq, bucket, last_seq, first_at_ms, last_at_ms,
+        presence, records, data) VALUES ",
+    columns: 8,
+    tail: " ON CONFLICT (first_seq) DO NOTHING",
+};
+const COMMAND: Form = Form {
+    head: "INSERT INTO command (command_id, row_id, charger_key, action, origin, created_at_ms,
+        json, late) VALUES ",
+    columns: 8,
+    tail: " ON CONFLICT (command_id) DO NOTHING",
+};
+const OUTCOME: Form = Form {
+    head: "UPDATE command SET outcome = v.column2, answered_at_ms = v.column3, late = v.column4
+        FROM (VALUES ",
+    columns: 4,
+    tail: ") AS v WHERE command.command_id = v.column1",
+};
+const SIGNAL: Form = Form {
+    head: "INSERT INTO signal_reading (id, charger_key, at_ms, json) VALUES ",
+    columns: 4,
+    tail: " ON CONFLICT (id) DO NOTHING",
+};
+const SECURITY: Form = Form {
+    head: "INSERT INTO security_event
+        (id, charger_key, identity, at_ms, kind, info, charger_at_ms, remote) VALUES ",
+    columns: 8,
+    tail: " ON CONFLICT (id) DO NOTHING",
+};
+const AUDIT: Form = Form {
+    head: "INSERT INTO audit_entry (id, at_ms, actor, action, subject, detail) VALUES ",
+    columns: 6,
+    tail: " ON CONFLICT (id) DO NOTHING",
+};
+
+/// Collects entries by table. Rows that replace each other are kept once, the newest: a statement
+/// may not touch a row twice, and writing it once is cheaper.
+#[derive(Debug, Default)]
+struct Batch {
+    transactions: BTreeMap<i64, (bool, Vec<Value>)>,
+    orphans: Vec<Vec<Value>>,
+    incidents: BTreeMap<i64, Vec<Value>>,
+    timeline: Vec<Vec<Value>>,
+    state_changes: Vec<Vec<Value>>,
+    link_changes: Vec<Vec<Value>>,
+    states: BTreeMap<ChargerKey, Vec<Value>>,
+    boots: Vec<Vec<Value>>,
+    booted_chargers: BTreeMap<ChargerKey, Vec<Value>>,
+    frames: BTreeMap<u64, Vec<Value>>,
+    commands: BTreeMap<Arc<str>, Vec<Value>>,
+    outcomes: BTreeMap<Arc<str>, Vec<Value>>,
+    signals: Vec<Vec<Value>>,
+    security: Vec<Vec<Value>>,
+    audit: Vec<Vec<Value>>,
+}
+
+/// The statements that write these entries down, in the order they must run in. An entry's row
+/// number is made from its own, so the same call for the same entries may run twice.
+pub(crate) fn sheets<'a>(entries: impl Iterator<Item = (i64, &'a Entry)>) -> Result<Vec<Sheet>> {
+    let mut batch = Batch::default();
+    for (id, entry) in entries {
+        batch.add(id, entry)?;
+    }
+    Ok(batch.into_sheets())
+}
+
+macro_rules! row {
+    ($($value:expr),* $(,)?) => { vec![$(Value::from($value)),*] };
+}
+
+impl Batch {
+    fn add(&mut self, id: i64, entry: &Entry) -> Result<()> {
+        match entry {
+            Entry::TransactionOpened { charger, transaction }
+            | Entry::TransactionChanged { charger, transaction } => {
+                let key = transaction.id.0;
+                if !matches!(self.transactions.get(&key), Some((true, _))) {
+                    let cells = transaction_row(*charger, transaction, None)?;
+                    self.transactions.insert(key, (false, cells));
+                }
+            }
+            Entry::TransactionClosed {
+                charger,
+                transaction,
+                reason,
+                ended_at,
+                energy_wh,
+                suspect,
+            } => {
+                let end = (reason.as_str(), *ended_at, *energy_wh, suspect.as_deref());
+                let cells = transaction_row(*charger, transaction, Some(end))?;
+                self.transactions.insert(transaction.id.0, (true, cells));
+            }
+            Entry::TransactionOrphan { charger, id: transaction, external_id, at } => {
+                self.orphans.push(row![id, *charger, *at, transaction.0, external_id.as_str()]);
+            }
+            Entry::Incident(incident) => {
+                self.incidents.insert(incident.id.0, incident_row(incident)?);
+            }
+            Entry::Timeline(line) => {
+                let body = json(line, "a timeline entry")?;
+                self.timeline.push(row![id, line.incident.0, line.at, line.kind.as_str(), body]);
+            }
+            Entry::StateChange { charger, connector, at, status, error } => {
+                self.state_changes.push(row![
+                    id,
+                    *charger,
+                    connector.evse,
+                    connector.connector,
+                    *at,
+                    status.name(),
+                    error.as_str(),
+                ]);
+            }
+            Entry::LinkChange { charger, at, online, reason } => {
+                self.link_changes.push(row![id, *charger, *at, *online, reason.as_str()]);
+            }
+            Entry::State(state) => {
+                let connectors = state.connectors.len() as i64;
+                let body = json(state, "a charger's state")?;
+                let saved_at = row_id::time_of(id);
+                self.states.insert(state.key, row![state.key, saved_at, connectors, body]);
+            }
+            Entry::Boot { charger, boot } => {
+                let body = json(boot, "a boot")?;
+                self.boots.push(row![id, *charger, row_id::time_of(id), body]);
+                let told = |text: &Option<String>| text.clone().unwrap_or_default();
+                self.booted_chargers.insert(
+                    *charger,
+                    row![
+                        *charger,
+                        boot.vendor.as_str(),
+                        boot.model.as_str(),
+                        told(&boot.serial),
+                        told(&boot.firmware),
+                    ],
+                );
+            }
+            Entry::Frames(block) => {
+                let mut cells = row![
+                    block.first_seq as i64,
+                    i64::from(block.bucket),
+                    block.last_seq as i64,
+                    block.first_at,
+                    block.last_at,
+                    block.presence,
+                    i64::from(block.records),
+                ];
+                cells.push(Value::Bytes(Arc::clone(&block.data)));
+                self.frames.insert(block.first_seq, cells);
+            }
+            Entry::Command(command) => {
+                let cells = row![
+                    &*command.id.0,
+                    id,
+                    command.charger,
+                    command.action.name(),
+                    json(&command.origin, "a command's origin")?,
+                    command.created_at,
+                    json(command, "a command")?,
+                    false,
+                ];
+                self.commands.insert(Arc::clone(&command.id.0), cells);
+            }
+            Entry::CommandOutcome { charger: _, id: command, outcome, at, late } => {
+                let body = json(outcome, "a command's outcome")?;
+                self.outcomes.insert(Arc::clone(&command.0), row![&*command.0, body, *at, *late]);
+            }
+            Entry::Signal { charger, at, reading } => {
+                self.signals.push(row![id, *charger, *at, json(reading, "a signal")?]);
+            }
+            Entry::Security { charger, at, report, remote } => {
+                self.security.push(row![
+                    id,
+                    *charger,
+                    "",
+                    *at,
+                    report.kind.as_str(),
+                    report.info.clone().unwrap_or_default(),
+                    report.at.map(|at| at.0),
+                    remote.as_str(),
+                ]);
+            }
+            Entry::LoginRefused { identity, at, reason, remote } => {
+                self.security.push(row![
+                    id,
+                    None::<i64>,
+                    identity.as_str(),
+                    *at,
+                    "LoginRefused",
+                    reason.as_str(),
+                    None::<i64>,
+                    remote.as_str(),
+                ]);
+            }
+            Entry::Audit { at, actor, action, subject, detail } => {
+                self.audit.push(row![
+                    id,
+                    *at,
+                    actor.as_str(),
+                    action.as_str(),
+                    subject.as_str(),
+                    detail.as_str(),
+                ]);
+            }
+        }
+        Ok(())
+    }
+
+    fn into_sheets(self) -> Vec<Sheet> {
+        let transactions = self.transactions.into_values().map(|(_, cells)| cells).collect();
+        let sheets = [
+            (&TRANSACTION, transactions),
+            (&ORPHAN, self.orphans),
+            (&INCIDENT, self.incidents.into_values().collect()),
+            (&TIMELINE, self.timeline),
+            (&STATE_CHANGE, self.state_changes),
+            (&LINK_CHANGE, self.link_changes),
+            (&STATE, self.states.into_values().collect()),
+            (&BOOT, self.boots),
+            (&BOOTED_CHARGER, self.booted_chargers.into_values().collect()),
+            (&FRAMES, self.frames.into_values().collect()),
+            (&COMMAND, self.commands.into_values().collect()),
+            (&OUTCOME, self.outcomes.into_values().collect()),
+            (&SIGNAL, self.signals),
+            (&SECURITY, self.security),
+            (&AUDIT, self.audit),
+        ];
+        sheets
+            .into_iter()
+            .filter(|(_, rows): &(_, Vec<Vec<Value>>)| !rows.is_empty())
+            .map(|(form, rows)| Sheet { form, rows })
+            .collect()
+    }
+}
+
+type End<'a> = (&'a str, UnixMs, Option<f64>, Option<&'a str>);
+
+fn transaction_row(
+    charger: ChargerKey,
+    transaction: &Transaction,
+    end: Option<End<'_>>,
+) -> Result<Vec<Value>> {
+    let (reason, ended_at, energy_wh, suspect) = match end {
+        Some((reason, at, energy, suspect)) => (reason, Some(at.0), energy, suspect),
+        None => ("", None, None, None),
+    };
+    Ok(row![
+        transaction.id.0,
+        charger,
+        &*transaction.external_id,
+        transaction.connector.evse,
+        transaction.connector.connector,
+        &*transaction.id_token,
+        transaction.opened_at,
+        transaction.started_at,
+        transaction.meter_start_wh,
+        ended_at,
+        energy_wh,
+        reason,
+        suspect.map(str::to_owned),
+        json(transaction, "a transaction")?,
+    ])
+}
+
+fn incident_row(incident: &Incident) -> Result<Vec<Value>> {
+    Ok(row![
+        incident.id.0,
+        incident.state.name(),
+        incident.rule.as_str(),
+        incident.code.as_str(),
+        i64::from(incident.severity),
+        incident.source.name(),
+        incident.charger,
+        i64::from(incident.site.0),
+        incident.needs_person,
+        crate::incident::had_person(incident),
+        crate::incident::is_healed(incident),
+        incident.title.as_str(),
+        incident.opened_at,
+        incident.updated_at,
+        incident.resolved_at.map(|at| at.0),
+        incident.ticket.map(|ticket| ticket.0),
+        json(incident, "an incident")?,
+    ])
+}

@@ -1,0 +1,134 @@
+use mendpoint_model::{ChargerKey, UnixMs};
+
+use super::kit::{File, write};
+use crate::frame_block::bucket_of;
+use crate::{Direction, FrameLog, FrameRecord, Store};
+
+fn frame(seq: u64, charger: ChargerKey) -> FrameRecord {
+    FrameRecord {
+        seq,
+        charger,
+        at: UnixMs(1_000 * seq as i64),
+        direction: if seq.is_multiple_of(3) { Direction::Out } else { Direction::In },
+        text: format!("[2,\"{seq}\",\"Heartbeat\",{{}}]").into(),
+    }
+}
+
+/// Two chargers of the same bucket, so that one's frames lie among the other's.
+fn neighbours() -> (ChargerKey, ChargerKey) {
+    let first = ChargerKey(1);
+    let second = (2..1_000).map(ChargerKey).find(|key| bucket_of(*key) == bucket_of(first));
+    (first, second.expect("there are more chargers than buckets"))
+}
+
+async fn seqs(log: &FrameLog, charger: ChargerKey, before: Option<u64>, limit: usize) -> Vec<u64> {
+    let records = log.frames_of(charger, before, limit).await.expect("read");
+    assert!(records.iter().all(|record| *record == frame(record.seq, charger)));
+    records.into_iter().map(|record| record.seq).collect()
+}
+
+async fn flush(store: &Store) {
+    let entries = store.frame_log().due(UnixMs(0), true);
+    write(store, entries).await;
+}
+
+#[tokio::test]
+async fn frames_are_read_newest_first_wherever_they_are() {
+    let file = File::new();
+    let store = file.open().await;
+    let log = store.frame_log();
+    let (one, two) = neighbours();
+    // Written to disk.
+    for seq in 1..=40 {
+        log.push(frame(seq, if seq % 2 == 0 { two } else { one }));
+        if seq % 4 == 0 {
+            flush(&store).await;
+        }
+    }
+    // Handed out and not on disk: as while a commit runs.
+    log.push(frame(41, one));
+    log.push(frame(42, two));
+    let leaving = log.due(UnixMs(0), true);
+    assert_eq!(leaving.len(), 1);
+    // Gathering.
+    log.push(frame(43, one));
+
+    let odd: Vec<u64> = (1..=43).rev().filter(|seq| seq % 2 == 1).collect();
+    assert_eq!(seqs(&log, one, None, 100).await, odd);
+    assert_eq!(seqs(&log, one, None, 3).await, [43, 41, 39]);
+    assert_eq!(seqs(&log, one, Some(39), 2).await, [37, 35]);
+    assert_eq!(seqs(&log, two, Some(7), 10).await, [6, 4, 2]);
+    for seq in [1, 40, 41, 43] {
+        let charger = if seq % 2 == 0 { two } else { one };
+        assert_eq!(log.frame(seq).await.expect("read"), Some(frame(seq, charger)));
+        assert_eq!(log.frame_of(charger, seq).await.expect("read"), Some(frame(seq, charger)));
+    }
+    assert_eq!(log.frame(44).await.expect("read"), None);
+
+    // The same after the commit, and after a restart.
+    write(&store, leaving).await;
+    flush(&store).await;
+    assert_eq!(seqs(&log, one, None, 100).await, odd);
+    store.close().await;
+    let store = file.open().await;
+    assert_eq!(seqs(&store.frame_log(), one, None, 100).await, odd);
+    // Numbers go on after everything that was, also after what a crash lost.
+    let highest = store.highest_ids().await.expect("read").frame;
+    assert!(highest > 43 && highest < 1 << 53, "{highest}");
+}
+
+#[tokio::test]
+async fn blocks_that_overlap_are_read_in_order() {
+    let file = File::new();
+    let store = file.open().await;
+    let log = store.frame_log();
+    let (one, _) = neighbours();
+    // Two shards fill the bucket side by side: numbers come out of order.
+    for block in [[1, 5, 9], [2, 3, 8], [4, 6, 7]] {
+        for seq in block {
+            log.push(frame(seq, one));
+        }
+        flush(&store).await;
+    }
+    assert_eq!(seqs(&log, one, None, 4).await, [9, 8, 7, 6]);
+    assert_eq!(seqs(&log, one, Some(6), 10).await, [5, 4, 3, 2, 1]);
+    for seq in 1..=9 {
+        assert!(log.frame(seq).await.expect("read").is_some(), "frame {seq}");
+    }
+}
+
+#[tokio::test]
+async fn a_bucket_is_due_when_it_is_large_or_old() {
+    let file = File::new();
+    let store = file.open().await;
+    let log = store.frame_log();
+    log.push(frame(1, ChargerKey(1)));
+    assert!(log.due(UnixMs(1_000 + 4_999), false).is_empty());
+    assert_eq!(log.due(UnixMs(1_000 + 5_000), false).len(), 1);
+    assert!(log.due(UnixMs(1_000_000), false).is_empty(), "it is given out once");
+    let long = "x".repeat(3_000);
+    for seq in 2..=22 {
+        log.push(FrameRecord { text: long.as_str().into(), ..frame(seq, ChargerKey(1)) });
+    }
+    assert!(log.due(UnixMs(0), false).is_empty());
+    log.push(FrameRecord { text: long.as_str().into(), ..frame(23, ChargerKey(1)) });
+    assert_eq!(log.due(UnixMs(0), false).len(), 1, "more than 64 KiB");
+}
+
+#[tokio::test]
+async fn old_blocks_are_pruned_and_newer_ones_stay() {
+    let file = File::new();
+    let store = file.open().await;
+    let log = store.frame_log();
+    for seq in 1..=1_200 {
+        log.push(frame(seq, ChargerKey(1)));
+        if seq <= 1_100 {
+            write(&store, log.due(UnixMs(0), true)).await;
+        }
+    }
+    flush(&store).await;
+    assert_eq!(store.prune_frames(UnixMs(1_000 * 1_051)).await.expect("pruned"), 1_050);
+    let left = log.frames_of(ChargerKey(1), None, 500).await.expect("read");
+    assert_eq!((left.len(), left[0].seq, left[149].seq), (150, 1_200, 1_051));
+    assert_eq!(log.frame(1_050).await.expect("read"), None);
+}

@@ -1,0 +1,226 @@
+//! Incidents: lists, one with its timeline, what people do with them, and reports of others.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use mendpoint_incidents::Request;
+use mendpoint_model::{ConnectorRef, IncidentId, IncidentState, Source, UnixMs};
+use mendpoint_store::IncidentFilter;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::auth::{Caller, Operator};
+use super::chargers::find;
+use super::error::{ApiError, Result};
+use super::extract::{Body, MaybeBody, Params, cursor, limit};
+use super::json::{IncidentJson, Page};
+use crate::AppState;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListQuery {
+    /// One state or several with commas; `active` for all that are not over.
+    state: Option<String>,
+    /// OCPP identity.
+    charger: Option<String>,
+    /// A rule's id, or a part of the reason's code.
+    reason: Option<String>,
+    rule: Option<String>,
+    source: Option<String>,
+    needs_person: Option<bool>,
+    q: Option<String>,
+    limit: Option<u32>,
+    cursor: Option<String>,
+}
+
+/// Reads the words of a state filter.
+fn states_of(words: &str) -> Result<Vec<IncidentState>> {
+    if words == "active" {
+        return Ok(IncidentState::ALL.into_iter().filter(|state| !state.is_over()).collect());
+    }
+    words
+        .split(',')
+        .map(|word| {
+            IncidentState::from_name(word.trim()).ok_or_else(|| {
+                let known: Vec<_> = IncidentState::ALL.iter().map(|state| state.name()).collect();
+                ApiError::bad_request(format!(
+                    "state is active, or one of {}, not {word:?}",
+                    known.join(", ")
+                ))
+            })
+        })
+        .collect()
+}
+
+pub(super) async fn list(
+    _: Caller,
+    State(state): State<AppState>,
+    Params(query): Params<ListQuery>,
+) -> Result<Json<Page<IncidentJson>>> {
+    let handle = state.handle();
+    let filter = IncidentFilter {
+        states: query.state.as_deref().map(states_of).transpose()?.unwrap_or_default(),
+        charger: match &query.charger {
+            Some(id) => Some(find(&state, id)?.key),
+            None => None,
+        },
+        rule: query.rule,
+        reason: query.reason,
+        source: query
+            .source
+            .as_deref()
+            .map(|word| {
+                Source::from_name(word).ok_or_else(|| {
+                    ApiError::bad_request(format!(
+                        "source is system, user, support or external, not {word:?}"
+                    ))
+                })
+            })
+            .transpose()?,
+        needs_person: query.needs_person,
+        text: query.q,
+        ..IncidentFilter::default()
+    };
+    let from = cursor(query.cursor.as_deref())?;
+    let (incidents, next) = handle.store().incidents(&filter, from, limit(query.limit)?).await?;
+    let items =
+        incidents.iter().map(|incident| IncidentJson::new(incident, handle.directory())).collect();
+    Ok(Json(Page { items, next: next.map(|next| next.to_string()) }))
+}
+
+/// Reads an incident's number from an address.
+fn number(id: &str) -> Result<IncidentId> {
+    id.parse().map_err(|_| ApiError::not_found(format!("{id:?} is not an incident's number")))
+}
+
+async fn detail(state: &AppState, id: IncidentId) -> Result<Json<IncidentJson>> {
+    let store = state.handle().store();
+    let incident = store
+        .incident(id)
+        .await?
+        .ok_or_else(|| ApiError::not_found(format!("there is no incident {id}")))?;
+    let timeline = store.timeline(id).await?;
+    let json = IncidentJson::new(&incident, state.handle().directory());
+    Ok(Json(json.with_timeline(&timeline)))
+}
+
+pub(super) async fn one(
+    _: Caller,
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+) -> Result<Json<IncidentJson>> {
+    detail(&state, number(&id)?).await
+}
+
+/// A report of somebody else: another program, the support team, a driver (feature A-02).
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Report {
+    /// OCPP identity.
+    charger: String,
+    /// Connector number, if it is about one.
+    connector: Option<u16>,
+    /// `not_working`, `not_in_location`, `inaccessible`, `broken`, `charge_interrupted`,
+    /// `blocked_by_car`, `other` or `tax_refund`.
+    reason: String,
+    /// What was seen.
+    #[serde(default)]
+    text: String,
+    /// `external` when left out; `support` or `user`.
+    source: Option<String>,
+    /// Who reports; the token's name when left out.
+    reporter: Option<String>,
+}
+
+pub(super) async fn report(
+    Operator(caller): Operator,
+    State(state): State<AppState>,
+    Body(body): Body<Report>,
+) -> Result<(StatusCode, Json<IncidentJson>)> {
+    let record = find(&state, &body.charger)?;
+    let source = match body.source.as_deref() {
+        None => Source::External,
+        Some(word) => Source::from_name(word).filter(|source| *source != Source::System).ok_or_else(
+            || {
+                ApiError::bad_request(format!(
+                    "source is external, support or user, not {word:?}"
+                ))
+            },
+        )?,
+    };
+    if !crate::reasons::is_known(&body.reason) {
+        return Err(ApiError::bad_request(format!(
+            "reason is one of {}, not {:?}",
+            crate::reasons::codes().join(", "),
+            body.reason
+        )));
+    }
+    let id = state
+        .handle()
+        .request(Request::Report {
+            charger: record.key,
+            connector: body.connector.map(ConnectorRef::v16),
+            reason: body.reason,
+            text: body.text,
+            reporter: body.reporter.unwrap_or(caller.name),
+            source,
+        })
+        .await?;
+    state.handle().settle(record.site).await;
+    Ok((StatusCode::CREATED, detail(&state, id).await?))
+}
+
+/// What goes with an action.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schema(as = IncidentAct)]
+pub(super) struct ActBody {
+    /// For `note`.
+    text: String,
+    /// For `resolve` and `refuse`: why.
+    reason: String,
+    /// For `snooze`: until when, RFC 3339.
+    until: Option<String>,
+    /// Who does it; the token's name when left out.
+    user: Option<String>,
+}
+
+pub(super) async fn act(
+    Operator(caller): Operator,
+    State(state): State<AppState>,
+    Path((id, action)): Path<(String, String)>,
+    MaybeBody(body): MaybeBody<ActBody>,
+) -> Result<Json<IncidentJson>> {
+    let incident = number(&id)?;
+    let user = body.user.unwrap_or(caller.name);
+    let handle = state.handle();
+    if action == "escalate" {
+        handle.hand_over(incident, &user).await?;
+        return detail(&state, incident).await;
+    }
+    let request = match action.as_str() {
+        "take" => Request::Take { incident, user },
+        "release" => Request::Release { incident, user },
+        "note" => Request::Note { incident, user, text: body.text },
+        "resolve" => Request::Resolve { incident, user, reason: body.reason },
+        "stop-healing" => Request::StopHealing { incident, user },
+        "run-playbook" => Request::RunPlaybook { incident, user },
+        "approve" => Request::Approve { incident, user },
+        "refuse" => Request::Refuse { incident, user },
+        "snooze" => {
+            let until = body.until.as_deref().and_then(UnixMs::parse_rfc3339).ok_or_else(|| {
+                ApiError::bad_request("snooze needs until, as RFC 3339 with a zone")
+            })?;
+            Request::Snooze { incident, user, until }
+        }
+        other => {
+            return Err(ApiError::not_found(format!(
+                "the actions are take, release, note, resolve, stop-healing, run-playbook, \
+                 approve, refuse, snooze and escalate, not {other:?}"
+            )));
+        }
+    };
+    handle.request(request).await?;
+    handle.settle_incident(incident).await;
+    detail(&state, incident).await
+}

@@ -1,0 +1,58 @@
+//! The REST API under `/api/v1`, for scripts and other programs.
+//!
+//! Every request carries `Authorization: Bearer TOKEN`. Lists answer `{"items": [..], "next": ..}`;
+//! `next` is a cursor for `?cursor=`, or `null`. Errors answer
+//! `{"error": {"code": "..", "message": ".."}}` with a sentence that says what to do.
+
+mod auth;
+mod chargers;
+mod error;
+mod events;
+mod extract;
+mod incidents;
+mod json;
+mod openapi;
+mod sites;
+mod system;
+pub(crate) mod tickets;
+mod tokens;
+mod transactions;
+
+use axum::Router;
+use axum::routing::{get, post, put};
+
+use crate::AppState;
+
+pub use auth::{hash_token, new_token};
+
+/// The largest body of a request, in bytes.
+const BODY_MAX: usize = 256 * 1024;
+
+/// The routes of the API.
+pub(crate) fn router() -> Router<AppState> {
+    let v1 = Router::new()
+        .route("/openapi.json", get(openapi::document))
+        .route("/chargers", get(chargers::list).post(chargers::create))
+        .route("/chargers/{id}", get(chargers::one).patch(chargers::change))
+        .route("/chargers/{id}/commands", get(chargers::commands).post(chargers::command))
+        .route("/chargers/{id}/frames", get(chargers::frames))
+        .route("/transactions", get(transactions::list))
+        .route("/transactions/{id}", get(transactions::one))
+        .route("/incidents", get(incidents::list).post(incidents::report))
+        .route("/incidents/{id}", get(incidents::one))
+        .route("/incidents/{id}/{action}", post(incidents::act))
+        .route("/tickets", get(tickets::list).post(tickets::open))
+        .route("/tickets/{id}", get(tickets::one))
+        .route("/tickets/{id}/{command}", post(tickets::act))
+        .route("/sites", get(sites::list).post(sites::put))
+        .route("/rules", get(system::rules))
+        .route("/outbox", get(system::outbox))
+        .route("/system", get(system::vitals))
+        .route("/healing", put(system::healing))
+        .route("/id-tokens", get(tokens::list).post(tokens::put))
+        .route("/events", get(events::stream))
+        .fallback(error::no_such_address)
+        .method_not_allowed_fallback(error::no_such_method)
+        .layer(axum::extract::DefaultBodyLimit::max(BODY_MAX));
+    Router::new().nest("/api/v1", v1)
+}

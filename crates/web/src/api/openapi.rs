@@ -1,0 +1,238 @@
+//! The description of this API for programs: OpenAPI 3.1 at `/api/v1/openapi.json`.
+
+use std::sync::LazyLock;
+
+use axum::Json;
+use serde_json::{Map, Value, json};
+use utoipa::OpenApi;
+
+use super::{chargers, incidents, json as shapes, sites, system, tickets, tokens, transactions};
+
+/// The shapes of requests and answers.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Mendpoint",
+        description = "Chargers, incidents, tickets and commands. Times are RFC 3339 in UTC."
+    ),
+    components(schemas(
+        chargers::Ask,
+        chargers::Change,
+        chargers::Create,
+        chargers::Created,
+        chargers::FrameJson,
+        incidents::ActBody,
+        incidents::Report,
+        shapes::ChargerDetail,
+        shapes::ChargerItem,
+        shapes::CommandJson,
+        shapes::IncidentJson,
+        shapes::SiteJson,
+        sites::Put,
+        system::Healing,
+        tickets::ActBody,
+        tickets::Open,
+        tickets::TicketJson,
+        tokens::TokenJson,
+        transactions::TransactionJson,
+    ))
+)]
+struct Shapes;
+
+/// One address: method, path, what it does, query parameters, body and answer by shape.
+struct Address {
+    method: &'static str,
+    path: &'static str,
+    summary: &'static str,
+    query: &'static [&'static str],
+    body: Option<&'static str>,
+    answer: Answer,
+}
+
+/// What an address answers.
+enum Answer {
+    One(&'static str),
+    Page(&'static str),
+    Free,
+    Stream,
+}
+
+const PAGED: &[&str] = &["limit", "cursor"];
+
+const ADDRESSES: &[Address] = &[
+    get("/chargers", "Chargers", &["state", "site", "admission", "q", "limit", "cursor"])
+        .page("ChargerItem"),
+    post("/chargers", "Register a charger").takes("Create").one("Created"),
+    get("/chargers/{id}", "A charger with its state now", &[]).one("ChargerDetail"),
+    patch("/chargers/{id}", "Change a charger's name, admission or password")
+        .takes("Change")
+        .one("ChargerItem"),
+    get("/chargers/{id}/commands", "The last commands of a charger", &[]),
+    post("/chargers/{id}/commands", "Send a command and wait for the charger's own answer")
+        .takes("Ask")
+        .one("CommandJson"),
+    get("/chargers/{id}/frames", "Raw frames, newest first", &["before", "limit"])
+        .page("FrameJson"),
+    get("/transactions", "Charging sessions, newest first", &["charger", "open", "limit", "cursor"])
+        .page("TransactionJson"),
+    get("/transactions/{id}", "A charging session", &[]).one("TransactionJson"),
+    get(
+        "/incidents",
+        "Incidents, newest first",
+        &["state", "charger", "reason", "rule", "source", "needs_person", "q", "limit", "cursor"],
+    )
+    .page("IncidentJson"),
+    post("/incidents", "Report a problem of a charger").takes("Report").one("IncidentJson"),
+    get("/incidents/{id}", "An incident with its timeline", &[]).one("IncidentJson"),
+    post(
+        "/incidents/{id}/{action}",
+        "take, release, note, resolve, stop-healing, run-playbook, approve, refuse, snooze, escalate",
+    )
+    .takes("IncidentAct")
+    .one("IncidentJson"),
+    get("/tickets", "Tickets, newest first", &["status", "charger", "assignee", "q", "limit", "cursor"])
+        .page("TicketJson"),
+    post("/tickets", "Open a ticket by hand").takes("Open").one("TicketJson"),
+    get("/tickets/{id}", "A ticket with its history", &[]).one("TicketJson"),
+    post("/tickets/{id}/{command}", "Do something with a ticket; `commands` says what can be done")
+        .takes("TicketAct")
+        .one("TicketJson"),
+    get("/sites", "Sites", &[]).page("SiteJson"),
+    post("/sites", "Register or change a site").takes("Put").one("SiteJson"),
+    get("/rules", "The rules in force", &[]),
+    get("/outbox", "Mail, newest first", PAGED),
+    get("/system", "Numbers about the running program", &[]),
+    put("/healing", "Stop or allow healing: everywhere, at a site, on a charger").takes("Healing"),
+    get("/id-tokens", "Registered idTags and idTokens", &[]).page("TokenJson"),
+    post("/id-tokens", "Register or change an idTag or idToken").takes("TokenJson").one("TokenJson"),
+    Address { answer: Answer::Stream, ..get("/events", "What changes, as it changes (SSE)", &[]) },
+];
+
+const fn address(method: &'static str, path: &'static str, summary: &'static str) -> Address {
+    Address { method, path, summary, query: &[], body: None, answer: Answer::Free }
+}
+
+const fn get(
+    path: &'static str,
+    summary: &'static str,
+    query: &'static [&'static str],
+) -> Address {
+    Address { query, ..address("get", path, summary) }
+}
+
+const fn post(path: &'static str, summary: &'static str) -> Address {
+    address("post", path, summary)
+}
+
+const fn put(path: &'static str, summary: &'static str) -> Address {
+    address("put", path, summary)
+}
+
+const fn patch(path: &'static str, summary: &'static str) -> Address {
+    address("patch", path, summary)
+}
+
+impl Address {
+    const fn takes(self, shape: &'static str) -> Self {
+        Self { body: Some(shape), ..self }
+    }
+
+    const fn one(self, shape: &'static str) -> Self {
+        Self { answer: Answer::One(shape), ..self }
+    }
+
+    const fn page(self, shape: &'static str) -> Self {
+        Self { answer: Answer::Page(shape), ..self }
+    }
+
+    fn operation(&self) -> Value {
+        let in_path = self.path.split('{').skip(1).filter_map(|rest| rest.split('}').next());
+        let parameters: Vec<Value> = in_path
+            .map(|name| parameter(name, "path"))
+            .chain(self.query.iter().map(|name| parameter(name, "query")))
+            .collect();
+        let answer = match self.answer {
+            Answer::One(shape) => content("application/json", reference(shape)),
+            Answer::Page(shape) => content(
+                "application/json",
+                json!({
+                    "type": "object",
+                    "required": ["items", "next"],
+                    "properties": {
+                        "items": { "type": "array", "items": reference(shape) },
+                        "next": { "type": ["string", "null"] },
+                    },
+                }),
+            ),
+            Answer::Free => content("application/json", json!({ "type": "object" })),
+            Answer::Stream => content("text/event-stream", json!({ "type": "string" })),
+        };
+        let mut operation = json!({
+            "summary": self.summary,
+            "parameters": parameters,
+            "responses": {
+                "200": { "description": "Done", "content": answer },
+                "4XX": { "description": "A sentence that says what is wrong" },
+            },
+        });
+        if let Some(shape) = self.body {
+            operation["requestBody"] =
+                json!({ "content": content("application/json", reference(shape)) });
+        }
+        operation
+    }
+}
+
+fn parameter(name: &str, place: &str) -> Value {
+    json!({
+        "name": name, "in": place, "required": place == "path", "schema": { "type": "string" },
+    })
+}
+
+fn content(kind: &str, schema: Value) -> Value {
+    json!({ kind: { "schema": schema } })
+}
+
+/// A shape by its name.
+fn reference(shape: &str) -> Value {
+    
+    json!({ "$ref": format!("#/components/schemas/{shape}") })
+}
+
+static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
+    let mut document = serde_json::to_value(Shapes::openapi()).unwrap_or_default();
+    let mut paths: Map<String, Value> = Map::new();
+    for address in ADDRESSES {
+        let path = paths.entry(format!("/api/v1{}", address.path)).or_insert_with(|| json!({}));
+        path[address.method] = address.operation();
+    }
+    document["paths"] = Value::Object(paths);
+    document["components"]["securitySchemes"] =
+        json!({ "token": { "type": "http", "scheme": "bearer" } });
+    document["security"] = json!([{ "token": [] }]);
+    document
+});
+
+pub(super) async fn document() -> Json<&'static Value> {
+    Json(&DOCUMENT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shape_that_is_named_is_described() {
+        let schemas = &DOCUMENT["components"]["schemas"];
+        for address in ADDRESSES {
+            let shapes = address.body.into_iter().chain(match address.answer {
+                Answer::One(shape) | Answer::Page(shape) => Some(shape),
+                _ => None,
+            });
+            for shape in shapes {
+                
+                assert!(schemas[shape].is_object(), "{} names {shape}", address.path);
+            }
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The program itself: rules, mail, numbers, and the switch that stops healing.
+
+use axum::Json;
+use axum::extract::State;
+use mendpoint_incidents::{KillScope, Request};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use super::auth::{Caller, Operator};
+use super::chargers::find;
+use super::error::{ApiError, Result};
+use super::extract::{Body, Params, cursor, limit};
+use super::json::{Page, time};
+use crate::AppState;
+
+pub(super) async fn rules(_: Caller, State(state): State<AppState>) -> Json<Page<Value>> {
+    let catalogue = state.handle().catalogue();
+    let items = catalogue
+        .rules()
+        .iter()
+        .map(|rule| {
+            json!({
+                "id": rule.id,
+                "version": rule.version,
+                "title": rule.title,
+                "description": rule.description,
+                "condition": rule.condition_text,
+                "clear": rule.clear_text,
+                "severity": rule.severity,
+                "playbook": rule.playbook,
+                "auto_heal": rule.auto_heal,
+                "tests": rule.tests.len(),
+            })
+        })
+        .collect();
+    Json(Page { items, next: None })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OutboxQuery {
+    limit: Option<u32>,
+    cursor: Option<String>,
+}
+
+/// Mail, newest first.
+pub(super) async fn outbox(
+    _: Caller,
+    State(state): State<AppState>,
+    Params(query): Params<OutboxQuery>,
+) -> Result<Json<Page<Value>>> {
+    let from = cursor(query.cursor.as_deref())?;
+    let store = state.handle().store();
+    let (rows, next) = store.mails(None, None, from, limit(query.limit)?).await?;
+    let items = rows
+        .into_iter()
+        .map(|row| {
+            json!({
+                "id": row.id,
+                "state": row.state.name(),
+                "to": row.mail.recipient,
+                "subject": row.mail.subject,
+                "text": row.mail.text,
+                "ticket": row.mail.ticket.map(|id| id.to_string()),
+                "created_at": row.created_at.rfc3339_ms(),
+                "sent_at": time(row.sent_at),
+                "attempts": row.attempts,
+                "last_error": row.last_error,
+            })
+        })
+        .collect();
+    Ok(Json(Page { items, next: next.map(|next| next.to_string()) }))
+}
+
+/// Numbers about the running program.
+pub(super) async fn vitals(_: Caller, State(state): State<AppState>) -> Json<Value> {
+    let vitals = state.handle().vitals();
+    let counts = state.handle().board().counts();
+    let states: serde_json::Map<String, Value> = mendpoint_model::CellState::ALL
+        .iter()
+        .map(|cell| (cell.token().to_owned(), counts[*cell as usize].into()))
+        .collect();
+    Json(json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "started_at": vitals.started_at.rfc3339_ms(),
+        "chargers": vitals.chargers,
+        "chargers_by_state": states,
+        "events": vitals.events,
+        "delay_p99_ms": vitals.delay_p99_ms,
+        "journal": {
+            "lag_ms": vitals.journal.lag_ms,
+            "queued": vitals.journal.queued,
+            "last_error": vitals.journal.last_error,
+        },
+        "healing_stopped_for": vitals
+            .kill_switches
+            .iter()
+            .map(|scope| crate::scope::words(scope, state.handle().directory()))
+            .collect::<Vec<_>>(),
+        "quirks": vitals.quirks,
+    }))
+}
+
+/// Stops or allows healing (G11).
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Healing {
+    /// Whether the engine may act.
+    allowed: bool,
+    /// Only on this charger.
+    charger: Option<String>,
+    /// Only at this site.
+    site: Option<String>,
+}
+
+pub(super) async fn healing(
+    Operator(caller): Operator,
+    State(state): State<AppState>,
+    Body(body): Body<Healing>,
+) -> Result<Json<Value>> {
+    let scope = match (&body.charger, &body.site) {
+        (Some(_), Some(_)) => {
+            return Err(ApiError::bad_request("send charger or site, not both"));
+        }
+        (Some(id), None) => KillScope::Charger(find(&state, id)?.key),
+        (None, Some(name)) => {
+            let sites = state.handle().directory().sites();
+            let site = sites.iter().find(|site| site.name == *name).ok_or_else(|| {
+                ApiError::not_found(format!("there is no site {name:?}"))
+            })?;
+            KillScope::Site(site.key)
+        }
+        (None, None) => KillScope::Global,
+    };
+    let request = Request::KillSwitch { scope, on: !body.allowed, user: caller.name };
+    state.handle().request(request).await?;
+    Ok(Json(json!({ "allowed": body.allowed })))
+}

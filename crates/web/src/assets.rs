@@ -1,0 +1,111 @@
+//! Files of `static/`, inside the program.
+
+use axum::extract::Path;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use rust_embed::RustEmbed;
+
+use crate::pages::errors::PageError;
+
+#[derive(RustEmbed)]
+#[folder = "static/"]
+struct Files;
+
+/// Fonts never change under their name; everything else is asked for again, which costs a few
+/// bytes while it is the same.
+const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+const ASK_AGAIN: HeaderValue = HeaderValue::from_static("public, no-cache");
+
+/// `GET /static/..`
+pub(crate) async fn file(Path(path): Path<String>, headers: HeaderMap) -> Response {
+    let Some(file) = Files::get(&path) else {
+        return PageError::not_found("There is no such file.").into_response();
+    };
+    let hash = file.metadata.sha256_hash();
+    let etag = etag(&hash);
+    let cache = if path.starts_with("fonts/") { FOR_EVER } else { ASK_AGAIN };
+    let known = headers.get_all(header::IF_NONE_MATCH).iter().any(|known| {
+        known.to_str().is_ok_and(|known| known.split(',').any(|one| one.trim() == etag))
+    });
+    let common = [(header::ETAG, etag), (header::CACHE_CONTROL, text(&cache))];
+    if known {
+        return (StatusCode::NOT_MODIFIED, common).into_response();
+    }
+    let kind = [(header::CONTENT_TYPE, content_type(&path))];
+    (common, kind, file.data).into_response()
+}
+
+fn text(value: &HeaderValue) -> String {
+    value.to_str().unwrap_or_default().to_owned()
+}
+
+fn etag(hash: &[u8; 32]) -> String {
+    use base64::Engine as _;
+    format!("\"{}\"", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(&hash[..12]))
+}
+
+fn content_type(path: &str) -> &'static str {
+    match path.rsplit_once('.').map_or("", |(_, ending)| ending) {
+        "css" => "text/css; charset=utf-8",
+        "js" => "text/javascript; charset=utf-8",
+        "svg" => "image/svg+xml",
+        "woff2" => "font/woff2",
+        "txt" => "text/plain; charset=utf-8",
+        "png" => "image/png",
+        _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_has_a_type_and_no_inline_code() {
+        let mut scripts = 0;
+        for path in Files::iter() {
+            assert_ne!(content_type(&path), "application/octet-stream", "{path}");
+            scripts += usize::from(path.ends_with(".js"));
+        }
+        assert!(scripts > 3, "scripts are embedded");
+    }
+
+    #[test]
+    fn the_icons_that_templates_name_are_in_the_sprite() {
+        let sprite = Files::get("icons.svg").expect("the sprite is embedded");
+        let sprite = String::from_utf8(sprite.data.into_owned()).expect("text");
+        let templates = concat!(env!("CARGO_MANIFEST_DIR"), "/templates");
+        let mut seen = 0;
+        for entry in std::fs::read_dir(templates).expect("templates") {
+            let path = entry.expect("an entry").path();
+            let text = std::fs::read_to_string(&path).expect("a text");
+            for name in named(&text) {
+                seen += 1;
+                assert!(
+                    sprite.contains(&format!("<symbol id=\"{name}\"")),
+                    "{}: no icon {name:?} in icons.svg",
+                    path.display()
+                );
+            }
+            for forbidden in [" style=\"", "<style", " onclick=", "javascript:"] {
+                assert!(!text.contains(forbidden), "{}: {forbidden}", path.display());
+            }
+        }
+        assert!(seen > 20, "{seen} icons");
+    }
+
+    /// The names of icons in a template, without those that are made of a variable.
+    fn named(text: &str) -> Vec<String> {
+        let name_at = |rest: &str| {
+            let name: String =
+                rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+            let whole = rest[name.len()..].starts_with('"');
+            (whole && !name.is_empty()).then_some(name)
+        };
+        ["ui::icon(\"", "/static/icons.svg#"]
+            .iter()
+            .flat_map(|mark| text.split(mark).skip(1))
+            .filter_map(name_at)
+            .collect()
+    }
+}

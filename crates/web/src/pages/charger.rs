@@ -1,0 +1,401 @@
+//! One charger: how it is, how it was, and everything that can be asked of it.
+
+mod commands;
+mod frames;
+pub(super) mod now;
+mod sample;
+mod sentence;
+mod signal;
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Path, Query, State};
+use axum::routing::{get, post};
+use axum::{Form, Router};
+use mendpoint_incidents::KillScope;
+use mendpoint_model::{
+    Admission, ChargerKey, ChargerRecord, ChargerState, ConnectorRef, DAY_MS, Protocol, UnixMs,
+};
+use mendpoint_store::{IncidentFilter, TicketFilter, TransactionRow};
+use serde::Deserialize;
+
+use self::commands::Told;
+use self::frames::{Log, Which};
+use self::now::{Now, NowFragment};
+use self::signal::Signal;
+pub(super) use self::commands::connector_of;
+use super::errors::{Page, PageError, back, render};
+use crate::place::{Moment, charger_href};
+use crate::session::{Admin, Viewer};
+use crate::shell::Shell;
+use crate::{AppState, show, url};
+
+/// Sessions, incidents, tickets and commands that are shown.
+const SESSIONS: u32 = 10;
+const INCIDENTS: u32 = 8;
+const TICKETS: u32 = 6;
+const COMMANDS: u32 = 12;
+
+/// The routes of this page.
+pub(crate) fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/chargers/{identity}", get(page))
+        .route("/chargers/{identity}/frames", get(frames::fragment))
+        .route("/chargers/{identity}/command", post(commands::send))
+        .route("/chargers/{identity}/admission", post(admit))
+}
+
+/// Finds a charger by its OCPP identity.
+fn find(state: &AppState, identity: &str) -> Result<Arc<ChargerRecord>, PageError> {
+    state.handle().directory().by_identity(identity).ok_or_else(|| {
+        PageError::not_found(format!(
+            "No charger has the identity {identity:?}. Look for it in the list of chargers."
+        ))
+    })
+}
+
+/// What the address may carry.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Asked {
+    fragment: String,
+    /// A command whose answer is shown on top.
+    command: String,
+    /// For the messages, see [`Which`].
+    before: String,
+    text: String,
+    done: Option<String>,
+    error: Option<String>,
+}
+
+/// What does not change while one looks.
+struct Facts {
+    model: String,
+    serial: String,
+    firmware: String,
+    /// The last firmware update's status and when.
+    firmware_status: String,
+    diagnostics_status: String,
+    booted: Option<Moment>,
+    boot_reason: String,
+    sim: String,
+    skew: String,
+    registered: Moment,
+    site: String,
+    site_href: String,
+    ticket_href: String,
+    region: String,
+    operator: String,
+    installer: String,
+}
+
+/// A session that was.
+struct Session {
+    number: String,
+    connector: String,
+    started: Moment,
+    /// "34 min", or "now".
+    lasted: String,
+    energy: String,
+    reason: String,
+    suspect: String,
+    is_open: bool,
+}
+
+/// A line of a short list with a link: an incident, a ticket.
+struct Linked {
+    id: String,
+    href: String,
+    title: String,
+    state: String,
+    at: Moment,
+    is_over: bool,
+}
+
+struct Setting {
+    key: String,
+    value: String,
+    readonly: bool,
+    at: Moment,
+}
+
+/// A choice of "Any command".
+struct Choice {
+    action: &'static str,
+    payload: &'static str,
+}
+
+#[derive(Template)]
+#[template(path = "charger.html")]
+struct ChargerPage {
+    shell: Shell,
+    now: Now,
+    facts: Facts,
+    admission: &'static str,
+    is_admin: bool,
+    /// The 24 h ribbon, SVG.
+    ribbon: String,
+    signals: Vec<Signal>,
+    sessions: Vec<Session>,
+    incidents: Vec<Linked>,
+    tickets: Vec<Linked>,
+    settings: Vec<Setting>,
+    settings_at: Option<Moment>,
+    /// The connectors that can be unlocked and switched.
+    connectors: Vec<String>,
+    choices: Vec<Choice>,
+    answer: Option<Told>,
+    commands: Vec<Told>,
+    log: Log,
+    public_href: String,
+    public_url: String,
+    /// The form value of healing's switch for this charger.
+    scope: String,
+    healing_stopped: bool,
+}
+
+async fn page(
+    viewer: Viewer,
+    State(state): State<AppState>,
+    Path(identity): Path<String>,
+    Query(asked): Query<Asked>,
+) -> Page {
+    let record = find(&state, &identity)?;
+    let handle = state.handle();
+    let live = handle.charger(record.key).await;
+    let live = live.as_deref();
+    let shown = Now::new(&state, &record, live);
+    if asked.fragment == "now" {
+        return render(NowFragment { now: shown });
+    }
+    let now = handle.now();
+    let store = handle.store();
+    let log = {
+        let which = Which { before: asked.before, text: asked.text };
+        frames::log(&state, record.key, charger_href(&record.identity), &which).await?
+    };
+    let (history, _) = store.commands(record.key, None, COMMANDS).await?;
+    let (sessions, _) = store.transactions(Some(record.key), false, None, SESSIONS).await?;
+    let day = store.signals(record.key, now - DAY_MS, now).await?;
+    let protocol = live.and_then(|live| live.link.protocol);
+    let scope = KillScope::Charger(record.key);
+    let page = ChargerPage {
+        shell: Shell::new(&state, &viewer, "chargers", &*record.name)
+            .await
+            .with_messages(asked.done, asked.error),
+        facts: facts(&state, &record, live),
+        admission: record.admission.name(),
+        is_admin: viewer.is_admin(),
+        ribbon: ribbon(&state, record.key).await?,
+        signals: live.map_or_else(Vec::new, |live| signal::of(now, live, &day)),
+        sessions: sessions.iter().map(|row| session(now, row)).collect(),
+        incidents: incidents(&state, record.key).await?,
+        tickets: tickets(&state, record.key).await?,
+        settings: live.map_or_else(Vec::new, |live| settings(now, live)),
+        settings_at: live
+            .and_then(|live| live.configuration.values().map(|entry| entry.at).max())
+            .map(|at| Moment::new(now, at)),
+        connectors: live.map_or_else(Vec::new, |live| {
+            live.connectors.iter().map(|connector| connector.at.to_string()).collect()
+        }),
+        choices: choices(protocol.unwrap_or(Protocol::V16)),
+        answer: commands::told(&state, record.key, &asked.command).await?,
+        commands: history.iter().map(|row| Told::new(now, row)).collect(),
+        log,
+        public_href: format!("/c/{}", record.public_id),
+        public_url: format!("{}/c/{}", state.settings().public_url, record.public_id),
+        scope: format!("charger:{}", record.key),
+        healing_stopped: handle.vitals().kill_switches.contains(&scope),
+        now: shown,
+    };
+    render(page)
+}
+
+fn facts(state: &AppState, record: &ChargerRecord, live: Option<&ChargerState>) -> Facts {
+    let now = state.handle().now();
+    let site = state.handle().directory().site(record.site);
+    let boot = live.and_then(|live| live.boot.as_deref());
+    let sim: Vec<&str> = boot
+        .map(|boot| [&boot.iccid, &boot.imsi])
+        .into_iter()
+        .flatten()
+        .filter_map(|text| text.as_deref())
+        .collect();
+    let status = |status: Option<&(UnixMs, Box<str>)>| {
+        status.map(|(at, word)| format!("{word}, {}", show::ago(now, *at))).unwrap_or_default()
+    };
+    Facts {
+        model: format!("{} {}", record.vendor, record.model).trim().to_owned(),
+        serial: record.serial.clone(),
+        firmware: record.firmware.clone(),
+        firmware_status: status(live.and_then(|live| live.firmware_status.as_ref())),
+        diagnostics_status: status(live.and_then(|live| live.diagnostics_status.as_ref())),
+        booted: live.and_then(|live| live.booted_at).map(|at| Moment::new(now, at)),
+        boot_reason: boot.and_then(|boot| boot.reason.clone()).unwrap_or_default(),
+        sim: sim.join(" / "),
+        skew: live.and_then(|live| live.clock_skew_ms).map(skew).unwrap_or_default(),
+        registered: Moment::new(now, record.created_at),
+        site: site.as_ref().map(|site| site.name.clone()).unwrap_or_default(),
+        site_href: format!("/chargers?site={}", record.site),
+        ticket_href: format!("/tickets/new?charger={}", url::encode(&record.identity)),
+        region: site.as_ref().map(|site| site.region.clone()).unwrap_or_default(),
+        operator: site.as_ref().map(|site| site.operator.clone()).unwrap_or_default(),
+        installer: site
+            .and_then(|site| site.installer.as_ref().map(|installer| installer.name.clone()))
+            .unwrap_or_default(),
+    }
+}
+
+/// How far the charger's clock is off; a few seconds are the way of the message.
+fn skew(ms: i64) -> String {
+    match ms {
+        -10_000..=10_000 => "right".to_owned(),
+        ms if ms > 0 => format!("{} behind", show::duration(ms)),
+        ms => format!("{} ahead", show::duration(-ms)),
+    }
+}
+
+async fn ribbon(state: &AppState, key: ChargerKey) -> Result<String, PageError> {
+    let now = state.handle().now();
+    let from = now - DAY_MS;
+    let store = state.handle().store();
+    let link = store.link_history(key, from, now).await?;
+    let states = store.state_history(key, from, now).await?;
+    Ok(crate::ribbon::ribbon(from, now, &link, &states, &[]))
+}
+
+fn session(now: UnixMs, row: &TransactionRow) -> Session {
+    let transaction = &row.transaction;
+    let until = row.ended_at.unwrap_or(now);
+    let energy = row.energy_wh.or_else(|| transaction.energy_wh());
+    Session {
+        number: transaction.id.to_string(),
+        connector: connector_name(transaction.connector),
+        started: Moment::new(now, transaction.started_at),
+        lasted: show::duration(until.since_ms(transaction.started_at)),
+        energy: energy.map(show::energy).unwrap_or_default(),
+        reason: row.reason.clone(),
+        suspect: row.suspect.clone().unwrap_or_default(),
+        is_open: row.ended_at.is_none(),
+    }
+}
+
+fn connector_name(at: ConnectorRef) -> String {
+    if at.is_charger() { String::new() } else { at.to_string() }
+}
+
+async fn incidents(state: &AppState, key: ChargerKey) -> Result<Vec<Linked>, PageError> {
+    let now = state.handle().now();
+    let filter = IncidentFilter { charger: Some(key), ..IncidentFilter::default() };
+    let (rows, _) = state.handle().store().incidents(&filter, None, INCIDENTS).await?;
+    Ok(rows
+        .into_iter()
+        .map(|incident| Linked {
+            id: incident.id.to_string(),
+            href: format!("/incidents/{}", incident.id),
+            state: incident.state.label().to_owned(),
+            at: Moment::new(now, incident.opened_at),
+            is_over: incident.state.is_over(),
+            title: incident.title,
+        })
+        .collect())
+}
+
+async fn tickets(state: &AppState, key: ChargerKey) -> Result<Vec<Linked>, PageError> {
+    let now = state.handle().now();
+    let filter = TicketFilter { charger: Some(key), ..TicketFilter::default() };
+    let (rows, _) = state.handle().store().tickets(&filter, None, TICKETS).await?;
+    Ok(rows
+        .into_iter()
+        .map(|ticket| Linked {
+            id: ticket.id.to_string(),
+            href: format!("/tickets/{}", ticket.id),
+            is_over: !crate::tickets::is_active(&ticket.status),
+            state: ticket.status.replace('_', " "),
+            at: Moment::new(now, ticket.opened_at),
+            title: ticket.title,
+        })
+        .collect())
+}
+
+fn settings(now: UnixMs, live: &ChargerState) -> Vec<Setting> {
+    live.configuration
+        .iter()
+        .map(|(key, entry)| Setting {
+            key: key.to_string(),
+            value: if is_secret(key) {
+                "hidden".to_owned()
+            } else {
+                entry.value.as_deref().unwrap_or_default().to_owned()
+            },
+            readonly: entry.readonly,
+            at: Moment::new(now, entry.at),
+        })
+        .collect()
+}
+
+/// Keys whose value opens something.
+fn is_secret(key: &str) -> bool {
+    let key = key.to_lowercase();
+    ["authorizationkey", "password", "passphrase", "secret", "basicauth"]
+        .into_iter()
+        .any(|word| key.contains(word))
+}
+
+fn choices(protocol: Protocol) -> Vec<Choice> {
+    mendpoint_ocpp::sendable_actions(protocol)
+        .into_iter()
+        .map(|action| Choice { action, payload: sample::payload(protocol, action) })
+        .collect()
+}
+
+/// Accept or block, from the list and from the page.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Admit {
+    admission: String,
+    /// The page to go back to.
+    to: String,
+}
+
+async fn admit(
+    Admin(viewer): Admin,
+    State(state): State<AppState>,
+    Path(identity): Path<String>,
+    Form(form): Form<Admit>,
+) -> Page {
+    let record = find(&state, &identity)?;
+    let to = if form.to.is_empty() { charger_href(&record.identity) } else { form.to };
+    let Some(admission) = Admission::from_name(&form.admission) else {
+        return Ok(back(&to, Err("A charger is accepted, quarantined or blocked.".to_owned())));
+    };
+    let changed = ChargerRecord { admission, ..ChargerRecord::clone(&record) };
+    state.handle().update_charger(changed).await?;
+    state.handle().audit(&viewer.name, admission.name(), &record.identity).await;
+    let done = match admission {
+        Admission::Accepted => format!("{} is accepted. It connects again in a moment.", record.name),
+        Admission::Quarantined => format!("{} waits until somebody accepts it.", record.name),
+        Admission::Blocked => format!("{} is blocked and may not connect.", record.name),
+    };
+    Ok(back(&to, Ok(done)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_of_a_configuration_are_not_shown() {
+        assert!(is_secret("AuthorizationKey"));
+        assert!(is_secret("SecurityCtrlr.BasicAuthPassword"));
+        assert!(!is_secret("HeartbeatInterval"));
+    }
+
+    #[test]
+    fn a_wrong_clock_is_said() {
+        assert_eq!(skew(800), "right");
+        assert_eq!(skew(3_600_000), "1 h 00 behind");
+        assert_eq!(skew(-120_000), "2 min ahead");
+    }
+}

@@ -1,0 +1,109 @@
+//! Registering a charger: the answer shows what has to be typed into it, once.
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use mendpoint_pipeline::{Error, NewCharger};
+use serde::Deserialize;
+
+use super::Filter;
+use crate::pages::errors::{Page, PageError, render};
+use crate::place::charger_href;
+use crate::session::Acting;
+use crate::shell::Shell;
+use crate::{AppState, new_token};
+
+/// What was typed.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Form {
+    pub(super) identity: String,
+    pub(super) name: String,
+    /// A site's number.
+    pub(super) site: String,
+    /// `make` or `none`.
+    pub(super) password: String,
+}
+
+impl Form {
+    /// Whether the form's site is this one.
+    pub(super) fn is_at(&self, site: &str) -> bool {
+        self.site == site
+    }
+}
+
+#[derive(Template)]
+#[template(path = "charger_added.html")]
+struct Added {
+    shell: Shell,
+    name: String,
+    identity: String,
+    href: String,
+    /// The whole address the charger connects to.
+    url: String,
+    /// The same without the identity, for chargers that add it themselves.
+    base: String,
+    password: String,
+    public_url: String,
+}
+
+pub(super) async fn add(
+    Acting(viewer): Acting,
+    State(state): State<AppState>,
+    axum::Form(form): axum::Form<Form>,
+) -> Page {
+    let handle = state.handle();
+    let password = match form.password.as_str() {
+        "none" => None,
+        _ => Some(made_password()?),
+    };
+    let new = NewCharger {
+        identity: form.identity.trim().to_owned(),
+        name: form.name.trim().to_owned(),
+        site: form.site.parse().ok(),
+        password: password.clone().map(String::into_bytes),
+    };
+    let record = match handle.register_charger(new).await {
+        Ok(record) => record,
+        Err(Error::Refused(why)) => {
+            return super::whole(&state, &viewer, Filter::default(), form, why).await;
+        }
+        Err(error) => return Err(error.into()),
+    };
+    handle.audit(&viewer.name, "register charger", &record.identity).await;
+    let settings = state.settings();
+    let page = render(Added {
+        shell: Shell::new(&state, &viewer, "chargers", "Charger added").await,
+        name: record.name.clone(),
+        identity: record.identity.to_string(),
+        href: charger_href(&record.identity),
+        url: format!("{}{}", settings.ocpp_url, record.identity),
+        base: settings.ocpp_url.clone(),
+        password: password.unwrap_or_default(),
+        public_url: format!("{}/c/{}", settings.public_url, record.public_id),
+    })?;
+    // The password must not come back out of a cache when somebody presses "back".
+    Ok(([(axum::http::header::CACHE_CONTROL, "no-store")], page).into_response())
+}
+
+/// 2.x chargers take at most 40 characters (A00, `BasicAuthPassword`): the random text of a token,
+/// cut. 32 letters of base64 are 192 bits.
+fn made_password() -> Result<String, PageError> {
+    let token = new_token().map_err(|error| {
+        tracing::error!(%error, "no random bytes for a password");
+        PageError::unavailable("No password could be made now. Try again in a moment.")
+    })?;
+    Ok(token.chars().skip(3).take(32).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn made_passwords_fit_every_version_and_differ() {
+        let password = made_password().expect("random bytes");
+        assert_eq!(password.len(), 32);
+        assert_ne!(password, made_password().expect("random bytes"));
+    }
+}

@@ -1,0 +1,270 @@
+//! The column of facts beside an incident: what it costs, what was seen before, why it opened.
+
+use std::collections::BTreeMap;
+
+use mendpoint_model::{
+    ConnectorRef, DAY_MS, HOUR_MS, Incident, Rung, StepState, UnixMs,
+};
+use mendpoint_pipeline::Handle;
+use mendpoint_store::{Result, TransactionRow};
+use mendpoint_tickets::Ticket;
+
+use crate::place::Moment;
+use crate::show;
+
+/// How many earlier incidents are looked at.
+const SIMILAR: u32 = 20;
+/// How many of them are listed.
+const LISTED: usize = 4;
+/// From so many on, what helped before is worth a hint.
+const HINT_FROM: usize = 3;
+/// Sessions that the usual income is estimated from.
+const SESSIONS: u32 = 200;
+/// How far back they count.
+const HISTORY_MS: i64 = 30 * DAY_MS;
+
+/// An earlier incident of the same kind.
+#[derive(Clone, Debug)]
+pub(super) struct Seen {
+    pub(super) at: Moment,
+    pub(super) href: String,
+    pub(super) text: String,
+    /// The other charger's name; empty when it is this one.
+    pub(super) elsewhere: String,
+}
+
+/// What was seen before, and what helped.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Before {
+    pub(super) seen: Vec<Seen>,
+    pub(super) hint: String,
+}
+
+/// Looks at incidents of the same rule and code on this charger and on its model.
+pub(super) async fn before(handle: &Handle, incident: &Incident) -> Result<Before> {
+    let similar = handle.store().similar_incidents(incident, SIMILAR).await?;
+    let now = handle.now();
+    let mut seen = Vec::new();
+    for other in similar.iter().take(LISTED) {
+        let repair = match other.ticket {
+            Some(ticket) => handle.store().ticket(ticket).await?,
+            None => None,
+        };
+        let repair = repair.and_then(|row| serde_json::from_str::<Ticket>(&row.json).ok());
+        let elsewhere = if other.charger == incident.charger {
+            String::new()
+        } else {
+            handle
+                .directory()
+                .charger(other.charger)
+                .map_or_else(|| "another charger".to_owned(), |record| record.name.clone())
+        };
+        seen.push(Seen {
+            at: Moment::new(now, other.opened_at),
+            href: format!("/incidents/{}", other.id),
+            text: outcome_of(other, repair.as_ref()),
+            elsewhere,
+        });
+    }
+    Ok(Before { seen, hint: hint(&similar) })
+}
+
+fn outcome_of(incident: &Incident, repair: Option<&Ticket>) -> String {
+    let repaired = repair.filter(|ticket| !ticket.action.is_empty());
+    if let Some(ticket) = repaired {
+        return format!("{}: {}", ticket.cause, ticket.action);
+    }
+    if let Some(rung) = cure(incident) {
+        return format!("Healed by {}", rung.label().to_lowercase());
+    }
+    if incident.resolution.is_empty() {
+        incident.state.label().to_owned()
+    } else {
+        incident.resolution.clone()
+    }
+}
+
+/// The step that helped.
+fn cure(incident: &Incident) -> Option<Rung> {
+    let healing = incident.healing.as_ref()?;
+    let fixed = |step: &&mendpoint_model::Step| {
+        step.state == StepState::Fixed && step.rung != Rung::Q
+    };
+    healing.steps.iter().find(fixed).map(|step| step.rung)
+}
+
+/// "Soft reset helped 4 of 6 times."
+fn hint(similar: &[Incident]) -> String {
+    let over: Vec<_> = similar.iter().filter(|incident| incident.state.is_over()).collect();
+    if over.len() < HINT_FROM {
+        return String::new();
+    }
+    let mut helped: BTreeMap<Rung, usize> = BTreeMap::new();
+    for rung in over.iter().filter_map(|incident| cure(incident)) {
+        *helped.entry(rung).or_default() += 1;
+    }
+    match helped.into_iter().max_by_key(|(rung, count)| (*count, std::cmp::Reverse(*rung))) {
+        Some((rung, count)) => {
+            format!("{} helped {count} of {} times.", rung.label(), over.len())
+        }
+        None => format!("None of the {} before was healed from afar.", over.len()),
+    }
+}
+
+/// A line of what it costs: a name and a value.
+pub(super) type Fact = (&'static str, String);
+
+/// What the incident costs, as far as it is known.
+pub(super) async fn impact(handle: &Handle, incident: &Incident) -> Result<Vec<Fact>> {
+    let store = handle.store();
+    let now = handle.now();
+    let until = incident.resolved_at.unwrap_or(now);
+    let down_ms = until.since_ms(incident.began_at).max(0);
+    let subject = if incident.connector.is_charger() { "Charger down" } else { "Connector down" };
+    // What works with a warning is not down.
+    let is_down = incident.severity <= 4;
+    let mut facts = vec![(
+        if is_down { subject } else { "Lasted" },
+        show::duration(down_ms),
+    )];
+    if incident.rule == "FAILED_BURST" {
+        facts.push(("Failed charges", incident.occurrences.to_string()));
+    } else if incident.occurrences > 1 {
+        facts.push(("Seen", format!("{} times", incident.occurrences)));
+    }
+    let (reports, _) = store.reports(None, Some(incident.id), None, SESSIONS).await?;
+    if !reports.is_empty() {
+        facts.push(("Driver reports", reports.len().to_string()));
+    }
+    let price = handle.directory().site(incident.site).map_or(0, |site| site.price_cents_per_kwh);
+    if is_down && price > 0 {
+        let (sessions, _) =
+            store.transactions(Some(incident.charger), false, None, SESSIONS).await?;
+        let usual = usual_power_w(&sessions, incident.connector, incident.began_at);
+        if let Some(lost) = usual.map(|power| lost_cents(power, down_ms, price))
+            && lost >= 1.0
+        {
+            facts.push((
+                "Income lost, estimate",
+                format!("{:.2} at {:.2} a kWh", lost / 100.0, price as f64 / 100.0),
+            ));
+        }
+    }
+    Ok(facts)
+}
+
+/// The power a connector sold on average before the incident, idle time included, in W. `None`
+/// without history.
+fn usual_power_w(rows: &[TransactionRow], at: ConnectorRef, before: UnixMs) -> Option<f64> {
+    let counted = rows.iter().filter(|row| {
+        let transaction = &row.transaction;
+        (at.is_charger() || transaction.connector == at)
+            && transaction.opened_at < before
+            && before.since_ms(transaction.opened_at) < HISTORY_MS
+    });
+    let (mut energy_wh, mut earliest) = (0.0, None::<UnixMs>);
+    for row in counted {
+        let Some(energy) = row.energy_wh.filter(|energy| *energy > 0.0) else { continue };
+        energy_wh += energy;
+        let opened_at = row.transaction.opened_at;
+        earliest = Some(earliest.map_or(opened_at, |at| at.min(opened_at)));
+    }
+    // At least an hour, so that one session a minute ago is no average.
+    let span_ms = before.since_ms(earliest?).max(HOUR_MS);
+    Some(energy_wh * HOUR_MS as f64 / span_ms as f64)
+}
+
+fn lost_cents(power_w: f64, down_ms: i64, price_cents: i64) -> f64 {
+    power_w / 1_000.0 * down_ms as f64 / HOUR_MS as f64 * price_cents as f64
+}
+
+/// Why an incident opened.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Why {
+    pub(super) rule: String,
+    pub(super) href: String,
+    pub(super) condition: String,
+    pub(super) playbook: String,
+    pub(super) mode: &'static str,
+    pub(super) began: Moment,
+}
+
+impl Why {
+    pub(super) fn new(handle: &Handle, incident: &Incident) -> Self {
+        let catalogue = handle.catalogue();
+        let rule = catalogue.rule(&incident.rule);
+        let healing = incident.healing.as_ref();
+        let playbook = healing.map(|healing| {
+            catalogue
+                .playbook(&healing.playbook)
+                .map_or_else(|| healing.playbook.clone(), |playbook| playbook.title.clone())
+        });
+        Self {
+            rule: rule_title(&incident.rule, rule.map(|rule| rule.title.as_str())),
+            href: rule.map_or_else(String::new, |rule| {
+                format!("/rules#{}", crate::url::encode(&rule.id))
+            }),
+            condition: rule.map(|rule| rule.condition_text.clone()).unwrap_or_default(),
+            playbook: playbook.unwrap_or_default(),
+            mode: match healing.map(|healing| healing.mode) {
+                None => "No command can heal this",
+                Some(mendpoint_model::HealMode::Off) => "Healing is switched off for it",
+                Some(mendpoint_model::HealMode::Shadow) => "Only written down, nothing is sent",
+                Some(mendpoint_model::HealMode::Approve) => "A person approves each step",
+                Some(mendpoint_model::HealMode::On) => "The system acts by itself",
+            },
+            began: Moment::new(handle.now(), incident.began_at),
+        }
+    }
+}
+
+/// The name of a rule; what people report has none.
+fn rule_title(id: &str, title: Option<&str>) -> String {
+    match (id, title) {
+        (_, Some(title)) => title.to_owned(),
+        ("USER_REPORT", None) => "Report of a driver".to_owned(),
+        ("MANUAL", None) => "Report of the support team".to_owned(),
+        (id, None) => id.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mendpoint_model::{ChargerKey, Transaction};
+
+    use super::*;
+
+    const BEGAN: UnixMs = UnixMs(1_790_000_000_000);
+
+    fn session(connector: u16, hours_before: i64, energy_wh: f64) -> TransactionRow {
+        TransactionRow {
+            charger: ChargerKey(1),
+            transaction: Transaction {
+                connector: ConnectorRef::v16(connector),
+                opened_at: BEGAN - hours_before * HOUR_MS,
+                ..Transaction::default()
+            },
+            ended_at: Some(BEGAN),
+            energy_wh: Some(energy_wh),
+            reason: "Local".to_owned(),
+            suspect: None,
+        }
+    }
+
+    #[test]
+    fn the_loss_is_what_the_connector_usually_sells() {
+        let rows = [session(1, 10, 30_000.0), session(1, 2, 20_000.0), session(2, 5, 99_000.0)];
+        let power = usual_power_w(&rows, ConnectorRef::v16(1), BEGAN).expect("there is history");
+        assert!((power - 5_000.0).abs() < 0.1, "50 kWh in ten hours: {power}");
+        assert!((lost_cents(power, 2 * HOUR_MS, 45) - 450.0).abs() < 0.1);
+    }
+
+    #[test]
+    fn without_history_nothing_is_estimated() {
+        assert_eq!(usual_power_w(&[], ConnectorRef::CHARGER, BEGAN), None);
+        let later = [session(1, -1, 10_000.0)];
+        assert_eq!(usual_power_w(&later, ConnectorRef::CHARGER, BEGAN), None);
+        let old = [session(1, 24 * 40, 10_000.0)];
+        assert_eq!(usual_power_w(&old, ConnectorRef::CHARGER, BEGAN), None);
+    }
+}

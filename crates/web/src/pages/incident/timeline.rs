@@ -1,0 +1,281 @@
+//! The timeline of an incident: what the system, the charger and people did, newest first.
+
+use std::collections::BTreeMap;
+
+use mendpoint_model::{Actor, FrameSeq, Incident, StepState, TimelineEntry, UnixMs};
+use mendpoint_store::{Direction, FrameRecord};
+use serde_json::value::RawValue;
+
+use super::ladder::outcome;
+use crate::place::Moment;
+use crate::show;
+
+/// Who a line is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Who {
+    System,
+    Charger,
+    People,
+}
+
+impl Who {
+    pub(super) const ALL: [Self; 3] = [Self::System, Self::Charger, Self::People];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::Charger => "charger",
+            Self::People => "people",
+        }
+    }
+
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::System => "System",
+            Self::Charger => "Charger",
+            Self::People => "People",
+        }
+    }
+
+    pub(super) fn icon(self) -> &'static str {
+        match self {
+            Self::System => "zap",
+            Self::Charger => "plug-zap",
+            Self::People => "user",
+        }
+    }
+
+    pub(super) fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|who| who.name() == name)
+    }
+
+    /// What a charger showed is the charger's, also where the engine put it into words.
+    pub(super) fn of(entry: &TimelineEntry) -> Self {
+        match &entry.actor {
+            Actor::User(_) => Self::People,
+            Actor::Charger => Self::Charger,
+            Actor::Engine
+                if matches!(
+                    entry.kind.as_str(),
+                    "status" | "recovered" | "proven" | "reopened" | "code_changed" | "still_there"
+                ) =>
+            {
+                Self::Charger
+            }
+            Actor::Engine => Self::System,
+        }
+    }
+}
+
+/// A line as it is drawn.
+#[derive(Clone, Debug)]
+pub(super) struct EventView {
+    pub(super) at: Moment,
+    /// `+22 min` since the incident was opened.
+    pub(super) delta: String,
+    /// Class of the dot: `heal`, `fault`, `ok`, `dark` or nothing.
+    pub(super) dot: &'static str,
+    pub(super) icon: &'static str,
+    pub(super) who: Who,
+    pub(super) title: String,
+    pub(super) text: String,
+    /// `step 3 of 6`.
+    pub(super) step: String,
+    pub(super) frame: Option<FrameView>,
+}
+
+/// A raw frame as evidence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct FrameView {
+    /// The action, or what kind of answer it is.
+    pub(super) action: String,
+    /// The payload in a line.
+    pub(super) line: String,
+    /// Which way it went.
+    pub(super) way: &'static str,
+    /// The whole frame, as it was on the wire.
+    pub(super) text: String,
+}
+
+/// The lines, newest first.
+pub(super) fn events(
+    incident: &Incident,
+    timeline: &[TimelineEntry],
+    frames: &BTreeMap<FrameSeq, FrameView>,
+    now: UnixMs,
+) -> Vec<EventView> {
+    timeline.iter().rev().map(|entry| event(incident, entry, frames, now)).collect()
+}
+
+fn event(
+    incident: &Incident,
+    entry: &TimelineEntry,
+    frames: &BTreeMap<FrameSeq, FrameView>,
+    now: UnixMs,
+) -> EventView {
+    let (dot, icon) = look(incident, entry);
+    let since = entry.at.since_ms(incident.opened_at);
+    EventView {
+        at: Moment::new(now, entry.at),
+        delta: if since < 0 {
+            format!("-{}", show::duration(-since))
+        } else {
+            format!("+{}", show::duration(since))
+        },
+        dot,
+        icon,
+        who: Who::of(entry),
+        title: entry.title.clone(),
+        text: entry.text.clone(),
+        step: step_words(incident, entry),
+        frame: frames.get(&entry.frame).cloned(),
+    }
+}
+
+/// Class of the dot and icon of a line, by its stable word.
+fn look(incident: &Incident, entry: &TimelineEntry) -> (&'static str, &'static str) {
+    match entry.kind.as_str() {
+        "opened" if matches!(entry.actor, Actor::User(_)) => ("fault", "message-square"),
+        "opened" => ("fault", "siren"),
+        "step_outcome" => {
+            let step = incident.healing.as_ref().and_then(|healing| {
+                healing.steps.iter().find(|step| {
+                    Some(step.rung) == entry.rung && step.ended_at == Some(entry.at)
+                })
+            });
+            let state = step.map_or(StepState::Unknown, |step| step.state);
+            let (class, icon, _) = outcome(state);
+            let dot = match class {
+                "ok" => "ok",
+                "no" => "fault",
+                _ => "",
+            };
+            (dot, icon)
+        }
+        "step_waiting" => ("heal", "clock"),
+        "step_shadowed" => ("heal", "eye"),
+        "step_rollback" => ("heal", "undo-2"),
+        "step_answered" | "late_answer" => ("heal", "cable"),
+        "approval_asked" => ("dark", "hand"),
+        "approved" => ("dark", "check"),
+        "refused" => ("dark", "x"),
+        "recovered" | "resolved" | "closed" => ("ok", "check"),
+        "proven" => ("ok", "badge-check"),
+        "reopened" | "still_there" => ("fault", "rotate-ccw"),
+        "severity_changed" | "code_changed" => ("fault", "triangle-alert"),
+        "escalated" => ("dark", "ticket"),
+        "ticket" => ("dark", "wrench"),
+        "note" => ("", "message-square"),
+        "report" => ("", "qr-code"),
+        "snoozed" => ("dark", "bell-off"),
+        "healing_stopped" => ("dark", "square"),
+        "playbook_started" => ("heal", "play"),
+        kind if kind.starts_with("step_") => ("heal", "refresh-cw"),
+        _ => match entry.actor {
+            Actor::User(_) => ("dark", "user"),
+            Actor::Charger => ("", "plug-zap"),
+            Actor::Engine => ("heal", "zap"),
+        },
+    }
+}
+
+/// Which step of the ladder a line is about.
+fn step_words(incident: &Incident, entry: &TimelineEntry) -> String {
+    let place = || {
+        let ladder = &incident.healing.as_ref()?.ladder;
+        let index = ladder.iter().position(|rung| Some(*rung) == entry.rung)?;
+        // The person at the end is a rung of the ladder on screen.
+        Some(format!("step {} of {}", index + 1, ladder.len() + 1))
+    };
+    match entry.kind.as_str() {
+        "step_sent" | "step_shadowed" | "step_waiting" => place().unwrap_or_default(),
+        _ => String::new(),
+    }
+}
+
+/// Letters of a payload that are shown in a line.
+const LINE_MAX: usize = 240;
+
+impl FrameView {
+    /// Reads the envelope of a frame. What is no OCPP frame is shown as it is.
+    pub(super) fn new(record: &FrameRecord) -> Self {
+        let way = match record.direction {
+            Direction::In => "from the charger",
+            Direction::Out => "to the charger",
+        };
+        let text = record.text.to_string();
+        let (action, payload) = read(&text).unwrap_or_else(|| ("Frame".to_owned(), text.clone()));
+        Self { action, line: in_a_line(&payload), way, text }
+    }
+}
+
+/// The action, or the kind of answer, and the payload.
+fn read(text: &str) -> Option<(String, String)> {
+    let parts: Vec<&RawValue> = serde_json::from_str(text).ok()?;
+    let part = |index: usize| parts.get(index).map(|part| part.get());
+    let word = |index: usize| serde_json::from_str::<String>(part(index)?).ok();
+    match part(0)? {
+        "2" | "6" => Some((word(2)?, part(3)?.to_owned())),
+        "3" => Some(("Answer".to_owned(), part(2)?.to_owned())),
+        "4" | "5" => Some((format!("Error {}", word(2)?), word(3).unwrap_or_default())),
+        _ => None,
+    }
+}
+
+/// `connectorId 2 · status Faulted` for a flat object; anything else as it is.
+fn in_a_line(payload: &str) -> String {
+    let line = match serde_json::from_str::<BTreeMap<String, serde_json::Value>>(payload) {
+        Ok(fields) => fields
+            .iter()
+            .map(|(name, value)| match value {
+                serde_json::Value::String(text) => format!("{name} {text}"),
+                other => format!("{name} {other}"),
+            })
+            .collect::<Vec<_>>()
+            .join(" · "),
+        Err(_) => payload.to_owned(),
+    };
+    if line.chars().count() <= LINE_MAX {
+        return line;
+    }
+    let mut short: String = line.chars().take(LINE_MAX).collect();
+    short.push('…');
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use mendpoint_model::ChargerKey;
+
+    use super::*;
+
+    fn frame(text: &str) -> FrameView {
+        FrameView::new(&FrameRecord {
+            seq: 1,
+            charger: ChargerKey(1),
+            at: UnixMs(0),
+            direction: Direction::In,
+            text: text.into(),
+        })
+    }
+
+    #[test]
+    fn a_frame_is_read_as_far_as_it_can_be() {
+        let call = frame(r#"[2,"7","StatusNotification",{"connectorId":2,"status":"Faulted"}]"#);
+        assert_eq!(call.action, "StatusNotification");
+        assert_eq!(call.line, "connectorId 2 · status Faulted");
+        let answer = frame(r#"[3,"i9-1-1",{"status":"Accepted"}]"#);
+        assert_eq!((answer.action.as_str(), answer.line.as_str()), ("Answer", "status Accepted"));
+        assert_eq!(frame(r#"[4,"1","NotSupported","no",{}]"#).action, "Error NotSupported");
+        let junk = frame("<b>");
+        assert_eq!((junk.action.as_str(), junk.line.as_str()), ("Frame", "<b>"));
+    }
+
+    #[test]
+    fn a_long_payload_is_cut_in_the_line_and_whole_in_the_box() {
+        let long = format!(r#"[2,"7","DataTransfer",{{"data":"{}"}}]"#, "x".repeat(1_000));
+        let shown = frame(&long);
+        assert_eq!(shown.line.chars().count(), LINE_MAX + 1);
+        assert_eq!(shown.text, long);
+    }
+}

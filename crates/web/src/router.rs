@@ -1,0 +1,31 @@
+//! All addresses, and what stands before them.
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
+
+use crate::pages::errors::PageError;
+use crate::{AppState, api, assets, health, live, pages, security};
+
+/// The largest form, in bytes. The API has its own limit.
+const FORM_MAX: usize = 256 * 1024;
+
+/// Everything that is served: pages, API, live feed, files, health.
+pub fn router(state: AppState) -> Router {
+    Router::new()
+        .merge(pages::routes())
+        .merge(live::routes())
+        .merge(health::routes())
+        .route("/static/{*path}", get(assets::file))
+        .merge(api::router())
+        .fallback(nothing_here)
+        .layer(DefaultBodyLimit::max(FORM_MAX))
+        .layer(from_fn_with_state(state.clone(), security::origin))
+        .layer(from_fn_with_state(state.clone(), security::headers))
+        .with_state(state)
+}
+
+async fn nothing_here() -> PageError {
+    PageError::not_found("There is nothing at this address.")
+}

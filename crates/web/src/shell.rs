@@ -1,0 +1,134 @@
+//! What the frame around every page shows: who is signed in, where we are, what is counted.
+
+use mendpoint_model::CellState;
+
+use crate::AppState;
+use crate::session::Viewer;
+
+/// The frame around a page. Every page template has a field `shell` of this type and begins with
+/// `{% extends "layout.html" %}`.
+#[derive(Clone, Debug)]
+pub(crate) struct Shell {
+    /// Title of the window.
+    pub(crate) title: String,
+    /// Which entry of the rail is lit: `live`, `incidents`, `tickets`, `chargers`, `sites`, `rules`,
+    /// `outbox`, `system`.
+    pub(crate) section: &'static str,
+    /// The name of whoever is signed in.
+    pub(crate) user: String,
+    /// Two letters of it.
+    pub(crate) initials: String,
+    /// Whether they may act; pages leave out what they may not do.
+    pub(crate) can_act: bool,
+    /// Incidents that need a person.
+    pub(crate) needs_person: u64,
+    /// Tickets that are not over.
+    pub(crate) open_tickets: u64,
+    /// Registered chargers.
+    pub(crate) chargers: usize,
+    /// Registered sites.
+    pub(crate) sites: usize,
+    /// Mail that waits.
+    pub(crate) waiting_mail: u64,
+    /// Rules in force.
+    pub(crate) rules: usize,
+    /// Playbooks in force.
+    pub(crate) playbooks: usize,
+    /// From receipt to decision, in milliseconds, 99 of 100 are faster.
+    pub(crate) delay_p99_ms: f64,
+    /// A line for the top of every page: the demonstration says that time is shortened.
+    pub(crate) notice: String,
+    /// The time of the server as HH:MM:SS in UTC.
+    pub(crate) clock: String,
+    /// A message about what was just done, taken from `?done=`.
+    pub(crate) done: String,
+    /// A message about what could not be done, taken from `?error=`.
+    pub(crate) error: String,
+}
+
+impl Shell {
+    /// The frame for a page.
+    pub(crate) async fn new(
+        state: &AppState,
+        viewer: &Viewer,
+        section: &'static str,
+        title: impl Into<String>,
+    ) -> Self {
+        let handle = state.handle();
+        let store = handle.store();
+        let needs_person = store.incident_counts().await.map_or(0, |counts| counts.needs_person);
+        let tickets = store.ticket_counts().await.unwrap_or_default();
+        let mail = store.mail_counts().await.unwrap_or_default();
+        let catalogue = handle.catalogue();
+        let settings = state.settings();
+        let notice = if settings.is_demo {
+            format!(
+                "Demo: simulated chargers. Every waiting time is shortened to {:.0} % so that you \
+                 need not wait: ten minutes offline are {:.0} seconds here.",
+                settings.pace * 100.0,
+                settings.pace * 600.0
+            )
+        } else {
+            String::new()
+        };
+        Self {
+            title: title.into(),
+            section,
+            user: viewer.name.clone(),
+            initials: initials(&viewer.name),
+            can_act: viewer.can_act(),
+            needs_person,
+            open_tickets: tickets
+                .iter()
+                .filter(|(status, _)| crate::tickets::is_active(status))
+                .map(|(_, count)| count)
+                .sum(),
+            chargers: handle.directory().len(),
+            sites: handle.directory().sites().len(),
+            waiting_mail: mail
+                .iter()
+                .filter(|(state, _)| state != "sent")
+                .map(|(_, count)| count)
+                .sum(),
+            rules: catalogue.rules().len(),
+            playbooks: catalogue.playbooks().len(),
+            delay_p99_ms: handle.vitals().delay_p99_ms,
+            notice,
+            clock: crate::show::clock(handle.now()),
+            done: String::new(),
+            error: String::new(),
+        }
+    }
+
+    /// The frame with the messages of `?done=` and `?error=`.
+    pub(crate) fn with_messages(mut self, done: Option<String>, error: Option<String>) -> Self {
+        self.done = done.unwrap_or_default();
+        self.error = error.unwrap_or_default();
+        self
+    }
+}
+
+/// The first letters of the first two words.
+fn initials(name: &str) -> String {
+    let mut letters: String =
+        name.split_whitespace().filter_map(|word| word.chars().next()).take(2).collect();
+    if letters.chars().count() < 2 {
+        letters = name.chars().take(2).collect();
+    }
+    letters.to_uppercase()
+}
+
+/// What a template needs to draw a status: the word of the style sheet and the word for people.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Glyph {
+    /// `ok`, `charge`, ..
+    pub(crate) token: &'static str,
+    /// "Available", ..
+    pub(crate) label: &'static str,
+}
+
+impl From<CellState> for Glyph {
+    fn from(cell: CellState) -> Self {
+        Self { token: cell.token(), label: cell.label() }
+    }
+}

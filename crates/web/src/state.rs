@@ -1,0 +1,79 @@
+//! What every page and every address of the API gets.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use mendpoint_pipeline::Handle;
+use prometheus::Registry;
+
+/// Settings of the pages and the API.
+#[derive(Clone, Default)]
+pub struct WebSettings {
+    /// The address people use, without a slash at the end.
+    pub public_url: String,
+    /// An administrator's API token for automation; empty for none.
+    pub bootstrap_token: String,
+    /// Where chargers connect, up to the identity: `ws://HOST:9000/ocpp/`.
+    pub ocpp_url: String,
+    /// What durations of the engine are multiplied by; pages say so when it is not 1.
+    pub pace: f64,
+    /// Whether this is the demonstration.
+    pub is_demo: bool,
+    /// Whether mail is sent; when not, pages say that it waits.
+    pub mail_is_sent: bool,
+}
+
+impl std::fmt::Debug for WebSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WebSettings")
+            .field("public_url", &self.public_url)
+            .field("ocpp_url", &self.ocpp_url)
+            .field("pace", &self.pace)
+            .field("is_demo", &self.is_demo)
+            .field("mail_is_sent", &self.mail_is_sent)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What every handler gets. Cheap to clone.
+#[derive(Clone)]
+pub struct AppState(Arc<Shared>);
+
+struct Shared {
+    handle: Handle,
+    registry: Registry,
+    settings: WebSettings,
+    stopping: AtomicBool,
+}
+
+impl AppState {
+    /// Pages over a running pipeline. `registry` is what `/metrics` shows.
+    pub fn new(handle: Handle, registry: Registry, settings: WebSettings) -> Self {
+        Self(Arc::new(Shared { handle, registry, settings, stopping: AtomicBool::new(false) }))
+    }
+
+    /// The way into the program.
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.0.handle
+    }
+
+    /// What `/metrics` shows.
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.0.registry
+    }
+
+    /// The settings.
+    pub(crate) fn settings(&self) -> &WebSettings {
+        &self.0.settings
+    }
+
+    /// Whether the program is stopping: live feeds end.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.0.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Ends the live feeds.
+    pub(crate) fn stop(&self) {
+        self.0.stopping.store(true, Ordering::Relaxed);
+    }
+}

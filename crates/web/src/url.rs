@@ -1,0 +1,49 @@
+//! Text in addresses.
+
+use std::fmt::Write as _;
+
+/// A text as a part of an address: everything that could mean something there is `%XX`.
+pub(crate) fn encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                encoded.push(char::from(byte));
+            }
+            _ => {
+                // Writing to a string cannot fail.
+                let _ = write!(encoded, "%{byte:02X}");
+            }
+        }
+    }
+    encoded
+}
+
+/// Whether an address leads to a page of ours: browsers read `//host` and `/\host` as another
+/// host, and drop tabs and line ends before they look.
+pub(crate) fn is_local(address: &str) -> bool {
+    let mut chars = address.chars();
+    chars.next() == Some('/')
+        && !matches!(chars.next(), Some('/' | '\\'))
+        && !address.chars().any(char::is_control)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_a_text_means_anything_in_an_address() {
+        assert_eq!(encode("CP 1/ä?&#"), "CP%201%2F%C3%A4%3F%26%23");
+        assert_eq!(encode("INC-7_a.b~"), "INC-7_a.b~");
+    }
+
+    #[test]
+    fn only_pages_of_ours_are_led_back_to() {
+        assert!(is_local("/"));
+        assert!(is_local("/incidents?state=open"));
+        for foreign in ["", "//evil.example", "/\\evil.example", "https://evil.example", "/a\n/b"] {
+            assert!(!is_local(foreign), "{foreign:?}");
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// An OCPP central system that finds broken chargers, repairs them from afar and proves the repair.
+#[derive(Debug, Parser)]
+#[command(name = "mendpoint", version, about)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the server with a database in memory of its own folder and 200 simulated chargers
+    Demo(Demo),
+    /// Run the server
+    Serve(ConfigFile),
+    /// Simulate chargers against any OCPP server
+    #[command(subcommand)]
+    Simulate(Simulate),
+    /// Check and test rules
+    #[command(subcommand)]
+    Rules(Rules),
+    /// Add and list the people who may sign in
+    #[command(subcommand)]
+    User(User),
+    /// Make and revoke tokens for the API
+    #[command(subcommand)]
+    Token(Token),
+    /// Look at the settings
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigFile {
+    /// A file with settings that differ from the defaults
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Where the pages are
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    pub(crate) web: SocketAddr,
+    /// Where the chargers connect
+    #[arg(long, default_value = "127.0.0.1:9000")]
+    pub(crate) ocpp: SocketAddr,
+    /// The same seed gives the same run
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Keep the database in this folder instead of a new temporary one
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) data: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Simulate {
+    /// Run a scenario: a fleet with sessions, faults and outages
+    Run(SimulateRun),
+    /// Put load on a server and measure it
+    Load(SimulateLoad),
+    /// Run a bare WebSocket server that answers {}, to compare with
+    Bare(SimulateBare),
+    /// List the scenarios that are built in
+    Scenarios,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SimulateRun {
+    /// A scenario that is built in, or a TOML file
+    #[arg(default_value = "steady")]
+    pub(crate) scenario: String,
+    /// The server; the identity is added at the end
+    #[arg(long, default_value = "ws://127.0.0.1:9000/ocpp")]
+    pub(crate) url: String,
+    /// The same seed gives the same run
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Basic authentication: every charger's password
+    #[arg(long)]
+    pub(crate) password: Option<String>,
+    /// Stop after this many seconds; without it, run until Ctrl-C
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) duration: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SimulateLoad {
+    /// The server; the identity is added at the end
+    #[arg(long, default_value = "ws://127.0.0.1:9000/ocpp")]
+    pub(crate) url: String,
+    /// How many chargers
+    #[arg(long, default_value_t = 1_000)]
+    pub(crate) chargers: usize,
+    /// Messages a second in all, sent whether or not the last were answered; without it, every
+    /// charger sends its next message as soon as the last one is answered
+    #[arg(long, value_name = "PER_SECOND")]
+    pub(crate) rate: Option<f64>,
+    /// How long to measure, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    pub(crate) duration: u64,
+    /// Only connect, boot and report the status; then hold the connections for the duration
+    #[arg(long)]
+    pub(crate) idle: bool,
+    /// What the identities begin with
+    #[arg(long, default_value = "LOAD-")]
+    pub(crate) prefix: String,
+    /// Basic authentication: every charger's password
+    #[arg(long)]
+    pub(crate) password: Option<String>,
+    /// Process of the server, to read its memory and processor time
+    #[arg(long)]
+    pub(crate) pid: Option<u32>,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SimulateBare {
+    /// Where it listens
+    #[arg(long, default_value = "127.0.0.1:9001")]
+    pub(crate) listen: SocketAddr,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Rules {
+    /// Read rules and playbooks and say what is wrong with them
+    Check(RuleFiles),
+    /// Run the tests that the rules carry, in virtual time
+    Test(RuleFiles),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RuleFiles {
+    /// Folder of rules; the built-in ones when not given
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) rules: Option<PathBuf>,
+    /// Folder of playbooks; the built-in ones when not given
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) playbooks: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum User {
+    /// Add a person; the password is read from standard input, or made and printed
+    Add {
+        /// Name to sign in with
+        name: String,
+        /// admin, operator, dispatcher, technician or viewer
+        #[arg(long, default_value = "operator")]
+        role: String,
+        /// Address for mail
+        #[arg(long, default_value = "")]
+        email: String,
+        /// Read the password from standard input
+        #[arg(long)]
+        password_stdin: bool,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// List everybody
+    List {
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Take a person's right to sign in, and end their sessions
+    Disable {
+        /// The name
+        name: String,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Token {
+    /// Make a token; it is shown once
+    Create {
+        /// What it is for
+        name: String,
+        /// admin, operator, dispatcher or viewer
+        #[arg(long, default_value = "operator")]
+        role: String,
+        /// Days until it ends; 0 is never
+        #[arg(long, default_value_t = 365)]
+        days: u32,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// List tokens
+    List {
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// End a token
+    Revoke {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Check the settings and show what is in force
+    Check(ConfigFile),
+    /// Print the file with every setting and its default
+    Defaults,
+}

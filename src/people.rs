@@ -1,0 +1,152 @@
+//! `mendpoint user` and `mendpoint token`: who may sign in, and which programs may call.
+
+use std::io::Read as _;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, bail, ensure};
+use mendpoint_model::{DAY_MS, UnixMs};
+use mendpoint_store::{NewUser, Store, StoreSettings, UserRow};
+
+use crate::cli::{ConfigFile, Token, User};
+use crate::settings::Settings;
+use crate::terminal::say;
+
+/// What people and tokens may be.
+const ROLES: [&str; 5] = ["admin", "operator", "dispatcher", "technician", "viewer"];
+
+async fn open(
+    read: impl Fn(Option<&Path>) -> Result<Settings>,
+    file: &ConfigFile,
+) -> Result<Store> {
+    let settings = read(file.config.as_deref())?;
+    let url = settings.database.url.0;
+    Store::open(&StoreSettings { url, ..StoreSettings::default() }, &prometheus::Registry::new())
+        .await
+        .context("failed to open the database")
+}
+
+fn now() -> UnixMs {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    UnixMs(since.as_millis() as i64)
+}
+
+fn check_role(role: &str) -> Result<()> {
+    ensure!(ROLES.contains(&role), "the roles are {}, not {role:?}", ROLES.join(", "));
+    Ok(())
+}
+
+/// `mendpoint user ..`.
+pub(crate) async fn user(
+    command: User,
+    read: impl Fn(Option<&Path>) -> Result<Settings>,
+) -> Result<ExitCode> {
+    match command {
+        User::Add { name, role, email, password_stdin, config } => {
+            check_role(&role)?;
+            ensure!(!name.trim().is_empty(), "a person needs a name");
+            let password = if password_stdin {
+                let mut text = String::new();
+                std::io::stdin()
+                    .read_to_string(&mut text)
+                    .context("failed to read the password")?;
+                text.trim_end_matches(['\r', '\n']).to_owned()
+            } else {
+                new_password()?
+            };
+            ensure!(password.chars().count() >= 10, "a password has at least 10 characters");
+            let store = open(read, &config).await?;
+            add(&store, &name, &role, &email, &password).await?;
+            say(&format!("{name} may sign in as {role}."));
+            if !password_stdin {
+                say(&format!("Password: {password}\nIt is not shown again."));
+            }
+            store.close().await;
+        }
+        User::List { config } => {
+            let store = open(read, &config).await?;
+            for user in store.users().await? {
+                let state = if user.disabled { "disabled" } else { "" };
+                say(&format!("{:24} {:12} {:30} {state}", user.name, user.role, user.email));
+            }
+            store.close().await;
+        }
+        User::Disable { name, config } => {
+            let store = open(read, &config).await?;
+            let Some(user) = store.user_by_name(&name).await? else {
+                bail!("there is nobody named {name:?}; `mendpoint user list` shows all");
+            };
+            store.update_user(&UserRow { disabled: true, ..user }).await?;
+            say(&format!("{name} may no longer sign in."));
+            store.close().await;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Adds a person.
+pub(crate) async fn add(
+    store: &Store,
+    name: &str,
+    role: &str,
+    email: &str,
+    password: &str,
+) -> Result<()> {
+    let owned = password.to_owned();
+    // Slow on purpose, so not on a thread that serves others.
+    let hash = tokio::task::spawn_blocking(move || mendpoint_web::hash_password(&owned)).await?;
+    let password_hash = hash.map_err(|error| anyhow::anyhow!("{error}"))?;
+    let new = NewUser { name, display_name: name, email, password_hash: &password_hash, role };
+    store.insert_user(new).await?;
+    Ok(())
+}
+
+/// A password nobody can guess, short enough to type.
+pub(crate) fn new_password() -> Result<String> {
+    let token = mendpoint_web::new_token().map_err(|error| anyhow::anyhow!("{error}"))?;
+    Ok(token.chars().skip(3).filter(char::is_ascii_alphanumeric).take(14).collect())
+}
+
+/// `mendpoint token ..`.
+pub(crate) async fn token(
+    command: Token,
+    read: impl Fn(Option<&Path>) -> Result<Settings>,
+) -> Result<ExitCode> {
+    match command {
+        Token::Create { name, role, days, config } => {
+            check_role(&role)?;
+            let store = open(read, &config).await?;
+            let token = mendpoint_web::new_token().map_err(|error| anyhow::anyhow!("{error}"))?;
+            let expires = (days > 0).then(|| now() + i64::from(days) * DAY_MS);
+            let hash = mendpoint_web::hash_token(&token);
+            store.insert_api_token(&hash, &name, &role, "command line", expires).await?;
+            say(&format!("{token}\nIt is not shown again."));
+            store.close().await;
+        }
+        Token::List { config } => {
+            let store = open(read, &config).await?;
+            for token in store.api_tokens().await? {
+                let state = match (token.revoked_at, token.expires_at) {
+                    (Some(at), _) => format!("revoked {at}"),
+                    (None, Some(at)) => format!("until {at}"),
+                    (None, None) => "for ever".to_owned(),
+                };
+                say(&format!("{:24} {:12} {state}", token.name, token.scopes));
+            }
+            store.close().await;
+        }
+        Token::Revoke { name, config } => {
+            let store = open(read, &config).await?;
+            let tokens = store.api_tokens().await?;
+            let mut revoked = 0;
+            for token in tokens.iter().filter(|token| token.name == name) {
+                revoked += u32::from(store.revoke_api_token(token.id, now()).await?);
+            }
+            store.close().await;
+            ensure!(revoked > 0, "there is no token named {name:?} that is still good");
+            say(&format!("{name} is revoked."));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,127 @@
+//! `mendpoint rules`: checks and tests rules; and loads them for the server.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use mendpoint_incidents::Catalogue;
+
+use crate::cli::{RuleFiles, Rules};
+use crate::terminal::{complain, say};
+
+/// The folders that are built in, as file name and text.
+macro_rules! built_in {
+    ($folder:literal: $($name:literal),+ $(,)?) => {
+        &[$((concat!($folder, "/", $name), include_str!(concat!("../config/", $folder, "/", $name)))),+]
+    };
+}
+
+const RULES: &[(&str, &str)] = built_in!("rules":
+    "cp_offline.toml", "err_faulted.toml", "failed_burst.toml", "weak_cell.toml", "weak_wifi.toml",
+);
+const PLAYBOOKS: &[(&str, &str)] = built_in!("playbooks": "err_faulted.toml", "failed_burst.toml");
+
+/// `mendpoint rules ..`.
+pub(crate) fn run(command: Rules) -> Result<ExitCode> {
+    let (files, run_tests) = match command {
+        Rules::Check(files) => (files, false),
+        Rules::Test(files) => (files, true),
+    };
+    let (rules, playbooks) = read(files.rules.as_deref(), files.playbooks.as_deref())?;
+    let catalogue = match Catalogue::parse(&rules, &playbooks) {
+        Ok(catalogue) => catalogue,
+        Err(problems) => {
+            for problem in &problems {
+                complain(&problem.to_string());
+            }
+            complain(&format!("{} to mend", count(problems.len(), "problem")));
+            return Ok(ExitCode::from(crate::EXIT_USAGE));
+        }
+    };
+    if !run_tests {
+        say(&format!(
+            "{} and {} are valid.",
+            count(rules.len(), "rule"),
+            count(playbooks.len(), "playbook")
+        ));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let outcomes = mendpoint_shard::timeline_test::run_all(&Arc::new(catalogue));
+    for failure in outcomes.iter().flat_map(|outcome| &outcome.failures) {
+        complain(&failure.to_string());
+    }
+    let passed = outcomes.iter().filter(|outcome| outcome.passed()).count();
+    let failed = outcomes.len() - passed;
+    say(&format!("{passed} passed, {failed} failed"));
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// The rules and playbooks of the settings; built-in ones for empty names.
+pub(crate) fn load(rules: &str, playbooks: &str) -> Result<Catalogue> {
+    let folder = |name: &str| (!name.is_empty()).then(|| PathBuf::from(name));
+    let (rules, playbooks) = read(folder(rules).as_deref(), folder(playbooks).as_deref())?;
+    Catalogue::parse(&rules, &playbooks).map_err(|problems| {
+        let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!("the rules cannot be used:\n{}", lines.join("\n"))
+    })
+}
+
+type Files = Vec<(String, String)>;
+
+fn read(rules: Option<&Path>, playbooks: Option<&Path>) -> Result<(Files, Files)> {
+    let either = |folder: Option<&Path>, built_in: &[(&str, &str)]| match folder {
+        Some(folder) => read_folder(folder),
+        None => Ok(built_in.iter().map(|(n, t)| ((*n).to_owned(), (*t).to_owned())).collect()),
+    };
+    Ok((either(rules, RULES)?, either(playbooks, PLAYBOOKS)?))
+}
+
+/// The TOML files of a folder in the order of their names.
+fn read_folder(folder: &Path) -> Result<Files> {
+    let entries = std::fs::read_dir(folder)
+        .with_context(|| format!("failed to read the folder {}", folder.display()))?;
+    let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    paths.sort();
+    anyhow::ensure!(!paths.is_empty(), "the folder {} holds no .toml files", folder.display());
+    paths
+        .into_iter()
+        .map(|path| {
+            let text = std::fs::read_to_string(&path)
+                .with_context(|| format!("failed to read {}", path.display()))?;
+            Ok((path.display().to_string(), text))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_of_the_folders_is_built_in() {
+        for (folder, built_in) in [("rules", RULES), ("playbooks", PLAYBOOKS)] {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config").join(folder);
+            let files = read_folder(&path).expect("the folder of the checkout");
+            let names: Vec<_> = built_in.iter().map(|(name, _)| (*name).to_owned()).collect();
+            let there: Vec<_> = files
+                .iter()
+                .filter_map(|(path, _)| Some(format!("{folder}/{}", path.rsplit('/').next()?)))
+                .collect();
+            assert_eq!(names, there);
+        }
+    }
+
+    #[test]
+    fn the_built_in_rules_are_valid() {
+        let catalogue = load("", "").expect("valid");
+        for outcome in mendpoint_shard::timeline_test::run_all(&Arc::new(catalogue)) {
+            assert!(outcome.passed(), "{:?}", outcome.failures);
+        }
+    }
+}

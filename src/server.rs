@@ -1,0 +1,222 @@
+//! The server: starts the parts in order, runs until asked to stop, and stops them in the reverse
+//! order.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use mendpoint_gateway::{AddressBook, Gateway, GatewaySettings};
+use mendpoint_model::{DAY_MS, UnixMs};
+use mendpoint_notify::{Notifier, NotifySettings};
+use mendpoint_pipeline::{Handle, Pipeline};
+use mendpoint_store::{Store, StoreSettings};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::rules;
+use crate::settings::Settings;
+use crate::wiring::{ToChargers, ToPipeline};
+
+/// How long everything may take to stop.
+const STOP_WITHIN: Duration = Duration::from_secs(25);
+
+/// How often old records are looked for.
+const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(600);
+
+/// A server that runs.
+pub(crate) struct Server {
+    pub(crate) handle: Handle,
+    pub(crate) ocpp: SocketAddr,
+    pub(crate) web: SocketAddr,
+    pipeline: Pipeline,
+    store: Store,
+    /// Told first: no new connections, sessions closed.
+    stop_gateway: watch::Sender<bool>,
+    gateway: JoinHandle<()>,
+    /// Told last.
+    stop_rest: watch::Sender<bool>,
+    rest: Vec<JoinHandle<()>>,
+}
+
+/// `mendpoint serve`.
+pub(crate) async fn run(settings: Settings) -> Result<ExitCode> {
+    let (rules, playbooks) = (settings.engine.rules.clone(), settings.engine.playbooks.clone());
+    let server = Server::start(settings, false).await?;
+    tracing::info!(
+        "Mendpoint serves pages at http://{} and chargers at ws://{}/ocpp/{{identity}}",
+        server.web,
+        server.ocpp
+    );
+    if server.handle.store().users().await?.is_empty() {
+        tracing::warn!(
+            "nobody can sign in yet: add a person with `mendpoint user add NAME --role admin`"
+        );
+    }
+    tokio::select! {
+        stopped = wait_for_stop() => stopped?,
+        reloading = reload_rules(&server.handle, &rules, &playbooks) => reloading?,
+    }
+    server.stop().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Reads rules and playbooks again at SIGHUP. What cannot be used is told and changes nothing.
+async fn reload_rules(handle: &Handle, rules: &str, playbooks: &str) -> Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut hang_up = signal(SignalKind::hangup())?;
+    while hang_up.recv().await.is_some() {
+        match rules::load(rules, playbooks) {
+            Ok(catalogue) => {
+                handle.set_catalogue(Arc::new(catalogue)).await?;
+                tracing::info!("the rules were read again");
+            }
+            Err(error) => tracing::error!("the rules stay as they were: {error:#}"),
+        }
+    }
+    std::future::pending().await
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+pub(crate) async fn wait_for_stop() -> Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        result = tokio::signal::ctrl_c() => result?,
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+impl Server {
+    /// Starts everything. `is_demo` puts a notice on every page.
+    pub(crate) async fn start(settings: Settings, is_demo: bool) -> Result<Self> {
+        let registry = prometheus::Registry::new();
+        let catalogue = rules::load(&settings.engine.rules, &settings.engine.playbooks)?;
+        let store = Store::open(
+            &StoreSettings { url: settings.database.url.0.clone(), ..StoreSettings::default() },
+            &registry,
+        )
+        .await
+        .context("failed to open the database")?;
+
+        let book = AddressBook::new();
+        let pipeline = Pipeline::start(
+            settings.pipeline(),
+            store.clone(),
+            Arc::new(catalogue),
+            Arc::new(ToChargers(book.clone())),
+            &registry,
+        )
+        .await
+        .context("failed to read the fleet back from the database")?;
+        let handle = pipeline.handle();
+
+        let (stop_gateway, gateway_stopped) = watch::channel(false);
+        let (stop_rest, rest_stopped) = watch::channel(false);
+        let gateway_settings = GatewaySettings {
+            listen: settings.ocpp.listen,
+            ping_interval_ms: u64::from(settings.ocpp.ping_interval_s) * 1_000,
+            max_message_bytes: settings.ocpp.max_message_bytes,
+            max_connections: settings.ocpp.max_connections,
+            legacy_protocol: settings.ocpp.legacy_protocol.protocol(),
+            ..GatewaySettings::default()
+        };
+        let intake = Arc::new(ToPipeline(handle.clone()));
+        let gateway = Gateway::bind_with_book(gateway_settings, intake, &registry, book)
+            .with_context(|| format!("failed to listen on {}", settings.ocpp.listen))?;
+        let ocpp = gateway.local_addr();
+        let gateway = tokio::spawn(gateway.run(gateway_stopped));
+
+        let web = tokio::net::TcpListener::bind(settings.web.listen)
+            .await
+            .with_context(|| format!("failed to listen on {}", settings.web.listen))?;
+        let web_address = web.local_addr()?;
+        let state = mendpoint_web::AppState::new(
+            handle.clone(),
+            registry.clone(),
+            mendpoint_web::WebSettings {
+                public_url: settings.public_url(),
+                bootstrap_token: settings.web.bootstrap_token.0.clone(),
+                ocpp_url: format!("ws://{ocpp}/ocpp/"),
+                pace: settings.engine.pace,
+                is_demo,
+                mail_is_sent: !settings.mail.smtp_url.0.is_empty(),
+            },
+        );
+        let notifier = Notifier::new(
+            NotifySettings {
+                smtp_url: settings.mail.smtp_url.0.clone(),
+                from: settings.mail.from.clone(),
+                ..NotifySettings::default()
+            },
+            store.clone(),
+            &registry,
+        )
+        .context("the mail settings cannot be used")?;
+        let rest = vec![
+            tokio::spawn(mendpoint_web::serve(web, state, rest_stopped.clone())),
+            tokio::spawn(notifier.run(rest_stopped.clone())),
+            tokio::spawn(housekeeping(
+                store.clone(),
+                i64::from(settings.database.keep_frames_days) * DAY_MS,
+                rest_stopped,
+            )),
+        ];
+        Ok(Self {
+            handle,
+            ocpp,
+            web: web_address,
+            pipeline,
+            store,
+            stop_gateway,
+            gateway,
+            stop_rest,
+            rest,
+        })
+    }
+
+    /// Stops in order: chargers are told to come back, the shards finish what is queued, the
+    /// journal gets to disk, then pages and mail end.
+    pub(crate) async fn stop(self) {
+        tracing::info!("stopping");
+        let stopped = tokio::time::timeout(STOP_WITHIN, async {
+            self.stop_gateway.send_replace(true);
+            if let Err(error) = self.gateway.await {
+                tracing::error!(%error, "the gateway ended badly");
+            }
+            self.pipeline.stop().await;
+            self.stop_rest.send_replace(true);
+            for task in self.rest {
+                if let Err(error) = task.await {
+                    tracing::error!(%error, "a task ended badly");
+                }
+            }
+            self.store.close().await;
+        })
+        .await;
+        match stopped {
+            Ok(()) => tracing::info!("stopped"),
+            Err(_) => tracing::error!("gave up waiting for everything to stop"),
+        }
+    }
+}
+
+/// Deletes frames that are older than they are to be kept.
+async fn housekeeping(store: Store, keep_ms: i64, mut stop: watch::Receiver<bool>) {
+    loop {
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(0, |since| since.as_millis() as i64);
+        match store.frame_log().prune(UnixMs(now) - keep_ms).await {
+            Ok(0) => {}
+            Ok(blocks) => tracing::info!(blocks, "old frames were deleted"),
+            Err(error) => tracing::warn!(%error, "old frames could not be deleted"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(HOUSEKEEPING_EVERY) => {}
+            _ = stop.changed() => return,
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! The program's settings: built-in defaults, then a file, then the environment.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use config::{Config, Environment, File, FileFormat};
+use mendpoint_incidents::{EngineSettings, HealMode};
+use mendpoint_model::{Protocol, SECOND_MS};
+use mendpoint_pipeline::{PipelineSettings, UnknownChargers};
+use serde::Deserialize;
+
+/// The file with every setting; its values are the defaults.
+pub(crate) const DEFAULTS: &str = include_str!("../config/mendpoint.toml");
+
+/// Everything that can be set.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Settings {
+    pub(crate) ocpp: Ocpp,
+    pub(crate) web: Web,
+    pub(crate) database: Database,
+    pub(crate) engine: Engine,
+    pub(crate) mail: Mail,
+    pub(crate) log: Log,
+}
+
+/// Where and how chargers connect.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Ocpp {
+    pub(crate) listen: SocketAddr,
+    pub(crate) unknown_chargers: UnknownChargers,
+    pub(crate) validation: Validation,
+    pub(crate) heartbeat_interval_s: u32,
+    pub(crate) ping_interval_s: u32,
+    pub(crate) max_message_bytes: usize,
+    pub(crate) max_connections: usize,
+    pub(crate) legacy_protocol: LegacyProtocol,
+    pub(crate) accept_unknown_tokens: bool,
+    pub(crate) credential_pepper: Secret,
+}
+
+/// How payloads are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Validation {
+    Tolerant,
+    Strict,
+}
+
+/// What is spoken with chargers that name no sub-protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) enum LegacyProtocol {
+    #[serde(rename = "none")]
+    None,
+    #[serde(rename = "ocpp1.6")]
+    V16,
+}
+
+impl LegacyProtocol {
+    pub(crate) fn protocol(self) -> Option<Protocol> {
+        match self {
+            Self::None => None,
+            Self::V16 => Some(Protocol::V16),
+        }
+    }
+}
+
+/// Where the pages are.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Web {
+    pub(crate) listen: SocketAddr,
+    pub(crate) public_url: String,
+    pub(crate) bootstrap_token: Secret,
+}
+
+/// Where the records are.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Database {
+    pub(crate) url: Secret,
+    pub(crate) keep_frames_days: u32,
+}
+
+/// How the engine works.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Engine {
+    pub(crate) rules: String,
+    pub(crate) playbooks: String,
+    pub(crate) default_mode: HealMode,
+    pub(crate) pace: f64,
+    pub(crate) startup_grace_s: u32,
+    pub(crate) shards: u32,
+    pub(crate) queue: usize,
+}
+
+/// How mail is sent.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Mail {
+    pub(crate) smtp_url: Secret,
+    pub(crate) from: String,
+    pub(crate) dispatch: String,
+}
+
+/// What is logged.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Log {
+    pub(crate) filter: String,
+}
+
+/// A text that is never shown.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Secret(pub(crate) String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_empty() { "\"\"" } else { "\"***\"" })
+    }
+}
+
+impl Settings {
+    /// Reads the settings. `file` adds to the defaults, the environment adds to both.
+    pub(crate) fn read(file: Option<&Path>) -> Result<Self> {
+        let environment = Environment::with_prefix("MENDPOINT")
+            .prefix_separator("__")
+            .separator("__")
+            .try_parsing(true);
+        Self::read_from(file, environment)
+    }
+
+    fn read_from(file: Option<&Path>, environment: Environment) -> Result<Self> {
+        let mut sources = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
+        if let Some(file) = file {
+            let text = std::fs::read_to_string(file)
+                .with_context(|| format!("failed to read {}", file.display()))?;
+            toml_check(&text).with_context(|| format!("{} is not valid", file.display()))?;
+            sources = sources.add_source(File::from_str(&text, FileFormat::Toml));
+        }
+        let settings: Self = sources
+            .add_source(environment)
+            .build()
+            .and_then(Config::try_deserialize)
+            .map_err(|error| anyhow::anyhow!("{error}"))?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// What types cannot say.
+    fn check(&self) -> Result<()> {
+        let pace = self.engine.pace;
+        anyhow::ensure!(
+            pace.is_finite() && (0.001..=1_000.0).contains(&pace),
+            "engine.pace must be between 0.001 and 1000, and is {pace}"
+        );
+        anyhow::ensure!(
+            (5..=86_400).contains(&self.ocpp.heartbeat_interval_s),
+            "ocpp.heartbeat_interval_s must be between 5 and 86400 seconds, and is {}",
+            self.ocpp.heartbeat_interval_s
+        );
+        anyhow::ensure!(
+            (1..=3_600).contains(&self.ocpp.ping_interval_s),
+            "ocpp.ping_interval_s must be between 1 and 3600 seconds, and is {}",
+            self.ocpp.ping_interval_s
+        );
+        anyhow::ensure!(
+            (4_096..=64 * 1024 * 1024).contains(&self.ocpp.max_message_bytes),
+            "ocpp.max_message_bytes must be between 4096 and 67108864, and is {}",
+            self.ocpp.max_message_bytes
+        );
+        let url = &self.database.url.0;
+        anyhow::ensure!(
+            ["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| url.starts_with(scheme)),
+            "database.url must begin with sqlite:// or postgres://"
+        );
+        let token = &self.web.bootstrap_token.0;
+        anyhow::ensure!(
+            token.is_empty() || token.len() >= 20,
+            "web.bootstrap_token must have at least 20 characters: it opens everything"
+        );
+        Ok(())
+    }
+
+    /// The address people use, without a slash at the end.
+    pub(crate) fn public_url(&self) -> String {
+        match self.web.public_url.trim_end_matches('/') {
+            "" => format!("http://{}", self.web.listen),
+            url => url.to_owned(),
+        }
+    }
+
+    /// The part that the pipeline needs.
+    pub(crate) fn pipeline(&self) -> PipelineSettings {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as u32;
+        PipelineSettings {
+            shards: if self.engine.shards == 0 { cores.min(8) } else { self.engine.shards },
+            queue: self.engine.queue,
+            unknown_chargers: self.ocpp.unknown_chargers,
+            accept_unknown_tokens: self.ocpp.accept_unknown_tokens,
+            heartbeat_interval_s: self.ocpp.heartbeat_interval_s,
+            strict: self.ocpp.validation == Validation::Strict,
+            credential_pepper: self.ocpp.credential_pepper.0.clone(),
+            public_url: self.public_url(),
+            dispatch_email: self.mail.dispatch.clone(),
+            fleet: mendpoint_fleet::FleetSettings::default(),
+            engine: EngineSettings {
+                pace: self.engine.pace,
+                default_mode: self.engine.default_mode,
+                startup_grace_ms: i64::from(self.engine.startup_grace_s) * SECOND_MS,
+                ..EngineSettings::default()
+            },
+        }
+    }
+}
+
+/// Finds what is wrong with the form of a file, with its place.
+fn toml_check(text: &str) -> Result<()> {
+    toml::from_str::<toml::Table>(text).map(drop).map_err(|error| anyhow::anyhow!("{error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    fn read(file: &str, environment: &[(&str, &str)]) -> Result<Settings> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("mendpoint.toml");
+        std::fs::write(&path, file)?;
+        let source: HashMap<String, String> =
+            environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let environment = Environment::with_prefix("MENDPOINT")
+            .prefix_separator("__")
+            .separator("__")
+            .try_parsing(true)
+            .source(Some(source));
+        Settings::read_from(Some(&path), environment)
+    }
+
+    #[test]
+    fn the_defaults_are_valid() {
+        let settings = read("", &[]).expect("the built-in defaults");
+        assert_eq!(settings.ocpp.listen.port(), 9000);
+        assert_eq!(settings.ocpp.unknown_chargers, UnknownChargers::Quarantine);
+        assert_eq!(settings.public_url(), "http://127.0.0.1:8080");
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file() {
+        let settings = read(
+            "[ocpp]\nlisten = \"127.0.0.1:9100\"\nheartbeat_interval_s = 60\n",
+            &[("MENDPOINT__OCPP__LISTEN", "127.0.0.1:9200")],
+        )
+        .expect("valid");
+        assert_eq!(settings.ocpp.listen.port(), 9200);
+        assert_eq!(settings.ocpp.heartbeat_interval_s, 60);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (file, told) in [
+            ("[ocpp]\nlisten_to = 1\n", "listen_to"),
+            ("[ocpp]\nvalidation = \"lax\"\n", "lax"),
+            ("[engine]\npace = 0.0\n", "engine.pace"),
+            ("[database]\nurl = \"mysql://x\"\n", "database.url"),
+            ("[web]\nbootstrap_token = \"short\"\n", "web.bootstrap_token"),
+            ("[ocpp\n", "line 1"),
+        ] {
+            let error = format!("{:#}", read(file, &[]).expect_err(file));
+            assert!(error.contains(told), "{file:?} gave {error:?}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let settings = read("[mail]\nsmtp_url = \"smtps://u:hunter2@h\"\n", &[]).expect("valid");
+        assert!(!format!("{settings:?}").contains("hunter2"));
+    }
+}

@@ -1,0 +1,129 @@
+//! `mendpoint simulate`: chargers against any OCPP server, and load.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use mendpoint_simulator::load::{self, LoadOptions, Pace};
+use mendpoint_simulator::{Scenario, Simulation, Target};
+use tokio::sync::watch;
+
+use crate::cli::{Simulate, SimulateLoad, SimulateRun};
+use crate::server::wait_for_stop;
+use crate::terminal::say;
+
+/// How often a running scenario says how it goes.
+const TELL_EVERY: Duration = Duration::from_secs(10);
+
+/// `mendpoint simulate ..`.
+pub(crate) async fn run(command: Simulate) -> Result<ExitCode> {
+    match command {
+        Simulate::Run(options) => scenario(options).await,
+        Simulate::Load(options) => put_load(options).await,
+        Simulate::Bare(options) => {
+            say(&format!("A bare WebSocket server answers {{}} at ws://{}", options.listen));
+            tokio::select! {
+                result = load::bare::serve(options.listen) => {
+                    result.with_context(|| format!("failed to listen on {}", options.listen))?;
+                }
+                stopped = wait_for_stop() => stopped?,
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Simulate::Scenarios => {
+            for name in Scenario::BUILTIN {
+                let scenario = Scenario::builtin(name)?;
+                say(&format!("{name:10} {} chargers", scenario.chargers().len()));
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// A built-in scenario, or the one in a file.
+fn find(name: &str) -> Result<Scenario> {
+    if Scenario::BUILTIN.contains(&name) {
+        return Ok(Scenario::builtin(name)?);
+    }
+    let text = std::fs::read_to_string(name).with_context(|| {
+        format!(
+            "{name} is neither a built-in scenario ({}) nor a file that can be read",
+            Scenario::BUILTIN.join(", ")
+        )
+    })?;
+    Ok(Scenario::parse(name, &text)?)
+}
+
+async fn scenario(options: SimulateRun) -> Result<ExitCode> {
+    let scenario = find(&options.scenario)?;
+    let mut target = Target::new(&options.url);
+    if let Some(password) = options.password {
+        target = target.with_password(move |_| Some(password.clone()));
+    }
+    say(&format!(
+        "{} chargers of the scenario {} connect to {} (seed {}); Ctrl-C ends it",
+        scenario.chargers().len(),
+        options.scenario,
+        options.url,
+        options.seed
+    ));
+    let simulation = Arc::new(Simulation::new(scenario, target, options.seed));
+    let (stop, stopped) = watch::channel(false);
+    let running = {
+        let simulation = Arc::clone(&simulation);
+        tokio::spawn(async move { simulation.run(stopped).await })
+    };
+    let end = async {
+        match options.duration {
+            Some(seconds) => {
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
+                Ok(())
+            }
+            None => wait_for_stop().await,
+        }
+    };
+    let telling = async {
+        loop {
+            tokio::time::sleep(TELL_EVERY).await;
+            let stats = simulation.stats();
+            say(&format!(
+                "{} connected, {} messages sent, {} commands received, {} without an answer",
+                stats.connected, stats.sent, stats.commands, stats.no_answers
+            ));
+        }
+    };
+    tokio::select! {
+        result = end => result?,
+        () = telling => {}
+    }
+    stop.send_replace(true);
+    running.await??;
+    say(&format!("{:#?}", simulation.stats()));
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn put_load(options: SimulateLoad) -> Result<ExitCode> {
+    let pace = match (options.idle, options.rate) {
+        (true, _) => Pace::Idle,
+        (false, Some(messages_per_s)) => Pace::OpenLoop { messages_per_s },
+        (false, None) => Pace::ClosedLoop,
+    };
+    let report = load::run(LoadOptions {
+        url: options.url,
+        chargers: options.chargers,
+        identity: format!("{}{{n}}", options.prefix),
+        password: options.password,
+        duration: Duration::from_secs(options.duration),
+        pace,
+        pid: options.pid,
+        ..LoadOptions::default()
+    })
+    .await?;
+    if options.json {
+        say(&serde_json::to_string_pretty(&report)?);
+    } else {
+        say(&report.to_string());
+    }
+    Ok(ExitCode::SUCCESS)
+}

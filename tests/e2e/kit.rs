@@ -1,0 +1,166 @@
+//! Starts the real program, talks to its API and plays simple chargers.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::Value;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+/// The administrator's token of every server here.
+const TOKEN: &str = "end-to-end-test-token-0123456789";
+
+/// `mendpoint serve` with a database and ports of its own; stopped when dropped.
+pub struct Server {
+    folder: tempfile::TempDir,
+    web: SocketAddr,
+    ocpp: SocketAddr,
+    child: Option<Child>,
+}
+
+impl Server {
+    /// Starts a server and waits until it is ready.
+    pub fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut server = Self { folder, web: free_address(), ocpp: free_address(), child: None };
+        server.start_again();
+        server
+    }
+
+    /// Starts the program on the same database as before.
+    pub fn start_again(&mut self) {
+        let database = format!("sqlite://{}/test.db", self.folder.path().display());
+        let log = std::fs::File::create(self.folder.path().join("server.log")).expect("a log");
+        let child = Command::new(env!("CARGO_BIN_EXE_mendpoint"))
+            .arg("serve")
+            .current_dir(self.folder.path())
+            .env("MENDPOINT__OCPP__LISTEN", self.ocpp.to_string())
+            .env("MENDPOINT__OCPP__UNKNOWN_CHARGERS", "accept")
+            .env("MENDPOINT__WEB__LISTEN", self.web.to_string())
+            .env("MENDPOINT__WEB__BOOTSTRAP_TOKEN", TOKEN)
+            .env("MENDPOINT__DATABASE__URL", database)
+            .stdout(Stdio::from(log.try_clone().expect("a second handle of the log")))
+            .stderr(Stdio::from(log))
+            .spawn()
+            .expect("the program starts");
+        self.child = Some(child);
+        let begun = Instant::now();
+        while !self.is_ready() {
+            assert!(
+                begun.elapsed() < Duration::from_secs(30),
+                "not ready after 30 s:\n{}",
+                self.log()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Ends the program at once, as a power cut would.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().expect("kill -9");
+            child.wait().expect("the program is gone");
+        }
+    }
+
+    /// A page of the API as JSON.
+    pub fn get(&self, path: &str) -> Value {
+        let (status, body) = http(self.web, &format!("/api/v1{path}")).expect("an answer");
+        assert_eq!(status, 200, "{path}: {body}\n{}", self.log());
+        serde_json::from_str(&body).expect("JSON")
+    }
+
+    /// All items of a list of the API, page by page.
+    pub fn all(&self, path: &str) -> Vec<Value> {
+        let mut items = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let joint = if path.contains('?') { '&' } else { '?' };
+            let page = self.get(&format!("{path}{joint}limit=200{cursor}"));
+            items.extend(page["items"].as_array().expect("items").iter().cloned());
+            match page["next"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return items,
+            }
+        }
+    }
+
+    /// Connects a charger.
+    pub async fn charger(&self, identity: &str) -> Option<Charger> {
+        let url = format!("ws://{}/ocpp/{identity}", self.ocpp);
+        let mut request = url.into_client_request().expect("a request");
+        request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static("ocpp1.6"));
+        let (socket, _) = tokio_tungstenite::connect_async(request).await.ok()?;
+        Some(Charger { socket, calls: 0 })
+    }
+
+    fn is_ready(&self) -> bool {
+        http(self.web, "/readyz").is_ok_and(|(status, _)| status == 200)
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("server.log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A charger that says what it is told to and waits for the answer.
+pub struct Charger {
+    socket: WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>,
+    calls: u64,
+}
+
+impl Charger {
+    /// Sends a call; the answer's payload, or `None` when the connection ended first.
+    pub async fn call(&mut self, action: &str, payload: Value) -> Option<Value> {
+        self.calls += 1;
+        let id = format!("c{}", self.calls);
+        let frame = serde_json::json!([2, id, action, payload]).to_string();
+        self.socket.send(Message::text(frame)).await.ok()?;
+        loop {
+            let Message::Text(text) = self.socket.next().await?.ok()? else { continue };
+            let frame: Value = serde_json::from_str(&text).expect("JSON from the server");
+            match (frame[0].as_i64(), frame[1].as_str()) {
+                (Some(3), Some(answered)) if answered == id => return Some(frame[2].clone()),
+                (Some(4), Some(answered)) if answered == id => panic!("{action}: {frame}"),
+                (Some(2), Some(asked)) => {
+                    let refusal =
+                        serde_json::json!([4, asked, "NotSupported", "a test charger", {}]);
+                    self.socket.send(Message::text(refusal.to_string())).await.ok()?;
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// An address on this machine that nobody listens on.
+fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("its address")
+}
+
+/// A GET with the administrator's token: the status and the body.
+fn http(address: SocketAddr, path: &str) -> std::io::Result<(u16, String)> {
+    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(2))?;
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.0\r\nHost: {address}\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
+    )?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let status = answer.split(' ').nth(1).and_then(|word| word.parse().ok()).unwrap_or(0);
+    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    Ok((status, body.to_owned()))
+}
