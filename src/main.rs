@@ -21,7 +21,7 @@ use clap::Parser as _;
 use cli::{Cli, Command, ConfigCommand};
 use settings::Settings;
 
-/// The exit code for settings or rules that cannot be used (EX_USAGE of sysexits.h).
+/// The exit code for settings or rules that cannot be used (`EX_USAGE` of `sysexits.h`).
 const EXIT_USAGE: u8 = 64;
 
 fn main() -> ExitCode {

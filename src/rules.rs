@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use mendpoint_incidents::Catalogue;
 
-use crate::cli::{RuleFiles, Rules};
+use crate::cli::Rules;
 use crate::terminal::{complain, say};
 
 /// The folders that are built in, as file name and text.

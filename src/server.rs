@@ -23,7 +23,7 @@ use crate::wiring::{ToChargers, ToPipeline};
 const STOP_WITHIN: Duration = Duration::from_secs(25);
 
 /// How often old records are looked for.
-const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(600);
+const HOUSEKEEPING_EVERY: Duration = Duration::from_mins(10);
 
 /// A server that runs.
 pub(crate) struct Server {

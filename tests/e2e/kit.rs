@@ -16,7 +16,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 const TOKEN: &str = "end-to-end-test-token-0123456789";
 
 /// `mendpoint serve` with a database and ports of its own; stopped when dropped.
-pub struct Server {
+pub(crate) struct Server {
     folder: tempfile::TempDir,
     web: SocketAddr,
     ocpp: SocketAddr,
@@ -25,7 +25,7 @@ pub struct Server {
 
 impl Server {
     /// Starts a server and waits until it is ready.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut server = Self { folder, web: free_address(), ocpp: free_address(), child: None };
         server.start_again();
@@ -33,7 +33,7 @@ impl Server {
     }
 
     /// Starts the program on the same database as before.
-    pub fn start_again(&mut self) {
+    pub(crate) fn start_again(&mut self) {
         let database = format!("sqlite://{}/test.db", self.folder.path().display());
         let log = std::fs::File::create(self.folder.path().join("server.log")).expect("a log");
         let child = Command::new(env!("CARGO_BIN_EXE_mendpoint"))
@@ -61,7 +61,7 @@ impl Server {
     }
 
     /// Ends the program at once, as a power cut would.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().expect("kill -9");
             child.wait().expect("the program is gone");
@@ -69,14 +69,14 @@ impl Server {
     }
 
     /// A page of the API as JSON.
-    pub fn get(&self, path: &str) -> Value {
+    pub(crate) fn get(&self, path: &str) -> Value {
         let (status, body) = http(self.web, &format!("/api/v1{path}")).expect("an answer");
         assert_eq!(status, 200, "{path}: {body}\n{}", self.log());
         serde_json::from_str(&body).expect("JSON")
     }
 
     /// All items of a list of the API, page by page.
-    pub fn all(&self, path: &str) -> Vec<Value> {
+    pub(crate) fn all(&self, path: &str) -> Vec<Value> {
         let mut items = Vec::new();
         let mut cursor = String::new();
         loop {
@@ -91,7 +91,7 @@ impl Server {
     }
 
     /// Connects a charger.
-    pub async fn charger(&self, identity: &str) -> Option<Charger> {
+    pub(crate) async fn charger(&self, identity: &str) -> Option<Charger> {
         let url = format!("ws://{}/ocpp/{identity}", self.ocpp);
         let mut request = url.into_client_request().expect("a request");
         request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static("ocpp1.6"));
@@ -115,14 +115,14 @@ impl Drop for Server {
 }
 
 /// A charger that says what it is told to and waits for the answer.
-pub struct Charger {
+pub(crate) struct Charger {
     socket: WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>,
     calls: u64,
 }
 
 impl Charger {
     /// Sends a call; the answer's payload, or `None` when the connection ended first.
-    pub async fn call(&mut self, action: &str, payload: Value) -> Option<Value> {
+    pub(crate) async fn call(&mut self, action: &str, payload: Value) -> Option<Value> {
         self.calls += 1;
         let id = format!("c{}", self.calls);
         let frame = serde_json::json!([2, id, action, payload]).to_string();

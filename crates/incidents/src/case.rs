@@ -1,27 +1,32 @@
 //! An incident as the engine holds it: what everybody sees, and what only the engine needs.
 
 use mendpoint_model::{
-    Actor, CommandId, ConnectorRef, Healing, Incident, IncidentId, Rung, SiteKey, Step, StepState,
-    TimelineEntry, UnixMs,
+    Actor, CommandId, ConnectorRef, FrameSeq, Healing, Incident, IncidentId, Rung, SiteKey, Step,
+    StepState, TimelineEntry, UnixMs,
 };
 use smallvec::SmallVec;
 
 use crate::alert::Alert;
-use crate::attempts::AttemptLog;
+use crate::attempts::{AttemptLog, Failure};
 use crate::guardrail::ActionRecord;
 use crate::rule::Occurrence;
 use crate::signal::SignalLog;
+
+/// How many failed charges are kept as evidence.
+const FAILURES_MAX: usize = 10;
 
 /// What the engine knows of a charger besides its state.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
     pub(crate) site: SiteKey,
-    pub(crate) alerts: SmallVec<[Alert; 2]>,
+    pub(crate) alerts: SmallVec<[Alert; 1]>,
     pub(crate) signals: Option<Box<SignalLog>>,
     pub(crate) attempts: Option<Box<AttemptLog>>,
     pub(crate) cases: SmallVec<[IncidentId; 1]>,
     /// Actions sent within the window of G4, oldest first.
     pub(crate) actions: Vec<ActionRecord>,
+    /// The newest failed charges: when, by which frame, where and why.
+    pub(crate) failures: Vec<(UnixMs, FrameSeq, ConnectorRef, Failure)>,
     /// When countable things last happened.
     pub(crate) last: SmallVec<[(Occurrence, UnixMs); 2]>,
 }
@@ -35,6 +40,20 @@ impl Watch {
 
     pub(crate) fn alert(&self, rule: u16, at: ConnectorRef) -> Option<usize> {
         self.alerts.iter().position(|alert| alert.rule == rule && alert.at == at)
+    }
+
+    /// Keeps a failed charge as evidence.
+    pub(crate) fn note_failure(
+        &mut self,
+        at: UnixMs,
+        frame: FrameSeq,
+        connector: ConnectorRef,
+        why: Failure,
+    ) {
+        if self.failures.len() == FAILURES_MAX {
+            self.failures.remove(0);
+        }
+        self.failures.push((at, frame, connector, why));
     }
 
     pub(crate) fn last_at(&self, kind: Occurrence) -> Option<UnixMs> {

@@ -138,7 +138,12 @@ impl Engine {
             };
             add(Occurrence::Attempt);
             match item.kind {
-                NewsKind::Failed(_) => add(Occurrence::AttemptFailed),
+                NewsKind::Failed(why) => {
+                    add(Occurrence::AttemptFailed);
+                    if let Some(watch) = self.watches.get_mut(&key) {
+                        watch.note_failure(cx.now, cx.frame, item.connector, why);
+                    }
+                }
                 NewsKind::Succeeded(_) => add(Occurrence::AttemptSucceeded),
                 NewsKind::Seen => {}
             }

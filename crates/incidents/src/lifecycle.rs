@@ -7,11 +7,14 @@ use crate::case::{Case, Fingerprint, Line};
 use crate::duration::duration_words;
 use crate::effect::{Effect, Evidence, TicketRequest};
 use crate::engine::{Cx, Engine};
-use crate::opening::{describe, reads_code};
+use crate::opening::{describe, failure_line, reads_code};
 use crate::predicate::connector_state;
 use crate::rule::{Proof, Rule};
 use crate::timers::Timer;
 use crate::words::{Places, cure_words, energy_words, headline, tried_lines};
+
+/// The most failed charges in the history of one incident.
+const FAILURE_LINES_MAX: u32 = 60;
 
 impl Engine {
     /// The condition was gone for a moment and is there again.
@@ -29,6 +32,15 @@ impl Engine {
         let Some(rule) = case.rule.map(|place| &program.rules[usize::from(place)]) else { return };
         let incident = &mut case.incident;
         incident.occurrences += 1;
+        let failure = self.watches.get(&incident.charger).and_then(|watch| watch.failures.last());
+        if let Some((at, _, connector, why)) = failure.copied()
+            && at == cx.now
+            && incident.occurrences <= FAILURE_LINES_MAX
+        {
+            self.say(cx, id, failure_line(connector, why));
+        }
+        let Some(case) = self.cases.get_mut(&id) else { return };
+        let incident = &mut case.incident;
         self.dirty.insert(id);
         if let Some((at_least, severity)) = rule.severity_by_distinct
             && distinct >= at_least

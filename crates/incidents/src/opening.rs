@@ -1,16 +1,17 @@
 //! From a condition that lasted to an incident: a new one, or the one there is.
 
 use mendpoint_model::{
-    ChargerKey, ConnectorRef, HealMode, Healing, Incident, IncidentId, IncidentState, Source,
-    UnixMs,
+    Actor, ChargerKey, ConnectorRef, HealMode, Healing, Incident, IncidentId, IncidentState,
+    Source, UnixMs,
 };
 
 use crate::alert::Phase;
+use crate::attempts::Failure;
 use crate::case::{Case, Fingerprint, Line};
 use crate::duration::duration_words;
 use crate::engine::{Cx, Engine};
 use crate::predicate::connector_state;
-use crate::rule::{Condition, Rule};
+use crate::rule::{Condition, Occurrence, Rule};
 use crate::timers::Timer;
 use crate::words::{Places, headline, subject_words};
 
@@ -89,7 +90,24 @@ impl Engine {
             alert.clear_counts.fill(0);
             self.timers.set(&mut alert.armed, Timer::Alert(key, place, at), Some(cx.now + 1));
         }
+        if let Condition::Count(count) = &rule.condition
+            && count.kind == Occurrence::AttemptFailed
+        {
+            self.show_failures(cx, id, count.within_ms);
+        }
         self.tend(cx, id);
+    }
+
+    /// Shows the failed charges that made an incident, each at its own time.
+    fn show_failures(&mut self, cx: &Cx<'_>, id: IncidentId, within_ms: i64) {
+        let Some(key) = self.cases.get(&id).map(|case| case.incident.charger) else { return };
+        let Some(watch) = self.watches.get(&key) else { return };
+        for (at, frame, connector, why) in &watch.failures {
+            if cx.now.since_ms(*at) <= within_ms {
+                let line = failure_line(*connector, *why);
+                self.lines.push(line.entry(id, *at, *frame));
+            }
+        }
     }
 
     /// The case of the same fingerprint that is open, or was until a short while ago.
@@ -195,9 +213,14 @@ impl Engine {
     /// The repair a rule has for a code; `None` when nothing is to be done from afar.
     pub(crate) fn healing_for(&self, rule: &Rule, code: &str) -> Option<Healing> {
         let mode = self.mode_of(rule.auto_heal);
+        if mode == HealMode::Off { None } else { self.healing_in(rule, code, mode) }
+    }
+
+    /// The same in a given mode.
+    pub(crate) fn healing_in(&self, rule: &Rule, code: &str, mode: HealMode) -> Option<Healing> {
         let playbook = self.program.playbook(rule.playbook.as_deref()?)?;
         let ladder = playbook.ladder(code).to_vec();
-        (mode != HealMode::Off && !ladder.is_empty()).then(|| Healing {
+        (!ladder.is_empty()).then(|| Healing {
             playbook: playbook.id.clone(),
             mode,
             ladder,
@@ -205,6 +228,21 @@ impl Engine {
             stopped_by: None,
         })
     }
+}
+
+/// The line of a failed charge.
+pub(crate) fn failure_line(connector: ConnectorRef, why: Failure) -> Line {
+    let place =
+        if connector.is_charger() { String::new() } else { format!(" on connector {connector}") };
+    Line::new("attempt_failed", format!("Charge failed{place}"))
+        .text(format!("{}.", sentence(why.words())))
+        .by(Actor::Charger)
+}
+
+/// The same words with a capital letter.
+fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// Whether a rule tells its incidents apart by error code.

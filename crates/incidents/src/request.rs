@@ -1,8 +1,8 @@
 //! What people do to incidents.
 
 use mendpoint_model::{
-    Actor, ChargerKey, Chargers, ConnectorRef, IncidentId, IncidentState, SiteKey, Source,
-    StepState, TicketId, UnixMs,
+    Actor, ChargerKey, Chargers, ConnectorRef, HealMode, IncidentId, IncidentState, SiteKey,
+    Source, StepState, TicketId, UnixMs,
 };
 use serde::{Deserialize, Serialize};
 
@@ -330,10 +330,20 @@ impl Engine {
         id: IncidentId,
         user: &str,
     ) -> Result<(), RequestError> {
+        let case = self.cases.get(&id).ok_or(RequestError::UnknownIncident(id))?;
+        let rule = case.rule.map(|place| &self.program.rules[usize::from(place)]);
+        // Who starts it by hand has decided that it may act; step by step stays step by step.
+        let fresh = rule.and_then(|rule| self.healing_in(rule, &case.incident.code, HealMode::On));
         let case = self.cases.get_mut(&id).ok_or(RequestError::UnknownIncident(id))?;
         let under_way = case.step().is_some();
+        if case.incident.healing.is_none() {
+            case.incident.healing = fresh;
+        }
         let healing = case.incident.healing.as_mut().ok_or(RequestError::NoPlaybook(id))?;
         healing.stopped_by = None;
+        if healing.mode != HealMode::Approve {
+            healing.mode = HealMode::On;
+        }
         case.run.active = true;
         if !under_way {
             case.run.position = 0;

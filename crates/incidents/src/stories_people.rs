@@ -58,6 +58,27 @@ fn shadow_mode_writes_and_sends_nothing() {
 }
 
 #[test]
+fn a_person_may_start_the_playbook_where_the_engine_may_not() {
+    let settings = EngineSettings { default_mode: HealMode::Off, ..EngineSettings::default() };
+    let mut world = World::with(settings);
+    world.add(ONE);
+    fault(&mut world, "InternalError");
+    assert!(world.actions().is_empty());
+    assert_eq!(world.incident().state, IncidentState::Escalated);
+    let incident = world.incident().id;
+    world.request(Request::RunPlaybook { incident, user: "Ana".to_owned() }).expect("it runs");
+    assert_eq!(world.actions(), ["TriggerMessage StatusNotification 1"]);
+    world.disconnect(ONE);
+    world.wait(600);
+    let offline = world.incident().id;
+    assert_ne!(offline, incident);
+    assert_eq!(
+        world.request(Request::RunPlaybook { incident: offline, user: "Ana".to_owned() }),
+        Err(RequestError::NoPlaybook(offline))
+    );
+}
+
+#[test]
 fn ticket_and_charger_tell_each_other() {
     let mut world = world();
     world.status(ONE, 1, S::Faulted, "OverCurrentFailure");
@@ -201,6 +222,10 @@ fn a_card_and_a_cable_without_a_charge_fail_and_three_of_them_are_a_burst() {
     }
     assert_eq!(world.incident().rule, "FAILED_BURST");
     assert_eq!(world.incident().severity, 3);
+    let failed: Vec<_> = world.lines.iter().filter(|l| l.kind == "attempt_failed").collect();
+    assert_eq!(failed.len(), 3);
+    assert!(failed[0].at < failed[1].at, "each at its own time");
+    assert_eq!(failed[0].title, "Charge failed on connector 1");
     // Nobody is there: it asks, then resets softly.
     world.live(ONE, 3);
     assert_eq!(world.actions(), ["TriggerMessage StatusNotification", "Reset Soft"]);

@@ -256,10 +256,12 @@ async fn forms_of_other_sites_do_nothing() {
 async fn many_wrong_passwords_close_the_door() {
     let server = Server::start().await;
     // Each failure doubles the wait, so tries go side by side here.
-    let tries = (0..12).map(|_| server.sign_in("vio", "wrong password"));
-    for answer in futures_util::future::join_all(tries).await {
-        assert_eq!(answer.status, 401);
-    }
+    let tries = (0..15).map(|_| server.sign_in("vio", "wrong password"));
+    let answers = futures_util::future::join_all(tries).await;
+    let read = answers.iter().filter(|answer| answer.status == 401).count();
+    // Two passwords are looked at side by side, so one more than ten may slip in.
+    assert!((10..=11).contains(&read), "{read} were looked at, however many came at once");
+    assert!(answers.iter().all(|answer| matches!(answer.status, 401 | 429)));
     let answer = server.sign_in("vio", PASSWORD).await;
     assert_eq!(answer.status, 429, "even the right one waits now");
     assert_eq!(server.sign_in("ana", PASSWORD).await.status, 303, "others are not locked out");

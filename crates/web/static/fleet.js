@@ -15,7 +15,9 @@ import { feed } from './live.js';
 const STATES = ['ok', 'charge', 'busy', 'heal', 'warn', 'fault', 'offline', 'maint', 'new'];
 const NAMES = ['Available', 'Charging', 'Plugged in, not charging', 'Self-healing', 'Degraded', 'Faulted', 'Offline', 'Out of service (planned)', 'Never seen'];
 const SIZE = { ok: 0.74, charge: 0.9, busy: 0.9, heal: 0.98, warn: 0.98, fault: 1.02, offline: 0.78, maint: 0.8, new: 0.5 };
-const LABEL = 19, GAP = 22, SHELF = 10, R_MAX = 17, RING_MS = 400, FONT = '"Plex Sans",sans-serif';
+// Rings reach over the edge of the cells, so the upper canvas is larger by this on each side.
+const EDGE = 18;
+const LABEL = 19, GAP = 22, SHELF = 10, R_MAX = 24, RING_MS = 400, FONT = '"Plex Sans",sans-serif';
 const calm = matchMedia('(prefers-reduced-motion: reduce)');
 
 const base = /** @type {HTMLCanvasElement} */ (document.getElementById('comb'));
@@ -141,10 +143,10 @@ function pack(W, H) {
 function place() {
   const box = base.getBoundingClientRect();
   dpr = window.devicePixelRatio || 1;
-  for (const canvas of [base, over]) {
-    canvas.width = Math.round(box.width * dpr);
-    canvas.height = Math.round(box.height * dpr);
-  }
+  base.width = Math.round(box.width * dpr);
+  base.height = Math.round(box.height * dpr);
+  over.width = Math.round((box.width + 2 * EDGE) * dpr);
+  over.height = Math.round((box.height + 2 * EDGE) * dpr);
   const packed = pack(box.width - 2, box.height - 2);
   if (!packed) { layout = null; return; }
   /** @type {Block[]} */
@@ -263,18 +265,25 @@ function label(x, block) {
   x.rect(block.x - 1, block.labelY - 2, block.width + 12, LABEL);
   x.clip();
   x.textBaseline = 'alphabetic';
-  let dx = 0;
-  const write = (/** @type {string} */ text, /** @type {string} */ font, /** @type {string} */ colour) => {
-    x.font = `${font} 12px ${FONT}`;
-    x.fillStyle = colour;
-    x.fillText(text, block.x + dx, block.labelY + 12);
-    dx += x.measureText(text).width + 6;
+  const bad = down / block.group.members.length >= 0.03 && down > 1;
+  /** @type {[string, string, string][]} */
+  let parts = [
+    [block.group.name, '600', colours.text],
+    [block.group.members.length.toLocaleString('en'), '400', colours['text-3']],
+  ];
+  if (down) parts.push([`${down} down`, bad ? '600' : '400', bad ? colours['fault-ink'] : colours['text-2']]);
+  const width = (/** @type {[string, string, string]} */ [text, weight]) => {
+    x.font = `${weight} 12px ${FONT}`;
+    return x.measureText(text).width + 6;
   };
-  write(block.group.name, '600', colours.text);
-  write(block.group.members.length.toLocaleString('en'), '400', colours['text-3']);
-  if (down) {
-    const bad = down / block.group.members.length >= 0.03 && down > 1;
-    write(`${down} down`, bad ? '600' : '400', bad ? colours['fault-ink'] : colours['text-2']);
+  // Where there is no room for all, what is down matters more than how many there are.
+  if (parts.length === 3 && parts.reduce((sum, part) => sum + width(part), 0) > block.width + 8) parts = [parts[0], parts[2]];
+  let dx = 0;
+  for (const part of parts) {
+    const wide = width(part);
+    x.fillStyle = part[2];
+    x.fillText(part[0], block.x + dx, block.labelY + 12);
+    dx += wide;
   }
   x.restore();
 }
@@ -318,8 +327,8 @@ function drawOver() {
   frame = 0;
   if (!layout) return;
   const x = /** @type {CanvasRenderingContext2D} */ (over.getContext('2d'));
-  x.setTransform(dpr, 0, 0, dpr, 0, 0);
-  x.clearRect(0, 0, layout.W, layout.H);
+  x.setTransform(dpr, 0, 0, dpr, EDGE * dpr, EDGE * dpr);
+  x.clearRect(-EDGE, -EDGE, layout.W + 2 * EDGE, layout.H + 2 * EDGE);
   const t = performance.now();
   for (const [i, began] of rings) {
     const p = (t - began) / RING_MS;

@@ -4,8 +4,8 @@
 //
 // Stream (/live/events): `heartbeat` carries {"now": ms}, every 5 s; `versions` carries
 // {"incidents": n, "tickets": n, "chargers": n, "outbox": n}; `fleet` and `resync` are for fleet.js.
-// Page: #live with .word and <time>; a list that must hold still while it is
-// read has data-hold and its rows data-key; [data-until] ("4 min left"),
+// Page: #live with .word and <time>; a list that must hold still while it is read has data-hold (with
+// the place in it for what is new, else that is before it) and its rows data-key; [data-until] ("4 min left"),
 // [data-due] ("4 min") and [data-since] carry milliseconds.
 
 /** @typedef {{kind: string, data: string, id: string}} Message */
@@ -129,7 +129,8 @@ document.addEventListener('htmx:beforeSwap', (event) => {
   }
   if (!list.hasAttribute('data-hold')) return;
   const cause = detail.requestConfig?.triggeringEvent?.type ?? '';
-  if (!cause.startsWith('topic-')) return;
+  // Asked for by a person: a tab, a filter.
+  if (cause && !cause.startsWith('topic-')) return;
   if (list.dataset.force) {
     delete list.dataset.force;
     return;
@@ -141,14 +142,31 @@ document.addEventListener('htmx:beforeSwap', (event) => {
   const after = keysOf(next.content);
   if (before.join() === after.join()) return;
   detail.shouldSwap = false;
-  wait(list, cause, after.filter((key) => !before.includes(key)).length);
+  wait(list, cause || 'topic-incidents', after.filter((key) => !before.includes(key)).length);
 });
+
+// What somebody opened stays open, and what they wrote stays, while the page around it changes.
+const { Idiomorph } = /** @type {any} */ (window);
+if (Idiomorph) {
+  Object.assign(Idiomorph.defaults.callbacks, {
+    /** @param {string} name @param {Element} node */
+    beforeAttributeUpdated: (name, node) => name !== 'open' || !(node instanceof HTMLDetailsElement),
+    /** @param {Node} node */
+    beforeNodeMorphed: (node) => {
+      if (node instanceof HTMLTextAreaElement) return node.value === node.defaultValue;
+      if (node instanceof HTMLSelectElement) return node !== document.activeElement;
+      if (!(node instanceof HTMLInputElement)) return true;
+      return node.value === node.defaultValue && node.checked === node.defaultChecked;
+    },
+  });
+}
 
 /** Says that there is news.
  * @param {HTMLElement} list @param {string} cause @param {number} count */
 function wait(list, cause, count) {
   const text = count > 0 ? `${count} new` : 'The list changed';
-  const shown = list.previousElementSibling;
+  const place = list.dataset.hold ? list.querySelector(list.dataset.hold) : null;
+  const shown = place ? place.querySelector('.newbar') : list.previousElementSibling;
   if (shown instanceof HTMLButtonElement && shown.classList.contains('newbar')) {
     shown.textContent = text;
     return;
@@ -157,7 +175,8 @@ function wait(list, cause, count) {
   bar.type = 'button';
   bar.className = 'newbar';
   bar.textContent = text;
-  list.before(bar);
+  if (place) place.append(bar);
+  else list.before(bar);
   const show = () => {
     bar.remove();
     list.removeEventListener('pointerleave', leave);

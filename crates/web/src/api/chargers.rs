@@ -199,7 +199,7 @@ pub(super) struct Change {
 }
 
 pub(super) async fn change(
-    Admin(_): Admin,
+    Admin(caller): Admin,
     State(state): State<AppState>,
     Path(id): Path<String>,
     Body(body): Body<Change>,
@@ -217,6 +217,7 @@ pub(super) async fn change(
         })?;
     }
     let handle = state.handle();
+    handle.audit(&caller.name, "charger changed", &id).await;
     let record = handle.update_charger(changed).await?;
     if let Some(password) = body.password {
         let password = (!password.is_empty()).then(|| password.into_bytes());

@@ -1,4 +1,4 @@
-//! The description of this API for programs: OpenAPI 3.1 at `/api/v1/openapi.json`.
+//! The description of this API for programs (`OpenAPI` 3.1), at `/api/v1/openapi.json`.
 
 use std::sync::LazyLock;
 
@@ -152,10 +152,10 @@ impl Address {
             .chain(self.query.iter().map(|name| parameter(name, "query")))
             .collect();
         let answer = match self.answer {
-            Answer::One(shape) => content("application/json", reference(shape)),
+            Answer::One(shape) => content("application/json", &reference(shape)),
             Answer::Page(shape) => content(
                 "application/json",
-                json!({
+                &json!({
                     "type": "object",
                     "required": ["items", "next"],
                     "properties": {
@@ -164,8 +164,8 @@ impl Address {
                     },
                 }),
             ),
-            Answer::Free => content("application/json", json!({ "type": "object" })),
-            Answer::Stream => content("text/event-stream", json!({ "type": "string" })),
+            Answer::Free => content("application/json", &json!({ "type": "object" })),
+            Answer::Stream => content("text/event-stream", &json!({ "type": "string" })),
         };
         let mut operation = json!({
             "summary": self.summary,
@@ -177,7 +177,7 @@ impl Address {
         });
         if let Some(shape) = self.body {
             operation["requestBody"] =
-                json!({ "content": content("application/json", reference(shape)) });
+                json!({ "content": content("application/json", &reference(shape)) });
         }
         operation
     }
@@ -189,7 +189,7 @@ fn parameter(name: &str, place: &str) -> Value {
     })
 }
 
-fn content(kind: &str, schema: Value) -> Value {
+fn content(kind: &str, schema: &Value) -> Value {
     json!({ kind: { "schema": schema } })
 }
 

@@ -1,7 +1,7 @@
 //! The key figures of the live page.
 
 use futures_util::future::join_all;
-use mendpoint_model::{CellState, ChargerKey, IncidentState, MINUTE_MS};
+use mendpoint_model::{CellState, ChargerKey, Incident, IncidentState, MINUTE_MS};
 use mendpoint_pipeline::Handle;
 use mendpoint_store::{Error, IncidentFilter, PAGE_MAX};
 
@@ -30,9 +30,14 @@ pub(crate) struct Kpis {
     pub(crate) charging_line: String,
 }
 
-/// States in which the engine is at work.
-pub(crate) const HEALING: [IncidentState; 3] =
+/// States in which the engine may be at work without anybody.
+pub(crate) const UNATTENDED: [IncidentState; 3] =
     [IncidentState::Open, IncidentState::Healing, IncidentState::Verifying];
+
+/// Whether the engine repairs it; otherwise it only watches whether it lasts.
+pub(crate) fn is_healing(incident: &Incident) -> bool {
+    incident.state != IncidentState::Open || incident.healing.is_some()
+}
 
 impl Kpis {
     /// Reads the figures.
@@ -47,11 +52,12 @@ impl Kpis {
         };
         let (waiting, _) = store.incidents(&waiting, None, PAGE_MAX).await?;
         let healing = IncidentFilter {
-            states: HEALING.to_vec(),
+            states: UNATTENDED.to_vec(),
             needs_person: Some(false),
             ..IncidentFilter::default()
         };
-        let (healing, _) = store.incidents(&healing, None, PAGE_MAX).await?;
+        let (mut healing, _) = store.incidents(&healing, None, PAGE_MAX).await?;
+        healing.retain(is_healing);
         let soon = waiting
             .iter()
             .filter(|incident| {

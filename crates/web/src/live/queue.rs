@@ -6,7 +6,7 @@ use mendpoint_model::{
 use mendpoint_pipeline::Handle;
 use mendpoint_store::{Error, IncidentFilter, PAGE_MAX};
 
-use super::kpis::HEALING;
+use super::kpis::{UNATTENDED, is_healing};
 use crate::place::Place;
 use crate::{number, show};
 
@@ -30,6 +30,7 @@ pub(crate) struct Part {
 pub(crate) struct Queue {
     pub(crate) needs_you: Part,
     pub(crate) healing: Part,
+    pub(crate) watched: Part,
     pub(crate) in_hand: Part,
     pub(crate) recovered: Part,
     /// What is said when nothing needs anybody.
@@ -90,12 +91,10 @@ impl Queue {
         let open = IncidentState::ALL.into_iter().filter(|state| !state.is_over()).collect();
         let mut needs_you = part(open, true).await?;
         needs_you.sort_by_key(urgency);
-        let mut healing = part(HEALING.to_vec(), false).await?;
-        // What is being worked on now stands above what is only watched; each in a fixed order, so
-        // that nothing jumps.
-        healing.sort_by_key(|incident| {
-            (incident.state == IncidentState::Open, incident.opened_at, incident.id)
-        });
+        let mut unattended = part(UNATTENDED.to_vec(), false).await?;
+        // In the order in which they came, so that nothing jumps.
+        unattended.sort_by_key(|incident| (incident.opened_at, incident.id));
+        let (healing, watched): (Vec<_>, Vec<_>) = unattended.into_iter().partition(is_healing);
         let in_hand = vec![
             IncidentState::Escalated,
             IncidentState::Acknowledged,
@@ -121,6 +120,7 @@ impl Queue {
         Ok(Self {
             needs_you: shown(&needs_you, NEEDS_YOU_ROWS),
             healing: shown(&healing, ROWS),
+            watched: shown(&watched, ROWS),
             in_hand: shown(&in_hand, ROWS),
             recovered: shown(&recovered, ROWS),
             calm_line,
@@ -152,7 +152,9 @@ impl Item {
         let due = due(incident, now);
         let is_soon = due.as_ref().is_some_and(|due| due.at - now.0 < 5 * MINUTE_MS);
         let (pips, pips_label) = incident.healing.as_ref().map(pips).unwrap_or_default();
-        let spot = join(&[&place.charger, &place.connector], " ");
+        let connector =
+            if incident.title.contains(&place.connector) { "" } else { place.connector.as_str() };
+        let spot = join(&[&place.charger, connector], " ");
         let whose = match (incident.ticket, &incident.owner) {
             (Some(ticket), Some(owner)) => format!("{ticket} · {owner}"),
             (Some(ticket), None) => ticket.to_string(),
@@ -162,7 +164,7 @@ impl Item {
         Self {
             id: incident.id.to_string(),
             priority,
-            glyph: if incident.state == IncidentState::Open { "warn" } else { "heal" },
+            glyph: glyph(incident),
             state: incident.state.label(),
             title: incident.title.clone(),
             subject: subject(&place.charger, &incident.title),
@@ -177,6 +179,16 @@ impl Item {
             pips,
             pips_label,
         }
+    }
+}
+
+/// The shape of what the engine repairs or watches.
+fn glyph(incident: &Incident) -> &'static str {
+    match incident {
+        incident if is_healing(incident) => "heal",
+        incident if incident.blind => "offline",
+        incident if incident.severity <= 4 => "fault",
+        _ => "warn",
     }
 }
 

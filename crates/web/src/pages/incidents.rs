@@ -390,3 +390,6 @@ async fn list(
         sources: source_choices(&filter.source),
     })
 }
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -99,7 +99,10 @@ async fn live(viewer: Viewer, State(state): State<AppState>, Query(asked): Query
         "strip" => return render(StripFragment { strip: Strip::read(handle).await? }),
         _ => {}
     }
-    let shell = Shell::new(&state, &viewer, "live", "Live").await;
+    let mut shell = Shell::new(&state, &viewer, "live", "Live").await;
+    if shell.needs_person > 0 {
+        shell.title = format!("Live, {} need you", shell.needs_person);
+    }
     render(LivePage {
         shell: shell.with_messages(asked.done, asked.error),
         kpis: Kpis::read(handle).await?,

@@ -82,6 +82,11 @@ impl Door {
             .map_or(0, |failures| failures.count)
     }
 
+    fn is_closed(&self, name: &Who, address: Option<&Who>, now: UnixMs) -> bool {
+        self.count(name, now) >= FAILURES_PER_NAME
+            || address.is_some_and(|address| self.count(address, now) >= FAILURES_PER_ADDRESS)
+    }
+
     fn failed(&self, who: Who, now: UnixMs) {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         if failures.len() >= REMEMBERED {
@@ -147,10 +152,8 @@ async fn sign_in(
     let name = Who::Name(typed.to_lowercase().chars().take(100).collect());
     let address = remote.map(Who::Address);
     let failed = door.count(&name, now);
-    let failed_here = address.as_ref().map_or(0, |address| door.count(address, now));
-    if failed >= FAILURES_PER_NAME || failed_here >= FAILURES_PER_ADDRESS {
-        let error = "Too many tries. Wait a quarter of an hour, then try again.";
-        return refuse(StatusCode::TOO_MANY_REQUESTS, typed, &form.next, error);
+    if door.is_closed(&name, address.as_ref(), now) {
+        return too_many(typed, &form.next);
     }
     if failed > 0 {
         let wait = FIRST_WAIT_MS.saturating_mul(1 << failed.min(8)).min(LONGEST_WAIT_MS);
@@ -161,18 +164,24 @@ async fn sign_in(
     // who exists.
     let hash = user.as_ref().map(|user| user.password_hash.clone());
     let permit = door.hashing.acquire().await;
+    // Many tries at the same time queue here; those before may have closed the door.
+    if door.is_closed(&name, address.as_ref(), now) {
+        return too_many(typed, &form.next);
+    }
     let password = form.password;
     let fits = tokio::task::spawn_blocking(move || {
         verify_password(&password, hash.as_deref().unwrap_or(&NOBODY))
     })
     .await;
-    drop(permit);
     let user = user.filter(|user| fits.unwrap_or(false) && !user.disabled);
-    let Some(user) = user else {
-        door.failed(name, now);
+    if user.is_none() {
+        door.failed(name.clone(), now);
         if let Some(address) = address {
             door.failed(address, now);
         }
+    }
+    drop(permit);
+    let Some(user) = user else {
         tracing::info!(name = typed, ?remote, "a sign-in failed");
         let error = "The name or the password is not right.";
         return refuse(StatusCode::UNAUTHORIZED, typed, &form.next, error);
@@ -188,6 +197,11 @@ async fn sign_in(
 static NOBODY: LazyLock<String> = LazyLock::new(|| {
     crate::new_token().ok().and_then(|token| hash_password(&token).ok()).unwrap_or_default()
 });
+
+fn too_many(name: &str, next: &str) -> Page {
+    let error = "Too many tries. Wait a quarter of an hour, then try again.";
+    refuse(StatusCode::TOO_MANY_REQUESTS, name, next, error)
+}
 
 fn refuse(status: StatusCode, name: &str, next: &str, error: &str) -> Page {
     let page = render(SignIn { name, next: local(next), error })?;

@@ -1,8 +1,180 @@
-use axum::Router;
+//! The program itself: how it is doing, and the switch that stops healing.
 
-use crate::AppState;
+use askama::Template;
+use axum::extract::{Query, State};
+use axum::routing::{get, post};
+use axum::{Form, Router};
+use mendpoint_incidents::{KillScope, Request};
+use mendpoint_model::{ChargerKey, SiteKey};
+use serde::Deserialize;
+
+use super::errors::{Page, back, render};
+use crate::place::Moment;
+use crate::session::{Acting, Viewer};
+use crate::shell::Shell;
+use crate::{AppState, number, show};
 
 /// The routes of this page.
 pub(crate) fn routes() -> Router<AppState> {
-    Router::new()
+    Router::new().route("/system", get(page)).route("/system/healing", post(switch))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Asked {
+    done: Option<String>,
+    error: Option<String>,
+}
+
+/// Where healing is stopped now.
+struct Stopped {
+    /// What the form sends.
+    scope: String,
+    /// "the site Gara Cluj".
+    words: String,
+}
+
+#[derive(Template)]
+#[template(path = "system.html")]
+struct SystemPage {
+    shell: Shell,
+    version: &'static str,
+    started: Moment,
+    uptime: String,
+    chargers: String,
+    events: String,
+    delay: String,
+    lag: String,
+    queued: String,
+    capacity: String,
+    journal_error: String,
+    quirks: String,
+    /// Whether all healing is stopped.
+    all_stopped: bool,
+    stopped: Vec<Stopped>,
+    /// `5 %`, empty when durations are as they are written.
+    pace: String,
+    mail_is_sent: bool,
+    ocpp_url: String,
+    public_url: String,
+}
+
+async fn page(viewer: Viewer, State(state): State<AppState>, Query(asked): Query<Asked>) -> Page {
+    let handle = state.handle();
+    let settings = state.settings();
+    let vitals = handle.vitals();
+    let now = handle.now();
+    let pace = settings.pace;
+    render(SystemPage {
+        version: env!("CARGO_PKG_VERSION"),
+        started: Moment::new(now, vitals.started_at),
+        uptime: show::duration(now.since_ms(vitals.started_at)),
+        chargers: number::grouped(vitals.chargers),
+        events: number::grouped(vitals.events),
+        delay: number::short_ms(vitals.delay_p99_ms),
+        lag: number::short_ms(vitals.journal.lag_ms.max(0) as f64),
+        queued: number::grouped(vitals.journal.queued),
+        capacity: number::grouped(vitals.journal.capacity),
+        journal_error: vitals.journal.last_error.clone().unwrap_or_default(),
+        quirks: number::grouped(vitals.quirks),
+        all_stopped: vitals.kill_switches.contains(&KillScope::Global),
+        stopped: vitals
+            .kill_switches
+            .iter()
+            .map(|scope| Stopped {
+                scope: written(scope),
+                words: crate::scope::words(scope, handle.directory()),
+            })
+            .collect(),
+        pace: if is_as_written(pace) { String::new() } else { format!("{:.0} %", pace * 100.0) },
+        mail_is_sent: settings.mail_is_sent,
+        ocpp_url: settings.ocpp_url.clone(),
+        public_url: settings.public_url.clone(),
+        shell: Shell::new(&state, &viewer, "system", "System")
+            .await
+            .with_messages(asked.done, asked.error),
+    })
+}
+
+/// Whether durations are as the rules say. 0 is a setting that nobody made.
+fn is_as_written(pace: f64) -> bool {
+    pace <= 0.0 || (pace - 1.0).abs() < 1e-9
+}
+
+/// The form of the switch.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Switch {
+    /// `stop` or `allow`.
+    healing: String,
+    /// `global`, `site:7` or `charger:12`.
+    scope: String,
+    /// The page to go back to.
+    to: String,
+}
+
+fn written(scope: &KillScope) -> String {
+    match scope {
+        KillScope::Global => "global".to_owned(),
+        KillScope::Site(site) => format!("site:{site}"),
+        KillScope::Charger(charger) => format!("charger:{charger}"),
+    }
+}
+
+fn read(scope: &str) -> Option<KillScope> {
+    match scope.split_once(':') {
+        None if scope == "global" => Some(KillScope::Global),
+        Some(("site", key)) => key.parse().ok().map(|key| KillScope::Site(SiteKey(key))),
+        Some(("charger", key)) => key.parse().ok().map(|key| KillScope::Charger(ChargerKey(key))),
+        _ => None,
+    }
+}
+
+async fn switch(
+    Acting(viewer): Acting,
+    State(state): State<AppState>,
+    Form(form): Form<Switch>,
+) -> Page {
+    let to = if form.to.is_empty() { "/system" } else { &form.to };
+    let on = match form.healing.as_str() {
+        "stop" => true,
+        "allow" => false,
+        _ => return Ok(back(to, Err("Healing is stopped or allowed, nothing else.".to_owned()))),
+    };
+    let Some(scope) = read(&form.scope) else {
+        return Ok(back(to, Err("Say where healing is to be stopped or allowed.".to_owned())));
+    };
+    let handle = state.handle();
+    let words = crate::scope::words(&scope, handle.directory());
+    handle.request(Request::KillSwitch { scope, on, user: viewer.name }).await?;
+    let place = if words == "everywhere" { words } else { format!("for {words}") };
+    let done = if on {
+        format!("Healing is stopped {place}. Incidents are still found and handed to people.")
+    } else {
+        format!("Healing is allowed {place} again.")
+    };
+    Ok(back(to, Ok(done)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_read_back_and_nonsense_does_not() {
+        for scope in
+            [KillScope::Global, KillScope::Site(SiteKey(7)), KillScope::Charger(ChargerKey(12))]
+        {
+            assert_eq!(read(&written(&scope)), Some(scope));
+        }
+        for nonsense in ["", "all", "site:", "site:x", "charger"] {
+            assert_eq!(read(nonsense), None, "{nonsense:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_changed_pace_is_told() {
+        assert!(is_as_written(1.0) && is_as_written(0.0));
+        assert!(!is_as_written(0.05));
+    }
 }

@@ -56,7 +56,7 @@ fn target(what: &str, clock: &Clock, now: UnixMs) -> Target {
     let run_ms = clock.running_since.map_or(0, |since| now.since_ms(since).max(0));
     let spent_ms = clock.spent_ms.saturating_add(run_ms);
     let percent = (spent_ms.saturating_mul(100) / clock.target_ms.max(1)).clamp(0, 100);
-    let time = |at: UnixMs| Moment::new(now, at).clock;
+    let time = |at: UnixMs| day_time(now, at);
     match clock.state(now) {
         ClockState::Running { due_at } => Target {
             label: format!("{what} by {}", time(due_at)),
@@ -86,6 +86,16 @@ fn target(what: &str, clock: &Clock, now: UnixMs) -> Target {
             percent: 100,
             tone: "bad",
         },
+    }
+}
+
+/// `14:27`, with the date on another day: promises are kept to the minute.
+fn day_time(now: UnixMs, at: UnixMs) -> String {
+    let text = show::date_time(at);
+    if text.get(..10) == show::date_time(now).get(..10) {
+        text.get(11..).unwrap_or_default().to_owned()
+    } else {
+        text
     }
 }
 
@@ -129,9 +139,9 @@ fn commands(ticket: &Ticket) -> (Vec<CommandView>, Vec<CommandView>) {
     let possible = available_commands(ticket);
     let forward = [
         CommandKind::Accept,
-        CommandKind::Arrive,
-        CommandKind::StartTravel,
         CommandKind::Resume,
+        CommandKind::StartTravel,
+        CommandKind::Arrive,
         CommandKind::Start,
         CommandKind::Resolve,
         CommandKind::Confirm,

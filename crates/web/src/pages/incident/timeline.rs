@@ -126,7 +126,12 @@ fn event(
         icon,
         who: Who::of(entry),
         title: entry.title.clone(),
-        text: entry.text.clone(),
+        // Some lines say all in their title.
+        text: if entry.text.eq_ignore_ascii_case(&entry.title) {
+            String::new()
+        } else {
+            entry.text.clone()
+        },
         step: step_words(incident, entry),
         frame: frames.get(&entry.frame).cloned(),
     }
