@@ -21,13 +21,25 @@ pub(crate) struct Server {
     web: SocketAddr,
     ocpp: SocketAddr,
     child: Option<Child>,
+    environment: Vec<(&'static str, &'static str)>,
 }
 
 impl Server {
     /// Starts a server and waits until it is ready.
     pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Starts a server with other settings, as variables of the environment.
+    pub(crate) fn start_with(environment: &[(&'static str, &'static str)]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let mut server = Self { folder, web: free_address(), ocpp: free_address(), child: None };
+        let mut server = Self {
+            folder,
+            web: free_address(),
+            ocpp: free_address(),
+            child: None,
+            environment: environment.to_vec(),
+        };
         server.start_again();
         server
     }
@@ -44,6 +56,7 @@ impl Server {
             .env("MENDPOINT__WEB__LISTEN", self.web.to_string())
             .env("MENDPOINT__WEB__BOOTSTRAP_TOKEN", TOKEN)
             .env("MENDPOINT__DATABASE__URL", database)
+            .envs(self.environment.iter().copied())
             .stdout(Stdio::from(log.try_clone().expect("a second handle of the log")))
             .stderr(Stdio::from(log))
             .spawn()
@@ -70,9 +83,25 @@ impl Server {
 
     /// A page of the API as JSON.
     pub(crate) fn get(&self, path: &str) -> Value {
-        let (status, body) = http(self.web, &format!("/api/v1{path}")).expect("an answer");
+        let (status, body) = self.request("GET", path, "");
         assert_eq!(status, 200, "{path}: {body}\n{}", self.log());
         serde_json::from_str(&body).expect("JSON")
+    }
+
+    /// Any request of the API: the status and the body.
+    pub(crate) fn request(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        self.request_as(TOKEN, method, path, body)
+    }
+
+    /// The same with another token.
+    pub(crate) fn request_as(
+        &self,
+        token: &str,
+        method: &str,
+        path: &str,
+        body: &str,
+    ) -> (u16, String) {
+        http(self.web, token, method, &format!("/api/v1{path}"), body).expect("an answer")
     }
 
     /// All items of a list of the API, page by page.
@@ -100,7 +129,7 @@ impl Server {
     }
 
     fn is_ready(&self) -> bool {
-        http(self.web, "/readyz").is_ok_and(|(status, _)| status == 200)
+        http(self.web, TOKEN, "GET", "/readyz", "").is_ok_and(|(status, _)| status == 200)
     }
 
     fn log(&self) -> String {
@@ -121,6 +150,11 @@ pub(crate) struct Charger {
 }
 
 impl Charger {
+    /// Sends a frame as it is, and does not wait for an answer.
+    pub(crate) async fn send_raw(&mut self, frame: &str) -> Option<()> {
+        self.socket.send(Message::text(frame)).await.ok()
+    }
+
     /// Sends a call; the answer's payload, or `None` when the connection ended first.
     pub(crate) async fn call(&mut self, action: &str, payload: Value) -> Option<Value> {
         self.calls += 1;
@@ -150,13 +184,21 @@ fn free_address() -> SocketAddr {
     listener.local_addr().expect("its address")
 }
 
-/// A GET with the administrator's token: the status and the body.
-fn http(address: SocketAddr, path: &str) -> std::io::Result<(u16, String)> {
+/// A request with a token: the status and the body.
+fn http(
+    address: SocketAddr,
+    token: &str,
+    method: &str,
+    path: &str,
+    body: &str,
+) -> std::io::Result<(u16, String)> {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(2))?;
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
     write!(
         stream,
-        "GET {path} HTTP/1.0\r\nHost: {address}\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
+        "{method} {path} HTTP/1.0\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
     )?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;

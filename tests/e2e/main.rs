@@ -1,5 +1,7 @@
 //! End-to-end tests: the real program, started as its users start it.
 
 mod direction;
+mod input;
 mod kill;
 mod kit;
+mod restart;

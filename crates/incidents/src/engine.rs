@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mendpoint_model::{
     ChargerEvent, ChargerKey, ChargerState, Chargers, Command, ConnectorRef, FrameSeq, HealMode,
-    Incident, IncidentId, IncidentState, SiteKey, TimelineEntry, UnixMs,
+    Incident, IncidentId, IncidentState, Overlay, SiteKey, TimelineEntry, UnixMs,
 };
 use rustc_hash::FxHashMap;
 
@@ -27,17 +27,6 @@ pub(crate) struct Cx<'a> {
     pub(crate) frame: FrameSeq,
     /// The charger the frame came from.
     pub(crate) from: Option<ChargerKey>,
-}
-
-/// What an open incident makes of a charger's cell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Overlay {
-    /// Works, with a warning.
-    Degraded,
-    /// Broken.
-    Faulted,
-    /// Being repaired.
-    Healing,
 }
 
 /// Finds what is wrong, repairs what can be repaired from afar, and hands over the rest.

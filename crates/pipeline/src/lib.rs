@@ -19,6 +19,7 @@ mod message;
 mod metrics;
 mod outbound;
 mod pipeline;
+mod registration;
 mod release;
 mod settings;
 mod shard_task;

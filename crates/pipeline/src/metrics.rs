@@ -15,6 +15,10 @@ pub(crate) struct Metrics {
     pub(crate) events: IntCounter,
     /// From receipt to the engine's decision.
     pub(crate) delay_seconds: Histogram,
+    /// Messages that wait for a shard, by shard.
+    pub(crate) queued: IntGaugeVec,
+    /// Batches that wait for the disk, by shard.
+    pub(crate) waiting: IntGaugeVec,
     /// Opened incidents by rule.
     opened: IntCounterVec,
     /// Ended incidents by how they ended.
@@ -39,6 +43,17 @@ impl Metrics {
                 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0,
             ]),
         )?;
+        let queued = IntGaugeVec::new(
+            Opts::new("mendpoint_shard_queue_messages", "Messages that wait for a shard"),
+            &["shard"],
+        )?;
+        let waiting = IntGaugeVec::new(
+            Opts::new(
+                "mendpoint_shard_waiting_batches",
+                "Batches of answers and commands that wait for the disk",
+            ),
+            &["shard"],
+        )?;
         let opened = IntCounterVec::new(
             Opts::new("mendpoint_incidents_opened_total", "Incidents opened, by rule"),
             &["rule"],
@@ -53,10 +68,21 @@ impl Metrics {
         )?;
         registry.register(Box::new(events.clone()))?;
         registry.register(Box::new(delay_seconds.clone()))?;
+        registry.register(Box::new(queued.clone()))?;
+        registry.register(Box::new(waiting.clone()))?;
         registry.register(Box::new(opened.clone()))?;
         registry.register(Box::new(ended.clone()))?;
         registry.register(Box::new(open.clone()))?;
-        Ok(Self { events, delay_seconds, opened, ended, open, states: Mutex::default() })
+        Ok(Self {
+            events,
+            delay_seconds,
+            queued,
+            waiting,
+            opened,
+            ended,
+            open,
+            states: Mutex::default(),
+        })
     }
 
     /// Takes in the new state of an incident.

@@ -23,7 +23,7 @@ use crate::metrics::Metrics;
 use crate::release;
 use crate::shard_task::{ShardTask, Working};
 use crate::{
-    Board, Directory, Error, Handle, NewCharger, Outbound, PipelineSettings, Topics, Vitals, clock,
+    Board, Directory, Error, Handle, Outbound, PipelineSettings, Topics, Vitals, clock,
 };
 
 /// How many batches may wait for the disk per shard before the shard waits too.
@@ -56,7 +56,7 @@ pub(crate) struct Inner {
     quirks: DashMap<ChargerKey, u64>,
     kill_switches: Mutex<BTreeSet<KillScope>>,
     frame_seq: AtomicU64,
-    unassigned: SiteKey,
+    pub(crate) unassigned: SiteKey,
     /// Emptied at the stop: a shard ends when the last sender of its queue is gone.
     shards: RwLock<Vec<mpsc::Sender<ShardMessage>>>,
     feedback: Vec<mpsc::WeakUnboundedSender<ShardMessage>>,
@@ -182,7 +182,10 @@ impl Pipeline {
 
         let mut tasks = vec![tokio::spawn(crate::desk::run(Arc::clone(&inner), desk_work))];
         let parts = shards.into_iter().zip(receivers).zip(feedback_receivers).zip(incidents);
-        for ((((shard, queue), feedback_receiver), restored), sender) in parts.zip(feedback) {
+        for (index, ((((shard, queue), feedback_receiver), restored), sender)) in
+            parts.zip(feedback).enumerate()
+        {
+            let label = index.to_string();
             let (releases, waiting) = mpsc::channel(WAITING_BATCHES);
             let mut task = ShardTask {
                 inner: Arc::clone(&inner),
@@ -190,6 +193,8 @@ impl Pipeline {
                 queue,
                 feedback: feedback_receiver,
                 releases,
+                queued: inner.metrics.queued.with_label_values(&[label.as_str()]),
+                waiting: inner.metrics.waiting.with_label_values(&[label.as_str()]),
                 state: Working::default(),
             };
             task.restore(now, restored, &kill_switches);
@@ -348,81 +353,6 @@ impl Inner {
         self.journal.append(vec![entry]).await;
     }
 
-    pub(crate) async fn register_charger(
-        &self,
-        new: NewCharger,
-        admission: Admission,
-    ) -> Result<Arc<ChargerRecord>, Error> {
-        check_identity(&new.identity)?;
-        if self.directory.by_identity(&new.identity).is_some() {
-            return Err(Error::Refused(format!("the identity {} is taken", new.identity)));
-        }
-        let site = new.site.unwrap_or(self.unassigned);
-        if self.directory.site(site).is_none() {
-            return Err(Error::Refused("no such site".to_owned()));
-        }
-        let name = if new.name.is_empty() { &new.identity } else { &new.name };
-        let record = self.store.insert_charger(&new.identity, name, site, admission).await?;
-        if let Some(password) = &new.password {
-            let hash = self.password_hash(password);
-            self.store.set_credential(record.key, Some(&hash)).await?;
-            self.credentials.insert(record.key, hash);
-        }
-        self.to_shard(site, ShardMessage::Register(record.clone())).await?;
-        let record = self.directory.put_charger(record);
-        self.topics.touch(|versions| versions.chargers += 1);
-        Ok(record)
-    }
-
-    pub(crate) async fn update_charger(
-        &self,
-        record: ChargerRecord,
-    ) -> Result<Arc<ChargerRecord>, Error> {
-        let before = self.directory.charger(record.key).ok_or(Error::UnknownCharger)?;
-        if before.site != record.site {
-            return Err(Error::Refused(
-                "a charger keeps its site; register it anew at the other one".to_owned(),
-            ));
-        }
-        self.store.update_charger(&record).await?;
-        let changed = before.admission != record.admission;
-        let key = record.key;
-        let record = self.directory.put_charger(record);
-        if changed {
-            // It boots again and gets the new answer.
-            self.outbound.close(key, "its registration was changed");
-        }
-        self.topics.touch(|versions| versions.chargers += 1);
-        Ok(record)
-    }
-
-    pub(crate) async fn set_password(
-        &self,
-        charger: ChargerKey,
-        password: Option<Vec<u8>>,
-    ) -> Result<(), Error> {
-        self.directory.charger(charger).ok_or(Error::UnknownCharger)?;
-        let hash = password.map(|password| self.password_hash(&password));
-        self.store.set_credential(charger, hash.as_deref()).await?;
-        match hash {
-            Some(hash) => drop(self.credentials.insert(charger, hash)),
-            None => drop(self.credentials.remove(&charger)),
-        }
-        self.outbound.close(charger, "its password was changed");
-        Ok(())
-    }
-
-    pub(crate) async fn put_site(&self, site: SiteRecord) -> Result<Arc<SiteRecord>, Error> {
-        if site.name.trim().is_empty() {
-            return Err(Error::Refused("a site needs a name".to_owned()));
-        }
-        let site = self.store.put_site(&site).await?;
-        let key = site.key;
-        self.directory.put_site(site);
-        self.topics.touch(|versions| versions.chargers += 1);
-        self.directory.site(key).ok_or(Error::Stopping)
-    }
-
     /// Whether a token may charge.
     pub(crate) fn accepts_token(&self, token: &str) -> bool {
         match self.tokens.get(token) {
@@ -494,20 +424,6 @@ impl Inner {
     }
 }
 
-/// An identity must fit into an address and a Basic user name.
-fn check_identity(identity: &str) -> Result<(), Error> {
-    let wrong = if identity.is_empty() {
-        Some("an identity cannot be empty")
-    } else if identity.chars().count() > 48 {
-        Some("an identity has at most 48 characters")
-    } else if identity.contains([':', '/']) || identity.chars().any(char::is_control) {
-        Some("an identity has no colon, no slash and no control characters")
-    } else {
-        None
-    };
-    wrong.map_or(Ok(()), |why| Err(Error::Refused(why.to_owned())))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -520,14 +436,6 @@ mod tests {
             assert!(sequence.next > 20_430);
             assert_eq!(sequence.next.rem_euclid(3), index as i64);
             assert!(seen.insert(sequence.next));
-        }
-    }
-
-    #[test]
-    fn identities_that_cannot_work_are_refused_with_a_reason() {
-        assert!(check_identity("RDAM|123").is_ok());
-        for wrong in ["", "a:b", "a/b", "a\nb", &"x".repeat(49)] {
-            assert!(matches!(check_identity(wrong), Err(Error::Refused(_))), "{wrong:?}");
         }
     }
 }

@@ -12,6 +12,7 @@ use mendpoint_model::{
 };
 use mendpoint_shard::{Outputs, Shard};
 use mendpoint_store::{Direction, Entry, FrameRecord};
+use prometheus::IntGauge;
 use rustc_hash::FxHashMap;
 use tokio::sync::{mpsc, oneshot};
 
@@ -35,6 +36,10 @@ pub(crate) struct ShardTask {
     /// that could not be sent.
     pub(crate) feedback: mpsc::UnboundedReceiver<ShardMessage>,
     pub(crate) releases: mpsc::Sender<Batch>,
+    /// How many messages wait, for the metrics.
+    pub(crate) queued: IntGauge,
+    /// How many batches wait for the disk, for the metrics.
+    pub(crate) waiting: IntGauge,
     pub(crate) state: Working,
 }
 
@@ -47,6 +52,9 @@ pub(crate) struct Working {
     waiters: FxHashMap<CommandId, oneshot::Sender<CommandOutcome>>,
     /// Chargers whose state changed since it was last written down.
     dirty: BTreeSet<ChargerKey>,
+    /// Chargers whose state goes to disk with this batch, because an incident of theirs does: after
+    /// a crash both tell the same story.
+    urgent: BTreeSet<ChargerKey>,
     /// Chargers whose cell may have changed in this batch.
     touched: BTreeSet<ChargerKey>,
     settling: Vec<oneshot::Sender<()>>,
@@ -91,6 +99,7 @@ impl ShardTask {
                 count = self.queue.recv_many(&mut batch, BATCH) => count > 0,
                 () = tokio::time::sleep(Duration::from_millis(wake)) => true,
             };
+            self.queued.set(self.queue.len() as i64);
             self.state.now = self.state.now.max(clock::now());
             for message in batch.drain(..) {
                 self.message(message);
@@ -99,6 +108,8 @@ impl ShardTask {
             if self.state.now.since_ms(self.state.last_flush_at) >= FLUSH_EVERY_MS || !open {
                 self.flush(!open);
             }
+            let urgent = std::mem::take(&mut self.state.urgent);
+            self.write_states(urgent);
             self.refresh_touched_cells();
             self.hand_over().await;
             if !open {
@@ -326,6 +337,7 @@ impl ShardTask {
         match effect {
             Effect::Incident(incident) => {
                 self.state.touched.insert(incident.charger);
+                self.state.urgent.insert(incident.charger);
                 self.inner.metrics.incident(&incident);
                 self.inner.topics.touch(|versions| versions.incidents += 1);
                 self.state.entries.push(Entry::Incident(incident));
@@ -343,12 +355,17 @@ impl ShardTask {
     /// Writes down changed states whole, and lets old frames go to disk.
     fn flush(&mut self, everything: bool) {
         self.state.last_flush_at = self.state.now;
-        for charger in std::mem::take(&mut self.state.dirty) {
+        let dirty = std::mem::take(&mut self.state.dirty);
+        self.write_states(dirty);
+        self.state.entries.extend(self.inner.frames.due(self.state.now, everything));
+    }
+
+    fn write_states(&mut self, chargers: BTreeSet<ChargerKey>) {
+        for charger in chargers {
             if let Some(state) = self.shard.fleet().charger(charger) {
                 self.state.entries.push(Entry::State(Box::new(state.clone())));
             }
         }
-        self.state.entries.extend(self.inner.frames.due(self.state.now, everything));
     }
 
     fn refresh_touched_cells(&mut self) {
@@ -379,6 +396,7 @@ impl ShardTask {
             let releases = std::mem::take(&mut working.released);
             // The releaser ends only after this task did.
             let _ = self.releases.send(Batch { seq: working.last_seq, releases }).await;
+            self.waiting.set((self.releases.max_capacity() - self.releases.capacity()) as i64);
         }
         if !working.settling.is_empty() {
             // Waits in a task of its own: the shard goes on.

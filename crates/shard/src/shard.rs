@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use mendpoint_fleet::{Fleet, FleetSettings};
 use mendpoint_incidents::{
-    self as incidents, Catalogue, Effect, Engine, EngineSettings, IdSequence, Request, RequestError,
+    Catalogue, Effect, Engine, EngineSettings, IdSequence, Request, RequestError,
 };
 use mendpoint_model::{
     CellState, ChargerEvent, ChargerKey, ChargerState, Chargers, Command, EventKind, Fact,
-    Incident, IncidentId, MeterReading, Overlay, SiteKey, Transaction, TransactionId,
-    TransactionStarted, UnixMs,
+    Incident, IncidentId, MeterReading, SiteKey, Transaction, TransactionId, TransactionStarted,
+    UnixMs,
 };
 
 use crate::number::TransactionNumbers;
@@ -187,12 +187,7 @@ impl Shard {
 
     /// What the charger's cell of the honeycomb shows.
     pub fn cell(&self, charger: ChargerKey) -> CellState {
-        let overlay = self.engine.overlay(charger).map(|overlay| match overlay {
-            incidents::Overlay::Degraded => Overlay::Degraded,
-            incidents::Overlay::Faulted => Overlay::Faulted,
-            incidents::Overlay::Healing => Overlay::Healing,
-        });
-        self.fleet.cell(charger, overlay)
+        self.fleet.cell(charger, self.engine.overlay(charger))
     }
 
     /// The chargers.

@@ -183,7 +183,8 @@ impl Listener {
         let handle = self.state.handle();
         let changes = handle.board().changes_since(self.seq);
         self.seq = changes.as_ref().map_or_else(|| handle.board().seq(), |(newest, _)| *newest);
-        let event = |name: &str| Event::default().event(name).id(format!("{}.{}", self.run, self.seq));
+        let event =
+            |name: &str| Event::default().event(name).id(format!("{}.{}", self.run, self.seq));
         match changes {
             None => news.push(event("resync").data("{}")),
             Some((_, changes)) if !changes.is_empty() => {

@@ -44,9 +44,8 @@ pub fn hash_password(password: &str) -> Result<String, BadPassword> {
 /// Whether a password is the one of a hash. A hash that cannot be read fits no password.
 pub fn verify_password(password: &str, hash: &str) -> bool {
     password.len() <= LONGEST
-        && PasswordHash::new(hash).is_ok_and(|hash| {
-            Argon2::default().verify_password(password.as_bytes(), &hash).is_ok()
-        })
+        && PasswordHash::new(hash)
+            .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
 }
 
 #[cfg(test)]

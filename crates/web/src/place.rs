@@ -1,7 +1,9 @@
 //! Places and moments as pages show them: a charger with its site and connector, a time with its
 //! machine form.
 
-use mendpoint_model::{CellState, ChargerKey, ConnectorRef, ConnectorState, ConnectorStatus, SiteKey, UnixMs};
+use mendpoint_model::{
+    CellState, ChargerKey, ConnectorRef, ConnectorState, ConnectorStatus, SiteKey, UnixMs,
+};
 use mendpoint_pipeline::Directory;
 
 use crate::shell::Glyph;
@@ -33,13 +35,10 @@ impl Place {
         let record = directory.charger(charger);
         let site = directory.site(site);
         Self {
-            charger: record.as_ref().map_or_else(
-                || format!("charger number {charger}"),
-                |record| record.name.clone(),
-            ),
-            href: record
+            charger: record
                 .as_ref()
-                .map_or_else(String::new, |record| charger_href(&record.identity)),
+                .map_or_else(|| format!("charger number {charger}"), |record| record.name.clone()),
+            href: record.as_ref().map_or_else(String::new, |record| charger_href(&record.identity)),
             site: site.as_ref().map(|site| site.name.clone()).unwrap_or_default(),
             region: site.as_ref().map(|site| site.region.clone()).unwrap_or_default(),
             connector: if connector.is_charger() {

@@ -51,8 +51,13 @@ pub(crate) fn ribbon(
     let to = if to > from { to } else { from + 1 };
     let scale = Scale { from, to };
     // What is not known yet is not drawn: beyond "now" there is only the grid.
-    let known_until =
-        marks.iter().filter(|(_, word)| word == "now").map(|(at, _)| *at).min().unwrap_or(to).min(to);
+    let known_until = marks
+        .iter()
+        .filter(|(_, word)| word == "now")
+        .map(|(at, _)| *at)
+        .min()
+        .unwrap_or(to)
+        .min(to);
     let connection = link_spans(from, known_until, link);
     let mut rows = vec![("Connection".to_owned(), connection.clone())];
     for (connector, changes) in by_connector(states) {
@@ -258,24 +263,34 @@ fn flags(scale: &Scale, marks: &[(UnixMs, String)]) -> Vec<Flag> {
     marks.sort_by_key(|(at, _)| *at);
     let mut taken: [Vec<(f64, f64)>; 2] = [Vec::new(), Vec::new()];
     let mut flags = Vec::new();
-    for (at, text) in marks {
+    for (index, (at, text)) in marks.iter().enumerate() {
         let x = scale.x(*at);
         let width = text.chars().count() as f64 * LETTER;
-        let places = [
-            ("middle", 0.0, x - width / 2.0),
-            ("end", -5.0, x - 5.0 - width),
-            ("start", 5.0, x + 5.0),
-        ];
+        // Words stand over their flag where it is alone. Beside another flag they stand to the
+        // left or the right of their own, so that no line goes through them.
+        let is_near = |other: Option<&&(UnixMs, String)>| {
+            other.is_some_and(|(other, _)| (scale.x(*other) - x).abs() < width / 2.0 + 6.0)
+        };
+        let is_crowded = is_near(index.checked_sub(1).and_then(|index| marks.get(index)))
+            || is_near(marks.get(index + 1));
+        let over = ("middle", 0.0, x - width / 2.0);
+        let left = ("end", -5.0, x - 5.0 - width);
+        let right = ("start", 5.0, x + 5.0);
+        let places: [&[_]; 2] = if is_crowded {
+            [&[left, right], &[left, right, over]]
+        } else {
+            [&[over, left, right], &[over, left, right]]
+        };
         let mut flag = Flag { x, line: None, anchor: "middle", dx: 0.0, text: text.clone() };
-        'lines: for (line, taken) in (0_u32..).zip(taken.iter_mut()) {
+        'lines: for ((line, taken), places) in (0_u32..).zip(taken.iter_mut()).zip(places) {
             for (anchor, dx, left) in places {
                 let right = left + width;
-                let is_free = left >= 0.0
+                let is_free = *left >= 0.0
                     && right <= WIDTH
-                    && taken.iter().all(|(from, to)| right + 6.0 < *from || left > *to + 6.0);
+                    && taken.iter().all(|(from, to)| right + 6.0 < *from || *left > *to + 6.0);
                 if is_free {
-                    taken.push((left, right));
-                    (flag.line, flag.anchor, flag.dx) = (Some(line), anchor, dx);
+                    taken.push((*left, right));
+                    (flag.line, flag.anchor, flag.dx) = (Some(line), *anchor, *dx);
                     break 'lines;
                 }
             }
@@ -356,15 +371,14 @@ fn description(
     rows: &[(String, Vec<Span>)],
     marks: &[(UnixMs, String)],
 ) -> String {
-    let mut words = format!(
-        "State from {} to {}.",
-        crate::show::date_time(from),
-        crate::show::date_time(to)
-    );
+    let mut words =
+        format!("State from {} to {}.", crate::show::date_time(from), crate::show::date_time(to));
     for (name, spans) in rows {
         let last = spans.iter().rev().find(|span| !span.label.is_empty());
         let _ = match last {
-            Some(last) => write!(words, " {name}: {} stretches, at the end {}.", spans.len(), last.label),
+            Some(last) => {
+                write!(words, " {name}: {} stretches, at the end {}.", spans.len(), last.label)
+            }
             None => write!(words, " {name}: nothing known."),
         };
     }
@@ -434,18 +448,34 @@ mod tests {
 
     #[test]
     fn a_state_lasts_from_its_change_to_the_next() {
-        let rows = [state(1, -20, "Available", ""), state(1, 10, "Charging", ""), state(1, 40, "Faulted", "GroundFailure")];
+        let rows = [
+            state(1, -20, "Available", ""),
+            state(1, 10, "Charging", ""),
+            state(1, 40, "Faulted", "GroundFailure"),
+        ];
         let rows: Vec<_> = rows.iter().collect();
         let spans = state_spans(at(0), at(60), &rows);
-        let shown: Vec<_> =
-            spans.iter().map(|span| (span.from.since_ms(at(0)) / MINUTE_MS, span.to.since_ms(at(0)) / MINUTE_MS, span.token)).collect();
+        let shown: Vec<_> = spans
+            .iter()
+            .map(|span| {
+                (
+                    span.from.since_ms(at(0)) / MINUTE_MS,
+                    span.to.since_ms(at(0)) / MINUTE_MS,
+                    span.token,
+                )
+            })
+            .collect();
         assert_eq!(shown, [(0, 10, "ok"), (10, 40, "charge"), (40, 60, "fault")]);
         assert_eq!(spans[2].label, "Faulted · GroundFailure");
     }
 
     #[test]
     fn repeated_reports_and_old_ones_draw_one_band() {
-        let rows = [state(1, -9, "Faulted", ""), state(1, -8, "Available", ""), state(1, 5, "Available", "")];
+        let rows = [
+            state(1, -9, "Faulted", ""),
+            state(1, -8, "Available", ""),
+            state(1, 5, "Available", ""),
+        ];
         let rows: Vec<_> = rows.iter().collect();
         let spans = state_spans(at(0), at(60), &rows);
         assert_eq!(spans.len(), 1, "{spans:?}");
@@ -494,6 +524,14 @@ mod tests {
         assert_eq!(flags.len(), 6, "every mark has a flag");
         let shown = flags.iter().filter(|flag| flag.line.is_some()).count();
         assert!((2..6).contains(&shown), "{shown} of six fit without covering each other");
+    }
+
+    #[test]
+    fn two_marks_of_one_moment_stand_on_both_sides_of_it() {
+        let marks = [(at(30), "opened".to_owned()), (at(30), "handed over".to_owned())];
+        let flags = flags(&Scale { from: at(0), to: at(60) }, &marks);
+        let shown: Vec<_> = flags.iter().map(|flag| (flag.line, flag.anchor)).collect();
+        assert_eq!(shown, [(Some(0), "end"), (Some(0), "start")]);
     }
 
     #[test]

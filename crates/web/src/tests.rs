@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use mendpoint_incidents::Catalogue;
 use mendpoint_model::{ChargerKey, Command};
-use mendpoint_pipeline::{Outbound, Pipeline, PipelineSettings, SendRefused, UnknownChargers};
+use mendpoint_pipeline::{
+    NewCharger, Outbound, Pipeline, PipelineSettings, SendRefused, UnknownChargers,
+};
 use mendpoint_store::{NewUser, Store, StoreSettings};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -31,7 +33,7 @@ struct Server {
     store: Store,
     stop: watch::Sender<bool>,
     served: tokio::task::JoinHandle<()>,
-    _pipeline: Pipeline,
+    pipeline: Pipeline,
     _folder: tempfile::TempDir,
 }
 
@@ -57,6 +59,7 @@ impl Answer {
     }
 }
 
+const FORM: &str = "content-type: application/x-www-form-urlencoded\r\n";
 const PASSWORD: &str = "correct horse battery";
 
 impl Server {
@@ -68,8 +71,7 @@ impl Server {
         let store = Store::open(&settings, &registry).await.expect("a database");
         let hash = hash_password(PASSWORD).expect("a hash");
         for (name, role) in [("ana", "admin"), ("vio", "viewer")] {
-            let user =
-                NewUser { name, display_name: name, email: "", password_hash: &hash, role };
+            let user = NewUser { name, display_name: name, email: "", password_hash: &hash, role };
             store.insert_user(user).await.expect("a user");
         }
         let pipeline = Pipeline::start(
@@ -103,19 +105,19 @@ impl Server {
         let address = listener.local_addr().expect("an address");
         let (stop, stopped) = watch::channel(false);
         let served = tokio::spawn(serve(listener, state, stopped));
-        Self { address, store, stop, served, _pipeline: pipeline, _folder: folder }
+        Self { address, store, stop, served, pipeline, _folder: folder }
     }
 
     async fn send(&self, request: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-        let mut text = format!("{request} HTTP/1.1\r\nhost: {}\r\n", self.address);
-        for (name, value) in headers {
-            text.push_str(&format!("{name}: {value}\r\n"));
-        }
-        if !body.is_empty() {
-            text.push_str("content-type: application/x-www-form-urlencoded\r\n");
-        }
-        text.push_str(&format!("content-length: {}\r\n", body.len()));
-        text.push_str(&format!("connection: close\r\n\r\n{body}"));
+        let fields: String =
+            headers.iter().map(|(name, value)| name.to_string() + ": " + value + "\r\n").collect();
+        let kind = if body.is_empty() { "" } else { FORM };
+        let text = format!(
+            "{request} HTTP/1.1\r\nhost: {}\r\n{fields}{kind}content-length: {}\r\n\
+             connection: close\r\n\r\n{body}",
+            self.address,
+            body.len(),
+        );
         let mut socket = TcpStream::connect(self.address).await.expect("a connection");
         socket.write_all(text.as_bytes()).await.expect("sent");
         let mut answer = Vec::new();
@@ -131,7 +133,8 @@ impl Server {
     }
 
     async fn sign_in(&self, name: &str, password: &str) -> Answer {
-        let body = format!("name={name}&password={}&next=%2Fincidents", crate::url::encode(password));
+        let body =
+            format!("name={name}&password={}&next=%2Fincidents", crate::url::encode(password));
         self.send("POST /sign-in", &[("sec-fetch-site", "same-origin")], &body).await
     }
 }
@@ -140,13 +143,34 @@ impl Server {
 async fn every_answer_carries_the_security_headers() {
     let server = Server::start().await;
     for path in [
-        "/", "/sign-in", "/incidents", "/tickets", "/chargers", "/sites", "/rules", "/outbox",
-        "/system", "/live/events", "/live/fleet.bin", "/live/fleet.idx.json", "/static/base.css",
-        "/static/nothing", "/api/v1/system", "/healthz", "/readyz", "/metrics", "/c/nobody",
-        "/r/nothing", "/nothing",
+        "/",
+        "/sign-in",
+        "/incidents",
+        "/tickets",
+        "/chargers",
+        "/sites",
+        "/rules",
+        "/outbox",
+        "/system",
+        "/live/events",
+        "/live/fleet.bin",
+        "/live/fleet.idx.json",
+        "/static/base.css",
+        "/static/nothing",
+        "/api/v1/system",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/c/nobody",
+        "/r/nothing",
+        "/nothing",
     ] {
         let answer = server.get(path, "").await;
-        assert_eq!(answer.header("content-security-policy"), Some(CONTENT_SECURITY_POLICY), "{path}");
+        assert_eq!(
+            answer.header("content-security-policy"),
+            Some(CONTENT_SECURITY_POLICY),
+            "{path}"
+        );
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{path}");
         assert_eq!(answer.header("referrer-policy"), Some("same-origin"), "{path}");
         let cache = answer.header("cache-control").unwrap_or_default();
@@ -219,11 +243,9 @@ async fn sessions_end() {
             .as_millis() as i64,
     );
     let store = &server.store;
-    for (token, begun, life) in [
-        ("good", now, LIFE_MS),
-        ("idle", now - IDLE_MS - 1, LIFE_MS),
-        ("old", now - 5, 4),
-    ] {
+    for (token, begun, life) in
+        [("good", now, LIFE_MS), ("idle", now - IDLE_MS - 1, LIFE_MS), ("old", now - 5, 4)]
+    {
         store
             .insert_session(&hash_token(token), user.id, begun, begun + life, "")
             .await
@@ -265,6 +287,44 @@ async fn many_wrong_passwords_close_the_door() {
     let answer = server.sign_in("vio", PASSWORD).await;
     assert_eq!(answer.status, 429, "even the right one waits now");
     assert_eq!(server.sign_in("ana", PASSWORD).await.status, 303, "others are not locked out");
+}
+
+#[tokio::test]
+async fn roles_may_do_what_they_may() {
+    let server = Server::start().await;
+    let looking = server.sign_in("vio", PASSWORD).await.cookie();
+    assert_eq!(server.get("/", &looking).await.status, 200);
+    let cookie = [("cookie", looking.as_str())];
+    for path in ["/incidents/INC-1/take", "/chargers/A/command", "/system/healing"] {
+        let answer = server.send(&format!("POST {path}"), &cookie, "").await;
+        assert_eq!(answer.status, 403, "{path}");
+        assert!(answer.body.contains("signed in as vio"), "it says who may: {}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn the_honeycomb_is_told_who_stands_where() {
+    let server = Server::start().await;
+    let cookie = server.sign_in("ana", PASSWORD).await.cookie();
+    let handle = server.pipeline.handle();
+    let empty = server.get("/live/fleet.idx.json", &cookie).await;
+    let tag = empty.header("etag").expect("a tag").to_owned();
+    let headers = [("cookie", cookie.as_str()), ("if-none-match", tag.as_str())];
+    assert_eq!(server.send("GET /live/fleet.idx.json", &headers, "").await.status, 304);
+    let new = NewCharger { identity: "CP-1".to_owned(), ..NewCharger::default() };
+    let charger = handle.register_charger(new).await.expect("registered");
+    let answer = server.send("GET /live/fleet.idx.json", &headers, "").await;
+    assert_eq!(answer.status, 200, "the register changed");
+    let index: serde_json::Value = serde_json::from_str(&answer.body).expect("JSON");
+    let place = charger.key.0 as usize;
+    assert_eq!(index["ids"][place], "CP-1");
+    assert_eq!(
+        index["sites"][index["site"][place].as_u64().expect("a place") as usize]["name"],
+        "Unassigned"
+    );
+    let snapshot = server.get("/live/fleet.bin", &cookie).await;
+    assert_eq!(snapshot.header("content-length"), Some(&*(8 + place + 1).to_string()));
+    assert_eq!(snapshot.body.as_bytes().last(), Some(&8), "never seen");
 }
 
 #[tokio::test]

@@ -16,8 +16,8 @@ const STATES = ['ok', 'charge', 'busy', 'heal', 'warn', 'fault', 'offline', 'mai
 const NAMES = ['Available', 'Charging', 'Plugged in, not charging', 'Self-healing', 'Degraded', 'Faulted', 'Offline', 'Out of service (planned)', 'Never seen'];
 const SIZE = { ok: 0.74, charge: 0.9, busy: 0.9, heal: 0.98, warn: 0.98, fault: 1.02, offline: 0.78, maint: 0.8, new: 0.5 };
 // Rings reach over the edge of the cells, so the upper canvas is larger by this on each side.
-const EDGE = 18;
-const LABEL = 19, GAP = 22, SHELF = 10, R_MAX = 24, RING_MS = 400, FONT = '"Plex Sans",sans-serif';
+const EDGE = 16;
+const LABEL = 19, GAP = 22, SHELF = 10, R_MAX = 30, RING_MS = 400, FONT = '"Plex Sans",sans-serif';
 const calm = matchMedia('(prefers-reduced-motion: reduce)');
 
 const base = /** @type {HTMLCanvasElement} */ (document.getElementById('comb'));
@@ -133,7 +133,11 @@ function pack(W, H) {
       }
       if (fits && y - SHELF <= H) {
         low = R;
-        if (!best || R > best.R + 0.05) best = { R, w, h, shelves, rows, H: y - SHELF };
+        // Of arrangements with cells of the same size, the one that fills the place.
+        const tall = y - SHELF;
+        const least = Math.min(...shelves.map((one) => one.reduce((sum, entry) => sum + entry.members.length, 0)));
+        const isEven = least * shelves.length > total / 2;
+        if (!best || R > best.R + 0.05 || (R > best.R - 0.05 && isEven && tall > best.H)) best = { R, w, h, shelves, rows, H: tall };
       } else high = R;
     }
   }
@@ -162,7 +166,7 @@ function place() {
       blocks.push({ group: entry, x, y: y + LABEL, cols: Math.ceil(entry.members.length / rows), rows, labelY: y, width });
       x += width + gap;
     }
-    y += LABEL + rows * packed.h + packed.R / 2 + SHELF + Math.min(26, Math.max(0, (box.height - 2 - packed.H) / packed.shelves.length));
+    y += LABEL + rows * packed.h + packed.R / 2 + SHELF + Math.min(40, Math.max(0, (box.height - 2 - packed.H) / packed.shelves.length));
   });
   layout = { R: packed.R, w: packed.w, h: packed.h, blocks, W: box.width, H: box.height };
 }

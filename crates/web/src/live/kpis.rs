@@ -87,12 +87,10 @@ impl Kpis {
             ),
             healed,
             resolved,
-            healed_line: if resolved == 0 {
-                "no incident ended yet".to_owned()
-            } else {
-                let alone = (resolved - by_person) * 100 / resolved;
-                format!("{alone}% of all without a person")
-            },
+            healed_line: ((resolved - by_person) * 100).checked_div(resolved).map_or_else(
+                || "no incident ended yet".to_owned(),
+                |alone| format!("{alone}% of all without a person"),
+            ),
             online: number::percent(cells.total - cells.dark(), cells.total),
             online_line: match (cells.offline, cells.never_seen) {
                 (0, 0) => "every charger".to_owned(),

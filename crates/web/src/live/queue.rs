@@ -1,8 +1,6 @@
 //! The queue of the live page: what needs somebody, what the engine has, what somebody has.
 
-use mendpoint_model::{
-    Healing, Incident, IncidentState, MINUTE_MS, Priority, StepState, UnixMs,
-};
+use mendpoint_model::{Healing, Incident, IncidentState, MINUTE_MS, Priority, StepState, UnixMs};
 use mendpoint_pipeline::Handle;
 use mendpoint_store::{Error, IncidentFilter, PAGE_MAX};
 
@@ -95,11 +93,8 @@ impl Queue {
         // In the order in which they came, so that nothing jumps.
         unattended.sort_by_key(|incident| (incident.opened_at, incident.id));
         let (healing, watched): (Vec<_>, Vec<_>) = unattended.into_iter().partition(is_healing);
-        let in_hand = vec![
-            IncidentState::Escalated,
-            IncidentState::Acknowledged,
-            IncidentState::InProgress,
-        ];
+        let in_hand =
+            vec![IncidentState::Escalated, IncidentState::Acknowledged, IncidentState::InProgress];
         let in_hand = part(in_hand, false).await?;
         let recovered = part(vec![IncidentState::RecoveredUnproven], false).await?;
         let shown = |incidents: &[Incident], rows: usize| Part {

@@ -15,9 +15,10 @@ use axum::routing::{get, post};
 use axum::{Form, Router};
 use mendpoint_incidents::KillScope;
 use mendpoint_model::{
-    Admission, ChargerKey, ChargerRecord, ChargerState, ConnectorRef, DAY_MS, Protocol, UnixMs,
+    Action, Admission, ChargerKey, ChargerRecord, ChargerState, ConnectorRef, DAY_MS, HOUR_MS,
+    Protocol, UnixMs,
 };
-use mendpoint_store::{IncidentFilter, TicketFilter, TransactionRow};
+use mendpoint_store::{CommandRow, IncidentFilter, TicketFilter, TransactionRow};
 use serde::Deserialize;
 
 use self::commands::Told;
@@ -36,6 +37,8 @@ const SESSIONS: u32 = 10;
 const INCIDENTS: u32 = 8;
 const TICKETS: u32 = 6;
 const COMMANDS: u32 = 12;
+/// Flags on the ribbon.
+const MARKS: usize = 6;
 
 /// The routes of this page.
 pub(crate) fn routes() -> Router<AppState> {
@@ -109,6 +112,7 @@ struct Linked {
     href: String,
     title: String,
     state: String,
+    opened_at: UnixMs,
     at: Moment,
     is_over: bool,
 }
@@ -134,8 +138,9 @@ struct ChargerPage {
     facts: Facts,
     admission: &'static str,
     is_admin: bool,
-    /// The 24 h ribbon, SVG.
+    /// The state ribbon, SVG.
     ribbon: String,
+    ribbon_title: &'static str,
     signals: Vec<Signal>,
     sessions: Vec<Session>,
     incidents: Vec<Linked>,
@@ -180,6 +185,8 @@ async fn page(
     let day = store.signals(record.key, now - DAY_MS, now).await?;
     let protocol = live.and_then(|live| live.link.protocol);
     let scope = KillScope::Charger(record.key);
+    let incidents = incidents(&state, record.key).await?;
+    let (ribbon, ribbon_title) = ribbon(&state, record.key, &history, &incidents).await?;
     let page = ChargerPage {
         shell: Shell::new(&state, &viewer, "chargers", &*record.name)
             .await
@@ -187,10 +194,11 @@ async fn page(
         facts: facts(&state, &record, live),
         admission: record.admission.name(),
         is_admin: viewer.is_admin(),
-        ribbon: ribbon(&state, record.key).await?,
+        ribbon,
+        ribbon_title,
         signals: live.map_or_else(Vec::new, |live| signal::of(now, live, &day)),
         sessions: sessions.iter().map(|row| session(now, row)).collect(),
-        incidents: incidents(&state, record.key).await?,
+        incidents,
         tickets: tickets(&state, record.key).await?,
         settings: live.map_or_else(Vec::new, |live| settings(now, live)),
         settings_at: live
@@ -256,13 +264,46 @@ fn skew(ms: i64) -> String {
     }
 }
 
-async fn ribbon(state: &AppState, key: ChargerKey) -> Result<String, PageError> {
+/// The ribbon, and what to call the stretch of time it shows.
+async fn ribbon(
+    state: &AppState,
+    key: ChargerKey,
+    commands: &[CommandRow],
+    incidents: &[Linked],
+) -> Result<(String, &'static str), PageError> {
     let now = state.handle().now();
-    let from = now - DAY_MS;
     let store = state.handle().store();
-    let link = store.link_history(key, from, now).await?;
-    let states = store.state_history(key, from, now).await?;
-    Ok(crate::ribbon::ribbon(from, now, &link, &states, &[]))
+    let link = store.link_history(key, now - DAY_MS, now).await?;
+    let states = store.state_history(key, now - DAY_MS, now).await?;
+    let first = link.iter().map(|row| row.at).chain(states.iter().map(|row| row.at)).min();
+    let (length, title) = stretch(first.map_or(DAY_MS, |first| now.since_ms(first)));
+    let from = now - length;
+    let disruptive = commands.iter().filter_map(|row| {
+        let word = match &row.command.action {
+            Action::Reset { hard: true, .. } => "hard reset",
+            Action::Reset { .. } => "soft reset",
+            Action::SetAvailability { operative: false, .. } => "off",
+            Action::SetAvailability { .. } => "on",
+            _ => return None,
+        };
+        Some((row.command.created_at, word.to_owned()))
+    });
+    let opened = incidents.iter().map(|one| (one.opened_at, "incident".to_owned()));
+    let mut marks: Vec<_> = disruptive.chain(opened).filter(|(at, _)| *at > from).collect();
+    marks.sort_unstable();
+    // More flags than this cover each other; the newest matter.
+    let surplus = marks.len().saturating_sub(MARKS);
+    Ok((crate::ribbon::ribbon(from, now, &link, &states, &marks[surplus..]), title))
+}
+
+/// How much of the last day is worth drawing: a charger that was registered a minute ago would be a
+/// hair at the right edge.
+fn stretch(known_ms: i64) -> (i64, &'static str) {
+    match known_ms {
+        ..=HOUR_MS => (HOUR_MS, "Last hour"),
+        ms if ms <= 6 * HOUR_MS => (6 * HOUR_MS, "Last 6 hours"),
+        _ => (DAY_MS, "Last 24 hours"),
+    }
 }
 
 fn session(now: UnixMs, row: &TransactionRow) -> Session {
@@ -295,6 +336,7 @@ async fn incidents(state: &AppState, key: ChargerKey) -> Result<Vec<Linked>, Pag
             id: incident.id.to_string(),
             href: format!("/incidents/{}", incident.id),
             state: incident.state.label().to_owned(),
+            opened_at: incident.opened_at,
             at: Moment::new(now, incident.opened_at),
             is_over: incident.state.is_over(),
             title: incident.title,
@@ -313,6 +355,7 @@ async fn tickets(state: &AppState, key: ChargerKey) -> Result<Vec<Linked>, PageE
             href: format!("/tickets/{}", ticket.id),
             is_over: !crate::tickets::is_active(&ticket.status),
             state: ticket.status.replace('_', " "),
+            opened_at: ticket.opened_at,
             at: Moment::new(now, ticket.opened_at),
             title: ticket.title,
         })
@@ -390,6 +433,13 @@ mod tests {
         assert!(is_secret("AuthorizationKey"));
         assert!(is_secret("SecurityCtrlr.BasicAuthPassword"));
         assert!(!is_secret("HeartbeatInterval"));
+    }
+
+    #[test]
+    fn a_young_charger_gets_a_short_ribbon() {
+        assert_eq!(stretch(120_000), (HOUR_MS, "Last hour"));
+        assert_eq!(stretch(2 * HOUR_MS).1, "Last 6 hours");
+        assert_eq!(stretch(20 * HOUR_MS).0, DAY_MS);
     }
 
     #[test]

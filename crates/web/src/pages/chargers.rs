@@ -9,7 +9,8 @@ use axum::extract::{Query, State};
 use axum::routing::get;
 use axum::Router;
 use mendpoint_model::{
-    Admission, CellState, ChargerRecord, ChargerState, ConnectorStatus, IncidentState, UnixMs,
+    Admission, CellState, ChargerRecord, ChargerState, ConnectorState, ConnectorStatus,
+    IncidentState, UnixMs,
 };
 use mendpoint_store::IncidentFilter;
 use serde::Deserialize;
@@ -375,13 +376,15 @@ fn since(cell: CellState, live: &ChargerState) -> Option<UnixMs> {
     if cell == CellState::Offline || live.connectors.is_empty() {
         return live.link.since;
     }
-    let is_matter = |status: ConnectorStatus| match cell {
-        CellState::Faulted => status == ConnectorStatus::Faulted,
-        CellState::Charging => status == ConnectorStatus::Charging,
+    let is_matter = |one: &ConnectorState| match cell {
+        CellState::Faulted => one.status == ConnectorStatus::Faulted || !one.faults.is_empty(),
+        CellState::Charging => one.status == ConnectorStatus::Charging,
         _ => true,
     };
-    let matter = live.connectors.iter().chain([&live.whole]).filter(|one| is_matter(one.status));
-    matter.filter_map(|one| one.since).max()
+    let all = || live.connectors.iter().chain([&live.whole]);
+    let matter = all().filter(|one| is_matter(one)).filter_map(|one| one.since).max();
+    // An open incident may say "faulted" while every connector says something else.
+    matter.or_else(|| all().filter_map(|one| one.since).max())
 }
 
 fn identity_beside(record: &ChargerRecord) -> String {

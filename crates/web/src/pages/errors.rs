@@ -76,7 +76,8 @@ impl IntoResponse for PageError {
 /// Errors are written to follow "failed to"; a page shows them as a sentence.
 fn capitalised(sentence: &str) -> String {
     let mut chars = sentence.chars();
-    let mut text: String = chars.next().map(|first| first.to_uppercase().collect()).unwrap_or_default();
+    let mut text: String =
+        chars.next().map(|first| first.to_uppercase().collect()).unwrap_or_default();
     text.push_str(chars.as_str());
     if !text.is_empty() && !text.ends_with(['.', '!', '?']) {
         text.push('.');
@@ -137,13 +138,13 @@ fn html(text: String) -> Response {
 
 /// After a form: back to a page of ours, with what was done or why it was not.
 pub(crate) fn back(to: &str, result: Result<String, String>) -> Response {
-    let (name, text) = match &result {
+    let (name, text) = match result {
         Ok(done) => ("done", done),
         Err(error) => ("error", error),
     };
     let to = if url::is_local(to) { to } else { "/" };
     let joint = if to.contains('?') { '&' } else { '?' };
-    Redirect::to(&format!("{to}{joint}{name}={}", url::encode(text))).into_response()
+    Redirect::to(&format!("{to}{joint}{name}={}", url::encode(&text))).into_response()
 }
 
 #[cfg(test)]

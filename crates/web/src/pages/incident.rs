@@ -7,13 +7,13 @@ mod timeline;
 use std::collections::BTreeMap;
 
 use askama::Template;
+use axum::Router;
 use axum::extract::{Form, Path, Query, State};
 use axum::response::Response;
 use axum::routing::{get, post};
-use axum::Router;
 use mendpoint_incidents::Request;
 use mendpoint_model::{
-    FrameSeq, HOUR_MS, Healing, HealMode, Incident, IncidentId, MINUTE_MS, Priority, StepState,
+    FrameSeq, HOUR_MS, HealMode, Healing, Incident, IncidentId, MINUTE_MS, Priority, StepState,
     TimelineEntry, UnixMs,
 };
 use mendpoint_pipeline::Handle;
@@ -40,9 +40,7 @@ const RIBBON_MAX_MS: i64 = 7 * 24 * HOUR_MS;
 
 /// The routes of this page.
 pub(crate) fn routes() -> Router<AppState> {
-    Router::new()
-        .route("/incidents/{id}", get(page))
-        .route("/incidents/{id}/{action}", post(act))
+    Router::new().route("/incidents/{id}", get(page)).route("/incidents/{id}/{action}", post(act))
 }
 
 /// What can be done with an incident now.
@@ -146,8 +144,8 @@ struct View {
     opened: Moment,
     /// "open for 26 min", or "lasted 26 min".
     age: String,
-    source: &'static str,
-    reporter: String,
+    /// "System", or who reported it.
+    found_by: String,
     place: Place,
     description: String,
     /// What happens next, or how it ended.
@@ -239,10 +237,8 @@ async fn view(
     let chosen = Who::of_name(&asked.show);
     let all = timeline::events(incident, &timeline, &frames, now);
     let lenses = lenses(&href, &all, chosen);
-    let events = all
-        .into_iter()
-        .filter(|event| chosen.is_none_or(|who| event.who == who))
-        .collect();
+    let events =
+        all.into_iter().filter(|event| chosen.is_none_or(|who| event.who == who)).collect();
     let show = chosen.map_or("", Who::name);
     Ok(View {
         id: incident.id.to_string(),
@@ -254,14 +250,8 @@ async fn view(
         over,
         opened: Moment::new(now, incident.opened_at),
         age: if over { format!("lasted {age}") } else { format!("open for {age}") },
-        source: source_label(incident.source),
-        reporter: incident.reporter.clone(),
-        place: Place::new(
-            handle.directory(),
-            incident.charger,
-            incident.site,
-            incident.connector,
-        ),
+        found_by: found_by(incident),
+        place: Place::new(handle.directory(), incident.charger, incident.site, incident.connector),
         description: incident.description.clone(),
         next: if over { incident.resolution.clone() } else { incident.next.clone() },
         due: incident.next_at.filter(|at| !over && *at > now).map(|at| Moment::new(now, at)),
@@ -282,6 +272,16 @@ async fn view(
         why: Why::new(handle, incident),
         href,
     })
+}
+
+/// Who found it: a kind of person and a name, where the name does not say the kind already.
+fn found_by(incident: &Incident) -> String {
+    let kind = source_label(incident.source);
+    match incident.reporter.as_str() {
+        "" | "system" => kind.to_owned(),
+        name if name.to_lowercase().starts_with(&kind.to_lowercase()) => name.to_owned(),
+        name => format!("{kind}, {name}"),
+    }
 }
 
 /// The name of the step that waits for approval.
@@ -380,11 +380,7 @@ async fn ribbon_of(
 }
 
 /// The flags on the ribbon.
-fn marks(
-    incident: &Incident,
-    timeline: &[TimelineEntry],
-    now: UnixMs,
-) -> Vec<(UnixMs, String)> {
+fn marks(incident: &Incident, timeline: &[TimelineEntry], now: UnixMs) -> Vec<(UnixMs, String)> {
     let mut marks = vec![(now, "now".to_owned()), (incident.opened_at, "opened".to_owned())];
     for step in incident.healing.iter().flat_map(|healing| &healing.steps) {
         // What was never sent did nothing to the charger.

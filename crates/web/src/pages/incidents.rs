@@ -78,9 +78,7 @@ impl Tab {
             ),
             Self::InHand => matches!(
                 state,
-                IncidentState::Escalated
-                    | IncidentState::Acknowledged
-                    | IncidentState::InProgress
+                IncidentState::Escalated | IncidentState::Acknowledged | IncidentState::InProgress
             ),
             Self::Closed => state.is_over(),
             Self::All => true,
@@ -124,7 +122,9 @@ impl Tab {
                 "Nothing is being repaired. When a rule finds a fault that a command can heal, \
                  it is worked on here before anybody is called."
             }
-            Self::InHand => "Nobody is at work. Incidents that somebody took or that have a ticket appear here.",
+            Self::InHand => {
+                "Nobody is at work. Incidents that somebody took or that have a ticket appear here."
+            }
             Self::Closed => "No incident is over yet.",
             Self::All => {
                 "No incident yet. Rules open them when chargers fail; drivers open them with the \
@@ -157,7 +157,8 @@ impl Filter {
     /// The address of this list with another tab or page.
     fn href(&self, tab: Tab, cursor: &str) -> String {
         let mut href = format!("/incidents?tab={}", tab.name());
-        let fields = [("rule", &*self.rule), ("source", &self.source), ("q", &self.q), ("cursor", cursor)];
+        let fields =
+            [("rule", &*self.rule), ("source", &self.source), ("q", &self.q), ("cursor", cursor)];
         for (name, value) in fields {
             if !value.trim().is_empty() {
                 href = format!("{href}&{name}={}", url::encode(value.trim()));
@@ -331,11 +332,7 @@ struct ListFragment {
     list: List,
 }
 
-async fn list(
-    viewer: Viewer,
-    State(state): State<AppState>,
-    Query(filter): Query<Filter>,
-) -> Page {
+async fn list(viewer: Viewer, State(state): State<AppState>, Query(filter): Query<Filter>) -> Page {
     let handle = state.handle();
     let store = handle.store();
     let tab = Tab::of(&filter.tab);

@@ -12,7 +12,9 @@ use axum::routing::{get, post};
 use mendpoint_model::{Actor, Contact, MINUTE_MS, Priority, TicketId, UnixMs};
 use mendpoint_pipeline::Handle;
 use mendpoint_store::{MailRow, MailState};
-use mendpoint_tickets::{Clock, ClockState, CommandKind, Ticket, TicketEvent, TicketKind, WaitKind, available_commands};
+use mendpoint_tickets::{
+    Clock, ClockState, CommandKind, Ticket, TicketEvent, TicketKind, WaitKind, available_commands,
+};
 use serde::Deserialize;
 
 use self::conversation::Message;
@@ -29,9 +31,7 @@ const MAILS: u32 = 20;
 
 /// The routes of this page.
 pub(crate) fn routes() -> Router<AppState> {
-    Router::new()
-        .route("/tickets/{id}", get(page))
-        .route("/tickets/{id}/{command}", post(act))
+    Router::new().route("/tickets/{id}", get(page)).route("/tickets/{id}/{command}", post(act))
 }
 
 /// A clock of the service level as it is drawn.
@@ -185,7 +185,11 @@ impl Assignee {
         let digits: String =
             contact.phone.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect();
         Self {
-            name: if contact.name.is_empty() { contact.email.clone() } else { contact.name.clone() },
+            name: if contact.name.is_empty() {
+                contact.email.clone()
+            } else {
+                contact.name.clone()
+            },
             initials: conversation::initials(&contact.name),
             email: contact.email.clone(),
             mailto: format!("mailto:{}", url::encode(&contact.email)),
@@ -372,7 +376,9 @@ impl View {
                     "A technician's word is not enough: the ticket closes when the charger itself \
                      shows that it works again."
                 }
-                TicketKind::ServiceRequest => "A person closes this one: no fault of the charger is behind it.",
+                TicketKind::ServiceRequest => {
+                    "A person closes this one: no fault of the charger is behind it."
+                }
             },
             evidence: ticket.evidence.clone(),
             recovered: ticket.recovered_at.map(moment),

@@ -25,9 +25,7 @@ const OFFERED_MAX: usize = 2_000;
 
 /// The routes of these pages.
 pub(crate) fn routes() -> Router<AppState> {
-    Router::new()
-        .route("/tickets", get(list))
-        .route("/tickets/new", get(form).post(open))
+    Router::new().route("/tickets", get(list)).route("/tickets/new", get(form).post(open))
 }
 
 /// A part of the list.
@@ -212,11 +210,7 @@ struct ListFragment {
     list: List,
 }
 
-async fn list(
-    viewer: Viewer,
-    State(state): State<AppState>,
-    Query(filter): Query<Filter>,
-) -> Page {
+async fn list(viewer: Viewer, State(state): State<AppState>, Query(filter): Query<Filter>) -> Page {
     let handle = state.handle();
     let store = handle.store();
     let now = handle.now();
@@ -375,20 +369,15 @@ async fn open(
 }
 
 /// The charger of an identity, or of a name that only one has.
-fn find(
-    directory: &Directory,
-    text: &str,
-) -> Result<std::sync::Arc<ChargerRecord>, String> {
+fn find(directory: &Directory, text: &str) -> Result<std::sync::Arc<ChargerRecord>, String> {
     if text.is_empty() {
         return Err("Say which charger it is about".to_owned());
     }
     if let Some(record) = directory.by_identity(text) {
         return Ok(record);
     }
-    let mut named = directory
-        .chargers()
-        .into_iter()
-        .filter(|record| record.name.eq_ignore_ascii_case(text));
+    let mut named =
+        directory.chargers().into_iter().filter(|record| record.name.eq_ignore_ascii_case(text));
     match (named.next(), named.next()) {
         (Some(record), None) => Ok(record),
         (Some(_), Some(_)) => {

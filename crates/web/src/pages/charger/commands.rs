@@ -187,6 +187,9 @@ fn token_of(outcome: &CommandOutcome) -> &'static str {
 
 fn meaning(outcome: &CommandOutcome) -> String {
     match outcome {
+        CommandOutcome::Answered { accepted: true, status, .. } if status.is_empty() => {
+            "The charger answered.".to_owned()
+        }
         CommandOutcome::Answered { accepted: true, .. } => {
             "The charger said yes. Whether it does it shows below.".to_owned()
         }

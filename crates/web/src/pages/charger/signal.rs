@@ -50,7 +50,7 @@ pub(super) fn of(now: UnixMs, state: &ChargerState, day: &[(UnixMs, SignalReadin
                 word,
                 token,
                 at: Moment::new(now, *at),
-                line: line(now - DAY_MS, now, &values),
+                line: line(values.first().map_or(now - DAY_MS, |(at, _)| *at), now, &values),
                 range: range(&values, reading.unit),
             }
         })

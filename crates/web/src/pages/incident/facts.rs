@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mendpoint_model::{
-    ConnectorRef, DAY_MS, HOUR_MS, Incident, Rung, StepState, UnixMs,
-};
+use mendpoint_model::{ConnectorRef, DAY_MS, HOUR_MS, Incident, Rung, StepState, UnixMs};
 use mendpoint_pipeline::Handle;
 use mendpoint_store::{Result, TransactionRow};
 use mendpoint_tickets::Ticket;
@@ -87,9 +85,8 @@ fn outcome_of(incident: &Incident, repair: Option<&Ticket>) -> String {
 /// The step that helped.
 fn cure(incident: &Incident) -> Option<Rung> {
     let healing = incident.healing.as_ref()?;
-    let fixed = |step: &&mendpoint_model::Step| {
-        step.state == StepState::Fixed && step.rung != Rung::Q
-    };
+    let fixed =
+        |step: &&mendpoint_model::Step| step.state == StepState::Fixed && step.rung != Rung::Q;
     healing.steps.iter().find(fixed).map(|step| step.rung)
 }
 
@@ -123,10 +120,7 @@ pub(super) async fn impact(handle: &Handle, incident: &Incident) -> Result<Vec<F
     let subject = if incident.connector.is_charger() { "Charger down" } else { "Connector down" };
     // What works with a warning is not down.
     let is_down = incident.severity <= 4;
-    let mut facts = vec![(
-        if is_down { subject } else { "Lasted" },
-        show::duration(down_ms),
-    )];
+    let mut facts = vec![(if is_down { subject } else { "Lasted" }, show::duration(down_ms))];
     if incident.rule == "FAILED_BURST" {
         facts.push(("Failed charges", incident.occurrences.to_string()));
     } else if incident.occurrences > 1 {

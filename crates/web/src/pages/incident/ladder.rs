@@ -1,6 +1,8 @@
 //! The ladder: what the playbook may do, what it did, and the person at its end.
 
-use mendpoint_model::{Healing, HealMode, Incident, IncidentState, Rung, Step, StepState, TimelineEntry, UnixMs};
+use mendpoint_model::{
+    HealMode, Healing, Incident, IncidentState, Rung, Step, StepState, TimelineEntry, UnixMs,
+};
 
 use crate::place::Moment;
 
@@ -21,7 +23,11 @@ pub(super) struct RungView {
 }
 
 /// The rungs of an incident's playbook and the person after them. Empty where no command can heal.
-pub(super) fn ladder(incident: &Incident, timeline: &[TimelineEntry], now: UnixMs) -> Vec<RungView> {
+pub(super) fn ladder(
+    incident: &Incident,
+    timeline: &[TimelineEntry],
+    now: UnixMs,
+) -> Vec<RungView> {
     let Some(healing) = &incident.healing else { return Vec::new() };
     let mut views: Vec<RungView> =
         healing.ladder.iter().map(|rung| of_rung(*rung, healing, incident, now)).collect();

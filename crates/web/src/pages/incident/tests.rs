@@ -65,8 +65,7 @@ fn view(incident: &Incident, timeline: &[TimelineEntry]) -> View {
         over: incident.state.is_over(),
         opened: Moment::new(NOW, incident.opened_at),
         age: "open for 9 min".to_owned(),
-        source: "System",
-        reporter: incident.reporter.clone(),
+        found_by: found_by(incident),
         place: Place::default(),
         description: incident.description.clone(),
         next: incident.next.clone(),
@@ -174,9 +173,30 @@ fn the_timeline_is_newest_first_and_can_be_narrowed() {
     let events = timeline::events(&incident, &timeline, &BTreeMap::new(), NOW);
     assert_eq!(events[0].title, "title of note");
     assert_eq!(events[0].delta, "+8 min");
-    let counts: Vec<_> =
-        lenses("/incidents/INC-7", &events, Some(Who::People)).iter().map(|lens| lens.count).collect();
+    let counts: Vec<_> = lenses("/incidents/INC-7", &events, Some(Who::People))
+        .iter()
+        .map(|lens| lens.count)
+        .collect();
     assert_eq!(counts, [3, 1, 1, 1]);
+}
+
+#[test]
+fn a_frame_stands_beside_what_the_charger_said() {
+    let timeline = [
+        entry("opened", Actor::Engine, 9),
+        entry("status", Actor::Charger, 9),
+        entry("step_sent", Actor::Engine, 9),
+    ];
+    let incident = incident(7, IncidentState::Open, true);
+    let frame = FrameView {
+        action: "StatusNotification".to_owned(),
+        line: String::new(),
+        way: "from the charger",
+        text: String::new(),
+    };
+    let events = timeline::events(&incident, &timeline, &BTreeMap::from([(9, frame)]), NOW);
+    let shown: Vec<_> = events.iter().map(|event| event.frame.is_some()).collect();
+    assert_eq!(shown, [false, true, false]);
 }
 
 #[test]

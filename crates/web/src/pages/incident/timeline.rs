@@ -52,6 +52,8 @@ impl Who {
     /// What a charger showed is the charger's, also where the engine put it into words.
     pub(super) fn of(entry: &TimelineEntry) -> Self {
         match &entry.actor {
+            // The desk opens tickets for the engine under its name.
+            Actor::User(name) if matches!(name.as_str(), "engine" | "system") => Self::System,
             Actor::User(_) => Self::People,
             Actor::Charger => Self::Charger,
             Actor::Engine
@@ -104,15 +106,32 @@ pub(super) fn events(
     frames: &BTreeMap<FrameSeq, FrameView>,
     now: UnixMs,
 ) -> Vec<EventView> {
-    timeline.iter().rev().map(|entry| event(incident, entry, frames, now)).collect()
+    let shown_at = shown_at(timeline);
+    let line = |(index, entry): (usize, &TimelineEntry)| {
+        let is_shown = shown_at.get(&entry.frame) == Some(&index);
+        let frame = frames.get(&entry.frame).filter(|_| is_shown).cloned();
+        EventView { frame, ..event(incident, entry, now) }
+    };
+    timeline.iter().enumerate().rev().map(line).collect()
 }
 
-fn event(
-    incident: &Incident,
-    entry: &TimelineEntry,
-    frames: &BTreeMap<FrameSeq, FrameView>,
-    now: UnixMs,
-) -> EventView {
+/// One frame may lead to several lines. It stands beside one of them: what the charger said, if
+/// that has a line, else the first.
+fn shown_at(timeline: &[TimelineEntry]) -> BTreeMap<FrameSeq, usize> {
+    let mut shown_at = BTreeMap::new();
+    for (index, entry) in timeline.iter().enumerate().filter(|(_, entry)| entry.frame != 0) {
+        let best = shown_at.entry(entry.frame).or_insert(index);
+        let is_told = |index: usize| {
+            timeline.get(index).is_some_and(|entry| matches!(entry.actor, Actor::Charger))
+        };
+        if is_told(index) && !is_told(*best) {
+            *best = index;
+        }
+    }
+    shown_at
+}
+
+fn event(incident: &Incident, entry: &TimelineEntry, now: UnixMs) -> EventView {
     let (dot, icon) = look(incident, entry);
     let since = entry.at.since_ms(incident.opened_at);
     EventView {
@@ -133,7 +152,7 @@ fn event(
             entry.text.clone()
         },
         step: step_words(incident, entry),
-        frame: frames.get(&entry.frame).cloned(),
+        frame: None,
     }
 }
 
@@ -144,9 +163,10 @@ fn look(incident: &Incident, entry: &TimelineEntry) -> (&'static str, &'static s
         "opened" => ("fault", "siren"),
         "step_outcome" => {
             let step = incident.healing.as_ref().and_then(|healing| {
-                healing.steps.iter().find(|step| {
-                    Some(step.rung) == entry.rung && step.ended_at == Some(entry.at)
-                })
+                healing
+                    .steps
+                    .iter()
+                    .find(|step| Some(step.rung) == entry.rung && step.ended_at == Some(entry.at))
             });
             let state = step.map_or(StepState::Unknown, |step| step.state);
             let (class, icon, _) = outcome(state);
@@ -227,17 +247,21 @@ fn read(text: &str) -> Option<(String, String)> {
     }
 }
 
-/// `connectorId 2 · status Faulted` for a flat object; anything else as it is.
+/// `connectorId 2 · status Faulted` for an object, with its times and inner objects at the end;
+/// anything else as it is.
 fn in_a_line(payload: &str) -> String {
     let line = match serde_json::from_str::<BTreeMap<String, serde_json::Value>>(payload) {
-        Ok(fields) => fields
-            .iter()
-            .map(|(name, value)| match value {
+        Ok(fields) => {
+            let mut fields: Vec<_> = fields.into_iter().collect();
+            fields.sort_by_key(|(name, value)| {
+                (value.is_object() || value.is_array(), name == "timestamp")
+            });
+            let words = fields.into_iter().map(|(name, value)| match value {
                 serde_json::Value::String(text) => format!("{name} {text}"),
                 other => format!("{name} {other}"),
-            })
-            .collect::<Vec<_>>()
-            .join(" · "),
+            });
+            words.collect::<Vec<_>>().join(" · ")
+        }
         Err(_) => payload.to_owned(),
     };
     if line.chars().count() <= LINE_MAX {
@@ -274,6 +298,12 @@ mod tests {
         assert_eq!(frame(r#"[4,"1","NotSupported","no",{}]"#).action, "Error NotSupported");
         let junk = frame("<b>");
         assert_eq!((junk.action.as_str(), junk.line.as_str()), ("Frame", "<b>"));
+    }
+
+    #[test]
+    fn what_matters_comes_first_in_the_line() {
+        let call = frame(r#"[2,"7","X",{"evse":{"id":1},"status":"Faulted","timestamp":"t"}]"#);
+        assert_eq!(call.line, r#"status Faulted · timestamp t · evse {"id":1}"#);
     }
 
     #[test]

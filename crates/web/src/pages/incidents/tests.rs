@@ -77,10 +77,8 @@ fn an_open_incident_is_on_one_working_tab() {
 
 #[test]
 fn the_counts_of_the_tabs_agree_with_their_rows() {
-    let waiting = [
-        incident(1, IncidentState::Escalated, true),
-        incident(2, IncidentState::Healing, true),
-    ];
+    let waiting =
+        [incident(1, IncidentState::Escalated, true), incident(2, IncidentState::Healing, true)];
     let mut counts = IncidentCounts { needs_person: 2, ..IncidentCounts::default() };
     counts.by_state.insert(IncidentState::Escalated, 4);
     counts.by_state.insert(IncidentState::Healing, 3);
@@ -95,11 +93,8 @@ fn the_counts_of_the_tabs_agree_with_their_rows() {
 
 #[test]
 fn the_filter_stays_in_the_address() {
-    let filter = Filter {
-        q: "Gara & Nord".to_owned(),
-        rule: "CP_OFFLINE".to_owned(),
-        ..Filter::default()
-    };
+    let filter =
+        Filter { q: "Gara & Nord".to_owned(), rule: "CP_OFFLINE".to_owned(), ..Filter::default() };
     assert_eq!(
         filter.href(Tab::Closed, "5.7"),
         "/incidents?tab=closed&rule=CP_OFFLINE&q=Gara%20%26%20Nord&cursor=5.7"

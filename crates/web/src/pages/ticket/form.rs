@@ -56,7 +56,8 @@ mod tests {
 
     #[test]
     fn minutes_are_taken_when_they_make_sense() {
-        let minutes = |text: &str| ActForm { minutes: text.to_owned(), ..ActForm::default() }.minutes();
+        let minutes =
+            |text: &str| ActForm { minutes: text.to_owned(), ..ActForm::default() }.minutes();
         assert_eq!(minutes(" 35 "), Some(35));
         assert_eq!(minutes(""), None);
         assert_eq!(minutes("-5"), None);

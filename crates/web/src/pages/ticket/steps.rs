@@ -16,8 +16,15 @@ pub(super) struct StepView {
     pub(super) note: String,
 }
 
-const NAMES: [&str; 7] =
-    ["Opened", "Assigned", "Accepted", "On the way", "On site", "Repaired", "Verified by the charger"];
+const NAMES: [&str; 7] = [
+    "Opened",
+    "Assigned",
+    "Accepted",
+    "On the way",
+    "On site",
+    "Repaired",
+    "Verified by the charger",
+];
 
 /// The steps with their times. A ticket that came back begins again: older times do not count.
 pub(super) fn steps(ticket: &Ticket, events: &[TicketEvent], now: UnixMs) -> Vec<StepView> {
@@ -42,11 +49,10 @@ pub(super) fn steps(ticket: &Ticket, events: &[TicketEvent], now: UnixMs) -> Vec
             TicketEventKind::EvidenceSeen { kind: EvidenceKind::FaultReturned, .. } => {
                 times[6] = None;
             }
-            TicketEventKind::EvidenceSeen { .. } => {
-                times[6].get_or_insert(event.at);
-            }
             TicketEventKind::Reopened { .. } => times[2..].fill(None),
-            TicketEventKind::Closed { .. } | TicketEventKind::Cancelled { .. } => {
+            TicketEventKind::EvidenceSeen { .. }
+            | TicketEventKind::Closed { .. }
+            | TicketEventKind::Cancelled { .. } => {
                 times[6].get_or_insert(event.at);
             }
             _ => {}
@@ -68,9 +74,7 @@ pub(super) fn steps(ticket: &Ticket, events: &[TicketEvent], now: UnixMs) -> Vec
                 },
                 // The charger may show that it works while somebody is still there: that is
                 // evidence, and no step of the way yet.
-                at: times[index]
-                    .filter(|_| index <= reached)
-                    .map(|at| Moment::new(now, at)),
+                at: times[index].filter(|_| index <= reached).map(|at| Moment::new(now, at)),
                 note: note(index, ticket, now),
             }
         })
@@ -106,10 +110,9 @@ fn reached(ticket: &Ticket) -> usize {
 fn note(index: usize, ticket: &Ticket, now: UnixMs) -> String {
     match index {
         1 => ticket.assignee.as_ref().map(|a| format!("to {}", a.name)).unwrap_or_default(),
-        3 => ticket
-            .eta
-            .map(|eta| format!("about {}", Moment::new(now, eta).clock))
-            .unwrap_or_default(),
+        3 => {
+            ticket.eta.map(|eta| format!("about {}", super::day_time(now, eta))).unwrap_or_default()
+        }
         6 if ticket.status == Status::Verifying => "being watched".to_owned(),
         _ => String::new(),
     }

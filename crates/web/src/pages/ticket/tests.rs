@@ -69,7 +69,8 @@ impl Kit {
 
     fn primary(&self) -> &'static str {
         let (shown, _) = commands(&self.ticket);
-        let marked: Vec<_> = shown.iter().filter(|view| view.primary).map(|view| view.word).collect();
+        let marked: Vec<_> =
+            shown.iter().filter(|view| view.primary).map(|view| view.word).collect();
         assert!(marked.len() <= 1, "one way forward: {marked:?}");
         marked.first().copied().unwrap_or_default()
     }
@@ -135,10 +136,9 @@ fn the_steps_follow_the_ticket() {
     assert_eq!(kit.classes(), "N------");
     let kit = kit.assigned().does(TicketCommand::Accept);
     assert_eq!(kit.classes(), "ddN----");
-    let kit = kit.does(TicketCommand::StartTravel { eta: None }).does(TicketCommand::Wait {
-        kind: WaitKind::Parts,
-        reason: "no cable".to_owned(),
-    });
+    let kit = kit
+        .does(TicketCommand::StartTravel { eta: None })
+        .does(TicketCommand::Wait { kind: WaitKind::Parts, reason: "no cable".to_owned() });
     assert_eq!(kit.classes(), "dddN---", "waiting stands where it was");
     let kit = kit.does(TicketCommand::Resume).does(TicketCommand::Arrive);
     let kit = kit.does(TicketCommand::Resolve {
@@ -147,20 +147,16 @@ fn the_steps_follow_the_ticket() {
         text: String::new(),
     });
     assert_eq!(kit.classes(), "ddddddN", "the charger is being watched");
-    let kit = kit.does(TicketCommand::Evidence {
-        kind: EvidenceKind::Proven,
-        text: "4.2 kWh".to_owned(),
-    });
+    let kit = kit
+        .does(TicketCommand::Evidence { kind: EvidenceKind::Proven, text: "4.2 kWh".to_owned() });
     assert_eq!(kit.classes(), "ddddddd");
     assert!(matches!(kit.events.last().map(|e| &e.kind), Some(TicketEventKind::Closed { .. })));
 }
 
 #[test]
 fn a_charger_that_mended_itself_skips_the_work() {
-    let kit = Kit::opened(TicketKind::Incident, "fault").does(TicketCommand::Evidence {
-        kind: EvidenceKind::Proven,
-        text: "4.2 kWh".to_owned(),
-    });
+    let kit = Kit::opened(TicketKind::Incident, "fault")
+        .does(TicketCommand::Evidence { kind: EvidenceKind::Proven, text: "4.2 kWh".to_owned() });
     assert_eq!(kit.classes(), "dssssdd");
 }
 
@@ -168,11 +164,17 @@ fn a_charger_that_mended_itself_skips_the_work() {
 fn clocks_say_what_is_left_met_or_missed() {
     let kit = Kit::opened(TicketKind::Incident, "fault");
     let early = targets(&kit.ticket, START + 15 * MINUTE_MS);
-    assert_eq!((early[0].state.as_str(), early[0].percent, early[0].tone), ("45 min left", 25, "run"));
+    assert_eq!(
+        (early[0].state.as_str(), early[0].percent, early[0].tone),
+        ("45 min left", 25, "run")
+    );
     let soon = targets(&kit.ticket, START + 50 * MINUTE_MS);
     assert_eq!(soon[0].tone, "soon");
     let late = targets(&kit.ticket, START + 70 * MINUTE_MS);
-    assert_eq!((late[0].state.as_str(), late[0].percent, late[0].tone), ("10 min late", 100, "bad"));
+    assert_eq!(
+        (late[0].state.as_str(), late[0].percent, late[0].tone),
+        ("10 min late", 100, "bad")
+    );
     let kit = kit.assigned().does(TicketCommand::Accept);
     let met = targets(&kit.ticket, kit.now + MINUTE_MS);
     assert_eq!((met[0].state.as_str(), met[0].tone), ("met 14:15", "met"));
