@@ -254,6 +254,8 @@ struct Flag {
     anchor: &'static str,
     dx: f64,
     text: String,
+    /// Whether words of another flag stand below its own: its line begins under them.
+    is_above: bool,
 }
 
 /// Finds a place for the words of every mark: over the flag, or beside it, or a line higher.
@@ -281,7 +283,8 @@ fn flags(scale: &Scale, marks: &[(UnixMs, String)]) -> Vec<Flag> {
         } else {
             [&[over, left, right], &[over, left, right]]
         };
-        let mut flag = Flag { x, line: None, anchor: "middle", dx: 0.0, text: text.clone() };
+        let mut flag =
+            Flag { x, line: None, anchor: "middle", dx: 0.0, text: text.clone(), is_above: false };
         'lines: for ((line, taken), places) in (0_u32..).zip(taken.iter_mut()).zip(places) {
             for (anchor, dx, left) in places {
                 let right = left + width;
@@ -297,6 +300,11 @@ fn flags(scale: &Scale, marks: &[(UnixMs, String)]) -> Vec<Flag> {
         }
         flags.push(flag);
     }
+    for flag in &mut flags {
+        let lowest = &taken[0];
+        flag.is_above =
+            flag.line != Some(0) && lowest.iter().any(|(from, to)| (*from..=*to).contains(&flag.x));
+    }
     flags
 }
 
@@ -310,11 +318,10 @@ impl Flag {
             svg,
             r#"<line class="{class}" x1="{x:.1}" x2="{x:.1}" y1="{y:.1}" y2="{end:.1}"><title>{text}</title></line>"#,
             x = self.x,
-            y = base + 6.0,
+            y = if self.is_above { top } else { base + 6.0 },
             end = if is_now { bottom } else { bottom - 2.0 },
             text = escape(&self.text),
         );
-        debug_assert!(top < bottom, "a ribbon has at least the band of the connection");
         if self.line.is_some() {
             let _ = write!(
                 svg,

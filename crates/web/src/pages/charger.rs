@@ -22,10 +22,10 @@ use mendpoint_store::{CommandRow, IncidentFilter, TicketFilter, TransactionRow};
 use serde::Deserialize;
 
 use self::commands::Told;
+pub(super) use self::commands::connector_of;
 use self::frames::{Log, Which};
 use self::now::{Now, NowFragment};
 use self::signal::Signal;
-pub(super) use self::commands::connector_of;
 use super::errors::{Page, PageError, back, render};
 use crate::place::{Moment, charger_href};
 use crate::session::{Admin, Viewer};
@@ -275,6 +275,9 @@ async fn ribbon(
     let store = state.handle().store();
     let link = store.link_history(key, now - DAY_MS, now).await?;
     let states = store.state_history(key, now - DAY_MS, now).await?;
+    if link.is_empty() && states.is_empty() {
+        return Ok((String::new(), ""));
+    }
     let first = link.iter().map(|row| row.at).chain(states.iter().map(|row| row.at)).min();
     let (length, title) = stretch(first.map_or(DAY_MS, |first| now.since_ms(first)));
     let from = now - length;
@@ -300,7 +303,8 @@ async fn ribbon(
 /// hair at the right edge.
 fn stretch(known_ms: i64) -> (i64, &'static str) {
     match known_ms {
-        ..=HOUR_MS => (HOUR_MS, "Last hour"),
+        ms if ms <= HOUR_MS / 4 => (HOUR_MS / 4, "Last 15 minutes"),
+        ms if ms <= HOUR_MS => (HOUR_MS, "Last hour"),
         ms if ms <= 6 * HOUR_MS => (6 * HOUR_MS, "Last 6 hours"),
         _ => (DAY_MS, "Last 24 hours"),
     }
@@ -417,7 +421,9 @@ async fn admit(
     state.handle().update_charger(changed).await?;
     state.handle().audit(&viewer.name, admission.name(), &record.identity).await;
     let done = match admission {
-        Admission::Accepted => format!("{} is accepted. It connects again in a moment.", record.name),
+        Admission::Accepted => {
+            format!("{} is accepted. It connects again in a moment.", record.name)
+        }
         Admission::Quarantined => format!("{} waits until somebody accepts it.", record.name),
         Admission::Blocked => format!("{} is blocked and may not connect.", record.name),
     };
@@ -437,7 +443,8 @@ mod tests {
 
     #[test]
     fn a_young_charger_gets_a_short_ribbon() {
-        assert_eq!(stretch(120_000), (HOUR_MS, "Last hour"));
+        assert_eq!(stretch(120_000), (HOUR_MS / 4, "Last 15 minutes"));
+        assert_eq!(stretch(HOUR_MS), (HOUR_MS, "Last hour"));
         assert_eq!(stretch(2 * HOUR_MS).1, "Last 6 hours");
         assert_eq!(stretch(20 * HOUR_MS).0, DAY_MS);
     }

@@ -5,9 +5,9 @@ mod add;
 use std::sync::Arc;
 
 use askama::Template;
+use axum::Router;
 use axum::extract::{Query, State};
 use axum::routing::get;
-use axum::Router;
 use mendpoint_model::{
     Admission, CellState, ChargerRecord, ChargerState, ConnectorState, ConnectorStatus,
     IncidentState, UnixMs,
@@ -353,7 +353,11 @@ async fn row(
         identity: identity_beside(record),
         href: charger_href(&record.identity),
         glyph: cell.into(),
-        site: handle.directory().site(record.site).map(|site| site.name.clone()).unwrap_or_default(),
+        site: handle
+            .directory()
+            .site(record.site)
+            .map(|site| site.name.clone())
+            .unwrap_or_default(),
         model: model(record),
         firmware: record.firmware.clone(),
         admission: match record.admission {
@@ -401,12 +405,12 @@ mod tests {
 
     #[test]
     fn a_filter_keeps_its_other_parts() {
-        let filter = Filter {
-            q: "Gara & co".to_owned(),
-            site: "3".to_owned(),
-            ..Filter::default()
-        };
-        assert_eq!(filter.href("fault", 2), "/chargers?q=Gara%20%26%20co&state=fault&site=3&page=2");
+        let filter =
+            Filter { q: "Gara & co".to_owned(), site: "3".to_owned(), ..Filter::default() };
+        assert_eq!(
+            filter.href("fault", 2),
+            "/chargers?q=Gara%20%26%20co&state=fault&site=3&page=2"
+        );
         assert_eq!(Filter::default().href("", 1), "/chargers");
         assert!(filter.is_narrowed() && !Filter::default().is_narrowed());
     }

@@ -189,11 +189,7 @@ fn preview(text: &str) -> String {
     format!("{}…", cut.trim_end())
 }
 
-async fn retry(
-    Acting(viewer): Acting,
-    State(state): State<AppState>,
-    Path(id): Path<i64>,
-) -> Page {
+async fn retry(Acting(viewer): Acting, State(state): State<AppState>, Path(id): Path<i64>) -> Page {
     let handle = state.handle();
     if !handle.store().retry_mail(id, handle.now()).await? {
         let error = "This mail is not one that failed; look at its state.".to_owned();
@@ -219,7 +215,8 @@ mod tests {
     fn chips_count_every_state() {
         let counts = [("held".to_owned(), 3), ("sent".to_owned(), 40)];
         let chips = chips(Some(MailState::Held), &counts);
-        let shown: Vec<_> = chips.iter().map(|chip| (chip.label, &*chip.count, chip.chosen)).collect();
+        let shown: Vec<_> =
+            chips.iter().map(|chip| (chip.label, &*chip.count, chip.chosen)).collect();
         assert_eq!(
             shown,
             [

@@ -23,7 +23,7 @@ use self::words::{Connector, Known, Progress};
 use super::charger::connector_of;
 use super::errors::{Page, PageError, render};
 use crate::place::Moment;
-use crate::{AppState, reasons};
+use crate::{AppState, reasons, url};
 
 /// The longest text and contact that are taken, in characters.
 const TEXT_MAX: usize = 1_000;
@@ -36,7 +36,7 @@ type Senders = Extension<Arc<Mutex<Limiter>>>;
 pub(crate) fn routes() -> Router<AppState> {
     Router::new()
         .route("/c/{public_id}", get(charger))
-        .route("/c/{public_id}/report", post(report))
+        .route("/c/{public_id}/report", post(report).get(back_to_charger))
         .route("/r/{reference}", get(progress))
         .layer(Extension(Arc::new(Mutex::new(Limiter::default()))))
 }
@@ -143,13 +143,13 @@ async fn charger(State(state): State<AppState>, Path(public_id): Path<String>) -
     show(&state, &record, ReportForm::default(), String::new()).await
 }
 
+/// A form that was not taken stays at this address; whoever loads it again sees the charger.
+async fn back_to_charger(Path(public_id): Path<String>) -> Redirect {
+    Redirect::to(&format!("/c/{}", url::encode(&public_id)))
+}
+
 /// The page of a charger. `form` and `problem` are what was typed and what was wrong with it.
-async fn show(
-    state: &AppState,
-    record: &ChargerRecord,
-    form: ReportForm,
-    problem: String,
-) -> Page {
+async fn show(state: &AppState, record: &ChargerRecord, form: ReportForm, problem: String) -> Page {
     let handle = state.handle();
     let site = handle.directory().site(record.site);
     let site = site.as_deref();
@@ -380,7 +380,10 @@ mod tests {
             connectors: Vec::new(),
             known: None,
             reasons: reasons::at("").collect(),
-            form: ReportForm { contact: "\"><i>".to_owned(), ..form("other", "</textarea><script>") },
+            form: ReportForm {
+                contact: "\"><i>".to_owned(),
+                ..form("other", "</textarea><script>")
+            },
             problem: "a < b".to_owned(),
         };
         let html = page.render().expect("renders");

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use askama::Template;
+use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
-use axum::Router;
 use mendpoint_incidents::{Playbook, Rule};
 use mendpoint_model::{DAY_MS, HealMode, Incident, Priority, Rung, StepState, UnixMs};
 use mendpoint_store::{IncidentFilter, PAGE_MAX, Store};
@@ -143,7 +143,9 @@ fn view(rule: &Rule, playbook: Option<&Playbook>, day: Day) -> RuleView {
         mode,
         mode_sentence,
         playbook: playbook.map(|playbook| playbook.title.clone()).unwrap_or_default(),
-        playbook_sentence: playbook.map(|playbook| playbook.description.clone()).unwrap_or_default(),
+        playbook_sentence: playbook
+            .map(|playbook| playbook.description.clone())
+            .unwrap_or_default(),
         ladders: playbook.map(ladders).unwrap_or_default(),
         fired: day.fired,
         healed: day.healed,

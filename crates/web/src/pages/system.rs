@@ -81,6 +81,8 @@ async fn page(viewer: Viewer, State(state): State<AppState>, Query(asked): Query
         stopped: vitals
             .kill_switches
             .iter()
+            // The big switch says so itself.
+            .filter(|scope| **scope != KillScope::Global)
             .map(|scope| Stopped {
                 scope: written(scope),
                 words: crate::scope::words(scope, handle.directory()),

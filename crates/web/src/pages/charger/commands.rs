@@ -32,9 +32,7 @@ pub(super) struct Ask {
 impl Ask {
     fn action(&self) -> Result<Action, String> {
         let connector = connector_of(&self.connector)?;
-        let one = || {
-            connector.ok_or_else(|| "Say which connector, 1 for instance.".to_owned())
-        };
+        let one = || connector.ok_or_else(|| "Say which connector, 1 for instance.".to_owned());
         Ok(match self.what.as_str() {
             "soft-reset" => Action::Reset { hard: false, evse: None },
             "hard-reset" => Action::Reset { hard: true, evse: None },
@@ -63,7 +61,9 @@ impl Ask {
         };
         let parsed: Result<serde_json::Value, _> = serde_json::from_str(payload);
         match parsed {
-            Ok(value) if value.is_object() => Ok(Action::Raw { action, payload: payload.to_owned() }),
+            Ok(value) if value.is_object() => {
+                Ok(Action::Raw { action, payload: payload.to_owned() })
+            }
             Ok(_) => Err(format!(
                 "The payload of {action} must be a JSON object, as in {{\"connectorId\": 1}}."
             )),
@@ -179,9 +179,10 @@ fn token_of(outcome: &CommandOutcome) -> &'static str {
     match outcome {
         CommandOutcome::Answered { accepted: true, .. } => "ok",
         CommandOutcome::Answered { .. } | CommandOutcome::Refused { .. } => "fault",
-        CommandOutcome::TimedOut | CommandOutcome::Expired => "warn",
         CommandOutcome::NotConnected => "offline",
-        CommandOutcome::Unsupported(_) => "warn",
+        CommandOutcome::TimedOut | CommandOutcome::Expired | CommandOutcome::Unsupported(_) => {
+            "warn"
+        }
     }
 }
 
@@ -276,9 +277,11 @@ mod tests {
 
     #[test]
     fn what_cannot_be_sent_gets_a_sentence() {
-        for (what, connector, word) in
-            [("unlock", "", "which connector"), ("unlock", "x", "no connector"), ("dance", "", "button")]
-        {
+        for (what, connector, word) in [
+            ("unlock", "", "which connector"),
+            ("unlock", "x", "no connector"),
+            ("dance", "", "button"),
+        ] {
             let error = ask(what, connector).action().expect_err("refused");
             assert!(error.contains(word), "{error}");
         }

@@ -98,9 +98,11 @@ pub(super) async fn log(
         more = chunk.len() == wanted;
         let Some(last) = chunk.last() else { break };
         before = Some(last.seq);
-        found.extend(chunk.into_iter().filter(|frame| {
-            text.is_empty() || frame.text.to_lowercase().contains(&text)
-        }));
+        found.extend(
+            chunk
+                .into_iter()
+                .filter(|frame| text.is_empty() || frame.text.to_lowercase().contains(&text)),
+        );
         if found.len() > SHOWN || !more {
             break;
         }
@@ -114,9 +116,8 @@ pub(super) async fn log(
         "" => String::new(),
         text => format!("&text={}", url::encode(text)),
     };
-    let older = before
-        .filter(|_| more)
-        .map(|before| format!("{home}?before={before}{filter}#frames"));
+    let older =
+        before.filter(|_| more).map(|before| format!("{home}?before={before}{filter}#frames"));
     Ok(Log {
         lines: lines(&found),
         text: which.text.trim().to_owned(),

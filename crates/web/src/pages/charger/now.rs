@@ -69,7 +69,11 @@ pub(super) struct NowFragment {
 }
 
 impl Now {
-    pub(super) fn new(app: &AppState, record: &ChargerRecord, state: Option<&ChargerState>) -> Self {
+    pub(super) fn new(
+        app: &AppState,
+        record: &ChargerRecord,
+        state: Option<&ChargerState>,
+    ) -> Self {
         let handle = app.handle();
         let now = handle.now();
         let cell = handle.board().get(record.key).unwrap_or(CellState::NeverSeen);
@@ -186,7 +190,9 @@ fn open(now: UnixMs, state: &ChargerState) -> Vec<OpenTransaction> {
             energy: transaction.energy_wh().map(show::energy).unwrap_or_default(),
             power: transaction.power_w.map(show::power).unwrap_or_default(),
             state: match (&transaction.charging_state, transaction.idle_since) {
-                (_, Some(since)) => format!("no energy for {}", show::duration(now.since_ms(since))),
+                (_, Some(since)) => {
+                    format!("no energy for {}", show::duration(now.since_ms(since)))
+                }
                 (Some(word), None) => word.to_string(),
                 (None, None) => String::new(),
             },

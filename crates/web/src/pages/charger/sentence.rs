@@ -22,7 +22,7 @@ fn of_state(now: UnixMs, state: Option<&ChargerState>) -> String {
     if !state.link.connected {
         let reason = match &*state.link.last_close {
             "" => String::new(),
-            reason => format!(" ({reason})"),
+            reason => format!(": {reason}"),
         };
         let last = worst_first(state)
             .into_iter()
@@ -46,10 +46,7 @@ fn of_state(now: UnixMs, state: Option<&ChargerState>) -> String {
             count => format!("All {count} connectors are free."),
         };
     }
-    let clauses: Vec<String> = connectors
-        .iter()
-        .map(|connector| clause(now, connector))
-        .collect();
+    let clauses: Vec<String> = connectors.iter().map(|connector| clause(now, connector)).collect();
     clauses.join(" ")
 }
 
@@ -83,7 +80,7 @@ fn name(connector: &ConnectorState, at_start: bool) -> String {
     }
 }
 
-/// "Connector 2 is faulted: GroundFailure, for 12 min."
+/// `Connector 2 is faulted: GroundFailure, for 12 min.`
 fn clause(now: UnixMs, connector: &ConnectorState) -> String {
     let mut text = format!("{} is {}", name(connector, true), word(connector));
     let causes = causes(connector);
@@ -92,9 +89,11 @@ fn clause(now: UnixMs, connector: &ConnectorState) -> String {
         text.push_str(&causes.join(", "));
     }
     if let Some(since) = connector.since.filter(|_| rank(connector) < 3) {
-        text.push_str(&format!(", for {}", show::duration(now.since_ms(since))));
+        text.push_str(", for ");
+        text.push_str(&show::duration(now.since_ms(since)));
     } else if let (ConnectorStatus::Charging, Some(power)) = (connector.status, connector.power_w) {
-        text.push_str(&format!(" with {}", show::power(power)));
+        text.push_str(" with ");
+        text.push_str(&show::power(power));
     }
     text.push('.');
     text
@@ -152,11 +151,11 @@ mod tests {
             booted_at: None,
             whole: ConnectorState::default(),
             connectors: connectors.into(),
-            transactions: Default::default(),
-            signals: Default::default(),
+            transactions: Vec::new().into(),
+            signals: Vec::new().into(),
             firmware_status: None,
             diagnostics_status: None,
-            configuration: Default::default(),
+            configuration: std::collections::BTreeMap::new(),
             clock_skew_ms: None,
         }
     }
@@ -172,10 +171,7 @@ mod tests {
 
     fn broken() -> ConnectorState {
         let error = ErrorReport { code: "GroundFailure".to_owned(), ..ErrorReport::default() };
-        ConnectorState {
-            error: Some(Box::new(error)),
-            ..connector(2, ConnectorStatus::Faulted)
-        }
+        ConnectorState { error: Some(Box::new(error)), ..connector(2, ConnectorStatus::Faulted) }
     }
 
     fn told(state: &ChargerState) -> String {
@@ -222,7 +218,7 @@ mod tests {
         let state = charger(false, vec![connector(1, ConnectorStatus::Available), broken()]);
         assert_eq!(
             told(&state),
-            "Offline for 5 min (no answer to pings). Last known: connector 2 was faulted."
+            "Offline for 5 min: no answer to pings. Last known: connector 2 was faulted."
         );
         let never = "It has never connected.";
         assert_eq!(of(NOW, Admission::Accepted, None), never);

@@ -30,7 +30,11 @@ pub(super) struct Signal {
 }
 
 /// The links a charger told of, with their last day.
-pub(super) fn of(now: UnixMs, state: &ChargerState, day: &[(UnixMs, SignalReading)]) -> Vec<Signal> {
+pub(super) fn of(
+    now: UnixMs,
+    state: &ChargerState,
+    day: &[(UnixMs, SignalReading)],
+) -> Vec<Signal> {
     state
         .signals
         .iter()

@@ -20,7 +20,8 @@ pub(super) struct Connector {
 /// The connectors, in the order of their numbers.
 pub(super) fn connectors(state: &ChargerState) -> Vec<Connector> {
     use mendpoint_model::CellState;
-    let is_broken = state.whole.status == ConnectorStatus::Faulted || !state.whole.faults.is_empty();
+    let is_broken =
+        state.whole.status == ConnectorStatus::Faulted || !state.whole.faults.is_empty();
     let is_closed = state.whole.status == ConnectorStatus::Unavailable;
     state
         .connectors
@@ -81,9 +82,7 @@ pub(super) fn known(open: &[Incident]) -> Option<Known> {
         _ => "We know about a problem here".to_owned(),
     };
     let sentence = match stage(furthest) {
-        Stage::Informed => {
-            "A technician has been informed. You do not need to report it again."
-        }
+        Stage::Informed => "A technician has been informed. You do not need to report it again.",
         Stage::Repairing => {
             "The charger is being repaired automatically. It often works again within minutes."
         }
@@ -136,9 +135,8 @@ pub(super) struct Step {
 /// The progress of a report that became this incident, or none yet.
 pub(super) fn progress(incident: Option<&Incident>) -> Progress {
     let at = incident.map_or(Stage::Received, stage);
-    let was_healed = incident.is_some_and(|one| {
-        one.healing.as_ref().is_some_and(|healing| !healing.steps.is_empty())
-    });
+    let was_healed = incident
+        .is_some_and(|one| one.healing.as_ref().is_some_and(|healing| !healing.steps.is_empty()));
     let had_ticket = incident.is_some_and(|one| one.ticket.is_some());
     let is_taken = incident.is_some_and(|one| one.owner.is_some() || one.needs_person);
     let sentence = match at {
@@ -224,9 +222,8 @@ mod tests {
 
     #[test]
     fn a_report_goes_forward_step_by_step() {
-        let classes = |progress: &Progress| {
-            progress.steps.iter().map(|step| step.class).collect::<Vec<_>>()
-        };
+        let classes =
+            |progress: &Progress| progress.steps.iter().map(|step| step.class).collect::<Vec<_>>();
         let received = progress(None);
         assert_eq!(classes(&received), ["now", "", "", ""]);
         let healing = progress(Some(&incident(IncidentState::Healing)));
