@@ -15,7 +15,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run the server with a database in memory of its own folder and 200 simulated chargers
+    /// Run the server with a new temporary database and 200 simulated chargers
     Demo(Demo),
     /// Run the server
     Serve(ConfigFile),

@@ -29,11 +29,25 @@ fn main() -> ExitCode {
     match run(cli) {
         Ok(code) => code,
         Err(error) => {
-            terminal::complain(&format!("{error:#}"));
+            terminal::complain(&sentence(&error));
             let is_usage = error.downcast_ref::<BadSettings>().is_some();
             ExitCode::from(if is_usage { EXIT_USAGE } else { 1 })
         }
     }
+}
+
+/// An error with its causes in one sentence; what a cause repeats is left out.
+fn sentence(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
 
 /// Marks an error as one of the person who wrote the settings or rules.
@@ -42,7 +56,7 @@ struct BadSettings(anyhow::Error);
 
 impl std::fmt::Display for BadSettings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "the settings cannot be used: {:#}", self.0)
+        write!(f, "the settings cannot be used: {}", sentence(&self.0))
     }
 }
 

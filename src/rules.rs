@@ -62,13 +62,24 @@ fn count(number: usize, noun: &str) -> String {
 }
 
 /// The rules and playbooks of the settings; built-in ones for empty names.
-pub(crate) fn load(rules: &str, playbooks: &str) -> Result<Catalogue> {
+pub(crate) fn load(rules: &str, playbooks: &str) -> Result<Arc<Catalogue>> {
     let folder = |name: &str| (!name.is_empty()).then(|| PathBuf::from(name));
     let (rules, playbooks) = read(folder(rules).as_deref(), folder(playbooks).as_deref())?;
-    Catalogue::parse(&rules, &playbooks).map_err(|problems| {
+    let catalogue = Catalogue::parse(&rules, &playbooks).map_err(|problems| {
         let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
         anyhow::anyhow!("the rules cannot be used:\n{}", lines.join("\n"))
-    })
+    })?;
+    // A rule whose own tests fail does not do what its author thinks it does.
+    let catalogue = Arc::new(catalogue);
+    let outcomes = mendpoint_shard::timeline_test::run_all(&catalogue);
+    let failures: Vec<_> =
+        outcomes.iter().flat_map(|outcome| &outcome.failures).map(ToString::to_string).collect();
+    anyhow::ensure!(
+        failures.is_empty(),
+        "the rules fail their own tests:\n{}",
+        failures.join("\n")
+    );
+    Ok(catalogue)
 }
 
 type Files = Vec<(String, String)>;
@@ -120,8 +131,6 @@ mod tests {
     #[test]
     fn the_built_in_rules_are_valid() {
         let catalogue = load("", "").expect("valid");
-        for outcome in mendpoint_shard::timeline_test::run_all(&Arc::new(catalogue)) {
-            assert!(outcome.passed(), "{:?}", outcome.failures);
-        }
+        assert!(!catalogue.rules().is_empty());
     }
 }

@@ -69,13 +69,30 @@ async fn reload_rules(handle: &Handle, rules: &str, playbooks: &str) -> Result<(
     while hang_up.recv().await.is_some() {
         match rules::load(rules, playbooks) {
             Ok(catalogue) => {
-                handle.set_catalogue(Arc::new(catalogue)).await?;
+                handle.set_catalogue(catalogue).await?;
                 tracing::info!("the rules were read again");
             }
             Err(error) => tracing::error!("the rules stay as they were: {error:#}"),
         }
     }
     std::future::pending().await
+}
+
+/// Why an address cannot be listened on, with the setting to change.
+fn cannot_listen(
+    setting: &str,
+    address: SocketAddr,
+    error: &dyn std::error::Error,
+) -> anyhow::Error {
+    anyhow::anyhow!(
+        "failed to listen on {address}: {}; is another server using it? Change {setting}",
+        root_cause(error)
+    )
+}
+
+/// The words of the system at the bottom of a chain of errors.
+fn root_cause(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), root_cause)
 }
 
 /// Waits for Ctrl-C or SIGTERM.
@@ -105,7 +122,7 @@ impl Server {
         let pipeline = Pipeline::start(
             settings.pipeline(),
             store.clone(),
-            Arc::new(catalogue),
+            catalogue,
             Arc::new(ToChargers(book.clone())),
             &registry,
         )
@@ -125,13 +142,13 @@ impl Server {
         };
         let intake = Arc::new(ToPipeline(handle.clone()));
         let gateway = Gateway::bind_with_book(gateway_settings, intake, &registry, book)
-            .with_context(|| format!("failed to listen on {}", settings.ocpp.listen))?;
+            .map_err(|error| cannot_listen("ocpp.listen", settings.ocpp.listen, &error))?;
         let ocpp = gateway.local_addr();
         let gateway = tokio::spawn(gateway.run(gateway_stopped));
 
         let web = tokio::net::TcpListener::bind(settings.web.listen)
             .await
-            .with_context(|| format!("failed to listen on {}", settings.web.listen))?;
+            .map_err(|error| cannot_listen("web.listen", settings.web.listen, &error))?;
         let web_address = web.local_addr()?;
         let state = mendpoint_web::AppState::new(
             handle.clone(),

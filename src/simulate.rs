@@ -52,7 +52,7 @@ fn find(name: &str) -> Result<Scenario> {
             Scenario::BUILTIN.join(", ")
         )
     })?;
-    Ok(Scenario::parse(name, &text)?)
+    Scenario::parse(name, &text).map_err(|error| anyhow::anyhow!("failed to {error}"))
 }
 
 async fn scenario(options: SimulateRun) -> Result<ExitCode> {
@@ -98,8 +98,14 @@ async fn scenario(options: SimulateRun) -> Result<ExitCode> {
         () = telling => {}
     }
     stop.send_replace(true);
-    running.await??;
-    say(&format!("{:#?}", simulation.stats()));
+    running.await?.map_err(|error| anyhow::anyhow!("failed to {error}"))?;
+    let stats = simulation.stats();
+    say(&format!("{stats:#?}"));
+    anyhow::ensure!(
+        stats.connects > 0,
+        "no charger could connect to {}; does the server run, and does it accept them?",
+        options.url
+    );
     Ok(ExitCode::SUCCESS)
 }
 
@@ -119,7 +125,8 @@ async fn put_load(options: SimulateLoad) -> Result<ExitCode> {
         pid: options.pid,
         ..LoadOptions::default()
     })
-    .await?;
+    .await
+    .map_err(|error| anyhow::anyhow!("failed to {error}"))?;
     if options.json {
         say(&serde_json::to_string_pretty(&report)?);
     } else {

@@ -24,6 +24,21 @@ fn people_switch_healing_off_and_on() {
 }
 
 #[test]
+fn a_repair_that_may_not_begin_for_an_hour_is_a_matter_for_a_person() {
+    let mut world = world();
+    let off = Request::KillSwitch { scope: KillScope::Global, on: true, user: "Ana".to_owned() };
+    world.request(off).expect("it can be switched off");
+    fault(&mut world, "InternalError");
+    world.live(ONE, 58);
+    assert!(world.tickets.is_empty());
+    world.live(ONE, 4);
+    assert!(world.actions().is_empty());
+    assert_eq!(world.incident().state, IncidentState::Escalated);
+    assert_eq!(steps(&world), [(Rung::L1, StepState::Skipped)]);
+    assert_eq!(world.tickets.len(), 1);
+}
+
+#[test]
 fn in_approve_mode_a_person_decides_step_by_step() {
     let settings = EngineSettings { default_mode: HealMode::Approve, ..EngineSettings::default() };
     let mut world = World::with(settings);

@@ -135,6 +135,15 @@ impl Engine {
                 Turn::Again
             }
             Verdict::Wait { until, why } => {
+                if self.waited_too_long(cx, id) {
+                    let reason = why.strip_prefix("Waits: ").unwrap_or(&why).to_owned();
+                    self.end_step(cx, id, StepState::Skipped, &format!("Not done: {reason}"));
+                    self.stop_run(id);
+                    let words =
+                        crate::duration::duration_words(self.settings.guardrails.wait_max_ms);
+                    self.escalate(cx, id, &format!("The repair waited for {words}: {reason}."));
+                    return Turn::Sleep(None);
+                }
                 self.hold_step(cx, id, &why, until);
                 let poll = cx.now + crate::duration::paced(POLL_MS, self.settings.pace);
                 Turn::Sleep(Some(until.map_or(poll, |at| at.min(poll)).max(cx.now + 1)))
@@ -148,6 +157,18 @@ impl Engine {
                 Turn::Again
             }
         }
+    }
+
+    /// Whether a step waits for so long that a person had better know. An offline charger is
+    /// another matter: it has an incident of its own, and nothing can be known of it (`blind`).
+    fn waited_too_long(&self, cx: &Cx<'_>, id: IncidentId) -> bool {
+        let Some(case) = self.cases.get(&id) else { return false };
+        let charger = cx.fleet.charger(case.incident.charger);
+        let is_online = charger.is_some_and(|charger| charger.link.connected);
+        let waits_since = case.step().map(|step| step.at);
+        is_online
+            && waits_since
+                .is_some_and(|at| cx.now.since_ms(at) >= self.settings.guardrails.wait_max_ms)
     }
 
     fn ask_guardrails(&self, cx: &Cx<'_>, id: IncidentId, rung: Rung) -> Verdict {
