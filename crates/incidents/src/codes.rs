@@ -134,6 +134,7 @@ pub const CODES: &[CodeInfo] = &[
     safety(code("TiltSensor", None, 1, "the charger was tilted, somebody may have hit it")),
     safety(code("EnclosureOpen", None, 2, "the housing is open")),
     safety(code("Tripped", None, 1, "a protection has tripped and needs to be reset by hand")),
+    safety(code("HardwareFailure", None, 1, "the charger calls it a danger or a hardware failure")),
 ];
 
 /// What is known of a code's word.
@@ -199,7 +200,24 @@ fn alias(word: &str) -> Option<&'static str> {
 }
 
 /// The one word for a 2.x fault: its MREC number, else what its component means (2.2b).
+///
+/// A protection that has tripped, and a severity of 0 or 1, are matters of safety whatever the
+/// component is called (G3): unless the code is one already, its word says so.
 pub(crate) fn normalise_fault(fault: &FaultReport) -> String {
+    let code = fault_code(fault);
+    if is_safety(&code) {
+        return code;
+    }
+    if fault.variable.eq_ignore_ascii_case("Tripped") {
+        return "Tripped".to_owned();
+    }
+    if fault.severity.is_some_and(|severity| severity <= 1) {
+        return "HardwareFailure".to_owned();
+    }
+    code
+}
+
+fn fault_code(fault: &FaultReport) -> String {
     if let Some(text) = fault.code.as_deref() {
         if let Some(info) = mrec_in(text).or_else(|| code_info(text)) {
             return info.name.to_owned();
@@ -225,7 +243,6 @@ pub(crate) fn normalise_fault(fault: &FaultReport) -> String {
         "temperaturesensor" | "coolingsystem" => "HighTemperature",
         "datalink" => "WeakSignal",
         "controller" => "InternalError",
-        _ if fault.variable.eq_ignore_ascii_case("Tripped") => "Tripped",
         _ => "OtherError",
     };
     code.to_owned()
@@ -250,6 +267,27 @@ mod tests {
         assert_eq!(normalise_error(&error("OtherError", Some("E-0417"))), "OtherError");
         // The standard word wins where the standard has one.
         assert_eq!(normalise_error(&error("GroundFailure", Some("CX014"))), "GroundFailure");
+    }
+
+    #[test]
+    fn what_tripped_or_is_a_danger_is_a_matter_of_safety_by_any_name() {
+        let fault = |component: &str, variable: &str, severity| FaultReport {
+            connector: mendpoint_model::ConnectorRef::CHARGER,
+            component: component.to_owned(),
+            variable: variable.to_owned(),
+            active: true,
+            code: None,
+            info: None,
+            severity,
+            at: None,
+        };
+        assert_eq!(normalise_fault(&fault("TokenReader", "Problem", None)), "ReaderFailure");
+        assert_eq!(normalise_fault(&fault("TokenReader", "Tripped", None)), "Tripped");
+        assert_eq!(normalise_fault(&fault("Controller", "Problem", Some(0))), "HardwareFailure");
+        assert_eq!(normalise_fault(&fault("RCD", "Tripped", Some(0))), "GroundFailure");
+        for word in ["Tripped", "HardwareFailure"] {
+            assert!(is_safety(word) && forbids_reset(word), "{word}");
+        }
     }
 
     #[test]

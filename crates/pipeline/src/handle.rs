@@ -259,7 +259,7 @@ impl Handle {
     /// When the database refuses.
     pub async fn put_token(&self, row: IdTokenRow) -> Result<(), Error> {
         self.0.store.put_id_token(&row).await?;
-        self.0.put_token(&row.token, row.status);
+        self.0.put_token(&row);
         Ok(())
     }
 

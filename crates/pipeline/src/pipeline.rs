@@ -12,7 +12,7 @@ use mendpoint_model::{
     IncidentId, Origin, SiteKey, SiteRecord, UnixMs,
 };
 use mendpoint_shard::Shard;
-use mendpoint_store::{Entry, FrameLog, Journal, Store, TokenStatus};
+use mendpoint_store::{Entry, FrameLog, IdTokenRow, Journal, Store, TokenStatus};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -52,7 +52,8 @@ pub(crate) struct Inner {
     pub(crate) pepper: hmac::Hmac<sha2::Sha256>,
     pub(crate) epoch: AtomicU64,
     pub(crate) attempts: Attempts,
-    tokens: DashMap<String, TokenStatus>,
+    /// The tokens that are registered: whether they may charge, and until when.
+    tokens: DashMap<String, (bool, Option<UnixMs>)>,
     quirks: DashMap<ChargerKey, u64>,
     kill_switches: Mutex<BTreeSet<KillScope>>,
     frame_seq: AtomicU64,
@@ -95,7 +96,7 @@ impl Pipeline {
         }
         let highest = store.highest_ids().await?;
         let credentials = store.credentials().await?.into_iter().collect();
-        let tokens = store.all_tokens().await?.into_iter().collect();
+        let tokens = store.id_tokens().await?.iter().map(token_entry).collect();
         let pepper = if settings.credential_pepper.is_empty() {
             store.secret("credential_pepper").await?
         } else {
@@ -243,6 +244,11 @@ fn sequence(highest: i64, index: usize, count: usize) -> IdSequence {
     IdSequence { next, step: count }
 }
 
+/// What is kept in memory of a registered token.
+fn token_entry(row: &IdTokenRow) -> (String, (bool, Option<UnixMs>)) {
+    (row.token.clone(), (row.status == TokenStatus::Accepted, row.expires_at))
+}
+
 impl Inner {
     /// Hands a message to the shard of a site; waits while its queue is full.
     pub(crate) async fn to_shard(&self, site: SiteKey, message: ShardMessage) -> Result<(), Error> {
@@ -355,14 +361,15 @@ impl Inner {
 
     /// Whether a token may charge.
     pub(crate) fn accepts_token(&self, token: &str) -> bool {
-        match self.tokens.get(token) {
-            Some(status) => *status == TokenStatus::Accepted,
+        match self.tokens.get(token).as_deref() {
+            Some((accepted, until)) => *accepted && until.is_none_or(|until| clock::now() < until),
             None => self.settings.accept_unknown_tokens,
         }
     }
 
-    pub(crate) fn put_token(&self, token: &str, status: TokenStatus) {
-        self.tokens.insert(token.to_owned(), status);
+    pub(crate) fn put_token(&self, row: &IdTokenRow) {
+        let (token, entry) = token_entry(row);
+        self.tokens.insert(token, entry);
     }
 
     pub(crate) fn next_frame(&self) -> u64 {

@@ -74,17 +74,6 @@ fn token(row: &impl Columns) -> Result<IdTokenRow> {
 }
 
 impl Store {
-    /// All drivers' tokens with their status as it is now.
-    pub async fn all_tokens(&self) -> Result<Vec<(String, TokenStatus)>> {
-        let now = crate::row_id::now();
-        let rows = self.id_tokens().await?;
-        let status = |row: &IdTokenRow| match row.expires_at {
-            Some(at) if at <= now && row.status == TokenStatus::Accepted => TokenStatus::Expired,
-            _ => row.status,
-        };
-        Ok(rows.into_iter().map(|row| (row.token.clone(), status(&row))).collect())
-    }
-
     /// All drivers' tokens.
     pub async fn id_tokens(&self) -> Result<Vec<IdTokenRow>> {
         read!(&self.db, conn => all(&sqlx::query(ALL).fetch_all(conn).await?, token))

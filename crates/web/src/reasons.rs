@@ -37,16 +37,6 @@ pub(crate) fn find(code: &str) -> Option<Reason> {
     ALL.iter().copied().find(|reason| reason.code == code)
 }
 
-/// Whether a word is a reason.
-pub(crate) fn is_known(code: &str) -> bool {
-    find(code).is_some()
-}
-
-/// The words.
-pub(crate) fn codes() -> Vec<&'static str> {
-    ALL.iter().map(|reason| reason.code).collect()
-}
-
 /// The reasons that are offered at a site.
 pub(crate) fn at(time_zone: &str) -> impl Iterator<Item = Reason> {
     ALL.iter().copied().filter(move |reason| reason.only_in.is_none_or(|zone| zone == time_zone))

@@ -250,6 +250,11 @@ pub(super) async fn command(
         return Err(ApiError::bad_request("payload must be an object"));
     }
     let action = Action::Raw { action: body.action.clone(), payload };
+    let state_now = state.handle().charger(record.key).await;
+    if let Some(protocol) = state_now.and_then(|now| now.link.protocol) {
+        // Said at once, also when the charger is offline: it could never be sent.
+        mendpoint_ocpp::encode_action(protocol, &action).map_err(ApiError::bad_request)?;
+    }
     let report = state.handle().command(record.key, action, &caller.name).await?;
     let mut answer = CommandJson::new(report.id.to_string(), body.action, &report.outcome);
     answer.took_ms = Some(report.took_ms);

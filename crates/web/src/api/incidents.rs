@@ -148,10 +148,13 @@ pub(super) async fn report(
             },
         )?,
     };
-    if !crate::reasons::is_known(&body.reason) {
+    let site = state.handle().directory().site(record.site);
+    let time_zone = site.map(|site| site.time_zone.clone()).unwrap_or_default();
+    let known: Vec<_> = crate::reasons::at(&time_zone).map(|reason| reason.code).collect();
+    if !known.contains(&body.reason.as_str()) {
         return Err(ApiError::bad_request(format!(
-            "reason is one of {}, not {:?}",
-            crate::reasons::codes().join(", "),
+            "reason is one of {} at this site, not {:?}",
+            known.join(", "),
             body.reason
         )));
     }
