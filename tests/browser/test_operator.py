@@ -21,6 +21,22 @@ def register(server, identity, name, site):
     server.post("/chargers", {"identity": identity, "name": name, "site": site})
 
 
+def test_the_watch_over_the_pages_sees_what_it_must(visit, watch):
+    page = visit("/sign-in")
+    assert not watch.problems
+    page.evaluate("document.body.insertAdjacentHTML('beforeend', '<p style=\"color: red\">red</p>')")
+    page.evaluate("document.body.append(Object.assign(new Image(), { src: 'https://elsewhere.invalid/a.png' }))")
+    page.evaluate("setTimeout(() => { throw new Error('on purpose'); })")
+    page.evaluate("location.assign('http://elsewhere.invalid/')")
+    for what in ("style-src", "img-src", "on purpose", "request to another host"):
+        for _ in range(50):
+            if what in str(watch.problems):
+                break
+            page.wait_for_timeout(100)
+        assert what in str(watch.problems), (what, watch.problems)
+    watch.problems.clear()
+
+
 def test_signing_in(visit, watch, server):
     watch.allow(r"401 \(Unauthorized\).*/sign-in")
     page = visit("/")
@@ -33,6 +49,8 @@ def test_signing_in(visit, watch, server):
     expect(page).to_have_url(server.url + "/")
     expect(page.get_by_role("heading", name="Live", level=1)).to_be_attached()
     expect(rail(page, "Live")).to_have_attribute("aria-current", "page")
+    # The first test of all: no charger has come yet.
+    expect(page.get_by_role("heading", name="Connect the first charger")).to_be_visible()
 
     page.get_by_label("Your account").click()
     page.get_by_role("button", name="Sign out").click()

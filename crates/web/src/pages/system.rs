@@ -151,7 +151,10 @@ async fn switch(
     handle.request(Request::KillSwitch { scope, on, user: viewer.name }).await?;
     let place = if words == "everywhere" { words } else { format!("for {words}") };
     let done = if on {
-        format!("Healing is stopped {place}. Incidents are still found and handed to people.")
+        format!(
+            "Healing is stopped {place}. Incidents are still found; a person is asked when a \
+             repair could not begin for an hour."
+        )
     } else {
         format!("Healing is allowed {place} again.")
     };
