@@ -96,8 +96,10 @@ async fn register(handle: &Handle, scenario: &Scenario) -> Result<()> {
             email: site.installer_email.clone(),
             phone: String::new(),
         });
+        let known = handle.directory().site_named(&site.name);
         handle
             .put_site(SiteRecord {
+                key: known.map(|site| site.key).unwrap_or_default(),
                 name: site.name,
                 region: site.region,
                 address: site.address,
@@ -108,7 +110,6 @@ async fn register(handle: &Handle, scenario: &Scenario) -> Result<()> {
                 owner: "Demo Properties".to_owned(),
                 installer,
                 price_cents_per_kwh: PRICE_CENTS,
-                ..SiteRecord::default()
             })
             .await?;
     }

@@ -190,7 +190,7 @@ fn b63_an_occupied_connector_shows_what_its_transaction_says() {
     assert!(matches!(facts[..], [Fact::StatusRepeated { .. }]), "{facts:?}");
     assert_eq!(kit.fleet.cell(KEY, None), CellState::Charging);
     ended(&mut kit, end(0, "tx-a", 1_500));
-    assert_eq!(kit.connector(1).status, Preparing);
+    assert_eq!(kit.connector(1).status, Finishing);
     // A fault is never painted over.
     kit.send(status(1, Faulted, None));
     started(&mut kit, start2(42, "tx-b", "Charging"));

@@ -2,7 +2,7 @@
 
 use mendpoint_model::{
     ChargerEvent, ConnectorRef, ConnectorState, ConnectorStatus, ErrorReport, Fact, FaultReport,
-    StatusReport, UnixMs,
+    Protocol, StatusReport, UnixMs,
 };
 
 use crate::settings::FleetSettings;
@@ -96,12 +96,18 @@ impl Slot {
         if reported != ConnectorStatus::Preparing {
             return reported;
         }
-        self.state
+        let charging = self
+            .state
             .transactions
             .iter()
             .filter(|open| !open.offline && is_same_evse(open.connector, at))
-            .find_map(|open| charging_status(open.charging_state.as_deref()?))
-            .unwrap_or(reported)
+            .find_map(|open| charging_status(open.charging_state.as_deref()?));
+        // 2.x says Occupied before a transaction and after it; the car that was charged is leaving.
+        let is_leaving = self.state.link.protocol != Some(Protocol::V16)
+            && self.connector_index(at).is_some_and(|index| {
+                self.state.connectors[index].status == ConnectorStatus::Finishing
+            });
+        charging.unwrap_or(if is_leaving { ConnectorStatus::Finishing } else { reported })
     }
 
     /// Shows what a 2.x transaction says of its connector, when a car is there at all.
@@ -113,6 +119,17 @@ impl Slot {
         facts: &mut Vec<Fact>,
     ) {
         let status = charging_state.and_then(charging_status).unwrap_or(ConnectorStatus::Preparing);
+        self.show_status(at, status, received_at, facts);
+    }
+
+    /// Shows a status that follows from a 2.x transaction.
+    pub(crate) fn show_status(
+        &mut self,
+        at: ConnectorRef,
+        status: ConnectorStatus,
+        received_at: UnixMs,
+        facts: &mut Vec<Fact>,
+    ) {
         let Some(index) = self.connector_index(at) else { return };
         let connector = &mut self.state.connectors[index];
         let from = connector.status;

@@ -1,8 +1,8 @@
 //! Transactions: from start to end, and what happens when a part of that is missing.
 
 use mendpoint_model::{
-    ChargerEvent, Fact, Transaction, TransactionEnded, TransactionId, TransactionStarted,
-    TransactionUpdated, UnixMs,
+    ChargerEvent, ConnectorStatus, Fact, Transaction, TransactionEnded, TransactionId,
+    TransactionStarted, TransactionUpdated, UnixMs,
 };
 
 use crate::recent::How;
@@ -235,8 +235,8 @@ impl Slot {
         facts: &mut Vec<Fact>,
     ) {
         if had_charging_state {
-            // 2.x: still occupied, without a transaction.
-            self.show_charging_state(at, None, received_at, facts);
+            // 2.x: still occupied, the transaction is over.
+            self.show_status(at, ConnectorStatus::Finishing, received_at, facts);
         }
         if let Some(index) = self.connector_index(at) {
             self.state.connectors[index].power_w = None;

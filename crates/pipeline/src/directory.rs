@@ -40,6 +40,11 @@ impl Directory {
         self.sites.get(&key).map(|record| Arc::clone(&record))
     }
 
+    /// The site of a name.
+    pub fn site_named(&self, name: &str) -> Option<Arc<SiteRecord>> {
+        self.sites.iter().find(|site| site.name == name).map(|site| Arc::clone(&site))
+    }
+
     /// The site of a charger.
     pub fn site_of(&self, charger: ChargerKey) -> Option<Arc<SiteRecord>> {
         self.site(self.charger(charger)?.site)

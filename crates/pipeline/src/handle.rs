@@ -228,10 +228,10 @@ impl Handle {
         self.0.update_charger(record).await
     }
 
-    /// Registers a site, or changes its particulars when one of that name is there.
+    /// Registers a site, or changes the particulars of the one with its handle.
     ///
     /// # Errors
-    /// When the name is empty or the database refuses.
+    /// When the name is empty or another site's, or the database refuses.
     pub async fn put_site(&self, site: SiteRecord) -> Result<Arc<SiteRecord>, Error> {
         self.0.put_site(site).await
     }

@@ -32,7 +32,8 @@ const WAITING_BATCHES: usize = 4_096;
 /// The running pipeline.
 pub struct Pipeline {
     handle: Handle,
-    tasks: Vec<JoinHandle<()>>,
+    /// The ticket desk, then the shards with their releasers.
+    tasks: (JoinHandle<()>, Vec<JoinHandle<()>>),
 }
 
 /// What all tasks of the pipeline share.
@@ -181,7 +182,8 @@ impl Pipeline {
             incidents[incident.site.0 as usize % count].push(incident);
         }
 
-        let mut tasks = vec![tokio::spawn(crate::desk::run(Arc::clone(&inner), desk_work))];
+        let desk = tokio::spawn(crate::desk::run(Arc::clone(&inner), desk_work));
+        let mut tasks = Vec::with_capacity(2 * count);
         let parts = shards.into_iter().zip(receivers).zip(feedback_receivers).zip(incidents);
         for (index, ((((shard, queue), feedback_receiver), restored), sender)) in
             parts.zip(feedback).enumerate()
@@ -207,7 +209,7 @@ impl Pipeline {
             }));
             tasks.push(releaser);
         }
-        Ok(Self { handle: Handle(inner), tasks })
+        Ok(Self { handle: Handle(inner), tasks: (desk, tasks) })
     }
 
     /// The way in.
@@ -219,11 +221,16 @@ impl Pipeline {
     pub async fn stop(self) {
         let Self { handle, tasks } = self;
         handle.0.shards.write().unwrap_or_else(PoisonError::into_inner).clear();
-        handle.0.desk.stop();
-        for task in tasks {
+        let (desk, shards) = tasks;
+        for task in shards {
             if let Err(error) = task.await {
                 tracing::error!(%error, "a task of the pipeline ended badly");
             }
+        }
+        // The desk last: what the shards handed over at the end is still written.
+        handle.0.desk.stop();
+        if let Err(error) = desk.await {
+            tracing::error!(%error, "the ticket desk ended badly");
         }
         let last = handle.0.journal.append(handle.0.frames.due(clock::now(), true)).await;
         handle.0.journal.wait(last).await;

@@ -70,8 +70,11 @@ pub(super) async fn put(
             installer.email
         )));
     }
+    let name = body.name.trim();
+    let known = state.handle().directory().site_named(name);
     let site = SiteRecord {
-        name: body.name.trim().to_owned(),
+        key: known.map(|site| site.key).unwrap_or_default(),
+        name: name.to_owned(),
         region: body.region,
         address: body.address,
         latitude: body.latitude,
@@ -85,7 +88,6 @@ pub(super) async fn put(
             phone: installer.phone,
         }),
         price_cents_per_kwh: body.price_cents_per_kwh,
-        ..SiteRecord::default()
     };
     let site = state.handle().put_site(site).await?;
     Ok(Json(SiteJson::from(&*site)))
