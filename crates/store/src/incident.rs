@@ -44,8 +44,17 @@ const OPEN_AND_RECENT: &str = "SELECT json FROM incident
     ORDER BY incident_id";
 const COUNTS: &str = "SELECT state, needs_person, COUNT(*) FROM incident
     GROUP BY state, needs_person";
-const STATS: &str = "SELECT opened_at_ms, resolved_at_ms, healed, had_person FROM incident
-    WHERE opened_at_ms >= $1 OR resolved_at_ms >= $1";
+/// A ticket alone is no person's work: many are closed by the charger before anybody has read them.
+/// What somebody did with one is.
+const STATS: &str = "SELECT i.opened_at_ms, i.resolved_at_ms, i.healed,
+        CASE WHEN i.had_person = 1 OR EXISTS (SELECT 1 FROM ticket_event e
+            WHERE e.ticket_id = i.ticket_id
+              AND (e.kind IN ('accepted', 'declined', 'travel_started', 'arrived', 'work_started',
+                    'waiting_began', 'resolved', 'reopened', 'noted')
+                OR (e.kind IN ('opened', 'cancelled')
+                    AND e.actor NOT IN ('engine', 'charger', 'system'))))
+        THEN CAST(1 AS BIGINT) ELSE CAST(0 AS BIGINT) END
+    FROM incident i WHERE i.opened_at_ms >= $1 OR i.resolved_at_ms >= $1";
 const SIMILAR: &str = "SELECT i.json FROM incident i
     LEFT JOIN charger c ON c.charger_key = i.charger_key
     LEFT JOIN charger m ON m.charger_key = $3
@@ -85,10 +94,10 @@ pub struct IncidentCounts {
     pub needs_person: u64,
 }
 
-/// What happened within one hour.
+/// What happened within one hour, or another stretch of time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HourStats {
-    /// When the hour began.
+    /// When it began.
     pub from: UnixMs,
     /// Incidents opened in it.
     pub opened: u64,
@@ -100,11 +109,12 @@ pub struct HourStats {
     pub by_itself: u64,
 }
 
-/// Whether a person had a part in it: it was handed over, taken, or waits for somebody.
+/// Whether a person had a part in it: somebody took it, stopped its repair or ended it, or it waits
+/// for somebody. What was done with its ticket is in the ticket's history.
 pub(crate) fn had_person(incident: &Incident) -> bool {
     incident.needs_person
-        || incident.ticket.is_some()
         || incident.owner.is_some()
+        || incident.resolution.starts_with("Resolved by ")
         || incident.healing.as_ref().is_some_and(|healing| healing.stopped_by.is_some())
 }
 
@@ -215,21 +225,32 @@ impl Store {
 
     /// The last `hours` hours, oldest first; the last one ends at `now`.
     pub async fn incident_hours(&self, now: UnixMs, hours: u32) -> Result<Vec<HourStats>> {
-        let start = now - i64::from(hours) * HOUR_MS;
+        self.incident_parts(now, HOUR_MS, hours).await
+    }
+
+    /// The same for stretches of `part_ms` milliseconds; the last of the `parts` ends at `now`.
+    pub async fn incident_parts(
+        &self,
+        now: UnixMs,
+        part_ms: i64,
+        parts: u32,
+    ) -> Result<Vec<HourStats>> {
+        let part_ms = part_ms.max(1);
+        let start = now - i64::from(parts) * part_ms;
         let rows = read!(&self.db, conn => {
             let rows = sqlx::query(STATS).bind(start.0).fetch_all(conn).await?;
             all(&rows, |row| {
                 Ok((row.int(0)?, row.int_or_null(1)?, row.truth(2)?, row.truth(3)?))
             })
         })?;
-        let mut stats: Vec<HourStats> = (0..i64::from(hours))
-            .map(|hour| HourStats { from: start + hour * HOUR_MS, ..HourStats::default() })
+        let mut stats: Vec<HourStats> = (0..i64::from(parts))
+            .map(|part| HourStats { from: start + part * part_ms, ..HourStats::default() })
             .collect();
         let index = |at: i64| {
-            let hour = UnixMs(at).since_ms(start).div_euclid(HOUR_MS);
-            // What happens in this very millisecond belongs to the last hour.
-            let last = i64::from(hours) - 1;
-            usize::try_from(if at == now.0 { last } else { hour }).ok()
+            let part = UnixMs(at).since_ms(start).div_euclid(part_ms);
+            // What happens in this very millisecond belongs to the last one.
+            let last = i64::from(parts) - 1;
+            usize::try_from(if at == now.0 { last } else { part }).ok()
         };
         for (opened_at, resolved_at, healed, had_person) in rows {
             if let Some(hour) = index(opened_at).and_then(|index| stats.get_mut(index)) {

@@ -1,6 +1,6 @@
 //! The strip below the honeycomb: what was healed and what needed a person, over time.
 
-use mendpoint_model::{DAY_MS, HOUR_MS, Incident, MINUTE_MS, StepState, UnixMs};
+use mendpoint_model::{DAY_MS, HOUR_MS, MINUTE_MS, UnixMs};
 use mendpoint_pipeline::Handle;
 use mendpoint_store::{Error, HourStats};
 
@@ -60,13 +60,13 @@ impl Strip {
         if !(is_young && is_quiet_before_the_last(&hours)) {
             let buckets: Vec<_> = hours.iter().map(Bucket::from).collect();
             let from = now - DAY_MS;
-            let labels = (0..8).map(|n| clock(from + n * 3 * HOUR_MS)).collect();
+            let labels = labels(from, 3 * HOUR_MS, 8);
             return Ok(Self::new("Last 24 hours", &buckets, labels));
         }
         let from = now - HOUR_MS;
-        let recent = handle.store().open_and_recent_incidents(from).await?;
-        let labels = (0..4).map(|n| clock(from + n * 15 * MINUTE_MS)).collect();
-        Ok(Self::new("Last hour", &by_five_minutes(&recent, from), labels))
+        let parts = handle.store().incident_parts(now, 5 * MINUTE_MS, 12).await?;
+        let buckets: Vec<_> = parts.iter().map(Bucket::from).collect();
+        Ok(Self::new("Last hour", &buckets, labels(from, 15 * MINUTE_MS, 4)))
     }
 
     fn new(title: &'static str, buckets: &[Bucket], labels: Vec<String>) -> Self {
@@ -92,38 +92,15 @@ fn is_quiet_before_the_last(hours: &[HourStats]) -> bool {
     hours.iter().rev().skip(1).all(|hour| Bucket::from(hour).total() == 0)
 }
 
+/// The times along the axis, and `now` below the newest bar.
+fn labels(from: UnixMs, step_ms: i64, steps: i64) -> Vec<String> {
+    let mut labels: Vec<_> = (0..steps).map(|n| clock(from + n * step_ms)).collect();
+    labels.push("now".to_owned());
+    labels
+}
+
 fn clock(at: UnixMs) -> String {
     show::clock(at).chars().take(5).collect()
-}
-
-/// The last hour in twelve parts.
-fn by_five_minutes(incidents: &[Incident], from: UnixMs) -> [Bucket; 12] {
-    let mut buckets = [Bucket::default(); 12];
-    for incident in incidents {
-        let Some(at) = incident.resolved_at.filter(|at| *at >= from) else { continue };
-        let part = (at.since_ms(from) / (5 * MINUTE_MS)).clamp(0, 11) as usize;
-        let bucket = &mut buckets[part];
-        match (had_person(incident), was_fixed(incident)) {
-            (true, _) => bucket.by_person += 1,
-            (false, true) => bucket.healed += 1,
-            (false, false) => bucket.by_itself += 1,
-        }
-    }
-    buckets
-}
-
-fn had_person(incident: &Incident) -> bool {
-    incident.needs_person
-        || incident.ticket.is_some()
-        || incident.owner.is_some()
-        || incident.healing.as_ref().is_some_and(|healing| healing.stopped_by.is_some())
-}
-
-fn was_fixed(incident: &Incident) -> bool {
-    incident
-        .healing
-        .as_ref()
-        .is_some_and(|healing| healing.steps.iter().any(|step| step.state == StepState::Fixed))
 }
 
 fn bars(buckets: &[Bucket]) -> Vec<Bar> {
@@ -179,6 +156,12 @@ mod tests {
         assert!(bars(&[Bucket::default(); 3]).is_empty());
         let one = bars(&[bucket(1, 0, 0)]);
         assert_eq!(one[0].height, "12.0", "a quarter of the height");
+    }
+
+    #[test]
+    fn the_newest_bar_is_now() {
+        let labels = labels(UnixMs(1_790_000_000_000), 15 * MINUTE_MS, 4);
+        assert_eq!(labels, ["14:13", "14:28", "14:43", "14:58", "now"]);
     }
 
     #[test]
