@@ -45,12 +45,12 @@ pub(crate) struct ConfigFile {
 
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
-    /// Where the pages are
-    #[arg(long, default_value = "127.0.0.1:8080")]
-    pub(crate) web: SocketAddr,
-    /// Where the chargers connect
-    #[arg(long, default_value = "127.0.0.1:9000")]
-    pub(crate) ocpp: SocketAddr,
+    /// Where the pages are, instead of web.listen
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) web: Option<SocketAddr>,
+    /// Where the chargers connect, instead of ocpp.listen
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) ocpp: Option<SocketAddr>,
     /// The same seed gives the same run
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,

@@ -41,10 +41,10 @@ pub(crate) async fn run(options: Demo, mut settings: Settings) -> Result<ExitCod
             &temporary.0
         }
     };
-    settings.ocpp.listen = options.ocpp;
+    settings.ocpp.listen = options.ocpp.unwrap_or(settings.ocpp.listen);
     settings.ocpp.unknown_chargers = UnknownChargers::Accept;
     settings.ocpp.heartbeat_interval_s = HEARTBEAT_S;
-    settings.web.listen = options.web;
+    settings.web.listen = options.web.unwrap_or(settings.web.listen);
     settings.database.url = Secret(format!("sqlite://{}/demo.db", folder.display()));
     settings.engine.pace = PACE;
     settings.engine.startup_grace_s = 30;

@@ -11,7 +11,7 @@ use mendpoint_gateway::{AddressBook, Gateway, GatewaySettings};
 use mendpoint_model::{DAY_MS, UnixMs};
 use mendpoint_notify::{Notifier, NotifySettings};
 use mendpoint_pipeline::{Handle, Pipeline};
-use mendpoint_store::{Store, StoreSettings};
+use mendpoint_store::{ServerClaim, Store, StoreSettings};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -32,6 +32,8 @@ pub(crate) struct Server {
     pub(crate) web: SocketAddr,
     pipeline: Pipeline,
     store: Store,
+    /// Keeps other servers from this database.
+    claim: ServerClaim,
     /// Told first: no new connections, sessions closed.
     stop_gateway: watch::Sender<bool>,
     gateway: JoinHandle<()>,
@@ -117,6 +119,7 @@ impl Server {
         )
         .await
         .context("failed to open the database")?;
+        let claim = store.claim_for_server().await.context("failed to claim the database")?;
 
         let book = AddressBook::new();
         let pipeline = Pipeline::start(
@@ -187,6 +190,7 @@ impl Server {
             web: web_address,
             pipeline,
             store,
+            claim,
             stop_gateway,
             gateway,
             stop_rest,
@@ -211,6 +215,7 @@ impl Server {
                 }
             }
             self.store.close().await;
+            drop(self.claim);
         })
         .await;
         match stopped {

@@ -267,6 +267,18 @@ fn b62_what_happened_offline_does_not_move_the_present() {
 }
 
 #[test]
+fn b62_an_end_that_overtakes_its_start_ends_it() {
+    let mut kit = Kit::new();
+    ended(&mut kit, end(0, "tx-a", 1_200));
+    let facts = started(&mut kit, start2(41, "tx-a", "Charging"));
+    assert!(matches!(
+        facts.last(),
+        Some(Fact::TransactionClosed { .. } | Fact::StatusChanged { .. })
+    ));
+    assert!(kit.state().transactions.is_empty(), "nobody is charging any more");
+}
+
+#[test]
 fn b62_an_end_without_a_start_is_kept_as_an_orphan() {
     let mut kit = Kit::new();
     let facts = ended(&mut kit, end(0, "tx-unknown", 1_200));

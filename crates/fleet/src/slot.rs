@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mendpoint_model::{
     ChargerEvent, ChargerKey, ChargerState, CommandOutcome, ConnectorRef, ConnectorState,
-    EventKind, Fact, Link, SiteKey, UnixMs,
+    EventKind, Fact, Link, SiteKey, TransactionEnded, UnixMs,
 };
 use smallvec::SmallVec;
 
@@ -28,6 +28,8 @@ pub(crate) struct Memory {
     pub(crate) recent: Vec<Recent>,
     /// When the interrupted transactions are given up.
     pub(crate) interrupted_until: Option<UnixMs>,
+    /// Ends of 2.x transactions that came before their start, oldest first (behaviour 62).
+    pub(crate) early_ends: Vec<TransactionEnded>,
     /// A new skew that is not believed yet.
     pub(crate) skew_candidate: Option<SkewCandidate>,
     /// Availability commands without an answer, with what was wanted before.

@@ -13,6 +13,9 @@ use crate::status::is_same_evse;
 /// The reason given for what we closed ourselves.
 const INTERRUPTED: &str = "Interrupted";
 
+/// How many ends without a start are remembered for one charger.
+const EARLY_ENDS_MAX: usize = 4;
+
 impl Slot {
     pub(crate) fn transaction_started(
         &mut self,
@@ -56,6 +59,14 @@ impl Slot {
         }
         if self.state.transactions.len() > settings.open_transactions_max {
             self.give_up(0, event.received_at, facts);
+        }
+        // Its end may have overtaken it (behaviour 62).
+        let early = self.memory.early_ends.iter().position(|ended| {
+            !ended.external_id.is_empty() && ended.external_id == started.external_id
+        });
+        if let Some(index) = early {
+            let ended = self.memory.early_ends.remove(index);
+            self.transaction_ended(settings, event, &ended, is_old, facts);
         }
     }
 
@@ -163,10 +174,18 @@ impl Slot {
             }
             // A second end of the same transaction: answered, and nothing more (behaviour 59).
             Some(_) => {}
-            None => facts.push(Fact::TransactionOrphaned {
-                id: ended.id,
-                external_id: ended.external_id.clone(),
-            }),
+            None => {
+                if !ended.external_id.is_empty() {
+                    if self.memory.early_ends.len() == EARLY_ENDS_MAX {
+                        self.memory.early_ends.remove(0);
+                    }
+                    self.memory.early_ends.push(ended.clone());
+                }
+                facts.push(Fact::TransactionOrphaned {
+                    id: ended.id,
+                    external_id: ended.external_id.clone(),
+                });
+            }
         }
     }
 

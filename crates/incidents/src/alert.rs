@@ -19,6 +19,8 @@ pub(crate) struct Alert {
     pub(crate) phase: Phase,
     /// Whether the condition holds now, as far as was seen.
     pub(crate) holding: bool,
+    /// When the condition was last seen to end, since it fires.
+    pub(crate) gone_at: Option<UnixMs>,
     /// Since when each of the rule's clears holds.
     pub(crate) clear_since: SmallVec<[Option<UnixMs>; 2]>,
     /// How often what a clear counts has happened since it fired.
@@ -58,6 +60,7 @@ impl Alert {
             began: None,
             phase: Phase::Pending,
             holding: false,
+            gone_at: None,
             clear_since: smallvec::smallvec![None; clears],
             clear_counts: smallvec::smallvec![0; clears],
             counted: VecDeque::new(),

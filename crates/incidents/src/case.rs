@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use crate::alert::Alert;
 use crate::attempts::{AttemptLog, Failure};
+use crate::credit::{Credit, Hand};
 use crate::guardrail::ActionRecord;
 use crate::rule::Occurrence;
 use crate::signal::SignalLog;
@@ -83,6 +84,10 @@ pub(crate) struct Case {
     pub(crate) snoozed_until: Option<UnixMs>,
     /// When it became recovered, not yet proven.
     pub(crate) recovered_at: Option<UnixMs>,
+    /// Who gets the credit for it; known once it recovered.
+    pub(crate) credit: Option<Credit>,
+    /// How far a person got with its ticket.
+    pub(crate) hand: Option<Hand>,
     pub(crate) run: Run,
     /// How many status lines its history has: a flapping charger must not fill the disk.
     pub(crate) status_lines: u32,
@@ -144,6 +149,8 @@ impl Case {
             by_attempt: false,
             snoozed_until: None,
             recovered_at: None,
+            credit: None,
+            hand: None,
             run: Run::default(),
             status_lines: 0,
             armed: None,
@@ -179,19 +186,19 @@ impl Case {
         self.is_acting() && self.step().is_some_and(|step| crate::guardrail::acts(step.rung))
     }
 
-    /// The last rung that was really tried and may have cured it.
-    pub(crate) fn cure(&self) -> Option<Rung> {
-        self.steps()
-            .iter()
-            .rev()
-            .find(|step| {
-                !matches!(step.rung, Rung::Q | Rung::L0)
-                    && matches!(
-                        step.state,
-                        StepState::Fixed | StepState::NotFixed | StepState::Unknown
-                    )
-            })
-            .map(|step| step.rung)
+    /// Whether anything was really tried: then a session has to prove the end.
+    pub(crate) fn was_tried(&self) -> bool {
+        self.steps().iter().any(|step| {
+            !matches!(step.rung, Rung::Q | Rung::L0)
+                && matches!(step.state, StepState::Fixed | StepState::NotFixed | StepState::Unknown)
+        })
+    }
+
+    /// Says when a person will be asked.
+    pub(crate) fn will_ask(&mut self, at: UnixMs) {
+        let lasts = crate::duration::duration_words(at.since_ms(self.incident.began_at));
+        self.incident.next = format!("A person is asked when it has lasted {lasts}");
+        self.incident.next_at = Some(at);
     }
 
     /// Whether the connector is kept out of service by us.

@@ -12,6 +12,7 @@ use crate::news::{Happening, focus_of, happenings, inputs_of, is_late};
 use crate::predicate::{Holds, Inputs, Subject};
 use crate::rule::{ClearWay, Condition, Distinct, Occurrence, Scope};
 use crate::timers::Timer;
+use crate::whole::Cleared;
 
 impl Engine {
     /// One event: signals, answers, attempts, alerts, cases, in this order.
@@ -314,7 +315,11 @@ impl Engine {
         if let Condition::State { when, .. } = &rule.condition {
             let holds = when.holds(&subject).at(cx.now);
             again = holds && !watch.alerts[index].holding;
-            watch.alerts[index].holding = holds;
+            let alert = &mut watch.alerts[index];
+            if alert.holding != holds {
+                alert.gone_at = (!holds).then_some(cx.now);
+            }
+            alert.holding = holds;
         }
         let opened_at = self.cases.get(&id).map_or(cx.now, |case| case.incident.opened_at);
         let mut cleared = None;
@@ -356,12 +361,26 @@ impl Engine {
         }
         let armed = wake.map(|at| at.max(cx.now + 1));
         self.timers.set(&mut watch.alerts[index].armed, Timer::Alert(key, place, at), armed);
+        let holds = watch.alerts[index].holding;
+        let code = subject.code();
         if again {
             self.seen_again(cx, id);
         }
-        self.follow_code(cx, id);
+        let is_own = self.cases.get(&id).is_none_or(|case| case.incident.connector == at);
+        if is_own {
+            self.follow_code(cx, id);
+        } else if at.is_charger() && holds && !self.heed_whole(cx, id, &code) {
+            // It goes on as an incident of its own.
+            self.leave_place(key, place, at);
+            self.evaluate(cx, key, place, at);
+            return;
+        }
         if let Some(unproven) = cleared {
-            self.cleared(cx, id, unproven);
+            match self.clear_place(key, place, at, id) {
+                Cleared::Over => self.cleared(cx, id, unproven),
+                Cleared::Look(own) => self.evaluate_firing(cx, key, place, own, id),
+                Cleared::Waits => {}
+            }
         }
     }
 

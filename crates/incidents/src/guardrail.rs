@@ -212,6 +212,18 @@ fn occupied(rails: &Guardrails, question: &Question<'_>) -> Option<Verdict> {
         }
     }
     for connector in charger.connectors.iter().filter(|connector| concerns(connector.at)) {
+        // A session that began before we knew the charger has no transaction here, and is one.
+        let has_transaction = charger.transactions.iter().any(|tx| tx.connector == connector.at);
+        let is_charging = matches!(
+            connector.status,
+            ConnectorStatus::Charging
+                | ConnectorStatus::SuspendedEv
+                | ConnectorStatus::SuspendedEvse
+        );
+        if is_charging && !has_transaction {
+            let why = format!("a car is charging on connector {}", connector.at);
+            return Some(wait(None, &why));
+        }
         if connector.status == ConnectorStatus::Reserved {
             let why = format!("connector {} is reserved", connector.at);
             return Some(wait(None, &why));

@@ -14,6 +14,7 @@ mod attempts;
 mod case;
 mod catalogue;
 mod codes;
+mod credit;
 mod duration;
 mod effect;
 mod engine;
@@ -42,11 +43,14 @@ mod signal;
 mod stories;
 #[cfg(test)]
 mod stories_people;
+#[cfg(test)]
+mod stories_places;
 mod timeline_parse;
 pub mod timeline_test;
 mod timers;
 mod verdict;
 mod watch_cases;
+mod whole;
 mod words;
 #[cfg(test)]
 mod world;

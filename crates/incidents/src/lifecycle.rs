@@ -1,9 +1,12 @@
 //! The life of an incident (1.1): recovered, proven, resolved, reopened, handed over.
 
-use mendpoint_model::{Actor, ChargerKey, IncidentId, IncidentState, Priority, Rung, StepState};
+use mendpoint_model::{
+    Actor, ChargerKey, ConnectorState, IncidentId, IncidentState, Priority, Rung, StepState,
+};
 
 use crate::attempts::{AttemptNews, Failure, NewsKind};
 use crate::case::{Case, Fingerprint, Line};
+use crate::credit::Credit;
 use crate::duration::duration_words;
 use crate::effect::{Effect, Evidence, TicketRequest};
 use crate::engine::{Cx, Engine};
@@ -11,7 +14,7 @@ use crate::opening::{describe, failure_line, reads_code};
 use crate::predicate::connector_state;
 use crate::rule::{Proof, Rule};
 use crate::timers::Timer;
-use crate::words::{Places, cure_words, energy_words, headline, tried_lines};
+use crate::words::{Places, energy_words, headline, tried_lines};
 
 /// The most failed charges in the history of one incident.
 const FAILURE_LINES_MAX: u32 = 60;
@@ -72,7 +75,9 @@ impl Engine {
         let Some(case) = self.cases.get_mut(&id) else { return };
         let at = case.incident.connector;
         let old = std::mem::replace(&mut case.incident.code, code.clone());
-        case.incident.severity = rule.severity_of(&code);
+        let severity = rule.severity_of(&code);
+        case.incident.severity =
+            if case.has_whole() { severity.min(case.incident.severity) } else { severity };
         let places = Places {
             code: &code,
             at,
@@ -126,46 +131,48 @@ impl Engine {
             // The watch over the step decides.
             return;
         }
-        let held = cx
-            .fleet
-            .charger(case.incident.charger)
-            .and_then(|charger| connector_state(charger, case.incident.connector))
-            .is_some_and(|state| state.desired_operative == Some(false));
+        let at = case.incident.connector;
+        let held = cx.fleet.charger(case.incident.charger).is_some_and(|charger| {
+            let is_out = |state: &ConnectorState| state.desired_operative == Some(false);
+            connector_state(charger, at).is_some_and(is_out)
+                || (at.is_charger() && charger.connectors.iter().any(is_out))
+        });
         if case.is_quarantined() && held {
             return;
         }
-        let cure = case.cure();
-        let by_link =
-            case.rule.is_some_and(|place| self.program.rules[usize::from(place)].judges_link());
-        if cure.is_some() || unproven || case.ticket_asked {
-            self.recovered(cx, id, cure);
+        if case.was_tried() || unproven || case.ticket_asked {
+            self.recovered(cx, id, None);
             return;
         }
-        let lasted = duration_words(cx.now.since_ms(case.incident.began_at));
-        let words = if by_link {
+        self.gone(cx, id);
+    }
+
+    /// It is over, and that needs no proof.
+    fn gone(&mut self, cx: &Cx<'_>, id: IncidentId) {
+        let Some(case) = self.cases.get(&id) else { return };
+        let rule = case.rule.map(|place| &self.program.rules[usize::from(place)]);
+        let words = if rule.is_some_and(Rule::judges_link) {
+            let lasted = duration_words(cx.now.since_ms(case.incident.began_at));
             format!("Back online after {lasted}")
         } else {
-            "Went away by itself".to_owned()
+            self.credit(cx, id).gone_words()
         };
         self.resolve(cx, id, &words, &Actor::Engine, true);
     }
 
-    /// The condition is gone. Where a session must prove it, that is still open.
+    /// The condition is gone. Where a session must prove it, that is still open. `cure` is the step
+    /// whose watch ended as fixed, if one did.
     pub(crate) fn recovered(&mut self, cx: &Cx<'_>, id: IncidentId, cure: Option<Rung>) {
-        let program = std::sync::Arc::clone(&self.program);
-        let Some(case) = self.cases.get_mut(&id) else { return };
-        let rule = case.rule.map(|place| &program.rules[usize::from(place)]);
-        let by_link = rule.is_some_and(Rule::judges_link);
+        let Some(case) = self.cases.get(&id) else { return };
+        let rule = case.rule.map(|place| &self.program.rules[usize::from(place)]);
         if rule.is_some_and(|rule| rule.proof == Proof::Clear) {
-            let lasted = duration_words(cx.now.since_ms(case.incident.began_at));
-            let words = if by_link {
-                format!("Back online after {lasted}")
-            } else {
-                "Went away by itself".to_owned()
-            };
-            self.resolve(cx, id, &words, &Actor::Engine, true);
+            self.gone(cx, id);
             return;
         }
+        let credit = self.credit_with(cx, id, cure);
+        let title = format!("{}, not yet proven", credit.words());
+        let Some(case) = self.cases.get_mut(&id) else { return };
+        case.credit = Some(credit);
         case.run.active = false;
         case.by_attempt = false;
         case.recovered_at = Some(cx.now);
@@ -174,12 +181,9 @@ impl Engine {
         case.incident.needs_person = false;
         "The next session that delivers energy proves it".clone_into(&mut case.incident.next);
         case.incident.next_at = None;
-        let title = match cure {
-            Some(rung) => format!("Recovered after {}, not yet proven", cure_words(rung)),
-            None => "Gone, not yet proven by a session".to_owned(),
-        };
-        let pending = case.step().is_some();
-        if pending {
+        if case.is_acting() {
+            self.end_step(cx, id, StepState::Unknown, "A person was done first");
+        } else if case.step().is_some() {
             self.end_step(cx, id, StepState::Skipped, "It was gone before this was needed");
         }
         self.drop_alert(id);
@@ -197,14 +201,13 @@ impl Engine {
                 continue;
             }
             let recovered = case.incident.state == IncidentState::RecoveredUnproven;
-            let cure = case.cure();
             match news.kind {
                 NewsKind::Succeeded(energy) => {
                     let counts = self.counts(id);
                     let open = !self.cases[&id].incident.state.is_over();
                     let by_attempt = self.cases[&id].by_attempt;
                     if recovered || (open && (counts || by_attempt)) {
-                        self.proven(cx, id, cure, energy);
+                        self.proven(cx, id, energy);
                     }
                 }
                 NewsKind::Failed(why) => {
@@ -212,7 +215,7 @@ impl Engine {
                     let recent = case
                         .recovered_at
                         .is_some_and(|at| cx.now.since_ms(at) <= self.settings.proof_ms);
-                    if recovered && recent && (cure.is_some() || case.incident.ticket.is_some()) {
+                    if recovered && recent && (case.was_tried() || case.incident.ticket.is_some()) {
                         self.disproved(cx, id, why);
                     }
                 }
@@ -221,15 +224,19 @@ impl Engine {
         }
     }
 
-    fn proven(&mut self, cx: &Cx<'_>, id: IncidentId, cure: Option<Rung>, energy: f64) {
+    fn proven(&mut self, cx: &Cx<'_>, id: IncidentId, energy: f64) {
+        let Some(case) = self.cases.get(&id) else { return };
         let session = format!("a session of {}", energy_words(energy));
-        let words = match cure {
-            Some(rung) => format!("Healed by {}, proven by {session}", cure_words(rung)),
-            None => format!("Went away, proven by {session}"),
+        let acted = case.is_acting();
+        let running = case.step().filter(|step| acted && step.rung != Rung::Q);
+        let credit = match (running, &case.credit) {
+            (Some(step), _) => Credit::Step(step.rung),
+            (None, Some(credit)) => credit.clone(),
+            (None, None) => self.credit(cx, id),
         };
+        let words = credit.proven_words(&session);
         let worked = format!("Proven meanwhile by {session}");
-        if self.cases.get(&id).is_some_and(|case| case.step().is_some()) {
-            let acted = self.cases.get(&id).is_some_and(Case::is_acting);
+        if case.step().is_some() {
             let state = if acted { StepState::Fixed } else { StepState::Skipped };
             self.end_step(cx, id, state, &worked);
         }
@@ -253,6 +260,7 @@ impl Engine {
         case.incident.next.clear();
         case.incident.next_at = None;
         case.recovered_at = None;
+        let credited = matches!(case.credit.take(), Some(Credit::Step(_)));
         case.by_attempt = by_attempt;
         case.run.begin_step();
         let has_ticket = case.incident.ticket.is_some() || case.ticket_asked;
@@ -264,21 +272,31 @@ impl Engine {
         });
         if let Some(step) = fixed
             && !was_over
+            && credited
         {
             step.state = StepState::NotFixed;
             step.note = format!("{}. {why}", step.note);
         }
         // What was cured goes on with the next rung; what only went away begins anew.
-        if was_over && case.cure().is_none() {
+        if was_over && !case.was_tried() {
             case.run.position = 0;
         }
         case.run.active = !has_ticket
             && case.incident.healing.as_ref().is_some_and(|healing| healing.stopped_by.is_none());
         let active = case.run.active;
+        // Where nothing heals it, the rule says how long a person is not asked.
+        let wait_ms = case
+            .rule
+            .filter(|_| !active && !has_ticket && case.incident.healing.is_none())
+            .map_or(0, |place| self.program.rules[usize::from(place)].escalate_after_ms);
+        if wait_ms > 0 {
+            case.escalate_at = Some(cx.now + wait_ms);
+            case.will_ask(cx.now + wait_ms);
+        }
         self.last.remove(&Fingerprint::of(&self.cases[&id].incident));
         self.say(cx, id, Line::new("reopened", why));
         self.evidence(cx, id, Evidence::FaultReturned, why);
-        if !active {
+        if !active && wait_ms == 0 {
             self.escalate(cx, id, why);
         }
     }
@@ -385,7 +403,7 @@ impl Engine {
         let Some(case) = self.cases.get(&id) else { return };
         let key = case.incident.charger;
         let Some(watch) = self.watches.get_mut(&key) else { return };
-        if let Some(index) = watch.alerts.iter().position(|alert| alert.incident() == Some(id)) {
+        while let Some(index) = watch.alerts.iter().position(|alert| alert.incident() == Some(id)) {
             let alert = &mut watch.alerts[index];
             let timer = Timer::Alert(key, alert.rule, alert.at);
             self.timers.set(&mut alert.armed, timer, None);

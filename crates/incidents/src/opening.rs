@@ -75,6 +75,10 @@ impl Engine {
                 self.join(cx, id, place);
                 id
             }
+            None if let Some(id) = self.connector_case(key, rule, at, &code) => {
+                self.join_whole(cx, id, place, &code);
+                id
+            }
             None => {
                 let place = Opening { place, began, counted, key, at, code, title };
                 self.open_case(cx, place)
@@ -86,6 +90,7 @@ impl Engine {
             let alert = &mut watch.alerts[index];
             alert.phase = Phase::Firing(id);
             alert.holding = true;
+            alert.gone_at = None;
             alert.clear_since.fill(None);
             alert.clear_counts.fill(0);
             self.timers.set(&mut alert.armed, Timer::Alert(key, place, at), Some(cx.now + 1));
@@ -201,8 +206,7 @@ impl Engine {
             case.escalate_at = Some(at);
             case.incident.needs_person = rule.escalate_after_ms == 0;
             if rule.escalate_after_ms > 0 {
-                "A person is asked if it lasts".clone_into(&mut case.incident.next);
-                case.incident.next_at = Some(at);
+                case.will_ask(at);
             }
         }
         self.cases.insert(id, case);

@@ -7,6 +7,7 @@ use mendpoint_model::{
 use serde::{Deserialize, Serialize};
 
 use crate::case::{Case, Line};
+use crate::credit::Hand;
 use crate::effect::Effect;
 use crate::engine::{Cx, Engine};
 use crate::report::{REASON_LIST, Report};
@@ -397,6 +398,7 @@ impl Engine {
         case.incident.ticket = Some(ticket);
         case.ticket_asked = true;
         case.escalate_at = None;
+        case.hand = Hand::after(case.hand.take(), ticket, status, user);
         let over = case.incident.state.is_over();
         let recovered = case.incident.state == IncidentState::RecoveredUnproven;
         let state = match status {

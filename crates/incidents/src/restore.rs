@@ -4,8 +4,9 @@ use mendpoint_model::{
     Chargers, CommandOutcome, Incident, IncidentId, IncidentState, Rung, StepState, UnixMs,
 };
 
-use crate::alert::{Alert, Phase};
+use crate::alert::Alert;
 use crate::case::{Case, Fingerprint, Line};
+use crate::credit::{Credit, Hand};
 use crate::effect::Effect;
 use crate::engine::{Cx, Engine};
 use crate::guardrail::ActionRecord;
@@ -31,6 +32,9 @@ impl Engine {
         let ids: Vec<IncidentId> = incidents.iter().map(|incident| incident.id).collect();
         for incident in incidents {
             self.take_up(&cx, incident);
+        }
+        for id in &ids {
+            self.take_up_places(&cx, *id);
         }
         for key in fleet.keys() {
             if let Some(charger) = fleet.charger(key) {
@@ -82,10 +86,7 @@ impl Engine {
             && !recovered
         {
             let clears = self.program.rules[usize::from(place)].clears.len();
-            let mut alert = Alert::new(place, incident.connector, clears);
-            alert.phase = Phase::Firing(id);
-            alert.began = Some(incident.began_at);
-            alert.holding = true;
+            let mut alert = Alert::firing(place, incident.connector, clears, id, incident.began_at);
             let timer = Timer::Alert(key, place, incident.connector);
             self.timers.set(&mut alert.armed, timer, Some(cx.now + 1));
             watch.alerts.push(alert);
@@ -93,6 +94,10 @@ impl Engine {
         let mut case = Case::new(incident, place);
         case.recovered_at = recovered.then_some(case.incident.updated_at);
         case.ticket_asked = case.incident.ticket.is_some();
+        case.credit = recovered.then(|| Credit::kept(&case));
+        let in_hand =
+            matches!(case.incident.state, IncidentState::Acknowledged | IncidentState::InProgress);
+        case.hand = case.incident.ticket.filter(|_| in_hand).map(Hand::Accepted);
         if let Some(healing) = &case.incident.healing {
             let going = matches!(
                 case.incident.state,

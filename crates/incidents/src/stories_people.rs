@@ -130,7 +130,10 @@ fn ticket_and_charger_tell_each_other() {
     world.wait(600);
     world.stop(ONE, 1, 5_000.0, "Local");
     assert_eq!(evidence(&world), [Evidence::FaultReturned, Evidence::Recovered, Evidence::Proven]);
-    assert_eq!(world.incident().resolution, "Went away, proven by a session of 5.0 kWh");
+    assert_eq!(
+        world.incident().resolution,
+        "Recovered after Radu worked on it, proven by a session of 5.0 kWh"
+    );
 }
 
 #[test]
@@ -173,9 +176,16 @@ fn an_offline_charger_is_back_after_a_minute_of_life() {
     assert!(world.incidents.is_empty());
     world.wait(1);
     assert_eq!(world.incident().title, "Offline for 10 min");
+    assert_eq!(world.incident().state, IncidentState::Open);
+    assert_eq!(world.incident().next, "A person is asked when it has lasted 25 min");
+    assert_eq!(world.incident().next_at, Some(world.now + 900_000));
+    assert!(!world.incident().needs_person);
+    world.wait(899);
+    assert!(world.tickets.is_empty());
+    world.wait(1);
+    assert_eq!(world.incident().state, IncidentState::Escalated);
     assert_eq!(world.tickets.len(), 1);
     assert!(world.incident().needs_person);
-    world.wait(900);
     world.connect(ONE);
     world.wait(5);
     world.heartbeat(ONE);
@@ -184,6 +194,24 @@ fn an_offline_charger_is_back_after_a_minute_of_life() {
     world.wait(1);
     assert_eq!(world.incident().state, IncidentState::Resolved);
     assert_eq!(world.incident().resolution, "Back online after 26 min");
+}
+
+#[test]
+fn short_outages_one_after_the_other_ask_nobody() {
+    let mut world = world();
+    for round in 1..=3 {
+        world.heartbeat(ONE);
+        world.disconnect(ONE);
+        world.wait(1_200);
+        assert_eq!(world.incident().occurrences, round);
+        assert_eq!(world.incident().state, IncidentState::Open);
+        assert_eq!(world.incident().next_at, Some(world.now + 300_000));
+        world.connect(ONE);
+        world.live(ONE, 5);
+        assert_eq!(world.incident().state, IncidentState::Resolved);
+    }
+    assert_eq!(world.incidents.len(), 1);
+    assert!(world.tickets.is_empty());
 }
 
 #[test]

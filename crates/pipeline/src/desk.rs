@@ -205,6 +205,11 @@ impl Inner {
                     Evidence::Proven => EvidenceKind::Proven,
                     Evidence::FaultReturned => EvidenceKind::FaultReturned,
                 };
+                let ticket = self.ticket(evidence.ticket).await?;
+                let is_over = ticket.as_ref().is_some_and(|ticket| ticket.status.is_over());
+                if is_over && kind == EvidenceKind::FaultReturned {
+                    return self.follow_up(evidence).await;
+                }
                 let command = TicketCommand::Evidence { kind, text: evidence.text.clone() };
                 self.desk.act(evidence.ticket, command, Actor::Charger).await?;
                 Ok(())
@@ -212,11 +217,29 @@ impl Inner {
         }
     }
 
+    /// The fault is back and its ticket is closed for good: a new one goes on where it ended.
+    async fn follow_up(&self, evidence: &TicketEvidence) -> Result<(), Error> {
+        let _turn = self.desk.turn.lock().await;
+        if let Some(open) = self.open_ticket_of(evidence.incident).await? {
+            self.tell_engine(&open, &Actor::Engine).await;
+            return Ok(());
+        }
+        let incident =
+            self.store.incident(evidence.incident).await?.ok_or(Error::UnknownIncident)?;
+        let mut new = self.desk.ticket_of(&incident);
+        new.description = format!(
+            "{}\n\nIt came back after {} was closed: {}",
+            new.description, evidence.ticket, evidence.text
+        );
+        let ticket = self.open_ticket(new, &Actor::Engine).await?;
+        self.tell_engine(&ticket, &Actor::Engine).await;
+        Ok(())
+    }
+
     async fn open_for(&self, request: &TicketRequest) -> Result<(), Error> {
         let _turn = self.desk.turn.lock().await;
         // The same request comes again after a restart in the wrong moment.
-        if let Some(ticket) = self.ticket_of_incident(request.incident).await? {
-            let ticket = self.ticket(ticket).await?.ok_or(Error::UnknownTicket)?;
+        if let Some(ticket) = self.open_ticket_of(request.incident).await? {
             self.tell_engine(&ticket, &Actor::Engine).await;
             return Ok(());
         }
@@ -239,11 +262,13 @@ impl Inner {
         Ok(())
     }
 
-    /// The newest ticket of an incident.
-    async fn ticket_of_incident(&self, incident: IncidentId) -> Result<Option<TicketId>, Error> {
+    /// The newest ticket of an incident, unless it is over.
+    async fn open_ticket_of(&self, incident: IncidentId) -> Result<Option<Ticket>, Error> {
         let filter = TicketFilter { incident: Some(incident), ..TicketFilter::default() };
         let (tickets, _) = self.store.tickets(&filter, None, 1).await?;
-        Ok(tickets.first().map(|ticket| ticket.id))
+        let Some(newest) = tickets.first() else { return Ok(None) };
+        let ticket = self.ticket(newest.id).await?;
+        Ok(ticket.filter(|ticket| !ticket.status.is_over()))
     }
 
     /// Opens a ticket and, where the site has an installer, assigns it at once: nobody has to pick

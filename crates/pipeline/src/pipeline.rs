@@ -22,9 +22,7 @@ use crate::message::ShardMessage;
 use crate::metrics::Metrics;
 use crate::release;
 use crate::shard_task::{ShardTask, Working};
-use crate::{
-    Board, Directory, Error, Handle, Outbound, PipelineSettings, Topics, Vitals, clock,
-};
+use crate::{Board, Directory, Error, Handle, Outbound, PipelineSettings, Topics, Vitals, clock};
 
 /// How many batches may wait for the disk per shard before the shard waits too.
 const WAITING_BATCHES: usize = 4_096;

@@ -6,7 +6,9 @@
 use std::sync::Arc;
 
 use mendpoint_incidents::TicketRequest;
-use mendpoint_model::{ChargerKey, Command, CommandAnswered, CommandOutcome, EventKind, TicketId};
+use mendpoint_model::{
+    ChargerKey, Command, CommandAnswered, CommandOutcome, EventKind, IncidentId, TicketId,
+};
 use smallvec::smallvec;
 use tokio::sync::mpsc;
 
@@ -32,6 +34,7 @@ pub(crate) enum Release {
 #[derive(Clone, Debug)]
 pub(crate) struct TicketEvidence {
     pub(crate) ticket: TicketId,
+    pub(crate) incident: IncidentId,
     pub(crate) kind: mendpoint_incidents::Evidence,
     pub(crate) text: String,
 }

@@ -345,8 +345,9 @@ impl ShardTask {
             Effect::Timeline(entry) => self.state.entries.push(Entry::Timeline(entry)),
             Effect::Send(command) => self.send(command),
             Effect::OpenTicket(request) => self.state.released.push(Release::Ticket(request)),
-            Effect::TicketEvidence { ticket, kind, text, .. } => {
-                self.state.released.push(Release::Evidence(TicketEvidence { ticket, kind, text }));
+            Effect::TicketEvidence { ticket, incident, kind, text, .. } => {
+                let evidence = TicketEvidence { ticket, incident, kind, text };
+                self.state.released.push(Release::Evidence(evidence));
             }
             Effect::CloseSocket(charger) => self.state.released.push(Release::Close(charger)),
         }

@@ -12,6 +12,7 @@
 mod audit;
 mod charger;
 mod charger_state;
+mod claim;
 mod command;
 mod commit;
 mod credential;
@@ -44,6 +45,7 @@ mod tests;
 
 pub use audit::AuditRow;
 pub use charger_state::HighestIds;
+pub use claim::ServerClaim;
 pub use command::CommandRow;
 pub use cursor::{Cursor, PAGE_MAX, Page};
 pub use entry::Entry;

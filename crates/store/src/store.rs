@@ -81,6 +81,14 @@ impl Store {
         self.frames.clone()
     }
 
+    /// The file that a server locks beside an SQLite database.
+    pub(crate) fn lock_path(&self) -> Option<PathBuf> {
+        let file = self.file.as_deref()?;
+        let mut name = file.as_os_str().to_owned();
+        name.push(".lock");
+        Some(name.into())
+    }
+
     /// Whether the database answers, for the readiness check.
     pub async fn ping(&self) -> Result<()> {
         self.db.ping().await

@@ -126,7 +126,7 @@ impl ConnectorNow {
             Some(power) if online && state.status == ConnectorStatus::Charging => {
                 show::power(power)
             }
-            _ if state.desired_operative == Some(false) => "held".to_owned(),
+            _ if state.desired_operative == Some(false) => "switched off".to_owned(),
             _ => String::new(),
         };
         let name = if state.at.is_charger() {
@@ -140,6 +140,10 @@ impl ConnectorNow {
 
 fn cell_of(state: &ConnectorState) -> CellState {
     match state.status {
+        // What we took out of service is out of service, whatever else it says.
+        ConnectorStatus::Unavailable if state.desired_operative == Some(false) => {
+            CellState::Planned
+        }
         ConnectorStatus::Faulted => CellState::Faulted,
         _ if !state.faults.is_empty() => CellState::Faulted,
         _ if state.error.is_some() => CellState::Degraded,

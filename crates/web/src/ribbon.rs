@@ -49,6 +49,7 @@ pub(crate) fn ribbon(
     marks: &[(UnixMs, String)],
 ) -> String {
     let to = if to > from { to } else { from + 1 };
+    let from = first_known(from, to, link, states, marks);
     let scale = Scale { from, to };
     // What is not known yet is not drawn: beyond "now" there is only the grid.
     let known_until = marks
@@ -78,11 +79,21 @@ pub(crate) fn ribbon(
     let top = MARK_LINE * f64::from(mark_lines) + 12.0;
     let bottom = top + PITCH * rows.len() as f64;
 
+    let height = bottom + 22.0;
     let mut svg = String::with_capacity(4_096);
+    // The names stay where they are when time does not fit and is moved beside them.
     let _ = write!(
         svg,
-        r#"<svg viewBox="0 0 {WIDTH:.0} {:.0}" role="img" aria-label="{}">"#,
-        bottom + 22.0,
+        r#"<svg class="lanes" viewBox="0 0 {LEFT:.0} {height:.0}" aria-hidden="true">"#
+    );
+    for (index, (name, _)) in rows.iter().enumerate() {
+        let y = top + PITCH * index as f64 + 17.0;
+        let _ = write!(svg, r#"<text x="0" y="{y:.1}">{}</text>"#, escape(name));
+    }
+    let _ = write!(
+        svg,
+        r#"</svg><div class="time" tabindex="0"><svg viewBox="{LEFT:.0} 0 {:.0} {height:.0}" role="img" aria-label="{}">"#,
+        WIDTH - LEFT,
         escape(&description(from, known_until, &rows, marks))
     );
     for at in ticks(from, to) {
@@ -94,18 +105,32 @@ pub(crate) fn ribbon(
             tick_label(at, to.since_ms(from)),
         );
     }
-    for (index, (name, spans)) in rows.iter().enumerate() {
+    let lines: Vec<f64> = flags.iter().map(|flag| flag.x).collect();
+    for (index, (_, spans)) in rows.iter().enumerate() {
         let y = top + PITCH * index as f64 + 3.0;
-        let _ = write!(svg, r#"<text x="0" y="{:.1}">{}</text>"#, y + 14.0, escape(name));
         for span in spans {
-            band(&mut svg, &scale, span, y);
+            band(&mut svg, &scale, span, y, &lines);
         }
     }
     for flag in &flags {
         flag.draw(&mut svg, top, bottom, mark_lines);
     }
-    svg.push_str("</svg>");
+    svg.push_str("</svg></div>");
     svg
+}
+
+/// Where the drawing begins: there is no use in showing time of which nothing is known.
+fn first_known(
+    from: UnixMs,
+    to: UnixMs,
+    link: &[LinkChangeRow],
+    states: &[StateChangeRow],
+    marks: &[(UnixMs, String)],
+) -> UnixMs {
+    let told = link.iter().map(|row| row.at).chain(states.iter().map(|row| row.at));
+    let marked = marks.iter().filter(|(at, word)| word != "now" && *at >= from).map(|(at, _)| *at);
+    let first = told.chain(marked).min();
+    first.filter(|at| *at > from && *at < to).unwrap_or(from)
 }
 
 /// Time to place.
@@ -122,7 +147,8 @@ impl Scale {
     }
 }
 
-fn band(svg: &mut String, scale: &Scale, span: &Span, y: f64) {
+/// Draws a band. Its word stands where none of the `lines` of flags goes through it.
+fn band(svg: &mut String, scale: &Scale, span: &Span, y: f64, lines: &[f64]) {
     let x = scale.x(span.from);
     // A hair of the page between two bands tells them apart without a line.
     let width = (scale.x(span.to) - x - 1.0).max(MIN_WIDTH);
@@ -134,11 +160,18 @@ fn band(svg: &mut String, scale: &Scale, span: &Span, y: f64) {
         crate::show::clock(span.from),
         crate::show::clock(span.to),
     );
-    let fits = |text: &str| text.chars().count() as f64 * LETTER + 12.0 <= width;
+    let mut cuts: Vec<f64> =
+        lines.iter().copied().filter(|line| *line > x && *line < x + width).collect();
+    cuts.extend([x, x + width]);
+    cuts.sort_by(f64::total_cmp);
+    let place = |text: &str| {
+        let needed = text.chars().count() as f64 * LETTER + 12.0;
+        cuts.windows(2).find(|gap| gap[1] - gap[0] >= needed).map(|gap| gap[0])
+    };
     // "Faulted · GroundFailure" where there is room for it, else "Faulted", else nothing.
     let short = span.label.split(" · ").next().unwrap_or_default();
-    let text = [span.label.as_str(), short].into_iter().find(|text| fits(text));
-    if let Some(text) = text.filter(|text| !text.is_empty()) {
+    let text = [span.label.as_str(), short].into_iter().find_map(|text| Some((text, place(text)?)));
+    if let Some((text, x)) = text.filter(|(text, _)| !text.is_empty()) {
         // Dark letters on pale bands, light letters on full ones.
         let tone = if matches!(span.token, "fault" | "offline" | "heal") { "l" } else { "q" };
         let _ = write!(
@@ -288,7 +321,7 @@ fn flags(scale: &Scale, marks: &[(UnixMs, String)]) -> Vec<Flag> {
         'lines: for ((line, taken), places) in (0_u32..).zip(taken.iter_mut()).zip(places) {
             for (anchor, dx, left) in places {
                 let right = left + width;
-                let is_free = *left >= 0.0
+                let is_free = *left >= LEFT - 8.0
                     && right <= WIDTH
                     && taken.iter().all(|(from, to)| right + 6.0 < *from || *left > *to + 6.0);
                 if is_free {
@@ -449,7 +482,7 @@ mod tests {
         assert!(!svg.contains("<b "), "{svg}");
         assert!(!svg.contains("style="), "the content policy forbids it: {svg}");
         assert!(svg.contains("&lt;script&gt;alert(&#39;x&#39;)"), "{svg}");
-        assert_eq!(svg.matches("<svg").count(), 1);
+        assert_eq!(svg.matches("<svg").count(), 2, "names and time");
         assert_eq!(svg.matches("<text").count(), svg.matches("</text>").count());
     }
 
@@ -507,8 +540,9 @@ mod tests {
     fn nothing_is_drawn_after_now_or_before_the_first_news() {
         let marks = [(at(30), "now".to_owned())];
         let svg = ribbon(at(0), at(60), &[link(10, true)], &[], &marks);
-        let scale = Scale { from: at(0), to: at(60) };
+        let scale = Scale { from: at(10), to: at(60) };
         let x = scale.x(at(10));
+        assert!((x - LEFT).abs() < 0.1, "time begins where something is known");
         assert!(svg.contains(&format!(r#"<rect class="f-ok" x="{x:.1}""#)), "{svg}");
         let width = scale.x(at(30)) - x - 1.0;
         assert!(svg.contains(&format!(r#"width="{width:.1}""#)), "{svg}");
@@ -542,9 +576,25 @@ mod tests {
     }
 
     #[test]
+    fn no_line_goes_through_the_word_of_a_band() {
+        let span = Span { from: at(0), to: at(60), token: "ok", label: "available".to_owned() };
+        let scale = Scale { from: at(0), to: at(60) };
+        let word_at = |lines: &[f64]| {
+            let mut svg = String::new();
+            band(&mut svg, &scale, &span, 0.0, lines);
+            let words = svg.split("<text").nth(1)?;
+            words.split('"').nth(3).and_then(|x| x.parse::<f64>().ok())
+        };
+        assert_eq!(word_at(&[]), Some(LEFT + 6.0));
+        assert_eq!(word_at(&[LEFT + 20.0]), Some(LEFT + 26.0), "right of the line");
+        let fence: Vec<f64> = (0..40).map(|n| LEFT + 20.0 * f64::from(n)).collect();
+        assert_eq!(word_at(&fence), None);
+    }
+
+    #[test]
     fn an_empty_stretch_of_time_is_drawn_all_the_same() {
         let svg = ribbon(at(0), at(0), &[], &[], &[]);
-        assert!(svg.starts_with("<svg") && svg.ends_with("</svg>"));
+        assert!(svg.starts_with("<svg") && svg.ends_with("</svg></div>"));
         assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
     }
 

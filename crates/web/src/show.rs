@@ -23,6 +23,7 @@ pub(crate) fn duration(ms: i64) -> String {
     match ms {
         0..MINUTE_MS => format!("{} s", ms / SECOND_MS),
         MINUTE_MS..HOUR_MS => format!("{} min", ms / MINUTE_MS),
+        HOUR_MS..DAY_MS if ms % HOUR_MS < MINUTE_MS => format!("{} h", ms / HOUR_MS),
         HOUR_MS..DAY_MS => format!("{} h {:02}", ms / HOUR_MS, ms % HOUR_MS / MINUTE_MS),
         _ if ms < 2 * DAY_MS => "1 day".to_owned(),
         _ => format!("{} days", ms / DAY_MS),
@@ -54,6 +55,7 @@ mod tests {
         assert_eq!(duration(12_400), "12 s");
         assert_eq!(duration(4 * MINUTE_MS + 5), "4 min");
         assert_eq!(duration(HOUR_MS + 10 * MINUTE_MS), "1 h 10");
+        assert_eq!(duration(2 * HOUR_MS + 5), "2 h");
         assert_eq!(duration(3 * DAY_MS), "3 days");
         assert_eq!(clock(UnixMs(1_790_000_000_000)), "14:13:20");
         assert_eq!(date_time(UnixMs(1_790_000_000_000)), "2026-09-21 14:13");

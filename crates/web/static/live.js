@@ -5,8 +5,9 @@
 // Stream (/live/events): `heartbeat` carries {"now": ms}, every 5 s; `versions` carries
 // {"incidents": n, "tickets": n, "chargers": n, "outbox": n}; `fleet` and `resync` are for fleet.js.
 // Page: #live with .word and <time>; a list that must hold still while it is read has data-hold (with
-// the place in it for what is new, else that is before it) and its rows data-key; [data-until] ("4 min left"),
-// [data-due] ("4 min") and [data-since] carry milliseconds.
+// the place in it for what is new, else that is before it) and its rows data-key; forms that must not
+// change while somebody uses them have data-keep; [data-until] ("4 min left"), [data-due] ("4 min") and
+// [data-since] carry milliseconds.
 
 /** @typedef {{kind: string, data: string, id: string}} Message */
 
@@ -145,6 +146,52 @@ document.addEventListener('htmx:beforeSwap', (event) => {
   wait(list, cause || 'topic-incidents', after.filter((key) => !before.includes(key)).length);
 });
 
+/** Fields that are written into. */
+const FIELDS = 'input:not([type=hidden],[type=radio],[type=checkbox]),textarea,select';
+
+/** Whether somebody uses the forms of a part: is in a field, or has left words in an open one.
+ * @param {Element} part */
+function isUsed(part) {
+  const fields = [...part.querySelectorAll(FIELDS)];
+  return fields.some((field) => {
+    if (field === document.activeElement) return true;
+    if (field instanceof HTMLSelectElement || field.closest('details:not([open])')) return false;
+    const text = /** @type {HTMLInputElement | HTMLTextAreaElement} */ (field);
+    return text.value !== text.defaultValue;
+  });
+}
+
+/** Forms that were left as they were while somebody used them.
+ * @type {WeakSet<Element>} */
+const kept = new WeakSet();
+
+/** Whether a part stays as it is for now.
+ * @param {Node} node */
+function isKept(node) {
+  if (!(node instanceof Element) || !node.hasAttribute('data-keep') || !isUsed(node)) return false;
+  kept.add(node);
+  return true;
+}
+
+// Once they are free again they become what they should be.
+document.addEventListener('focusout', (event) => {
+  const part = event.target instanceof Element ? event.target.closest('[data-keep]') : null;
+  if (!part || !kept.has(part)) return;
+  setTimeout(() => {
+    if (isUsed(part) || !kept.delete(part)) return;
+    document.body.dispatchEvent(new CustomEvent('topic-incidents'));
+  }, 200);
+});
+
+// A page without a charger has nothing to bring up to date: it is read anew when the first one is there.
+document.body.addEventListener('topic-chargers', async () => {
+  if (!document.querySelector('.first-charger')) return;
+  const answer = await fetch('/live/fleet.idx.json', { cache: 'no-cache' });
+  if (!answer.ok) return;
+  const { ids } = await answer.json();
+  if (ids.some((/** @type {string | null} */ id) => id !== null)) location.reload();
+});
+
 // What somebody opened stays open, and what they wrote stays, while the page around it changes.
 const { Idiomorph } = /** @type {any} */ (window);
 if (Idiomorph) {
@@ -153,11 +200,14 @@ if (Idiomorph) {
     beforeAttributeUpdated: (name, node) => name !== 'open' || !(node instanceof HTMLDetailsElement),
     /** @param {Node} node */
     beforeNodeMorphed: (node) => {
+      if (isKept(node)) return false;
       if (node instanceof HTMLTextAreaElement) return node.value === node.defaultValue;
       if (node instanceof HTMLSelectElement) return node !== document.activeElement;
       if (!(node instanceof HTMLInputElement)) return true;
       return node.value === node.defaultValue && node.checked === node.defaultChecked;
     },
+    /** @param {Node} node */
+    beforeNodeRemoved: (node) => !isKept(node),
   });
 }
 

@@ -304,7 +304,8 @@ impl Engine {
                 self.end_step(cx, id, state, &note);
                 match state {
                     StepState::Fixed | StepState::Unknown if condition == Some(false) => {
-                        self.recovered(cx, id, Some(step.rung));
+                        let fixed = state == StepState::Fixed && step.rung != Rung::Q;
+                        self.recovered(cx, id, fixed.then_some(step.rung));
                         Turn::Sleep(None)
                     }
                     StepState::Worse => {
@@ -427,9 +428,17 @@ impl Engine {
         if !charger.link.connected && !rule.judges_link() {
             return None;
         }
-        let subject = self.subject(cx, charger, case.incident.connector);
         match &rule.condition {
-            Condition::State { when, .. } => Some(when.holds(&subject).at(cx.now)),
+            Condition::State { when, .. } => {
+                // A fault of the whole charger may have joined it: then there are two places.
+                let watch = self.watches.get(&case.incident.charger);
+                let others = watch.into_iter().flat_map(|watch| &watch.alerts);
+                let mut places = others
+                    .filter(|alert| alert.incident() == Some(id))
+                    .map(|alert| alert.at)
+                    .chain([case.incident.connector]);
+                Some(places.any(|at| when.holds(&self.subject(cx, charger, at)).at(cx.now)))
+            }
             Condition::Count(_) | Condition::Absent { .. } => {
                 let faulted = charger
                     .connectors

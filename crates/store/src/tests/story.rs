@@ -454,6 +454,21 @@ async fn tickets(store: &Store, one: ChargerKey) {
     let counts = store.ticket_counts().await.expect("read");
     assert_eq!(counts, [("accepted".to_owned(), 1)]);
 
+    // Somebody accepted the one; the other's ticket was closed before anybody had read it.
+    let now = UnixMs(3_000 * HOUR_MS);
+    let over = |id, ticket| {
+        let mut incident = incident(id, one, now.0 - 5);
+        incident.state = IncidentState::Closed;
+        incident.ticket = Some(ticket);
+        incident.resolved_at = Some(now);
+        Entry::Incident(Box::new(incident))
+    };
+    write(store, vec![over(13, row.id), over(14, TicketId(1883))]).await;
+    let parts = store.incident_parts(now, HOUR_MS / 12, 12).await.expect("read");
+    let last = parts.last().expect("twelve parts");
+    assert_eq!((parts.len(), last.opened), (12, 2));
+    assert_eq!((last.by_person, last.by_itself, last.healed), (1, 1, 0));
+
     let entry = Entry::Audit {
         at: UnixMs(1),
         actor: "ion".to_owned(),

@@ -326,9 +326,8 @@ pub(super) async fn frames(
     let limit = limit(query.limit)? as usize;
     let frames =
         state.handle().store().frame_log().frames_of(record.key, query.before, limit).await?;
-    let next = (frames.len() == limit)
-        .then(|| frames.last().map(|frame| frame.seq.to_string()))
-        .flatten();
+    let next =
+        (frames.len() == limit).then(|| frames.last().map(|frame| frame.seq.to_string())).flatten();
     let items = frames
         .into_iter()
         .map(|frame| FrameJson {

@@ -20,43 +20,46 @@ pub(super) async fn stream(
     State(state): State<AppState>,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let start = (state.handle().board().seq(), None, std::collections::VecDeque::new(), state);
-    let events = futures_util::stream::unfold(start, |(mut seq, mut told, mut waiting, state)| async move {
-        loop {
-            if let Some(event) = waiting.pop_front() {
-                return Some((Ok(event), (seq, told, waiting, state)));
-            }
-            let handle = state.handle();
-            if state.is_stopping() {
-                return None;
-            }
-            let versions = handle.topics().now();
-            if told != Some(versions) {
-                told = Some(versions);
-                if let Ok(event) = Event::default().event("versions").json_data(versions) {
-                    waiting.push_back(event);
+    let events =
+        futures_util::stream::unfold(start, |(mut seq, mut told, mut waiting, state)| async move {
+            loop {
+                if let Some(event) = waiting.pop_front() {
+                    return Some((Ok(event), (seq, told, waiting, state)));
                 }
-            }
-            match handle.board().changes_since(seq) {
-                Some((newest, changes)) => {
-                    seq = newest;
-                    for (charger, cell) in changes {
-                        let Some(record) = handle.directory().charger(charger) else { continue };
-                        let data =
-                            serde_json::json!({ "id": record.identity, "state": cell.token() });
-                        if let Ok(event) = Event::default().event("charger").json_data(data) {
-                            waiting.push_back(event);
-                        }
+                let handle = state.handle();
+                if state.is_stopping() {
+                    return None;
+                }
+                let versions = handle.topics().now();
+                if told != Some(versions) {
+                    told = Some(versions);
+                    if let Ok(event) = Event::default().event("versions").json_data(versions) {
+                        waiting.push_back(event);
                     }
                 }
-                None => {
-                    seq = handle.board().seq();
-                    waiting.push_back(Event::default().event("resync").data("{}"));
+                match handle.board().changes_since(seq) {
+                    Some((newest, changes)) => {
+                        seq = newest;
+                        for (charger, cell) in changes {
+                            let Some(record) = handle.directory().charger(charger) else {
+                                continue;
+                            };
+                            let data =
+                                serde_json::json!({ "id": record.identity, "state": cell.token() });
+                            if let Ok(event) = Event::default().event("charger").json_data(data) {
+                                waiting.push_back(event);
+                            }
+                        }
+                    }
+                    None => {
+                        seq = handle.board().seq();
+                        waiting.push_back(Event::default().event("resync").data("{}"));
+                    }
+                }
+                if waiting.is_empty() {
+                    tokio::time::sleep(EVERY).await;
                 }
             }
-            if waiting.is_empty() {
-                tokio::time::sleep(EVERY).await;
-            }
-        }
-    });
+        });
     Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(5)))
 }

@@ -1,9 +1,9 @@
 //! Reading requests, with a sentence when they are wrong.
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
-use axum::body::Bytes;
 use axum::http::request::Parts;
 use mendpoint_store::Cursor;
 use serde::de::DeserializeOwned;
@@ -48,9 +48,9 @@ impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for MaybeBody
         if bytes.is_empty() {
             return Ok(Self(T::default()));
         }
-        serde_json::from_slice(&bytes).map(Self).map_err(|error| {
-            ApiError::bad_request(format!("the body cannot be read: {error}"))
-        })
+        serde_json::from_slice(&bytes)
+            .map(Self)
+            .map_err(|error| ApiError::bad_request(format!("the body cannot be read: {error}")))
     }
 }
 
@@ -85,9 +85,9 @@ pub(crate) fn limit(asked: Option<u32>) -> Result<u32> {
     match asked {
         None => Ok(50),
         Some(limit @ 1..=500) => Ok(limit),
-        Some(other) => Err(ApiError::bad_request(format!(
-            "limit must be between 1 and 500, and is {other}"
-        ))),
+        Some(other) => {
+            Err(ApiError::bad_request(format!("limit must be between 1 and 500, and is {other}")))
+        }
     }
 }
 

@@ -140,13 +140,11 @@ pub(super) async fn report(
     let record = find(&state, &body.charger)?;
     let source = match body.source.as_deref() {
         None => Source::External,
-        Some(word) => Source::from_name(word).filter(|source| *source != Source::System).ok_or_else(
-            || {
-                ApiError::bad_request(format!(
-                    "source is external, support or user, not {word:?}"
-                ))
-            },
-        )?,
+        Some(word) => {
+            Source::from_name(word).filter(|source| *source != Source::System).ok_or_else(|| {
+                ApiError::bad_request(format!("source is external, support or user, not {word:?}"))
+            })?
+        }
     };
     let site = state.handle().directory().site(record.site);
     let time_zone = site.map(|site| site.time_zone.clone()).unwrap_or_default();

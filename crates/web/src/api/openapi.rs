@@ -112,11 +112,7 @@ const fn address(method: &'static str, path: &'static str, summary: &'static str
     Address { method, path, summary, query: &[], body: None, answer: Answer::Free }
 }
 
-const fn get(
-    path: &'static str,
-    summary: &'static str,
-    query: &'static [&'static str],
-) -> Address {
+const fn get(path: &'static str, summary: &'static str, query: &'static [&'static str]) -> Address {
     Address { query, ..address("get", path, summary) }
 }
 
@@ -195,7 +191,6 @@ fn content(kind: &str, schema: &Value) -> Value {
 
 /// A shape by its name.
 fn reference(shape: &str) -> Value {
-    
     json!({ "$ref": format!("#/components/schemas/{shape}") })
 }
 
@@ -230,7 +225,6 @@ mod tests {
                 _ => None,
             });
             for shape in shapes {
-                
                 assert!(schemas[shape].is_object(), "{} names {shape}", address.path);
             }
         }

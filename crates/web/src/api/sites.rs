@@ -56,14 +56,15 @@ pub(super) async fn put(
     State(state): State<AppState>,
     Body(body): Body<Put>,
 ) -> Result<Json<SiteJson>> {
-    let outside = |value: Option<f64>, limit: f64| value.is_some_and(|v| v.is_nan() || v.abs() > limit);
+    let outside =
+        |value: Option<f64>, limit: f64| value.is_some_and(|v| v.is_nan() || v.abs() > limit);
     if outside(body.latitude, 90.0) || outside(body.longitude, 180.0) {
         return Err(ApiError::bad_request(
             "latitude is between -90 and 90 degrees, longitude between -180 and 180",
         ));
     }
     if let Some(installer) = &body.installer
-        && !installer.email.contains('@')
+        && (!installer.email.contains('@') || installer.email.chars().any(char::is_control))
     {
         return Err(ApiError::bad_request(format!(
             "{:?} is not an address for mail",

@@ -126,9 +126,10 @@ pub(super) async fn healing(
         (Some(id), None) => KillScope::Charger(find(&state, id)?.key),
         (None, Some(name)) => {
             let sites = state.handle().directory().sites();
-            let site = sites.iter().find(|site| site.name == *name).ok_or_else(|| {
-                ApiError::not_found(format!("there is no site {name:?}"))
-            })?;
+            let site = sites
+                .iter()
+                .find(|site| site.name == *name)
+                .ok_or_else(|| ApiError::not_found(format!("there is no site {name:?}")))?;
             KillScope::Site(site.key)
         }
         (None, None) => KillScope::Global,

@@ -247,7 +247,10 @@ pub(super) struct ActBody {
 }
 
 /// The command of a word, with what goes with it.
-pub(crate) fn command_of(word: &str, body: &ActBodyView<'_>) -> std::result::Result<TicketCommand, String> {
+pub(crate) fn command_of(
+    word: &str,
+    body: &ActBodyView<'_>,
+) -> std::result::Result<TicketCommand, String> {
     let kind = CommandKind::from_name(word).ok_or_else(|| {
         let known: Vec<_> = CommandKind::FOR_PEOPLE.iter().map(|kind| kind.name()).collect();
         format!("the commands are {}, not {word:?}", known.join(", "))

@@ -29,10 +29,7 @@ pub(super) struct TokenJson {
     note: String,
 }
 
-pub(super) async fn list(
-    _: Admin,
-    State(state): State<AppState>,
-) -> Result<Json<Page<TokenJson>>> {
+pub(super) async fn list(_: Admin, State(state): State<AppState>) -> Result<Json<Page<TokenJson>>> {
     let rows = state.handle().store().id_tokens().await?;
     let items = rows
         .into_iter()
@@ -63,9 +60,10 @@ pub(super) async fn put(
     })?;
     let expires_at = match &body.expires_at {
         None => None,
-        Some(text) => Some(UnixMs::parse_rfc3339(text).ok_or_else(|| {
-            ApiError::bad_request("expires_at is RFC 3339 with a zone")
-        })?),
+        Some(text) => Some(
+            UnixMs::parse_rfc3339(text)
+                .ok_or_else(|| ApiError::bad_request("expires_at is RFC 3339 with a zone"))?,
+        ),
     };
     let row = IdTokenRow {
         token: body.token.clone(),

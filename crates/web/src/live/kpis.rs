@@ -64,7 +64,10 @@ impl Kpis {
                 incident.next_at.is_some_and(|at| at.since_ms(now) <= 30 * MINUTE_MS)
             })
             .count();
-        let unowned = waiting.iter().filter(|incident| incident.owner.is_none()).count();
+        let unowned = waiting.iter().filter(|incident| incident.owner.is_none());
+        // Who has a ticket was asked already.
+        let (asked, unowned): (Vec<_>, Vec<_>) =
+            unowned.partition(|incident| incident.ticket.is_some());
         let longest = healing.iter().map(|incident| now.since_ms(incident.opened_at)).max();
         let hours = store.incident_hours(now, 24).await?;
         let sum = |of: fn(&mendpoint_store::HourStats) -> u64| hours.iter().map(of).sum::<u64>();
@@ -76,8 +79,9 @@ impl Kpis {
             needs_you: counts.needs_person,
             needs_you_line: match (counts.needs_person, soon) {
                 (0, _) => "nothing to do".to_owned(),
-                (_, 0) if unowned == 0 => "all taken".to_owned(),
-                (_, 0) => format!("{unowned} without an owner"),
+                (_, 0) if !unowned.is_empty() => format!("{} without an owner", unowned.len()),
+                (_, 0) if !asked.is_empty() => format!("{} asked, not accepted", asked.len()),
+                (_, 0) => "all taken".to_owned(),
                 (_, soon) => format!("{soon} due within 30 min"),
             },
             healing: healing.len(),

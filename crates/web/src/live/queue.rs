@@ -1,8 +1,13 @@
 //! The queue of the live page: what needs somebody, what the engine has, what somebody has.
 
-use mendpoint_model::{Healing, Incident, IncidentState, MINUTE_MS, Priority, StepState, UnixMs};
+use std::collections::BTreeMap;
+
+use mendpoint_model::{
+    Healing, Incident, IncidentState, MINUTE_MS, Priority, StepState, TicketId, UnixMs,
+};
 use mendpoint_pipeline::Handle;
-use mendpoint_store::{Error, IncidentFilter, PAGE_MAX};
+use mendpoint_store::{Error, IncidentFilter, PAGE_MAX, TicketRow};
+use mendpoint_tickets::Status;
 
 use super::kpis::{UNATTENDED, is_healing};
 use crate::place::Place;
@@ -58,9 +63,10 @@ pub(crate) struct Item {
     pub(crate) title: String,
     /// The charger and the title.
     pub(crate) subject: String,
-    /// Where it is and what happens next.
+    /// Where it is, and who was asked or what happens next.
     pub(crate) line: String,
     pub(crate) next: String,
+    /// Who has it; empty where the line says who was asked.
     pub(crate) who: String,
     /// Ticket, owner and what happens next.
     pub(crate) hand_line: String,
@@ -97,11 +103,17 @@ impl Queue {
             vec![IncidentState::Escalated, IncidentState::Acknowledged, IncidentState::InProgress];
         let in_hand = part(in_hand, false).await?;
         let recovered = part(vec![IncidentState::RecoveredUnproven], false).await?;
+        let tickets =
+            tickets(handle, needs_you.iter().take(NEEDS_YOU_ROWS).chain(in_hand.iter().take(ROWS)))
+                .await?;
         let shown = |incidents: &[Incident], rows: usize| Part {
             items: incidents
                 .iter()
                 .take(rows)
-                .map(|incident| Item::new(incident, handle, now))
+                .map(|incident| {
+                    let ticket = incident.ticket.and_then(|ticket| tickets.get(&ticket));
+                    Item::new(incident, ticket, handle, now)
+                })
                 .collect(),
             count: incidents.len(),
             more: incidents.len().saturating_sub(rows),
@@ -123,6 +135,32 @@ impl Queue {
     }
 }
 
+/// The tickets of the rows that have one.
+async fn tickets(
+    handle: &Handle,
+    incidents: impl Iterator<Item = &Incident>,
+) -> Result<BTreeMap<TicketId, TicketRow>, Error> {
+    let mut tickets = BTreeMap::new();
+    for id in incidents.filter_map(|incident| incident.ticket) {
+        if let Some(row) = handle.store().ticket(id).await? {
+            tickets.insert(id, row);
+        }
+    }
+    Ok(tickets)
+}
+
+/// Who was asked with a ticket, and what they said: "Radu Pop asked, T-1 not accepted".
+fn asked(ticket: &TicketRow) -> String {
+    let id = ticket.id;
+    let who = ticket.assignee.as_deref().unwrap_or_default();
+    match (Status::from_name(&ticket.status), who) {
+        (None | Some(Status::New), _) => format!("{id} is open, nobody was asked"),
+        (Some(Status::Assigned), who) => format!("{who} asked, {id} not accepted"),
+        (Some(status), "") => format!("{id} {}", status.label().to_lowercase()),
+        (Some(status), who) => format!("{who}, {id} {}", status.label().to_lowercase()),
+    }
+}
+
 fn calm_line(healed: u64) -> String {
     match healed {
         0 => "What the system cannot repair by itself appears here.".to_owned(),
@@ -140,7 +178,7 @@ fn urgency(incident: &Incident) -> (Priority, bool, UnixMs, mendpoint_model::Inc
 }
 
 impl Item {
-    fn new(incident: &Incident, handle: &Handle, now: UnixMs) -> Self {
+    fn new(incident: &Incident, ticket: Option<&TicketRow>, handle: &Handle, now: UnixMs) -> Self {
         let directory = handle.directory();
         let place = Place::new(directory, incident.charger, incident.site, incident.connector);
         let priority = Priority::of_severity(incident.severity);
@@ -150,6 +188,7 @@ impl Item {
         let connector =
             if incident.title.contains(&place.connector) { "" } else { place.connector.as_str() };
         let spot = join(&[&place.charger, connector], " ");
+        let asked = ticket.map(asked);
         let whose = match (incident.ticket, &incident.owner) {
             (Some(ticket), Some(owner)) => format!("{ticket} · {owner}"),
             (Some(ticket), None) => ticket.to_string(),
@@ -163,10 +202,22 @@ impl Item {
             state: incident.state.label(),
             title: incident.title.clone(),
             subject: subject(&place.charger, &incident.title),
-            line: sentences(&join(&[&place.site, &spot], ", "), &incident.next),
+            line: match &asked {
+                // Who was asked has to fit into the line; the charger's name says enough of where.
+                Some(asked) => sentences(&spot, asked),
+                None => sentences(&join(&[&place.site, &spot], ", "), &incident.next),
+            },
             next: incident.next.clone(),
-            who: incident.owner.clone().unwrap_or_else(|| "no owner".to_owned()),
-            hand_line: join(&[&whose, &incident.next], " · "),
+            who: match (&incident.owner, &asked) {
+                (Some(owner), _) => owner.clone(),
+                (None, Some(_)) => String::new(),
+                (None, None) => "no owner".to_owned(),
+            },
+            hand_line: match (&asked, &incident.owner) {
+                (Some(asked), Some(owner)) => format!("{asked} · {owner}"),
+                (Some(asked), None) => asked.clone(),
+                (None, _) => join(&[&whose, &incident.next], " · "),
+            },
             hot: priority == Priority::P1 && incident.owner.is_none() || is_soon,
             due,
             opened_at: incident.opened_at.0,
@@ -269,6 +320,27 @@ mod tests {
         let (classes, label) = pips(&healing);
         assert_eq!(classes, ["done", "now", ""]);
         assert_eq!(label, "Step 2 of 3: Soft reset");
+    }
+
+    #[test]
+    fn a_row_says_who_was_asked() {
+        let row = |status: &str, assignee: Option<&str>| TicketRow {
+            id: TicketId(1),
+            status: status.to_owned(),
+            title: String::new(),
+            priority: "P1".to_owned(),
+            incident: None,
+            charger: None,
+            site: None,
+            assignee: assignee.map(str::to_owned),
+            opened_at: UnixMs(0),
+            updated_at: UnixMs(0),
+            due_at: None,
+            json: String::new(),
+        };
+        assert_eq!(asked(&row("assigned", Some("Radu Pop"))), "Radu Pop asked, T-1 not accepted");
+        assert_eq!(asked(&row("en_route", Some("Radu Pop"))), "Radu Pop, T-1 on the way");
+        assert_eq!(asked(&row("new", None)), "T-1 is open, nobody was asked");
     }
 
     #[test]

@@ -267,7 +267,7 @@ async fn view(
         lenses,
         events,
         charger: ChargerNow::look(handle, incident.charger, incident.site).await,
-        impact: facts::impact(handle, incident).await?,
+        impact: facts::impact(handle, incident, &timeline).await?,
         before: facts::before(handle, incident).await?,
         why: Why::new(handle, incident),
         href,

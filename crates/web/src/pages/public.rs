@@ -126,14 +126,17 @@ fn public_name(record: &ChargerRecord, site: Option<&SiteRecord>) -> String {
 /// The second line below the name: the site, where it is not the name already.
 fn public_site(record: &ChargerRecord, site: Option<&SiteRecord>, title: &str) -> String {
     let Some(site) = site.filter(|site| site.name != "Unassigned") else { return String::new() };
-    [&site.name, &site.address, &site.region]
-        .into_iter()
-        .filter(|part| !part.is_empty() && *part != title)
-        .filter(|part| !part.to_lowercase().contains(&record.identity.to_lowercase()))
-        .take(2)
-        .cloned()
-        .collect::<Vec<_>>()
-        .join(", ")
+    let mut parts: Vec<&str> = Vec::new();
+    for part in [&site.name, &site.address, &site.region] {
+        let word = part.to_lowercase();
+        // "Strada Lungă 3, Brașov" says the region already.
+        let is_said = parts.iter().chain([&title]).any(|said| said.to_lowercase().contains(&word));
+        if !word.is_empty() && !is_said && !word.contains(&record.identity.to_lowercase()) {
+            parts.push(part);
+        }
+    }
+    parts.truncate(2);
+    parts.join(", ")
 }
 
 async fn charger(State(state): State<AppState>, Path(public_id): Path<String>) -> Page {
@@ -343,6 +346,10 @@ mod tests {
         let line = public_site(&record("MIL-03"), Some(&place), "MIL-03");
         assert_eq!(line, "Autogara Militari, București");
         assert_eq!(public_site(&record("x"), Some(&place), "Autogara Militari"), "București");
+        let known =
+            SiteRecord { address: "Bulevardul Iuliu Maniu 141, București".to_owned(), ..place };
+        let line = public_site(&record("x"), Some(&known), "Autogara Militari");
+        assert_eq!(line, "Bulevardul Iuliu Maniu 141, București", "the city stands there once");
     }
 
     fn form(reason: &str, text: &str) -> ReportForm {

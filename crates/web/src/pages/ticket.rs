@@ -9,7 +9,7 @@ use axum::Router;
 use axum::extract::{Form, Path, Query, State};
 use axum::response::Response;
 use axum::routing::{get, post};
-use mendpoint_model::{Actor, Contact, MINUTE_MS, Priority, TicketId, UnixMs};
+use mendpoint_model::{Actor, Contact, DAY_MS, MINUTE_MS, Priority, TicketId, UnixMs};
 use mendpoint_pipeline::Handle;
 use mendpoint_store::{MailRow, MailState};
 use mendpoint_tickets::{
@@ -60,13 +60,13 @@ fn target(what: &str, clock: &Clock, now: UnixMs) -> Target {
     match clock.state(now) {
         ClockState::Running { due_at } => Target {
             label: format!("{what} by {}", time(due_at)),
-            state: format!("{} left", show::duration(due_at.since_ms(now))),
+            state: format!("{} left", minutes(due_at.since_ms(now))),
             percent,
             tone: if percent >= 75 { "soon" } else { "run" },
         },
         ClockState::Paused { remaining_ms } => Target {
             label: what.to_owned(),
-            state: format!("stands still, {} left", show::duration(remaining_ms)),
+            state: format!("stands still, {} left", minutes(remaining_ms)),
             percent,
             tone: "still",
         },
@@ -81,7 +81,7 @@ fn target(what: &str, clock: &Clock, now: UnixMs) -> Target {
             state: if clock.stopped_at.is_some() {
                 "missed".to_owned()
             } else {
-                format!("{} late", show::duration(now.since_ms(at)))
+                format!("{} late", minutes(now.since_ms(at)))
             },
             percent: 100,
             tone: "bad",
@@ -89,13 +89,20 @@ fn target(what: &str, clock: &Clock, now: UnixMs) -> Target {
     }
 }
 
-/// `14:27`, with the date on another day: promises are kept to the minute.
+/// A length of time to the minute, as promises are.
+fn minutes(ms: i64) -> String {
+    if ms < MINUTE_MS { "under 1 min".to_owned() } else { show::duration(ms) }
+}
+
+/// `14:27`, `tomorrow 04:11`, or with the date when it is further away.
 fn day_time(now: UnixMs, at: UnixMs) -> String {
     let text = show::date_time(at);
-    if text.get(..10) == show::date_time(now).get(..10) {
-        text.get(11..).unwrap_or_default().to_owned()
-    } else {
-        text
+    let time = text.get(11..).unwrap_or_default();
+    match at.0.div_euclid(DAY_MS) - now.0.div_euclid(DAY_MS) {
+        0 => time.to_owned(),
+        1 => format!("tomorrow {time}"),
+        -1 => format!("yesterday {time}"),
+        _ => text,
     }
 }
 

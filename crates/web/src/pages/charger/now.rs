@@ -158,6 +158,10 @@ fn name_of(at: ConnectorRef) -> String {
 /// The glyph of a connector of a charger that is there.
 pub(in crate::pages) fn cell_of(state: &ConnectorState) -> CellState {
     match state.status {
+        // What we took out of service is out of service, whatever else it says.
+        ConnectorStatus::Unavailable if state.desired_operative == Some(false) => {
+            CellState::Planned
+        }
         ConnectorStatus::Faulted => CellState::Faulted,
         _ if !state.faults.is_empty() => CellState::Faulted,
         _ if state.error.is_some() => CellState::Degraded,

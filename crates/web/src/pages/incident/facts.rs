@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use mendpoint_model::{ConnectorRef, DAY_MS, HOUR_MS, Incident, Rung, StepState, UnixMs};
+use mendpoint_model::{
+    ConnectorRef, DAY_MS, HOUR_MS, Incident, IncidentState, Rung, StepState, TimelineEntry, UnixMs,
+};
 use mendpoint_pipeline::Handle;
-use mendpoint_store::{Result, TransactionRow};
+use mendpoint_store::{LinkChangeRow, Result, StateChangeRow, TransactionRow};
 use mendpoint_tickets::Ticket;
 
 use crate::place::Moment;
@@ -112,11 +114,24 @@ fn hint(similar: &[Incident]) -> String {
 pub(super) type Fact = (&'static str, String);
 
 /// What the incident costs, as far as it is known.
-pub(super) async fn impact(handle: &Handle, incident: &Incident) -> Result<Vec<Fact>> {
+pub(super) async fn impact(
+    handle: &Handle,
+    incident: &Incident,
+    timeline: &[TimelineEntry],
+) -> Result<Vec<Fact>> {
     let store = handle.store();
     let now = handle.now();
     let until = incident.resolved_at.unwrap_or(now);
-    let down_ms = until.since_ms(incident.began_at).max(0);
+    let from = incident.began_at;
+    let link = store.link_history(incident.charger, from, until).await?;
+    let states = store.state_history(incident.charger, from, until).await?;
+    let known_ms = down_ms(incident.connector, from, until, &link, &states);
+    // What the charger never reported as down lasts until it was gone.
+    let down_ms = if known_ms > 0 {
+        known_ms
+    } else {
+        gone_at(incident, timeline).unwrap_or(until).since_ms(from).max(0)
+    };
     let subject = if incident.connector.is_charger() { "Charger down" } else { "Connector down" };
     // What works with a warning is not down.
     let is_down = incident.severity <= 4;
@@ -145,6 +160,50 @@ pub(super) async fn impact(handle: &Handle, incident: &Incident) -> Result<Vec<F
         }
     }
     Ok(facts)
+}
+
+/// When the condition was gone, where it did not come back.
+fn gone_at(incident: &Incident, timeline: &[TimelineEntry]) -> Option<UnixMs> {
+    let is_gone = incident.state.is_over() || incident.state == IncidentState::RecoveredUnproven;
+    let last = timeline.iter().rev().find(|entry| entry.kind == "recovered");
+    last.filter(|_| is_gone).map(|entry| entry.at)
+}
+
+/// How long a connector could not be used between two times, in milliseconds: out of order or out of
+/// service itself, or with its whole charger, or without a connection. Rows before `from` say how
+/// it was then.
+fn down_ms(
+    at: ConnectorRef,
+    from: UnixMs,
+    until: UnixMs,
+    link: &[LinkChangeRow],
+    states: &[StateChangeRow],
+) -> i64 {
+    // (time, which of the three, whether it is down from then on)
+    let mut changes: Vec<(UnixMs, usize, bool)> =
+        link.iter().map(|row| (row.at, 0, !row.online)).collect();
+    changes.extend(states.iter().filter_map(|row| {
+        let which = match row.connector {
+            connector if connector.is_charger() => 1,
+            connector if connector == at => 2,
+            _ => return None,
+        };
+        Some((row.at, which, matches!(row.status.as_str(), "Faulted" | "Unavailable")))
+    }));
+    changes.sort_by_key(|(at, ..)| *at);
+    let (mut is_down, mut since, mut whole_ms) = ([false; 3], from, 0);
+    for (at, which, down) in changes {
+        let at = at.max(from).min(until);
+        if is_down.contains(&true) {
+            whole_ms += at.since_ms(since);
+        }
+        since = at;
+        is_down[which] = down;
+    }
+    if is_down.contains(&true) {
+        whole_ms += until.since_ms(since);
+    }
+    whole_ms.max(0)
 }
 
 /// The power a connector sold on average before the incident, idle time included, in W. `None`
@@ -224,7 +283,7 @@ fn rule_title(id: &str, title: Option<&str>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use mendpoint_model::{ChargerKey, Transaction};
+    use mendpoint_model::{ChargerKey, MINUTE_MS, Transaction};
 
     use super::*;
 
@@ -251,6 +310,31 @@ mod tests {
         let power = usual_power_w(&rows, ConnectorRef::v16(1), BEGAN).expect("there is history");
         assert!((power - 5_000.0).abs() < 0.1, "50 kWh in ten hours: {power}");
         assert!((lost_cents(power, 2 * HOUR_MS, 45) - 450.0).abs() < 0.1);
+    }
+
+    #[test]
+    fn a_connector_is_down_only_while_it_cannot_be_used() {
+        let at = |minutes: i64| BEGAN + minutes * MINUTE_MS;
+        let state = |connector: u16, minutes: i64, status: &str| StateChangeRow {
+            connector: ConnectorRef::v16(connector),
+            at: at(minutes),
+            status: status.to_owned(),
+            error: String::new(),
+        };
+        let states = [
+            state(1, -5, "Available"),
+            state(1, 0, "Faulted"),
+            state(2, 0, "Faulted"),
+            state(1, 4, "Available"),
+            state(1, 30, "Charging"),
+        ];
+        let offline = LinkChangeRow { at: at(3), online: false, reason: String::new() };
+        let online = LinkChangeRow { at: at(6), online: true, reason: String::new() };
+        let one = ConnectorRef::v16(1);
+        assert_eq!(down_ms(one, at(0), at(60), &[], &states), 4 * MINUTE_MS);
+        assert_eq!(down_ms(one, at(0), at(60), &[offline, online], &states), 6 * MINUTE_MS);
+        let before = [state(1, -9, "Faulted")];
+        assert_eq!(down_ms(one, at(0), at(60), &[], &before), 60 * MINUTE_MS, "it still is");
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub(super) fn ladder(
 fn of_rung(rung: Rung, healing: &Healing, incident: &Incident, now: UnixMs) -> RungView {
     let tries: Vec<&Step> = healing.steps.iter().filter(|step| step.rung == rung).collect();
     let Some(step) = tries.last() else { return untried(rung, healing, incident) };
-    let (class, icon, look) = outcome(step.state);
+    let (class, icon, look) = outcome(Some(rung), step.state);
     let name = if tries.len() > 1 {
         format!("{}, try {}", rung.label(), tries.len())
     } else {
@@ -83,8 +83,13 @@ fn untried(rung: Rung, healing: &Healing, incident: &Incident) -> RungView {
 }
 
 /// Class, icon and words of a step's outcome.
-pub(super) fn outcome(state: StepState) -> (&'static str, &'static str, &'static str) {
+pub(super) fn outcome(
+    rung: Option<Rung>,
+    state: StepState,
+) -> (&'static str, &'static str, &'static str) {
     match state {
+        // Asking repairs nothing: that nothing changed is an answer and no failure.
+        StepState::NotFixed if rung == Some(Rung::L1) => ("neu", "activity", "asked, no change"),
         StepState::Fixed => ("ok", "check", "worked"),
         StepState::NotFixed => ("no", "x", "did not help"),
         StepState::Worse => ("no", "triangle-alert", "made it worse"),

@@ -112,7 +112,17 @@ pub(super) fn events(
         let frame = frames.get(&entry.frame).filter(|_| is_shown).cloned();
         EventView { frame, ..event(incident, entry, now) }
     };
-    timeline.iter().enumerate().rev().map(line).collect()
+    let mut events: Vec<EventView> = timeline.iter().enumerate().rev().map(line).collect();
+    // The same words twice in a row say nothing new.
+    for index in (1..events.len()).rev() {
+        let (newer, older) = events.split_at_mut(index);
+        if let (Some(newer), Some(older)) = (newer.last(), older.first_mut())
+            && newer.frame == older.frame
+        {
+            older.frame = None;
+        }
+    }
+    events
 }
 
 /// One frame may lead to several lines. It stands beside one of them: what the charger said, if
@@ -144,7 +154,7 @@ fn event(incident: &Incident, entry: &TimelineEntry, now: UnixMs) -> EventView {
         dot,
         icon,
         who: Who::of(entry),
-        title: entry.title.clone(),
+        title: title(entry),
         // Some lines say all in their title.
         text: if entry.text.eq_ignore_ascii_case(&entry.title) {
             String::new()
@@ -153,6 +163,26 @@ fn event(incident: &Incident, entry: &TimelineEntry, now: UnixMs) -> EventView {
         },
         step: step_words(incident, entry),
         frame: None,
+    }
+}
+
+/// The line's words. Lines about a ticket carry its status as the word that programs use.
+fn title(entry: &TimelineEntry) -> String {
+    let who = match &entry.actor {
+        Actor::User(name) if !matches!(name.as_str(), "engine" | "system" | "charger") => name,
+        _ => "",
+    };
+    let told = entry.title.split_once(": ").filter(|_| entry.kind == "ticket");
+    let status = told.and_then(|(id, word)| {
+        Some((id, mendpoint_tickets::Status::from_name(&word.replace(' ', "_"))?.label()))
+    });
+    match (status, who) {
+        (Some((id, label)), "") => format!("{id}: {}", label.to_lowercase()),
+        (Some((id, label)), who) => format!("{id}: {}, {who}", label.to_lowercase()),
+        (None, who) if entry.kind == "ticket" && !who.is_empty() => {
+            format!("{} by {who}", entry.title)
+        }
+        (None, _) => entry.title.clone(),
     }
 }
 
@@ -169,7 +199,7 @@ fn look(incident: &Incident, entry: &TimelineEntry) -> (&'static str, &'static s
                     .find(|step| Some(step.rung) == entry.rung && step.ended_at == Some(entry.at))
             });
             let state = step.map_or(StepState::Unknown, |step| step.state);
-            let (class, icon, _) = outcome(state);
+            let (class, icon, _) = outcome(entry.rung, state);
             let dot = match class {
                 "ok" => "ok",
                 "no" => "fault",
@@ -247,15 +277,14 @@ fn read(text: &str) -> Option<(String, String)> {
     }
 }
 
-/// `connectorId 2 · status Faulted` for an object, with its times and inner objects at the end;
-/// anything else as it is.
+/// `connectorId 2 · status Faulted` for an object, with its inner objects at the end; anything else
+/// as it is. The time stands beside the line, and counters help nobody: the box has them.
 fn in_a_line(payload: &str) -> String {
     let line = match serde_json::from_str::<BTreeMap<String, serde_json::Value>>(payload) {
         Ok(fields) => {
             let mut fields: Vec<_> = fields.into_iter().collect();
-            fields.sort_by_key(|(name, value)| {
-                (value.is_object() || value.is_array(), name == "timestamp")
-            });
+            fields.retain(|(name, _)| !matches!(name.as_str(), "timestamp" | "seqNo"));
+            fields.sort_by_key(|(_, value)| value.is_object() || value.is_array());
             let words = fields.into_iter().map(|(name, value)| match value {
                 serde_json::Value::String(text) => format!("{name} {text}"),
                 other => format!("{name} {other}"),
@@ -302,8 +331,31 @@ mod tests {
 
     #[test]
     fn what_matters_comes_first_in_the_line() {
-        let call = frame(r#"[2,"7","X",{"evse":{"id":1},"status":"Faulted","timestamp":"t"}]"#);
-        assert_eq!(call.line, r#"status Faulted · timestamp t · evse {"id":1}"#);
+        let call =
+            frame(r#"[2,"7","X",{"evse":{"id":1},"status":"Faulted","timestamp":"t","seqNo":4}]"#);
+        assert_eq!(call.line, r#"status Faulted · evse {"id":1}"#);
+    }
+
+    #[test]
+    fn lines_about_tickets_are_words_for_people() {
+        let said = |title: &str, user: &str| {
+            let entry = TimelineEntry {
+                incident: mendpoint_model::IncidentId(7),
+                at: UnixMs(0),
+                actor: Actor::User(user.to_owned()),
+                kind: "ticket".to_owned(),
+                title: title.to_owned(),
+                text: String::new(),
+                frame: 0,
+                command: None,
+                rung: None,
+            };
+            super::title(&entry)
+        };
+        assert_eq!(said("T-1: en route", "Radu Pop"), "T-1: on the way, Radu Pop");
+        assert_eq!(said("T-1: waiting parts", "engine"), "T-1: waiting for parts");
+        assert_eq!(said("T-1 opened", "ana"), "T-1 opened by ana");
+        assert_eq!(said("T-1: odd", "engine"), "T-1: odd");
     }
 
     #[test]

@@ -29,6 +29,7 @@ const NAMES: [&str; 7] = [
 /// The steps with their times. A ticket that came back begins again: older times do not count.
 pub(super) fn steps(ticket: &Ticket, events: &[TicketEvent], now: UnixMs) -> Vec<StepView> {
     let mut times: [Option<UnixMs>; 7] = [None; 7];
+    let mut by_itself = false;
     for event in events {
         match &event.kind {
             TicketEventKind::Opened(_) => times[0] = Some(event.at),
@@ -45,6 +46,7 @@ pub(super) fn steps(ticket: &Ticket, events: &[TicketEvent], now: UnixMs) -> Vec
             }
             TicketEventKind::Resolved { .. } | TicketEventKind::SelfHealed => {
                 times[5] = Some(event.at);
+                by_itself = event.kind == TicketEventKind::SelfHealed;
             }
             TicketEventKind::EvidenceSeen { kind: EvidenceKind::FaultReturned, .. } => {
                 times[6] = None;
@@ -65,7 +67,11 @@ pub(super) fn steps(ticket: &Ticket, events: &[TicketEvent], now: UnixMs) -> Vec
         .map(|(index, name)| {
             let is_last = index == NAMES.len() - 1;
             StepView {
-                name: if is_last { last_name(ticket) } else { name },
+                name: match index {
+                    5 if by_itself => "Recovered",
+                    _ if is_last => last_name(ticket),
+                    _ => name,
+                },
                 class: match index {
                     _ if index == reached => "now",
                     _ if index > reached => "",

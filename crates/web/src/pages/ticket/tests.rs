@@ -158,6 +158,8 @@ fn a_charger_that_mended_itself_skips_the_work() {
     let kit = Kit::opened(TicketKind::Incident, "fault")
         .does(TicketCommand::Evidence { kind: EvidenceKind::Proven, text: "4.2 kWh".to_owned() });
     assert_eq!(kit.classes(), "dssssdd");
+    let html = kit.html();
+    assert!(html.contains("<b>Recovered</b>") && !html.contains("<b>Repaired</b>"), "{html}");
 }
 
 #[test]
@@ -178,6 +180,10 @@ fn clocks_say_what_is_left_met_or_missed() {
     let kit = kit.assigned().does(TicketCommand::Accept);
     let met = targets(&kit.ticket, kit.now + MINUTE_MS);
     assert_eq!((met[0].state.as_str(), met[0].tone), ("met 14:15", "met"));
+    let day = |hours: i64| day_time(START, START + hours * 60 * MINUTE_MS);
+    assert_eq!((day(1).as_str(), day(14).as_str()), ("15:13", "tomorrow 04:13"));
+    assert_eq!((day(-24).as_str(), day(72).as_str()), ("yesterday 14:13", "2026-09-24 14:13"));
+    assert_eq!(minutes(59_999), "under 1 min");
 }
 
 #[test]
