@@ -174,6 +174,32 @@ impl Settings {
             "ocpp.max_message_bytes must be between 4096 and 67108864, and is {}",
             self.ocpp.max_message_bytes
         );
+        anyhow::ensure!(
+            (16..=1_000_000).contains(&self.engine.queue),
+            "engine.queue must be between 16 and 1000000 messages, and is {}",
+            self.engine.queue
+        );
+        anyhow::ensure!(
+            self.engine.shards <= 64,
+            "engine.shards must be between 0 (one a core) and 64, and is {}",
+            self.engine.shards
+        );
+        anyhow::ensure!(
+            self.ocpp.max_connections > 0,
+            "ocpp.max_connections must be at least 1: with 0 nobody could connect"
+        );
+        let dispatch = &self.mail.dispatch;
+        anyhow::ensure!(
+            dispatch.is_empty() || dispatch.contains('@'),
+            "mail.dispatch is {dispatch:?}; write an address, as in dispatch@example.org"
+        );
+        let public_url = &self.web.public_url;
+        anyhow::ensure!(
+            public_url.is_empty()
+                || public_url.starts_with("http://")
+                || public_url.starts_with("https://"),
+            "web.public_url is {public_url:?}; it begins with http:// or https://"
+        );
         crate::logging::check(&self.log.filter)?;
         let url = &self.database.url.0;
         anyhow::ensure!(

@@ -177,6 +177,25 @@ fn b63_faults_of_2x_are_kept_and_count_as_faulted() {
 }
 
 #[test]
+fn b44_a_fault_told_by_a_slow_clock_is_the_present_a_minute_later() {
+    let mut kit = Kit::new();
+    let an_hour_ago = kit.now - 60 * MIN;
+    let facts = kit.send(status(1, Faulted, Some(an_hour_ago)));
+    assert!(matches!(facts[..], [Fact::StatusChanged { historical: true, .. }]), "{facts:?}");
+    let due = kit.fleet.next_deadline().expect("something is to be done");
+    let mut facts = Vec::new();
+    kit.fleet.advance(due, &mut facts);
+    assert!(
+        facts.iter().any(|(_, fact)| matches!(
+            fact,
+            Fact::StatusChanged { to: Faulted, historical: false, .. }
+        )),
+        "{facts:?}"
+    );
+    assert_eq!(kit.fleet.next_deadline(), None);
+}
+
+#[test]
 fn b63_an_occupied_connector_shows_what_its_transaction_says() {
     let mut kit = Kit::new();
     kit.send(status(1, Preparing, None));

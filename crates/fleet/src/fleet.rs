@@ -28,7 +28,7 @@ pub struct Fleet {
     index: FxHashMap<ChargerKey, u32>,
     /// Chargers of a site in the order of their keys.
     sites: FxHashMap<SiteKey, Vec<ChargerKey>>,
-    /// When interrupted transactions are given up, one entry a charger.
+    /// When a charger has something to be done without a message, one entry a charger.
     deadlines: BTreeSet<(UnixMs, ChargerKey)>,
 }
 
@@ -95,7 +95,7 @@ impl Fleet {
         if let Some(moved) = self.slots.get(index as usize) {
             self.index.insert(moved.state.key, index);
         }
-        if let Some(until) = slot.memory.interrupted_until {
+        if let Some(until) = slot.deadline() {
             self.deadlines.remove(&(until, key));
         }
         self.leave_site(slot.state.site, key);
@@ -107,9 +107,9 @@ impl Fleet {
     pub fn apply(&mut self, event: &ChargerEvent, facts: &mut Vec<Fact>) {
         let Some(&index) = self.index.get(&event.charger) else { return };
         let slot = &mut self.slots[index as usize];
-        let before = slot.memory.interrupted_until;
+        let before = slot.deadline();
         slot.fold(&self.settings, event, facts);
-        let after = slot.memory.interrupted_until;
+        let after = slot.deadline();
         if before != after {
             self.deadlines.extend(after.map(|until| (until, event.charger)));
             if let Some(until) = before {
@@ -119,7 +119,7 @@ impl Fleet {
     }
 
     /// Gives up transactions that a boot interrupted and whose end did not come in time
-    /// (behaviour 53).
+    /// (behaviour 53), and believes what chargers with an unknown clock said last.
     pub fn advance(&mut self, now: UnixMs, facts: &mut Vec<(ChargerKey, Fact)>) {
         let mut closed = Vec::new();
         while let Some(&(until, key)) = self.deadlines.first()
@@ -127,7 +127,10 @@ impl Fleet {
         {
             self.deadlines.pop_first();
             let Some(&index) = self.index.get(&key) else { continue };
-            self.slots[index as usize].give_up_interrupted(now, &mut closed);
+            let slot = &mut self.slots[index as usize];
+            slot.give_up_interrupted(now, &mut closed);
+            slot.believe_the_last_word(now, &mut closed);
+            self.deadlines.extend(slot.deadline().map(|until| (until, key)));
             facts.extend(closed.drain(..).map(|fact| (key, fact)));
         }
     }
@@ -192,7 +195,7 @@ impl Fleet {
 
     fn insert(&mut self, slot: Slot) {
         let (key, site) = (slot.state.key, slot.state.site);
-        self.deadlines.extend(slot.memory.interrupted_until.map(|until| (until, key)));
+        self.deadlines.extend(slot.deadline().map(|until| (until, key)));
         self.index.insert(key, self.slots.len() as u32);
         self.slots.push(Box::new(slot));
         self.join_site(site, key);

@@ -28,6 +28,8 @@ pub(crate) struct Memory {
     pub(crate) recent: Vec<Recent>,
     /// When the interrupted transactions are given up.
     pub(crate) interrupted_until: Option<UnixMs>,
+    /// When the newest status is the present even though it seemed to come from a queue.
+    pub(crate) present_at: Option<UnixMs>,
     /// Ends of 2.x transactions that came before their start, oldest first (behaviour 62).
     pub(crate) early_ends: Vec<TransactionEnded>,
     /// A new skew that is not believed yet.
@@ -55,6 +57,12 @@ impl Slot {
             clock_skew_ms: None,
         };
         Self { state, memory: Memory::default() }
+    }
+
+    /// When something is to be done without a message.
+    pub(crate) fn deadline(&self) -> Option<UnixMs> {
+        let (a, b) = (self.memory.interrupted_until, self.memory.present_at);
+        a.into_iter().chain(b).min()
     }
 
     /// Folds one event.

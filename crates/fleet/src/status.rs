@@ -2,7 +2,7 @@
 
 use mendpoint_model::{
     ChargerEvent, ConnectorRef, ConnectorState, ConnectorStatus, ErrorReport, Fact, FaultReport,
-    Protocol, StatusReport, UnixMs,
+    MINUTE_MS, Protocol, StatusReport, UnixMs,
 };
 
 use crate::settings::FleetSettings;
@@ -11,6 +11,9 @@ use crate::slot::Slot;
 /// How much older than the newest report another one has to be to count as older. Chargers cut
 /// their times to whole seconds, and two reports of one second keep the order they came in.
 const OLDER_MS: i64 = 1_000;
+
+/// How long the last word must stand before it is the present.
+const PRESENT_AFTER_MS: i64 = MINUTE_MS;
 
 impl Slot {
     pub(crate) fn status(
@@ -63,8 +66,37 @@ impl Slot {
                 historical: timing.historical,
             });
         }
-        if !timing.historical {
+        if timing.historical {
+            self.memory.present_at = Some(event.received_at + PRESENT_AFTER_MS);
+        } else {
             self.status_of_transaction(at, status);
+        }
+    }
+
+    /// A status that seemed to come from a queue was the last word of a connected charger for a
+    /// minute. A queue is replayed at once and ends with the present, so this is the present: the
+    /// charger's clock is slow, or nothing has changed since (1.2 keeps the past from acting, not
+    /// the present from being seen).
+    pub(crate) fn believe_the_last_word(&mut self, now: UnixMs, facts: &mut Vec<Fact>) {
+        if self.memory.present_at.is_none_or(|at| at > now) {
+            return;
+        }
+        self.memory.present_at = None;
+        if !self.state.link.connected {
+            return;
+        }
+        let whole = std::iter::once(&self.state.whole);
+        for connector in whole.chain(&self.state.connectors) {
+            if connector.since.is_none() {
+                continue;
+            }
+            facts.push(Fact::StatusChanged {
+                connector: connector.at,
+                from: connector.status,
+                to: connector.status,
+                error: connector.error.as_deref().cloned(),
+                historical: false,
+            });
         }
     }
 

@@ -129,7 +129,8 @@ impl<'a> Headers<'a> {
 pub(crate) fn read_identity(target: &str) -> Result<String, BadRequest> {
     let path = target.split(['?', '#']).next().unwrap_or_default();
     let segment = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-    if segment.is_empty() {
+    // `/ocpp/` alone is the address that people are given, with the identity forgotten.
+    if matches!(segment, "" | "." | "..") || path.trim_matches('/') == "ocpp" {
         return Err(BadRequest::new(
             "the address has no charger in it: it must end in the charger's identity",
         ));

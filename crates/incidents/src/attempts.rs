@@ -137,8 +137,11 @@ pub(crate) struct AttemptLog {
     attempts: SmallVec<[Attempt; 2]>,
     /// When we last reset or unlocked it: then its broken sessions are our doing (F5).
     ours_at: Option<UnixMs>,
-    /// When a token was last accepted (G2).
+    /// When a driver was last let in: a token was accepted, a charge began, or a remote start was
+    /// accepted (G2).
     pub(crate) authorised_at: Option<UnixMs>,
+    /// Remote starts that are not answered yet.
+    starts: SmallVec<[CommandId; 1]>,
     pub(crate) armed: Option<UnixMs>,
 }
 
@@ -151,6 +154,14 @@ impl AttemptLog {
     /// A reset or unlock of ours, or of a person, is on its way.
     pub(crate) fn note_our_action(&mut self, now: UnixMs) {
         self.ours_at = Some(now);
+    }
+
+    /// A remote start is on its way, in whatever words (G2).
+    pub(crate) fn await_start(&mut self, command: CommandId) {
+        if self.starts.len() == OPEN_MAX {
+            self.starts.remove(0);
+        }
+        self.starts.push(command);
     }
 
     /// A remote start is on its way: an attempt.
@@ -172,11 +183,18 @@ impl AttemptLog {
     /// The end of a command, which may have been a remote start (F1).
     pub(crate) fn command_ended(
         &mut self,
+        now: UnixMs,
         command: &CommandId,
         outcome: &CommandOutcome,
         charger: &ChargerState,
         news: &mut Vec<AttemptNews>,
     ) {
+        if let Some(index) = self.starts.iter().position(|id| id == command) {
+            self.starts.remove(index);
+            if outcome.is_accepted() {
+                self.authorised_at = Some(now);
+            }
+        }
         let found = self.attempts.iter().position(
             |attempt| matches!(&attempt.stage, Stage::Wanted { remote: Some(id) } if id == command),
         );
@@ -297,6 +315,9 @@ impl AttemptLog {
         }
         if transaction.offline || now.since_ms(transaction.started_at) > LATE_MS {
             return;
+        }
+        if !token.is_empty() {
+            self.authorised_at = Some(now);
         }
         self.second_try(token, news);
         let attempt = Attempt {

@@ -1,7 +1,7 @@
 //! An incident as the engine holds it: what everybody sees, and what only the engine needs.
 
 use mendpoint_model::{
-    Actor, CommandId, ConnectorRef, FrameSeq, Healing, Incident, IncidentId, Rung, SiteKey, Step,
+    Actor, CommandId, ConnectorRef, FrameSeq, Healing, Incident, IncidentId, Link, Rung, SiteKey, Step,
     StepState, TimelineEntry, UnixMs,
 };
 use smallvec::SmallVec;
@@ -13,6 +13,8 @@ use crate::guardrail::ActionRecord;
 use crate::rule::Occurrence;
 use crate::signal::SignalLog;
 
+/// For how long a lost command says that the connection is over, when nothing else does.
+const LOST_MS: i64 = 30_000;
 /// How many failed charges are kept as evidence.
 const FAILURES_MAX: usize = 10;
 
@@ -28,6 +30,9 @@ pub(crate) struct Watch {
     pub(crate) actions: Vec<ActionRecord>,
     /// The newest failed charges: when, by which frame, where and why.
     pub(crate) failures: Vec<(UnixMs, FrameSeq, ConnectorRef, Failure)>,
+    /// When a command could not reach the charger. That is known a moment before the connection's
+    /// end is told.
+    pub(crate) lost_at: Option<UnixMs>,
     /// When countable things last happened.
     pub(crate) last: SmallVec<[(Occurrence, UnixMs); 2]>,
 }
@@ -41,6 +46,15 @@ impl Watch {
 
     pub(crate) fn alert(&self, rule: u16, at: ConnectorRef) -> Option<usize> {
         self.alerts.iter().position(|alert| alert.rule == rule && alert.at == at)
+    }
+
+    /// Whether commands reach the charger: it is connected, and no command was lost since it was
+    /// last heard.
+    pub(crate) fn reaches(&self, now: UnixMs, link: &Link) -> bool {
+        let is_lost = self.lost_at.is_some_and(|at| {
+            now.since_ms(at) < LOST_MS && link.last_seen_at.max(link.since) <= Some(at)
+        });
+        link.connected && !is_lost
     }
 
     /// Keeps a failed charge as evidence.
@@ -105,6 +119,8 @@ pub(crate) struct Run {
     pub(crate) approved: bool,
     /// When the newest command was sent.
     pub(crate) sent_at: Option<UnixMs>,
+    /// When the connection last ended.
+    pub(crate) dropped_at: Option<UnixMs>,
     /// When a stuck transaction was asked to stop for the waiting step (G1).
     pub(crate) freed_at: Option<UnixMs>,
     /// When the charger came back after the step.

@@ -7,6 +7,17 @@ use crate::playbook::{Playbook, parse_playbook};
 use crate::problem::{Problem, Reader, suggestion};
 use crate::rule::Rule;
 
+/// The id a file gives, and the byte it is at; also when the rest of the file is wrong.
+fn id_of(text: &str) -> Option<(String, usize)> {
+    #[derive(serde::Deserialize)]
+    struct Named {
+        id: toml::Spanned<String>,
+    }
+    let named: Named = toml::from_str(text).ok()?;
+    let at = named.id.span().start;
+    Some((named.id.into_inner(), at))
+}
+
 /// The compiled rules and playbooks. Immutable: a change makes a new one.
 #[derive(Clone, Debug, Default)]
 pub struct Catalogue {
@@ -36,12 +47,24 @@ impl Catalogue {
             }
             problems.append(&mut reader.problems);
         }
+        let mut seen: Vec<(String, &str)> = Vec::new();
         for (file, text) in rules {
             let mut reader = Reader::new(file, text);
-            if let Some(rule) = parse_rule(&mut reader) {
-                if catalogue.rule(&rule.id).is_some() {
-                    reader.refuse(0, format!("there are two rules {}", rule.id));
+            let rule = parse_rule(&mut reader);
+            if let Some((id, at)) = id_of(text) {
+                if let Some((_, first)) = seen.iter().find(|(other, _)| *other == id) {
+                    // A copy need not have tests of its own to be told what it is.
+                    reader.problems.retain(|problem| !problem.message.contains("needs a [[test]]"));
+                    let message = format!(
+                        "rule {id} is in two files, {first} and {file}; give one another id or \
+                         delete it"
+                    );
+                    reader.refuse(at, message);
+                } else {
+                    seen.push((id, file));
                 }
+            }
+            if let Some(rule) = rule {
                 if let Some(id) = &rule.playbook
                     && catalogue.playbook(id).is_none()
                 {

@@ -124,17 +124,6 @@ impl Engine {
         }
     }
 
-    /// The same where the watch over a step ended as fixed. To ask for the status cures nothing: a
-    /// reset for another incident comes before it.
-    pub(crate) fn credit_with(&self, cx: &Cx<'_>, id: IncidentId, cure: Option<Rung>) -> Credit {
-        let Some(rung) = cure else { return self.credit(cx, id) };
-        let case = self.cases.get(&id).filter(|_| rung == Rung::L1);
-        match case.and_then(|case| self.neighbour(cx, case)) {
-            Some((rung, other)) => Credit::Neighbour(rung, other),
-            None => Credit::Step(rung),
-        }
-    }
-
     /// The reset for another incident after which this one's condition was gone: the charger came
     /// back from it, and within the time of a start the condition was no more.
     fn neighbour(&self, cx: &Cx<'_>, case: &Case) -> Option<(Rung, IncidentId)> {

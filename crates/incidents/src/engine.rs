@@ -143,10 +143,16 @@ impl Engine {
         match &command.action {
             Action::RemoteStart { connector, id_token } => {
                 let id = command.id.clone();
+                log.await_start(id.clone());
                 log.note_remote_start(now, id, *connector, id_token, times, charger);
             }
             Action::Reset { .. } | Action::Unlock { .. } | Action::SetAvailability { .. } => {
                 log.note_our_action(now);
+            }
+            Action::Raw { action, .. }
+                if matches!(action.as_str(), "RemoteStartTransaction" | "RequestStartTransaction") =>
+            {
+                log.await_start(command.id.clone());
             }
             _ => return,
         }

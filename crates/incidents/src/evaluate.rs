@@ -1,7 +1,7 @@
 //! From news to alerts: which rules an event concerns, and what they make of it.
 
 use mendpoint_model::{
-    ChargerEvent, ChargerKey, ConnectorRef, EventKind, Fact, IncidentId, Transport, UnixMs,
+    ChargerEvent, ChargerKey, CommandOutcome, ConnectorRef, EventKind, Fact, IncidentId, Transport, UnixMs,
 };
 
 use crate::alert::{Alert, Next, Phase};
@@ -27,10 +27,17 @@ impl Engine {
                 return;
             }
         }
-        self.watches.entry(key).or_default().site = event.site;
+        let watch = self.watches.entry(key).or_default();
+        watch.site = event.site;
+        if matches!(
+            &event.kind,
+            EventKind::CommandAnswered(answer) if answer.outcome == CommandOutcome::NotConnected
+        ) {
+            watch.lost_at = Some(cx.now);
+        }
         self.note_signals(cx, event);
         if let EventKind::CommandAnswered(answer) = &event.kind
-            && !self.answered(cx, &answer.command, &answer.outcome, answer.late)
+            && !self.answered(cx, event.epoch, answer)
         {
             self.probe_answered(cx, key, &answer.command, &answer.outcome);
         }
@@ -98,7 +105,7 @@ impl Engine {
         }
         let log = watch.attempts.get_or_insert_default();
         if let EventKind::CommandAnswered(answer) = &event.kind {
-            log.command_ended(&answer.command, &answer.outcome, charger, news);
+            log.command_ended(cx.now, &answer.command, &answer.outcome, charger, news);
         }
         for fact in facts {
             log.observe(cx.now, fact, charger, times, news);

@@ -94,10 +94,13 @@ impl Token<'_> {
     }
 }
 
+/// How deep `not` and parentheses may be nested: conditions are read and looked at recursively.
+const DEPTH_MAX: usize = 64;
+
 /// Reads a condition.
 pub(crate) fn parse_expression(text: &str) -> Result<Predicate, Mistake> {
     let tokens = lex(text)?;
-    let mut parser = Parser { tokens: &tokens, at: 0, end: text.len() };
+    let mut parser = Parser { tokens: &tokens, at: 0, depth: 0, end: text.len() };
     let predicate = parser.any()?;
     match parser.peek() {
         None => Ok(predicate),
@@ -160,6 +163,8 @@ fn lex(text: &str) -> Result<Vec<(usize, Token<'_>)>, Mistake> {
 struct Parser<'a, 't> {
     tokens: &'t [(usize, Token<'a>)],
     at: usize,
+    /// How many `not` and parentheses are open.
+    depth: usize,
     end: usize,
 }
 
@@ -208,15 +213,20 @@ impl<'a> Parser<'a, '_> {
     }
 
     fn one(&mut self) -> Result<Predicate, Mistake> {
-        if self.word("not") {
-            return Ok(Predicate::Not(Box::new(self.one()?)));
-        }
-        if self.take(&Token::Sign("(")) {
-            let inner = self.any()?;
-            self.expect(")")?;
-            return Ok(inner);
-        }
         let offset = self.offset();
+        if matches!(self.peek(), Some(Token::Word("not") | Token::Sign("("))) {
+            if self.depth == DEPTH_MAX {
+                let message = format!(
+                    "this condition is nested more than {DEPTH_MAX} deep; use fewer `not` and \
+                     parentheses"
+                );
+                return Err((offset, message));
+            }
+            self.depth += 1;
+            let inner = self.nested();
+            self.depth -= 1;
+            return inner;
+        }
         let Some(&Token::Word(name)) = self.peek() else {
             return self.wrong("a field, `not` or `(`");
         };
@@ -245,6 +255,17 @@ impl<'a> Parser<'a, '_> {
                 Err((offset, format!("unknown field `{name}`{hint}")))
             }
         }
+    }
+
+    /// `not ..` or `( .. )`.
+    fn nested(&mut self) -> Result<Predicate, Mistake> {
+        if self.word("not") {
+            return Ok(Predicate::Not(Box::new(self.one()?)));
+        }
+        self.expect("(")?;
+        let inner = self.any()?;
+        self.expect(")")?;
+        Ok(inner)
     }
 
     fn compare(&mut self) -> Result<Compare, Mistake> {

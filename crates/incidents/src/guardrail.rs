@@ -29,6 +29,10 @@ pub(crate) struct Question<'a> {
     pub(crate) code: &'a str,
     pub(crate) incident: IncidentId,
     pub(crate) charger: &'a ChargerState,
+    /// Whether commands reach the charger.
+    pub(crate) connected: bool,
+    /// A matter of safety that another open incident of this charger is about (G3).
+    pub(crate) danger: Option<&'a str>,
     /// Actions of this charger, oldest first.
     pub(crate) actions: &'a [ActionRecord],
     /// Why healing is switched off here, in words (G11).
@@ -80,7 +84,7 @@ pub(crate) fn judge(rails: &Guardrails, question: &Question<'_>) -> Verdict {
             return verdict;
         }
     }
-    if !question.charger.link.connected {
+    if !question.connected {
         return wait(None, "the charger is offline");
     }
     if !acts(question.rung) {
@@ -111,16 +115,18 @@ fn forbidden(rails: &Guardrails, question: &Question<'_>) -> Option<String> {
     if forbids_reset(question.code) {
         return Some(why_forbidden(question.code));
     }
-    if is_charger_wide(question.rung) {
-        let everywhere = question.charger.connectors.iter().map(|connector| connector.at);
-        for at in everywhere.chain([ConnectorRef::CHARGER]) {
-            let subject = Subject::new(question.now, question.charger, at, None);
-            let faulted = connector_state(question.charger, at)
-                .is_some_and(|state| state.status == ConnectorStatus::Faulted);
-            let code = subject.code();
-            if crate::codes::is_safety(&code) && (faulted || subject.faults().next().is_some()) {
-                return Some(why_forbidden(&code));
-            }
+    // Anywhere on the charger: whoever comes because of it finds everything as it was.
+    if let Some(code) = question.danger {
+        return Some(why_forbidden(code));
+    }
+    let everywhere = question.charger.connectors.iter().map(|connector| connector.at);
+    for at in everywhere.chain([ConnectorRef::CHARGER]) {
+        let subject = Subject::new(question.now, question.charger, at, None);
+        let faulted = connector_state(question.charger, at)
+            .is_some_and(|state| state.status == ConnectorStatus::Faulted);
+        let code = subject.code();
+        if crate::codes::is_safety(&code) && (faulted || subject.faults().next().is_some()) {
+            return Some(why_forbidden(&code));
         }
     }
     let tries = question

@@ -116,9 +116,12 @@ impl Engine {
             .charger(incident.charger)
             .map(|charger| self.subject(cx, charger, incident.connector).code())
             .unwrap_or_default();
-        // What was dangerous stays dangerous when a restart hides the code.
-        if now.is_empty() || crate::codes::forbids_reset(&incident.code) {
-            incident.code.clone()
+        // What was dangerous stays dangerous when a restart hides the code; only a matter of safety
+        // comes before what merely no reset cures.
+        let known = &incident.code;
+        let safer = crate::codes::is_safety(&now) && !crate::codes::is_safety(known);
+        if now.is_empty() || (crate::codes::forbids_reset(known) && !safer) {
+            known.clone()
         } else {
             now
         }
@@ -169,7 +172,7 @@ impl Engine {
             self.gone(cx, id);
             return;
         }
-        let credit = self.credit_with(cx, id, cure);
+        let credit = cure.map_or_else(|| self.credit(cx, id), Credit::Step);
         let title = format!("{}, not yet proven", credit.words());
         let Some(case) = self.cases.get_mut(&id) else { return };
         case.credit = Some(credit);

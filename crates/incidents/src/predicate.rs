@@ -8,7 +8,7 @@ use mendpoint_model::{
     ChargerState, ConnectorRef, ConnectorState, ConnectorStatus, Transport, UnixMs,
 };
 
-use crate::codes::{normalise_error, normalise_fault};
+use crate::codes::{is_safety, normalise_error, normalise_fault};
 use crate::duration::paced;
 use crate::signal::{Channel, SignalLog};
 
@@ -224,32 +224,41 @@ impl<'a> Subject<'a> {
         Self { now, charger, connector: connector_state(charger, at), at, signals }
     }
 
-    /// The normalised code of what is wrong here; empty when the charger names nothing. The 1.6
-    /// error comes first, then the worst of the 2.x faults.
+    /// The normalised code of what is wrong here; empty when the charger names nothing. Of several
+    /// errors and faults it is the most dangerous one: a matter of safety, then the most severe.
     pub(crate) fn code(&self) -> String {
         let Some(connector) = self.connector else { return String::new() };
-        if let Some(error) = &connector.error {
-            return normalise_error(error);
-        }
-        let severity = |code: &str| crate::codes::code_info(code).map_or(4, |info| info.severity);
-        self.faults()
-            .map(normalise_fault)
-            .min_by(|a, b| severity(a).cmp(&severity(b)).then_with(|| a.cmp(b)))
+        let danger = |code: &str| {
+            crate::codes::code_info(code)
+                .map_or((true, 4, true), |info| (!info.safety, info.severity, !info.no_reset))
+        };
+        let mut faults: Vec<String> = self.faults().map(normalise_fault).collect();
+        faults.sort();
+        // The first of equals stays: the error beside the status.
+        connector
+            .error
+            .as_deref()
+            .map(normalise_error)
+            .into_iter()
+            .chain(faults)
+            .min_by_key(|code| danger(code))
             .unwrap_or_default()
     }
 
     /// The 2.x faults that count as such: active, of severity 5 (the standard's default) or worse,
-    /// and not about the radio link.
+    /// and not about the radio link. What is a matter of safety counts whatever its variable and
+    /// severity are: the `Active` of an emergency stop is as much a fault as its `Tripped` (G3).
     pub(crate) fn faults(
         &self,
     ) -> impl Iterator<Item = &'a mendpoint_model::FaultReport> + use<'a> {
         self.connector.into_iter().flat_map(|connector| &connector.faults).filter(|fault| {
+            let named = ["Problem", "Tripped", "Active"];
             fault.active
-                && fault.severity.is_none_or(|severity| severity <= 5)
-                && (fault.variable.eq_ignore_ascii_case("Problem")
-                    || fault.variable.eq_ignore_ascii_case("Tripped"))
-                && !fault.component.eq_ignore_ascii_case("DataLink")
-                && normalise_fault(fault) != "WeakSignal"
+                && (is_safety(&normalise_fault(fault))
+                    || (fault.severity.is_none_or(|severity| severity <= 5)
+                        && named.iter().any(|name| fault.variable.eq_ignore_ascii_case(name))
+                        && !fault.component.eq_ignore_ascii_case("DataLink")
+                        && normalise_fault(fault) != "WeakSignal"))
         })
     }
 

@@ -61,6 +61,7 @@ impl Engine {
             self.last.insert(Fingerprint::of(&incident), id);
         }
         let window = self.settings.guardrails.disruptive_window_ms;
+        let tries = self.settings.guardrails.tries_per_rung as usize;
         for step in incident.healing.iter().flat_map(|healing| &healing.steps) {
             let sent = !step.commands.is_empty() || step.rung == Rung::L6;
             if sent && step.state != StepState::Waiting && cx.now.since_ms(step.at) < window {
@@ -104,7 +105,7 @@ impl Engine {
                 IncidentState::Open | IncidentState::Healing | IncidentState::Verifying
             );
             case.run.active = going && healing.stopped_by.is_none();
-            case.run.position = position_after(healing);
+            case.run.position = position_after(healing, tries);
         } else if !over && !recovered && case.incident.ticket.is_none() {
             let wait =
                 place.map_or(0, |place| self.program.rules[usize::from(place)].escalate_after_ms);

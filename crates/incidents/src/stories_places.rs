@@ -3,7 +3,7 @@
 
 use mendpoint_model::{ConnectorRef, ConnectorStatus as S, IncidentId, IncidentState, TicketId};
 
-use crate::world::{ONE, World, fault, restart, world};
+use crate::world::{ONE, World, accepted, fault, rejected, restart, world};
 use crate::{Effect, EngineSettings, Request};
 
 /// The ticket of an incident changes.
@@ -206,6 +206,47 @@ fn a_danger_of_the_whole_charger_moves_the_incident_and_takes_it_out_of_service(
     world.live(ONE, 6);
     assert_eq!(world.incident().state, IncidentState::RecoveredUnproven);
     assert_eq!(world.actions().len(), 1);
+}
+
+#[test]
+fn a_danger_is_an_incident_of_its_own_while_a_connector_must_be_switched_on_again() {
+    let mut world = world();
+    world.answers = |words| {
+        if words.ends_with("Inoperative") {
+            return None;
+        }
+        Some(if words.starts_with("Unlock") { rejected() } else { accepted() })
+    };
+    fault(&mut world, "ConnectorLockFailure");
+    world.status(ONE, 0, S::Faulted, "InternalError");
+    let asked = "ChangeAvailability 1 Inoperative";
+    assert_eq!(world.actions().last().map(String::as_str), Some(asked));
+    world.wait(10);
+    world.status(ONE, 0, S::Faulted, "GroundFailure");
+    assert_eq!(world.incidents.len(), 2);
+    assert_eq!(world.incident().connector, ConnectorRef::CHARGER);
+    assert_eq!(world.incidents[&IncidentId(1)].connector, ConnectorRef::v16(1));
+}
+
+#[test]
+fn a_joined_fault_that_becomes_dangerous_leaves_while_a_connector_is_owed() {
+    let mut world = world();
+    world.answers = |words| {
+        (!words.ends_with("Operative"))
+            .then(|| if words.starts_with("Unlock") { rejected() } else { accepted() })
+    };
+    fault(&mut world, "ConnectorLockFailure");
+    world.status(ONE, 0, S::Faulted, "InternalError");
+    world.live(ONE, 2);
+    assert_eq!(
+        last_line(&world, "whole_faulted"),
+        "The whole charger is faulted now: InternalError"
+    );
+    assert_eq!(world.incidents.len(), 1);
+    world.status(ONE, 0, S::Faulted, "GroundFailure");
+    assert_eq!(world.incidents.len(), 2);
+    assert_eq!((world.incident().connector, world.incident().severity), (ConnectorRef::CHARGER, 1));
+    assert_eq!(world.incidents[&IncidentId(1)].connector, ConnectorRef::v16(1));
 }
 
 #[test]

@@ -87,6 +87,7 @@ impl Engine {
                 self.say(cx, id, Line::new("status", title).text(text).by(Actor::Charger));
             }
             Fact::LinkDown { reason } => {
+                case.run.dropped_at = Some(cx.now);
                 if case.status_lines >= STATUS_LINES_MAX {
                     return;
                 }

@@ -115,13 +115,13 @@ impl Inner {
         if fits(password) {
             return true;
         }
-        match decode_hex(password) {
-            Some(bytes) => fits(&bytes),
-            None => {
-                fits(encode_hex(password, b"0123456789ABCDEF").as_bytes())
-                    || fits(encode_hex(password, b"0123456789abcdef").as_bytes())
-            }
-        }
+        // Either the text was sent and the bytes are known, or the other way round, or both are
+        // text, in capitals and not.
+        let bytes = decode_hex(password);
+        let bytes = bytes.as_deref().unwrap_or(password);
+        fits(bytes)
+            || fits(encode_hex(bytes, b"0123456789ABCDEF").as_bytes())
+            || fits(encode_hex(bytes, b"0123456789abcdef").as_bytes())
     }
 
     fn mac(&self, password: &[u8]) -> Hmac<Sha256> {

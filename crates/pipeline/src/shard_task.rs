@@ -366,6 +366,8 @@ impl ShardTask {
             if let Some(state) = self.shard.fleet().charger(charger) {
                 self.state.entries.push(Entry::State(Box::new(state.clone())));
             }
+            // What a running transaction has measured so far.
+            self.journal_open_transactions(charger);
         }
     }
 

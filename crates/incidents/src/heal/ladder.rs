@@ -2,15 +2,37 @@
 
 use mendpoint_model::{Action, ConnectorRef, Healing, Rung, Step, StepState, TriggeredMessage};
 
+/// How often taking out of service is tried when the connection is lost.
+const QUARANTINE_TRIES_MAX: usize = 20;
+
 /// The rung at a place of the ladder.
 pub(crate) fn rung_at(healing: &Healing, position: usize) -> Option<Rung> {
     healing.ladder.get(position).copied()
 }
 
-/// Where a run goes on after a restart: after the last rung it tried.
-pub(crate) fn position_after(healing: &Healing) -> usize {
+/// Where a run goes on after a restart: after the last rung it tried, or with that rung again when
+/// it never reached the charger.
+pub(crate) fn position_after(healing: &Healing, tries_max: usize) -> usize {
     let Some(last) = healing.steps.last() else { return 0 };
-    healing.ladder.iter().position(|rung| *rung == last.rung).map_or(0, |place| place + 1)
+    let after = usize::from(!may_try_again(healing, tries_max));
+    healing.ladder.iter().position(|rung| *rung == last.rung).map_or(0, |place| place + after)
+}
+
+/// Whether the last step is to be tried again: the connection was gone before it could be done. It
+/// counts as a try all the same.
+pub(crate) fn may_try_again(healing: &Healing, tries_max: usize) -> bool {
+    use mendpoint_model::CommandOutcome::NotConnected;
+    let Some(last) = healing.steps.last() else { return false };
+    let lost = last.state == StepState::Blocked
+        && matches!(last.commands.last(), Some((_, Some(NotConnected))));
+    // Taking out of service disturbs nobody, and matters more than a limit.
+    let tries_max = if last.rung == Rung::Q { QUARANTINE_TRIES_MAX } else { tries_max };
+    let tries = healing
+        .steps
+        .iter()
+        .filter(|step| step.rung == last.rung && !step.commands.is_empty())
+        .count();
+    lost && tries < tries_max
 }
 
 /// What a rung sends first. `None` for the ones that send nothing.

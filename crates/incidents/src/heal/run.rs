@@ -2,7 +2,7 @@
 //! and outcome (1.6).
 
 use mendpoint_model::{
-    Actor, CommandOutcome, ConnectorStatus, HealMode, IncidentState, Rung, Step, StepState, UnixMs,
+    Actor, CommandAnswered, CommandOutcome, ConnectorStatus, HealMode, IncidentState, Rung, Step, StepState, UnixMs,
 };
 
 use crate::case::Line;
@@ -198,10 +198,30 @@ impl Engine {
             }),
             site_running: self.site_running(cx, incident.site, incident.charger),
             site_size: cx.fleet.of_site(incident.site).len(),
+            connected: watch.reaches(cx.now, &charger.link),
+            danger: self.other_danger(cx, watch, id),
             authorised_at: watch.attempts.as_ref().and_then(|log| log.authorised_at),
             freed_at,
         };
         judge(&self.settings.guardrails, &question)
+    }
+
+    /// A matter of safety among the other open incidents of a charger: one that is held out of
+    /// service reports its fault no longer.
+    fn other_danger<'a>(
+        &'a self,
+        cx: &Cx<'_>,
+        watch: &'a crate::case::Watch,
+        id: IncidentId,
+    ) -> Option<&'a str> {
+        let others = watch.cases.iter().filter(|other| **other != id);
+        others.filter_map(|other| self.cases.get(other)).find_map(|case| {
+            let incident = &case.incident;
+            let over =
+                incident.state.is_over() || incident.state == IncidentState::RecoveredUnproven;
+            let code = incident.code.as_str();
+            (!over && incident.opened_at <= cx.now && crate::codes::is_safety(code)).then_some(code)
+        })
     }
 
     /// L0: nothing is sent, time passes.
@@ -238,7 +258,9 @@ impl Engine {
         let Some((command, None)) = step.commands.last().cloned() else {
             return Turn::Sleep(None);
         };
-        self.answered(cx, &command, &CommandOutcome::TimedOut, false);
+        let outcome = CommandOutcome::TimedOut;
+        let answer = CommandAnswered { command, outcome, late: false };
+        self.answered(cx, 0, &answer);
         Turn::Again
     }
 

@@ -1,7 +1,7 @@
 //! Commands of a run: sent after their intent is written (G11), answered once, never sent again.
 
 use mendpoint_model::{
-    Action, Command, CommandId, CommandOutcome, ConnectorRef, IncidentId, IncidentState, Origin,
+    Action, Command, CommandAnswered, CommandId, CommandOutcome, ConnectorRef, IncidentId, IncidentState, Origin,
     Rung, StepState, Transaction, UnixMs,
 };
 
@@ -10,9 +10,11 @@ use crate::duration::duration_words;
 use crate::effect::Effect;
 use crate::engine::{Cx, Engine};
 use crate::guardrail::ActionRecord;
-use crate::heal::ladder::owes_switching_on;
+use crate::heal::ladder::{may_try_again, owes_switching_on, rung_at};
 use crate::words::subject_words;
 
+/// A connection that ends sooner after sending was over before a charger could reset itself.
+const AT_ONCE_MS: i64 = 1_000;
 /// How long after a failed try a connector is switched on again (L3).
 const DEBT_RETRY_MS: i64 = 60_000;
 /// How often switching on is tried before a person must do it.
@@ -25,7 +27,14 @@ impl Engine {
         let Some(case) = self.cases.get_mut(&id) else { return };
         let key = case.incident.charger;
         let at = case.incident.connector;
-        case.incident.state = IncidentState::Healing;
+        let in_hand = matches!(
+            case.incident.state,
+            IncidentState::Escalated | IncidentState::Acknowledged | IncidentState::InProgress
+        );
+        // Only taking out of service goes on when a person has it already.
+        if rung != Rung::Q || !in_hand {
+            case.incident.state = IncidentState::Healing;
+        }
         // What was seen while the step waited says nothing of its effect.
         case.run.begin_watch();
         if let Some(step) = case.step_mut() {
@@ -89,6 +98,33 @@ impl Engine {
             timeout_ms,
             not_after: cx.now + 2 * timeout_ms,
         }));
+    }
+
+    /// Whether a reset may have ended its own connection: it did not end at once after sending,
+    /// or its end was told after sending.
+    fn was_cut_off(&self, cx: &Cx<'_>, id: IncidentId) -> bool {
+        let Some(run) = self.cases.get(&id).map(|case| &case.run) else { return false };
+        let Some(sent_at) = run.sent_at else { return true };
+        run.dropped_at.is_some_and(|at| at >= sent_at) || cx.now.since_ms(sent_at) >= AT_ONCE_MS
+    }
+
+    /// A step whose command was lost does not use its rung up: it comes again when the charger is
+    /// back.
+    fn try_again(&mut self, cx: &Cx<'_>, id: IncidentId) {
+        let tries_max = self.settings.guardrails.tries_per_rung as usize;
+        let Some(case) = self.cases.get_mut(&id) else { return };
+        let Some(healing) = case.incident.healing.as_ref() else { return };
+        let Some(rung) = healing.steps.last().map(|step| step.rung) else { return };
+        let place = case.run.position.checked_sub(1);
+        let is_next = place.is_some_and(|place| rung_at(healing, place) == Some(rung));
+        if !is_next || !may_try_again(healing, tries_max) {
+            return;
+        }
+        case.run.position -= 1;
+        if rung == Rung::Q {
+            // A person need not wait for the connection.
+            self.escalate(cx, id, "It could not be taken out of service, the charger is offline.");
+        }
     }
 
     /// The charger said no: nothing was disturbed (G4).
@@ -171,10 +207,10 @@ impl Engine {
     pub(crate) fn answered(
         &mut self,
         cx: &Cx<'_>,
-        command: &CommandId,
-        outcome: &CommandOutcome,
-        late: bool,
+        epoch: u64,
+        answer: &CommandAnswered,
     ) -> bool {
+        let CommandAnswered { command, outcome, late } = answer;
         let Some((id, step_number, number)) = read_id(command) else { return false };
         let Some(case) = self.cases.get_mut(&id) else { return false };
         let Some(steps) = case.incident.healing.as_mut().map(|healing| &mut healing.steps) else {
@@ -191,7 +227,7 @@ impl Engine {
         let first_answer = slot.1.is_none();
         slot.1 = Some(outcome.clone());
         self.dirty.insert(id);
-        if !first_answer || late {
+        if !first_answer || *late {
             let title = format!("Late answer: {}", outcome.summary());
             let line = Line::new("late_answer", title).rung(step.rung).command(command.clone());
             self.say(cx, id, line);
@@ -202,7 +238,7 @@ impl Engine {
             return true;
         }
         let rung = step.rung;
-        self.step_answered(cx, id, rung, number, command, outcome);
+        self.step_answered(cx, id, (rung, number), epoch, answer);
         true
     }
 
@@ -210,18 +246,29 @@ impl Engine {
         &mut self,
         cx: &Cx<'_>,
         id: IncidentId,
-        rung: Rung,
-        number: u32,
-        command: &CommandId,
-        outcome: &CommandOutcome,
+        (rung, number): (Rung, u32),
+        epoch: u64,
+        answer: &CommandAnswered,
     ) {
+        let CommandAnswered { command, outcome, .. } = answer;
         let resets = matches!(rung, Rung::L4 | Rung::L5);
         let lost = matches!(outcome, CommandOutcome::NotConnected);
-        let may_have_worked = outcome.is_accepted() || (resets && lost);
-        if !may_have_worked {
-            self.end_step(cx, id, StepState::Blocked, &Self::blocked_words(outcome));
-            if !matches!(outcome, CommandOutcome::TimedOut | CommandOutcome::NotConnected) {
+        // An outcome that no session told never left us.
+        let never_left = lost && epoch == 0;
+        let cut_off = resets && lost && !never_left && self.was_cut_off(cx, id);
+        if !outcome.is_accepted() && !cut_off {
+            let words = if never_left {
+                "The charger was offline, it was not sent".to_owned()
+            } else {
+                Self::blocked_words(outcome)
+            };
+            self.end_step(cx, id, StepState::Blocked, &words);
+            let unclear = matches!(outcome, CommandOutcome::TimedOut | CommandOutcome::NotConnected);
+            if never_left || !unclear {
                 self.note_refusal(id, rung);
+            }
+            if lost {
+                self.try_again(cx, id);
             }
             return;
         }

@@ -14,8 +14,9 @@ use crate::reply::Reply;
 use crate::signal;
 
 /// Sensors whose `Active` is a fault (2.2b). Those of presence and weather are not.
-const FAULT_SENSORS: [&str; 6] = [
+const FAULT_SENSORS: [&str; 7] = [
     "EmergencyStopSensor",
+    "GroundIsolationProtection",
     "FloodSensor",
     "ShockSensor",
     "TiltSensor",

@@ -70,7 +70,7 @@ async fn story(store: Store) {
     values(&store).await;
     frames(&store, one).await;
     let HighestIds { incident, ticket, transaction, .. } = store.highest_ids().await.expect("read");
-    assert_eq!((incident, ticket, transaction), (12, 1882, 3));
+    assert_eq!((incident, ticket, transaction), (14, 1882, 3));
     assert!(store.delete_charger(two).await.expect("deleted"));
     assert!(!store.delete_charger(two).await.expect("no more"));
     let site = store.charger(one).await.expect("read").expect("it is there").site;
