@@ -5,3 +5,4 @@ mod input;
 mod kill;
 mod kit;
 mod restart;
+mod tickets;

@@ -106,3 +106,25 @@ impl Catalogue {
         self.playbooks.iter().find(|playbook| playbook.id == id)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_id_in_two_files_names_both() {
+        let good = include_str!("../../../config/rules/cp_offline.toml");
+        let bare = &good[..good.find("[[test]]").expect("it has tests")];
+        for copy in [good, bare] {
+            let files = [("a.toml", good), ("b.toml", copy)];
+            let files = files.map(|(name, text)| (name.to_owned(), text.to_owned()));
+            let problems = Catalogue::parse(&files, &[]).expect_err("there are two");
+            let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            assert_eq!(
+                told,
+                ["b.toml:1:6: rule CP_OFFLINE is in two files, a.toml and b.toml; give one \
+                  another id or delete it"]
+            );
+        }
+    }
+}

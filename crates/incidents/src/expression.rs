@@ -474,6 +474,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_nested_too_deep_is_refused() {
+        for (open, close) in [("not ", ""), ("(", ")")] {
+            let nested = |deep| format!("{}connected{}", open.repeat(deep), close.repeat(deep));
+            assert!(parse_expression(&nested(DEPTH_MAX)).is_ok());
+            for deep in [DEPTH_MAX + 1, 50_000] {
+                let (at, message) = parse_expression(&nested(deep)).expect_err("too deep");
+                assert_eq!(at, DEPTH_MAX * open.len());
+                assert!(message.contains("nested more than 64 deep"), "{message}");
+            }
+        }
+        // Side by side is not deep.
+        let flat = vec!["not (connected)"; 1_000].join(" and ");
+        assert!(parse_expression(&flat).is_ok());
+    }
+
+    #[test]
     fn mistakes_name_the_place_and_the_word() {
         let mistake = |text| parse_expression(text).expect_err("this is wrong");
         assert_eq!(mistake("statsu == \"Faulted\"").0, 0);

@@ -44,7 +44,11 @@ mod stories;
 #[cfg(test)]
 mod stories_people;
 #[cfg(test)]
+mod stories_lost;
+#[cfg(test)]
 mod stories_places;
+#[cfg(test)]
+mod stories_safety;
 mod timeline_parse;
 pub mod timeline_test;
 mod timers;

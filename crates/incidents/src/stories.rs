@@ -309,9 +309,11 @@ fn blind_while_offline_nothing_begins_and_nothing_ends() {
 #[test]
 fn a_lost_connection_instead_of_an_answer_to_a_reset_is_looked_at() {
     let mut world = world();
-    world.answers =
-        |words| Some(if words == "Reset Soft" { CommandOutcome::NotConnected } else { accepted() });
+    world.answers = |words| (words != "Reset Soft").then(accepted);
     fault(&mut world, "InternalError");
+    world.wait(3);
+    let command = world.sent[1].1.id.clone();
+    world.answer(ONE, command, CommandOutcome::NotConnected);
     assert_eq!(steps(&world)[1].1, StepState::Verifying);
     restart(&mut world, S::Available, "");
     world.live(ONE, 6);

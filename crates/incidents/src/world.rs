@@ -6,7 +6,7 @@ use std::sync::Arc;
 use mendpoint_model::{
     Authorize, Boot, ChargerEvent, ChargerKey, ChargerState, Chargers, Command, CommandAnswered,
     CommandId, CommandOutcome, Connected, ConnectorRef, ConnectorState, ConnectorStatus,
-    Disconnected, ErrorReport, EventKind, Fact, Incident, IncidentId, Link, Protocol, Rung,
+    Disconnected, ErrorReport, EventKind, Fact, FaultReport, Incident, IncidentId, Link, Protocol, Rung,
     SiteKey, StatusReport, StepState, TimelineEntry, Transaction, TransactionId,
     TransactionStarted, UnixMs,
 };
@@ -69,6 +69,8 @@ pub(crate) struct World {
     pub(crate) pending: Vec<(ChargerKey, CommandId, CommandOutcome)>,
     frame: u64,
     transactions: i64,
+    /// The session events come from; 0 is what no session told.
+    pub(crate) epoch: u64,
 }
 
 /// The rules and playbooks that are shipped.
@@ -117,6 +119,7 @@ impl World {
             pending: Vec::new(),
             frame: 0,
             transactions: 0,
+            epoch: 1,
         }
     }
 
@@ -158,7 +161,7 @@ impl World {
             charger: key,
             site: SiteKey(1),
             received_at: self.now,
-            epoch: 1,
+            epoch: self.epoch,
             frame: self.frame,
             kind,
         };
@@ -282,6 +285,38 @@ impl World {
             at: None,
         });
         self.handle(key, kind, &[fact]);
+    }
+
+    /// A fault of OCPP 2.x on a connector, or its end.
+    pub(crate) fn component(
+        &mut self,
+        key: ChargerKey,
+        n: u16,
+        (component, variable): (&str, &str),
+        active: bool,
+    ) {
+        self.heard(key);
+        let fault = FaultReport {
+            connector: ConnectorRef::v16(n),
+            component: component.to_owned(),
+            variable: variable.to_owned(),
+            active,
+            code: None,
+            info: None,
+            severity: None,
+            at: None,
+        };
+        let charger = self.state(key);
+        let state = if n == 0 {
+            &mut charger.whole
+        } else {
+            charger.connectors.iter_mut().find(|state| state.at == fault.connector).expect("there")
+        };
+        state.faults.retain(|known| known.component != component || known.variable != variable);
+        if active {
+            state.faults.push(fault.clone());
+        }
+        self.handle(key, EventKind::Fault(fault.clone()), &[Fact::FaultChanged(fault)]);
     }
 
     pub(crate) fn authorize(&mut self, key: ChargerKey, token: &str) {

@@ -358,7 +358,8 @@ async fn tickets(state: &AppState, key: ChargerKey) -> Result<Vec<Linked>, PageE
             id: ticket.id.to_string(),
             href: format!("/tickets/{}", ticket.id),
             is_over: !crate::tickets::is_active(&ticket.status),
-            state: ticket.status.replace('_', " "),
+            state: mendpoint_tickets::Status::from_name(&ticket.status)
+                .map_or_else(|| ticket.status.clone(), |status| status.label().to_lowercase()),
             opened_at: ticket.opened_at,
             at: Moment::new(now, ticket.opened_at),
             title: ticket.title,
