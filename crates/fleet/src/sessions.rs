@@ -267,6 +267,24 @@ fn b62_what_happened_offline_does_not_move_the_present() {
 }
 
 #[test]
+fn b62_a_session_that_began_before_us_is_shown_until_it_ends() {
+    let mut kit = Kit::new();
+    kit.send(status(1, ConnectorStatus::Available, None));
+    let updated = mendpoint_model::TransactionUpdated {
+        connector: Some(mendpoint_model::ConnectorRef::v16(1)),
+        ..update2("tx-before", 7, "Charging")
+    };
+    kit.send(EventKind::TransactionUpdated(updated));
+    assert_eq!(kit.connector(1).status, Charging);
+    let over = TransactionEnded {
+        connector: Some(mendpoint_model::ConnectorRef::v16(1)),
+        ..end(0, "tx-before", 5_000)
+    };
+    ended(&mut kit, over);
+    assert_eq!(kit.connector(1).status, ConnectorStatus::Finishing);
+}
+
+#[test]
 fn b62_an_end_that_overtakes_its_start_ends_it() {
     let mut kit = Kit::new();
     ended(&mut kit, end(0, "tx-a", 1_200));

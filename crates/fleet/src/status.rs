@@ -2,7 +2,7 @@
 
 use mendpoint_model::{
     ChargerEvent, ConnectorRef, ConnectorState, ConnectorStatus, ErrorReport, Fact, FaultReport,
-    MINUTE_MS, Protocol, StatusReport, UnixMs,
+    MINUTE_MS, Protocol, StatusReport, TransactionUpdated, UnixMs,
 };
 
 use crate::settings::FleetSettings;
@@ -151,6 +151,38 @@ impl Slot {
         facts: &mut Vec<Fact>,
     ) {
         let status = charging_state.and_then(charging_status).unwrap_or(ConnectorStatus::Preparing);
+        self.show_status(at, status, received_at, facts);
+    }
+
+    /// Shows a session that began before we knew the charger: somebody is charging there, whatever
+    /// the last status said (G1 goes by it). Only a fault or an outage is stronger.
+    pub(crate) fn show_unknown_session(
+        &mut self,
+        at: ConnectorRef,
+        updated: &TransactionUpdated,
+        received_at: UnixMs,
+        facts: &mut Vec<Fact>,
+    ) {
+        let Some(status) = updated.charging_state.as_deref().and_then(charging_status) else {
+            return;
+        };
+        if let Some(index) = self.connector_index(at) {
+            let connector = &mut self.state.connectors[index];
+            let is_free =
+                matches!(connector.status, ConnectorStatus::Available | ConnectorStatus::Unknown);
+            if is_free {
+                let from = connector.status;
+                set_status(connector, status, received_at);
+                facts.push(Fact::StatusChanged {
+                    connector: connector.at,
+                    from,
+                    to: status,
+                    error: connector.error.as_deref().cloned(),
+                    historical: false,
+                });
+                return;
+            }
+        }
         self.show_status(at, status, received_at, facts);
     }
 

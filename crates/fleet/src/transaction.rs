@@ -102,10 +102,7 @@ impl Slot {
             // connector now. Of an ended one it is a straggler and tells nothing.
             let is_over = self.recent_of(TransactionId(0), &updated.external_id).is_some();
             if let (true, Some(at), false) = (is_live, updated.connector, is_over) {
-                let state = updated.charging_state.as_deref();
-                if state.is_some() {
-                    self.show_charging_state(at, state, event.received_at, facts);
-                }
+                self.show_unknown_session(at, updated, event.received_at, facts);
             }
             return;
         };
@@ -185,6 +182,9 @@ impl Slot {
                     id: ended.id,
                     external_id: ended.external_id.clone(),
                 });
+                if let (Some(at), false, false) = (ended.connector, timing.historical, is_old) {
+                    self.stop_showing(at, true, event.received_at, facts);
+                }
             }
         }
     }

@@ -19,7 +19,8 @@ impl Engine {
     pub(crate) fn take_in(&mut self, cx: &Cx<'_>, event: &ChargerEvent, facts: &[Fact]) {
         let key = event.charger;
         let inputs = inputs_of(event, facts);
-        if inputs == Inputs::MESSAGE && facts.is_empty() {
+        let is_answer = matches!(event.kind, EventKind::CommandAnswered(_));
+        if inputs == Inputs::MESSAGE && facts.is_empty() && !is_answer {
             // A sign of life, the most frequent event by far: it matters only where something is
             // wrong already.
             let hot = self.watches.get(&key).is_some_and(Watch::is_hot);

@@ -10,6 +10,7 @@ use crate::credit::Credit;
 use crate::duration::duration_words;
 use crate::effect::{Effect, Evidence, TicketRequest};
 use crate::engine::{Cx, Engine};
+use crate::heal::ladder::is_waiting;
 use crate::opening::{describe, failure_line, reads_code};
 use crate::predicate::connector_state;
 use crate::rule::{Proof, Rule};
@@ -97,9 +98,7 @@ impl Engine {
         let old = if old.is_empty() { "no code" } else { &old };
         let line = Line::new("code_changed", format!("Now {code}, before {old}"));
         self.say(cx, id, line.by(Actor::Charger));
-        let waits = self.cases.get(&id).and_then(|case| case.step()).is_some_and(|step| {
-            matches!(step.state, StepState::Waiting | StepState::AwaitingApproval)
-        });
+        let waits = self.cases.get(&id).and_then(Case::step).is_some_and(is_waiting);
         if stricter && waits {
             self.end_step(cx, id, StepState::Skipped, &format!("The fault is now {code}"));
         }

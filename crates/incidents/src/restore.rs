@@ -104,7 +104,11 @@ impl Engine {
                 case.incident.state,
                 IncidentState::Open | IncidentState::Healing | IncidentState::Verifying
             );
-            case.run.active = going && healing.stopped_by.is_none();
+            // Taking out of service goes on when the charger is back, also with a person at it.
+            let holds = case
+                .step()
+                .is_some_and(|step| step.rung == Rung::Q && step.state == StepState::Waiting);
+            case.run.active = (going || (holds && !over)) && healing.stopped_by.is_none();
             case.run.position = position_after(healing, tries);
         } else if !over && !recovered && case.incident.ticket.is_none() {
             let wait =

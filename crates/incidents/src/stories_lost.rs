@@ -5,6 +5,7 @@ use mendpoint_model::{
     StepState,
 };
 
+use crate::EngineSettings;
 use crate::world::{ONE, World, accepted, fault, restart, steps, world};
 
 /// The newest command was lost: told by its session, or because there was none.
@@ -111,6 +112,7 @@ fn a_person_is_told_at_once_when_taking_out_of_service_was_lost() {
     assert_eq!(world.tickets.len(), 1);
     assert_eq!(world.incident().state, IncidentState::Escalated);
     world.wait(60);
+    world.restart(EngineSettings::default());
     world.answers = |_| Some(accepted());
     world.connect(ONE);
     world.heartbeat(ONE);

@@ -12,7 +12,7 @@ use mendpoint_model::{
 use crate::alert::{Alert, Phase};
 use crate::case::{Case, Line};
 use crate::engine::{Cx, Engine};
-use crate::heal::ladder::owes_switching_on;
+use crate::heal::ladder::{is_waiting, owes_switching_on};
 use crate::rule::{Condition, Rule, Scope};
 use crate::timers::Timer;
 use crate::words::{Places, headline, subject_words};
@@ -148,9 +148,7 @@ impl Engine {
         }
         let line = Line::new("widened", format!("{old} before, now the whole charger: {code}"));
         self.say(cx, id, line.by(Actor::Charger));
-        let waits = self.cases.get(&id).and_then(Case::step).is_some_and(|step| {
-            matches!(step.state, StepState::Waiting | StepState::AwaitingApproval)
-        });
+        let waits = self.cases.get(&id).and_then(Case::step).is_some_and(is_waiting);
         if waits {
             self.end_step(cx, id, StepState::Skipped, &format!("The fault is now {code}"));
         }

@@ -18,6 +18,12 @@ pub(crate) fn position_after(healing: &Healing, tries_max: usize) -> usize {
     healing.ladder.iter().position(|rung| *rung == last.rung).map_or(0, |place| place + after)
 }
 
+/// Whether a step has done nothing yet, so that something more urgent may come before it.
+pub(crate) fn is_waiting(step: &Step) -> bool {
+    matches!(step.state, StepState::Waiting | StepState::AwaitingApproval)
+        || (step.rung == Rung::L0 && step.state == StepState::Verifying)
+}
+
 /// Whether the last step is to be tried again: the connection was gone before it could be done. It
 /// counts as a try all the same.
 pub(crate) fn may_try_again(healing: &Healing, tries_max: usize) -> bool {
