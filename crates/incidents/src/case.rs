@@ -1,8 +1,8 @@
 //! An incident as the engine holds it: what everybody sees, and what only the engine needs.
 
 use mendpoint_model::{
-    Actor, CommandId, ConnectorRef, FrameSeq, Healing, Incident, IncidentId, Link, Rung, SiteKey, Step,
-    StepState, TimelineEntry, UnixMs,
+    Actor, CommandId, ConnectorRef, FrameSeq, Healing, Incident, IncidentId, Link, Rung, SiteKey,
+    Step, StepState, TimelineEntry, UnixMs,
 };
 use smallvec::SmallVec;
 

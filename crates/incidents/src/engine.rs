@@ -150,7 +150,10 @@ impl Engine {
                 log.note_our_action(now);
             }
             Action::Raw { action, .. }
-                if matches!(action.as_str(), "RemoteStartTransaction" | "RequestStartTransaction") =>
+                if matches!(
+                    action.as_str(),
+                    "RemoteStartTransaction" | "RequestStartTransaction"
+                ) =>
             {
                 log.await_start(command.id.clone());
             }

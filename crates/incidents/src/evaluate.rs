@@ -1,7 +1,8 @@
 //! From news to alerts: which rules an event concerns, and what they make of it.
 
 use mendpoint_model::{
-    ChargerEvent, ChargerKey, CommandOutcome, ConnectorRef, EventKind, Fact, IncidentId, Transport, UnixMs,
+    ChargerEvent, ChargerKey, CommandOutcome, ConnectorRef, EventKind, Fact, IncidentId, Transport,
+    UnixMs,
 };
 
 use crate::alert::{Alert, Next, Phase};

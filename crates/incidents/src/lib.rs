@@ -42,9 +42,9 @@ mod signal;
 #[cfg(test)]
 mod stories;
 #[cfg(test)]
-mod stories_people;
-#[cfg(test)]
 mod stories_lost;
+#[cfg(test)]
+mod stories_people;
 #[cfg(test)]
 mod stories_places;
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use mendpoint_model::{
     Action, Command, CommandId, CommandOutcome, ConnectorStatus as S, IncidentState, Origin, Rung,
-    StepState,
+    StepState, TicketId,
 };
 
 use crate::EngineSettings;
@@ -55,7 +55,10 @@ fn a_reset_that_never_left_is_sent_when_the_charger_is_back() {
     world.disconnect(ONE);
     world.wait(2);
     lose(&mut world, false);
-    assert_eq!(steps(&world)[1..], [(Rung::L4, StepState::Blocked), (Rung::L4, StepState::Waiting)]);
+    assert_eq!(
+        steps(&world)[1..],
+        [(Rung::L4, StepState::Blocked), (Rung::L4, StepState::Waiting)]
+    );
     let incident = world.incidents.values().next().expect("the fault");
     let lost = &incident.healing.as_ref().expect("healing").steps[1];
     assert_eq!(lost.accepted_at, None);
@@ -112,6 +115,10 @@ fn a_person_is_told_at_once_when_taking_out_of_service_was_lost() {
     assert_eq!(world.tickets.len(), 1);
     assert_eq!(world.incident().state, IncidentState::Escalated);
     world.wait(60);
+    // The ticket was written, and we start anew.
+    for incident in world.incidents.values_mut() {
+        incident.ticket = Some(TicketId(1));
+    }
     world.restart(EngineSettings::default());
     world.answers = |_| Some(accepted());
     world.connect(ONE);

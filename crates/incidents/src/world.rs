@@ -6,8 +6,8 @@ use std::sync::Arc;
 use mendpoint_model::{
     Authorize, Boot, ChargerEvent, ChargerKey, ChargerState, Chargers, Command, CommandAnswered,
     CommandId, CommandOutcome, Connected, ConnectorRef, ConnectorState, ConnectorStatus,
-    Disconnected, ErrorReport, EventKind, Fact, FaultReport, Incident, IncidentId, Link, Protocol, Rung,
-    SiteKey, StatusReport, StepState, TimelineEntry, Transaction, TransactionId,
+    Disconnected, ErrorReport, EventKind, Fact, FaultReport, Incident, IncidentId, Link, Protocol,
+    Rung, SiteKey, StatusReport, StepState, TimelineEntry, Transaction, TransactionId,
     TransactionStarted, UnixMs,
 };
 

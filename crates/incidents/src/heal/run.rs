@@ -2,7 +2,8 @@
 //! and outcome (1.6).
 
 use mendpoint_model::{
-    Actor, CommandAnswered, CommandOutcome, ConnectorStatus, HealMode, IncidentState, Rung, Step, StepState, UnixMs,
+    Actor, CommandAnswered, CommandOutcome, ConnectorStatus, HealMode, IncidentState, Rung, Step,
+    StepState, UnixMs,
 };
 
 use crate::case::Line;

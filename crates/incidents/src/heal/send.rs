@@ -1,8 +1,8 @@
 //! Commands of a run: sent after their intent is written (G11), answered once, never sent again.
 
 use mendpoint_model::{
-    Action, Command, CommandAnswered, CommandId, CommandOutcome, ConnectorRef, IncidentId, IncidentState, Origin,
-    Rung, StepState, Transaction, UnixMs,
+    Action, Command, CommandAnswered, CommandId, CommandOutcome, ConnectorRef, IncidentId,
+    IncidentState, Origin, Rung, StepState, Transaction, UnixMs,
 };
 
 use crate::case::Line;
@@ -204,12 +204,7 @@ impl Engine {
     }
 
     /// The end of one of our commands. Says whether it belonged to a case.
-    pub(crate) fn answered(
-        &mut self,
-        cx: &Cx<'_>,
-        epoch: u64,
-        answer: &CommandAnswered,
-    ) -> bool {
+    pub(crate) fn answered(&mut self, cx: &Cx<'_>, epoch: u64, answer: &CommandAnswered) -> bool {
         let CommandAnswered { command, outcome, late } = answer;
         let Some((id, step_number, number)) = read_id(command) else { return false };
         let Some(case) = self.cases.get_mut(&id) else { return false };
@@ -263,7 +258,8 @@ impl Engine {
                 Self::blocked_words(outcome)
             };
             self.end_step(cx, id, StepState::Blocked, &words);
-            let unclear = matches!(outcome, CommandOutcome::TimedOut | CommandOutcome::NotConnected);
+            let unclear =
+                matches!(outcome, CommandOutcome::TimedOut | CommandOutcome::NotConnected);
             if never_left || !unclear {
                 self.note_refusal(id, rung);
             }

@@ -247,6 +247,7 @@ fn b63_faults_come_and_go_by_value_and_by_cleared() {
     );
     assert_eq!((report.connector, report.severity), (ConnectorRef::CHARGER, None));
     assert!(fault(r#""component":{"name":"EmergencyStopSensor"},"variable":{"name":"Active"},"actualValue":"1""#).active);
+    assert!(fault(r#""component":{"name":"GroundIsolationProtection"},"variable":{"name":"Active"},"actualValue":"1""#).active);
 }
 
 #[test]
