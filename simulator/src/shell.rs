@@ -177,7 +177,8 @@ pub(crate) async fn run(
     }
     if let Wire::Open(socket) = &mut wire {
         // A server that does not answer the close is not waited for.
-        let _ = tokio::time::timeout(Duration::from_millis(500), SinkExt::close(&mut **socket)).await;
+        let _ =
+            tokio::time::timeout(Duration::from_millis(500), SinkExt::close(&mut **socket)).await;
     }
 }
 
