@@ -12,6 +12,7 @@ use rustc_hash::FxHashMap;
 use crate::attempts::AttemptTimes;
 use crate::case::{Case, Fingerprint, Line, Watch};
 use crate::catalogue::Catalogue;
+use crate::dead_man::DeadMan;
 use crate::effect::Effect;
 use crate::predicate::Subject;
 use crate::program::Program;
@@ -44,6 +45,7 @@ pub struct Engine {
     pub(crate) last: FxHashMap<Fingerprint, IncidentId>,
     pub(crate) timers: Timers,
     pub(crate) switches: BTreeSet<KillScope>,
+    pub(crate) dead_man: DeadMan,
     /// Before this moment silence counts for nothing (startup grace).
     pub(crate) grace_until: UnixMs,
     /// Incidents to be written when the call ends.
@@ -71,6 +73,7 @@ impl Engine {
             last: FxHashMap::default(),
             timers: Timers::default(),
             switches: BTreeSet::new(),
+            dead_man: DeadMan::default(),
             grace_until: UnixMs(i64::MIN),
             dirty: BTreeSet::new(),
             lines: Vec::new(),
@@ -88,6 +91,9 @@ impl Engine {
         out: &mut Vec<Effect>,
     ) {
         let cx = Cx { now, fleet, frame: event.frame, from: Some(event.charger) };
+        if facts.iter().any(|fact| matches!(fact, mendpoint_model::Fact::LinkDown { .. })) {
+            self.dead_man.lost(&self.settings.guardrails, now, self.watches.len());
+        }
         self.take_in(&cx, event, facts);
         self.run_due(&cx);
         self.flush(now, out);

@@ -15,6 +15,7 @@ mod case;
 mod catalogue;
 mod codes;
 mod credit;
+mod dead_man;
 mod duration;
 mod effect;
 mod engine;

@@ -105,6 +105,15 @@ pub struct Guardrails {
     pub wait_max_ms: i64,
     /// Most chargers of a site disturbed at a time, in percent, at least one (G5).
     pub site_percent: u32,
+    /// More than this part of the fleet lost within `vanished_window_ms`, in percent: nothing is
+    /// sent any more (G11).
+    pub vanished_percent: u32,
+    /// And at least so many chargers: a small fleet loses a site like that.
+    pub vanished_min: usize,
+    /// See `vanished_percent`. Not paced.
+    pub vanished_window_ms: i64,
+    /// How long nothing is sent after that.
+    pub vanished_hold_ms: i64,
 }
 
 impl Default for Guardrails {
@@ -121,6 +130,10 @@ impl Default for Guardrails {
             backoff_ms: [15 * MINUTE_MS, HOUR_MS, 6 * HOUR_MS],
             wait_max_ms: HOUR_MS,
             site_percent: 20,
+            vanished_percent: 20,
+            vanished_min: 10,
+            vanished_window_ms: MINUTE_MS,
+            vanished_hold_ms: 10 * MINUTE_MS,
         }
     }
 }
@@ -152,6 +165,7 @@ impl EngineSettings {
             &mut rails.disruptive_window_ms,
             &mut rails.hard_reset_gap_ms,
             &mut rails.wait_max_ms,
+            &mut rails.vanished_hold_ms,
         ] {
             *ms = paced(*ms, pace);
         }

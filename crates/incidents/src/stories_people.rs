@@ -24,6 +24,22 @@ fn people_switch_healing_off_and_on() {
 }
 
 #[test]
+fn nothing_is_sent_while_much_of_the_fleet_vanishes() {
+    let mut world = world();
+    let others: Vec<_> = (100..112).map(ChargerKey).collect();
+    for key in &others {
+        world.add(*key);
+        world.status(*key, 1, S::Available, "");
+    }
+    for key in &others {
+        world.disconnect(*key);
+    }
+    fault(&mut world, "InternalError");
+    assert!(world.actions().iter().all(|action| !action.contains("Status")), "nothing is sent");
+    assert!(world.incident().next.contains("vanished"), "{}", world.incident().next);
+}
+
+#[test]
 fn a_repair_that_may_not_begin_for_an_hour_is_a_matter_for_a_person() {
     let mut world = world();
     let off = Request::KillSwitch { scope: KillScope::Global, on: true, user: "Ana".to_owned() };

@@ -193,7 +193,9 @@ impl Engine {
             incident: id,
             charger,
             actions: &watch.actions,
-            switched_off: self.switched_off(incident.site, incident.charger),
+            switched_off: self
+                .switched_off(incident.site, incident.charger)
+                .or_else(|| self.dead_man.holds(cx.now)),
             other_running: watch.cases.iter().any(|other| {
                 *other != id && self.cases.get(other).is_some_and(crate::case::Case::is_acting)
             }),
