@@ -23,7 +23,7 @@ def test_from_sign_in_to_a_note_on_a_ticket(visit, server):
         expect(main).to_contain_text("The display is dark.")
 
         page.get_by_role("button", name=re.compile("^Take")).click()
-        expect(page.get_by_role("status")).to_contain_text("is yours")
+        expect(page.locator(".toast")).to_contain_text("is yours")
         expect(main).to_contain_text(f"{NAME} has it")
 
         main.get_by_role("link", name=re.compile(r"^T-\d+")).first.click()
@@ -33,9 +33,9 @@ def test_from_sign_in_to_a_note_on_a_ticket(visit, server):
         main.locator("summary").filter(has_text="Assign").click()
         page.get_by_label("Name").fill("Ion Dinu")
         page.get_by_role("button", name="Assign").click()
-        expect(page.get_by_role("status")).to_contain_text("assigned")
+        expect(page.locator(".toast")).to_contain_text("assigned")
         page.get_by_role("button", name="Accept").click()
-        expect(page.get_by_role("status")).to_contain_text("accepted")
+        expect(page.locator(".toast")).to_contain_text("accepted")
 
         page.get_by_role("textbox", name="Note").fill("Somebody with a new display goes there today.")
         page.get_by_role("button", name="Add note").click()
