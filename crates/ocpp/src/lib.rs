@@ -33,6 +33,7 @@
 
 mod action;
 mod command;
+pub mod definition;
 mod frame;
 mod inbound;
 mod json;
