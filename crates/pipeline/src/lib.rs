@@ -11,6 +11,7 @@ mod admission;
 mod attempts;
 mod board;
 mod clock;
+mod conformance;
 mod desk;
 mod directory;
 mod error;

@@ -17,6 +17,7 @@ use rustc_hash::FxHashMap;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock;
+use crate::conformance::{Picked, Sample, Sampler};
 use crate::message::{Answer, Incoming, ShardMessage};
 use crate::pipeline::Inner;
 use crate::release::{Batch, Release, TicketEvidence};
@@ -58,6 +59,7 @@ pub(crate) struct Working {
     /// Chargers whose cell may have changed in this batch.
     touched: BTreeSet<ChargerKey>,
     settling: Vec<oneshot::Sender<()>>,
+    sampler: Sampler,
     last_flush_at: UnixMs,
     last_seq: u64,
     now: UnixMs,
@@ -157,11 +159,15 @@ impl ShardTask {
             incoming;
         self.state.now = self.state.now.max(received_at);
         self.inner.metrics.events.inc_by(events.len() as u64);
+        let picked = frame.as_deref().and_then(|text| {
+            Some((self.state.sampler.pick(charger, text, !quirks.is_empty())?, text.into()))
+        });
         let frame = match frame {
             Some(text) => self.log_frame(charger, received_at, Direction::In, text),
             None => 0,
         };
         if let Some(text) = sent {
+            self.state.sampler.sent(charger, &text);
             self.log_frame(charger, received_at, Direction::Out, text);
         }
         if !quirks.is_empty() {
@@ -203,6 +209,7 @@ impl ShardTask {
                     }
                 }
                 EventKind::Boot(boot) => {
+                    self.state.sampler.booted(charger);
                     self.state.entries.push(Entry::Boot { charger, boot: boot.clone() });
                     self.inner.note_boot(charger, boot);
                 }
@@ -233,8 +240,27 @@ impl ShardTask {
                 session.send(reply);
             }
         }
+        if let Some((picked, text)) = picked {
+            self.offer_sample(charger, received_at, picked, text, quirks);
+        }
         let delay_ms = clock::now().since_ms(received_at).max(0);
         self.inner.metrics.delay_seconds.observe(delay_ms as f64 / 1_000.0);
+    }
+
+    /// Hands a message over to be held against the specification. After everything else, when what
+    /// a boot says of its charger is known.
+    fn offer_sample(
+        &self,
+        charger: ChargerKey,
+        at: UnixMs,
+        picked: Picked,
+        text: Box<str>,
+        quirks: Vec<(String, String)>,
+    ) {
+        let state = self.shard.fleet().charger(charger);
+        let Some(protocol) = state.and_then(|state| state.link.protocol) else { return };
+        let answers = picked.answers;
+        self.inner.conformance.offer(Sample { charger, protocol, at, text, answers, quirks });
     }
 
     /// A transaction message is on disk before its answer leaves: the newest state of the charger's
