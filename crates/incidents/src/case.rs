@@ -33,6 +33,8 @@ pub(crate) struct Watch {
     /// When a command could not reach the charger. That is known a moment before the connection's
     /// end is told.
     pub(crate) lost_at: Option<UnixMs>,
+    /// Until when no more commands are queued for it: its queue was full.
+    pub(crate) full_until: Option<UnixMs>,
     /// When countable things last happened.
     pub(crate) last: SmallVec<[(Occurrence, UnixMs); 2]>,
 }

@@ -114,6 +114,13 @@ pub struct Guardrails {
     pub vanished_window_ms: i64,
     /// How long nothing is sent after that.
     pub vanished_hold_ms: i64,
+    /// When the engine is later than this, nothing is sent (G11). Not paced: the disk does not
+    /// hurry.
+    pub lag_stop_ms: i64,
+    /// It must be no later than this before anything is sent again. Not paced.
+    pub lag_resume_ms: i64,
+    /// And for so long. Not paced.
+    pub lag_calm_ms: i64,
 }
 
 impl Default for Guardrails {
@@ -134,6 +141,9 @@ impl Default for Guardrails {
             vanished_min: 10,
             vanished_window_ms: MINUTE_MS,
             vanished_hold_ms: 10 * MINUTE_MS,
+            lag_stop_ms: 60 * SECOND_MS,
+            lag_resume_ms: 10 * SECOND_MS,
+            lag_calm_ms: 60 * SECOND_MS,
         }
     }
 }

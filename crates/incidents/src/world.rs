@@ -400,6 +400,13 @@ impl World {
         }
     }
 
+    /// The engine is told how late it is.
+    pub(crate) fn lag(&mut self, lag_ms: i64) {
+        let mut out = Vec::new();
+        self.engine.note_lag(self.now, lag_ms, &self.fleet, &mut out);
+        self.take(out);
+    }
+
     pub(crate) fn request(&mut self, request: Request) -> Result<IncidentId, RequestError> {
         let mut out = Vec::new();
         let result = self.engine.request(self.now, request, &self.fleet, &mut out);

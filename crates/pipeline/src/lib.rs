@@ -15,6 +15,7 @@ mod desk;
 mod directory;
 mod error;
 mod handle;
+mod lag;
 mod message;
 mod metrics;
 mod outbound;
@@ -23,6 +24,8 @@ mod registration;
 mod release;
 mod settings;
 mod shard_task;
+#[cfg(test)]
+mod tests;
 mod topics;
 mod vitals;
 

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use mendpoint_model::{Incident, IncidentId, IncidentState};
 use prometheus::{
-    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
+    GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
 };
 
 /// The pipeline's metrics.
@@ -19,6 +19,10 @@ pub(crate) struct Metrics {
     pub(crate) queued: IntGaugeVec,
     /// Batches that wait for the disk, by shard.
     pub(crate) waiting: IntGaugeVec,
+    /// How late the engine is, in seconds, by shard (G11).
+    pub(crate) lag_seconds: GaugeVec,
+    /// Whether it sends nothing because of that, or because the fleet vanished, by shard (G11).
+    pub(crate) held: IntGaugeVec,
     /// Opened incidents by rule.
     opened: IntCounterVec,
     /// Ended incidents by how they ended.
@@ -54,6 +58,20 @@ impl Metrics {
             ),
             &["shard"],
         )?;
+        let lag_seconds = GaugeVec::new(
+            Opts::new(
+                "mendpoint_engine_lag_seconds",
+                "How late the engine is: messages, deadlines or decisions that wait",
+            ),
+            &["shard"],
+        )?;
+        let held = IntGaugeVec::new(
+            Opts::new(
+                "mendpoint_engine_held",
+                "1 while the engine sends nothing of its own accord (guardrail G11)",
+            ),
+            &["shard"],
+        )?;
         let opened = IntCounterVec::new(
             Opts::new("mendpoint_incidents_opened_total", "Incidents opened, by rule"),
             &["rule"],
@@ -70,6 +88,8 @@ impl Metrics {
         registry.register(Box::new(delay_seconds.clone()))?;
         registry.register(Box::new(queued.clone()))?;
         registry.register(Box::new(waiting.clone()))?;
+        registry.register(Box::new(lag_seconds.clone()))?;
+        registry.register(Box::new(held.clone()))?;
         registry.register(Box::new(opened.clone()))?;
         registry.register(Box::new(ended.clone()))?;
         registry.register(Box::new(open.clone()))?;
@@ -78,6 +98,8 @@ impl Metrics {
             delay_seconds,
             queued,
             waiting,
+            lag_seconds,
+            held,
             opened,
             ended,
             open,

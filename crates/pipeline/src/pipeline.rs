@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 
 use crate::attempts::Attempts;
 use crate::desk::Desk;
+use crate::lag::LagBoard;
 use crate::message::ShardMessage;
 use crate::metrics::Metrics;
 use crate::release;
@@ -45,6 +46,7 @@ pub(crate) struct Inner {
     pub(crate) topics: Topics,
     pub(crate) catalogue: ArcSwap<Catalogue>,
     pub(crate) metrics: Metrics,
+    pub(crate) lag: LagBoard,
     pub(crate) outbound: Arc<dyn Outbound>,
     pub(crate) desk: Desk,
     pub(crate) credentials: DashMap<ChargerKey, Vec<u8>>,
@@ -116,10 +118,12 @@ impl Pipeline {
         let (feedback, feedback_receivers): (Vec<_>, Vec<_>) =
             (0..count).map(|_| mpsc::unbounded_channel()).unzip();
         let (desk, desk_work) = Desk::new(highest.ticket);
+        let metrics = Metrics::new(registry)?;
         let inner = Arc::new(Inner {
             journal: store.journal(),
             frames: store.frame_log(),
-            metrics: Metrics::new(registry)?,
+            lag: LagBoard::new(count, &metrics),
+            metrics,
             catalogue: ArcSwap::new(Arc::clone(&catalogue)),
             directory,
             board: Board::default(),
@@ -189,6 +193,7 @@ impl Pipeline {
             let label = index.to_string();
             let (releases, waiting) = mpsc::channel(WAITING_BATCHES);
             let mut task = ShardTask {
+                index,
                 inner: Arc::clone(&inner),
                 shard,
                 queue,
@@ -424,12 +429,16 @@ impl Inner {
     }
 
     pub(crate) fn vitals(&self) -> Vitals {
+        let (lag_ms, held) = self.lag.worst();
+        let journal = self.journal.health();
         Vitals {
+            lag_ms: lag_ms.max(journal.lag_ms),
+            held,
             started_at: self.started_at,
             chargers: self.directory.len(),
             events: self.metrics.events.get(),
             delay_p99_ms: self.metrics.delay_ms(0.99),
-            journal: self.journal.health(),
+            journal,
             kill_switches: self.kill_switches(),
             quirks: self.quirks.iter().map(|count| *count).sum(),
         }

@@ -24,13 +24,13 @@ pub(crate) fn is_waiting(step: &Step) -> bool {
         || (step.rung == Rung::L0 && step.state == StepState::Verifying)
 }
 
-/// Whether the last step is to be tried again: the connection was gone before it could be done. It
-/// counts as a try all the same.
+/// Whether the last step is to be tried again: the connection was gone before it could be done, or
+/// it never left us. It counts as a try all the same.
 pub(crate) fn may_try_again(healing: &Healing, tries_max: usize) -> bool {
-    use mendpoint_model::CommandOutcome::NotConnected;
+    use mendpoint_model::CommandOutcome::{Expired, NotConnected, QueueFull};
     let Some(last) = healing.steps.last() else { return false };
     let lost = last.state == StepState::Blocked
-        && matches!(last.commands.last(), Some((_, Some(NotConnected))));
+        && matches!(last.commands.last(), Some((_, Some(NotConnected | Expired | QueueFull))));
     // Taking out of service disturbs nobody, and matters more than a limit.
     let tries_max = if last.rung == Rung::Q { QUARANTINE_TRIES_MAX } else { tries_max };
     let tries = healing

@@ -179,6 +179,10 @@ impl Engine {
         let incident = &case.incident;
         let Some(charger) = cx.fleet.charger(incident.charger) else { return gone() };
         let Some(watch) = self.watches.get(&incident.charger) else { return gone() };
+        if let Some(until) = watch.full_until.filter(|until| cx.now < *until) {
+            let why = "Waits: too many commands wait for the charger already".to_owned();
+            return Verdict::Wait { until: Some(until), why };
+        }
         let code = self.code_now(cx, case);
         let freed_at = case.run.freed_at.or_else(|| {
             // Sent before a restart of ours: not a second time.
@@ -195,7 +199,7 @@ impl Engine {
             actions: &watch.actions,
             switched_off: self
                 .switched_off(incident.site, incident.charger)
-                .or_else(|| self.dead_man.holds(cx.now)),
+                .or_else(|| self.held(cx.now)),
             other_running: watch.cases.iter().any(|other| {
                 *other != id && self.cases.get(other).is_some_and(crate::case::Case::is_acting)
             }),
@@ -254,7 +258,8 @@ impl Engine {
             return self.turn_cycle(cx, id);
         }
         let sent_at = case.run.sent_at.unwrap_or(step.at);
-        let until = sent_at + self.settings.command_timeout_ms + ANSWER_SLACK_MS;
+        let waits_from = self.lag.waits_from(sent_at);
+        let until = waits_from + self.settings.command_timeout_ms + ANSWER_SLACK_MS;
         if cx.now < until {
             return Turn::Sleep(Some(until));
         }
@@ -274,8 +279,8 @@ impl Engine {
         let (at, key) = (case.incident.connector, case.incident.charger);
         let off_at = case.run.sent_at.unwrap_or(step.at);
         let Some(charger) = cx.fleet.charger(key) else { return Turn::Sleep(None) };
-        if !charger.link.connected {
-            // Switched on again when it comes back.
+        if !charger.link.connected || self.lag.holds().is_some() {
+            // Switched on again when it comes back, or when we are in time again.
             return Turn::Sleep(None);
         }
         let seen = connector_state(charger, at)
@@ -506,6 +511,7 @@ impl Engine {
             CommandOutcome::TimedOut => "The charger did not answer".to_owned(),
             CommandOutcome::NotConnected => "The connection was lost before the answer".to_owned(),
             CommandOutcome::Expired => "It could not be sent in time".to_owned(),
+            CommandOutcome::QueueFull => "Too many commands wait for the charger".to_owned(),
             CommandOutcome::Unsupported(why) => why.clone(),
         }
     }

@@ -168,6 +168,7 @@ impl Engine {
     pub(crate) fn settle_debts(&mut self, cx: &Cx<'_>, id: IncidentId) -> Option<UnixMs> {
         let retry_ms = crate::duration::paced(DEBT_RETRY_MS, self.settings.pace);
         let timeout_ms = self.settings.command_timeout_ms;
+        let is_late = self.lag.holds().is_some();
         let case = self.cases.get_mut(&id)?;
         let (key, at) = (case.incident.charger, case.incident.connector);
         let steps = &mut case.incident.healing.as_mut()?.steps;
@@ -175,7 +176,7 @@ impl Engine {
             .iter_mut()
             .rfind(|step| step.state != StepState::Sent && owes_switching_on(step))?;
         let connected = cx.fleet.charger(key).is_some_and(|charger| charger.link.connected);
-        if !connected || step.commands.len() >= DEBT_TRIES_MAX {
+        if !connected || is_late || step.commands.len() >= DEBT_TRIES_MAX {
             return None;
         }
         if let Some(due) = case.run.debt_at
@@ -249,6 +250,7 @@ impl Engine {
         let resets = matches!(rung, Rung::L4 | Rung::L5);
         let lost = matches!(outcome, CommandOutcome::NotConnected);
         // An outcome that no session told never left us.
+        let unsent = matches!(outcome, CommandOutcome::Expired | CommandOutcome::QueueFull);
         let never_left = lost && epoch == 0;
         let cut_off = resets && lost && !never_left && self.was_cut_off(cx, id);
         if !outcome.is_accepted() && !cut_off {
@@ -263,7 +265,7 @@ impl Engine {
             if never_left || !unclear {
                 self.note_refusal(id, rung);
             }
-            if lost {
+            if lost || unsent {
                 self.try_again(cx, id);
             }
             return;
