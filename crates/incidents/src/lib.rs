@@ -44,6 +44,8 @@ mod signal;
 #[cfg(test)]
 mod stories;
 #[cfg(test)]
+mod stories_diagnostics;
+#[cfg(test)]
 mod stories_late;
 #[cfg(test)]
 mod stories_lost;

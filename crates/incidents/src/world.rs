@@ -319,6 +319,14 @@ impl World {
         self.handle(key, EventKind::Fault(fault.clone()), &[Fact::FaultChanged(fault)]);
     }
 
+    /// News of an upload.
+    pub(crate) fn upload(&mut self, key: ChargerKey, word: &str) {
+        self.heard(key);
+        let now = self.now;
+        self.state(key).diagnostics_status = Some((now, word.into()));
+        self.handle(key, EventKind::Diagnostics(word.to_owned()), &[]);
+    }
+
     pub(crate) fn authorize(&mut self, key: ChargerKey, token: &str) {
         self.heard(key);
         let kind = EventKind::Authorize(Authorize {

@@ -87,6 +87,14 @@ pub enum Action {
         /// Keys (1.6) or `Component.Variable` names (2.x).
         keys: Vec<String>,
     },
+    /// `GetDiagnostics` (1.6); in 2.x `GetLog` of the diagnostics. What becomes of it is told by
+    /// [`crate::EventKind::Diagnostics`].
+    GetDiagnostics {
+        /// Where the file is to be uploaded; may hold a password.
+        location: String,
+        /// 2.x: the number its progress is told under.
+        request: i32,
+    },
     /// Any action of the charger's version with its own payload.
     Raw {
         /// The OCPP action.
@@ -132,6 +140,7 @@ impl Action {
             Self::RemoteStart { .. } => "RemoteStartTransaction",
             Self::RemoteStop { .. } => "RemoteStopTransaction",
             Self::GetConfiguration { .. } => "GetConfiguration",
+            Self::GetDiagnostics { .. } => "GetDiagnostics",
             Self::Raw { action, .. } => action,
         }
     }

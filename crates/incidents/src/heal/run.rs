@@ -65,15 +65,20 @@ impl Engine {
             self.exhausted(cx, id);
             return Turn::Sleep(None);
         };
-        case.run.position += 1;
+        let mode = healing.mode;
+        let fetches = mode != HealMode::Shadow && self.wants_diagnostics(cx, id, rung);
+        let rung = if fetches { Rung::D } else { rung };
+        let Some(case) = self.cases.get_mut(&id) else { return Turn::Sleep(None) };
+        let Some(healing) = case.incident.healing.as_mut() else { return Turn::Sleep(None) };
+        case.run.position += usize::from(!fetches);
         if !fits(rung, at) {
             return Turn::Again;
         }
-        let mode = healing.mode;
         let number = healing.steps.len() as u32 + 1;
         let state = match mode {
             HealMode::Shadow => StepState::Shadowed,
-            HealMode::Approve if rung != Rung::L0 => StepState::AwaitingApproval,
+            // Waiting and looking need nobody's leave.
+            HealMode::Approve if !matches!(rung, Rung::L0 | Rung::D) => StepState::AwaitingApproval,
             _ => StepState::Waiting,
         };
         let ended_at = state.is_over().then_some(cx.now);
@@ -313,10 +318,14 @@ impl Engine {
             counts,
             status: status.name(),
             wait_ms,
+            upload: charger
+                .and_then(|charger| charger.diagnostics_status.as_ref())
+                .filter(|(at, _)| *at >= step.at)
+                .map(|(_, word)| word.as_ref()),
         };
         match look(&step, &mut case.run, &view) {
             Look::Pending { wake, next } => {
-                let state = if step.rung == Rung::L0 {
+                let state = if matches!(step.rung, Rung::L0 | Rung::D) {
                     IncidentState::Healing
                 } else {
                     IncidentState::Verifying
@@ -333,6 +342,7 @@ impl Engine {
             Look::Done(state, note) => {
                 self.end_step(cx, id, state, &note);
                 match state {
+                    _ if step.rung == Rung::D => Turn::Again,
                     StepState::Fixed | StepState::Unknown if condition == Some(false) => {
                         let fixed = state == StepState::Fixed && step.rung != Rung::Q;
                         self.recovered(cx, id, fixed.then_some(step.rung));
@@ -363,6 +373,7 @@ impl Engine {
         let label = rung.label();
         let title = match state {
             StepState::Fixed if rung == Rung::Q => note.to_owned(),
+            StepState::Done => note.to_owned(),
             StepState::Fixed => format!("{label} worked"),
             StepState::NotFixed if rung == Rung::L1 => note.to_owned(),
             StepState::NotFixed if matches!(rung, Rung::L4 | Rung::L5) => {
@@ -424,7 +435,9 @@ impl Engine {
     fn exhausted(&mut self, cx: &Cx<'_>, id: IncidentId) {
         self.stop_run(id);
         let tried = self.cases.get(&id).is_some_and(|case| {
-            case.steps().iter().any(|step| !step.commands.is_empty() && step.rung != Rung::Q)
+            case.steps()
+                .iter()
+                .any(|step| !step.commands.is_empty() && !matches!(step.rung, Rung::Q | Rung::D))
         });
         let shadow = self
             .cases
@@ -556,6 +569,9 @@ impl Engine {
 
     /// What a rung sends, for a case.
     pub(crate) fn action_of(&self, id: IncidentId, rung: Rung) -> Option<mendpoint_model::Action> {
+        if rung == Rung::D {
+            return self.diagnostics_action(id);
+        }
         first_action(rung, self.cases.get(&id)?.incident.connector)
     }
 }

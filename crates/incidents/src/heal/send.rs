@@ -265,6 +265,9 @@ impl Engine {
             if never_left || !unclear {
                 self.note_refusal(id, rung);
             }
+            if rung == Rung::D && !never_left && !unclear && !unsent {
+                self.note_diagnostics(id, cx.now);
+            }
             if lost || unsent {
                 self.try_again(cx, id);
             }
@@ -294,6 +297,9 @@ impl Engine {
         }
         let line = Line::new("step_answered", title).rung(rung).command(command.clone());
         self.say(cx, id, line);
+        if rung == Rung::D {
+            self.diagnostics_accepted(cx, id, outcome);
+        }
         if rung == Rung::Q {
             self.end_step(cx, id, StepState::Fixed, &Self::held_words(at));
         }
@@ -329,6 +335,7 @@ fn sent_words(action: &Action, at: ConnectorRef) -> String {
         Action::SetAvailability { .. } => format!("{} is switched on", subject_words(at)),
         Action::Reset { hard: false, .. } => "Soft reset sent".to_owned(),
         Action::Reset { .. } => "Hard reset sent".to_owned(),
+        Action::GetDiagnostics { .. } => "Asked for its diagnostics".to_owned(),
         Action::RemoteStop { .. } => "A charge without power is stopped first".to_owned(),
         other => format!("{} sent", other.name()),
     }

@@ -256,6 +256,8 @@ fn detail(action: &Action) -> String {
         Action::RemoteStop { transaction, .. } => format!("session {transaction}"),
         Action::GetConfiguration { keys } if keys.is_empty() => "everything".to_owned(),
         Action::GetConfiguration { keys } => keys.join(", "),
+        // The address may hold a password.
+        Action::GetDiagnostics { .. } => String::new(),
         Action::Raw { payload, .. } => payload.clone(),
     }
 }
