@@ -33,6 +33,10 @@ pub(crate) struct Watch {
     /// When a command could not reach the charger. That is known a moment before the connection's
     /// end is told.
     pub(crate) lost_at: Option<UnixMs>,
+    /// When it was last asked for its diagnostics and said yes or no.
+    pub(crate) diagnostics_at: Option<UnixMs>,
+    /// Until when no more commands are queued for it: its queue was full.
+    pub(crate) full_until: Option<UnixMs>,
     /// When countable things last happened.
     pub(crate) last: SmallVec<[(Occurrence, UnixMs); 2]>,
 }
@@ -103,6 +107,8 @@ pub(crate) struct Case {
     /// How far a person got with its ticket.
     pub(crate) hand: Option<Hand>,
     pub(crate) run: Run,
+    /// Its history says already why no diagnostics are fetched.
+    pub(crate) said_no_diagnostics: bool,
     /// How many status lines its history has: a flapping charger must not fill the disk.
     pub(crate) status_lines: u32,
     pub(crate) armed: Option<UnixMs>,
@@ -168,6 +174,7 @@ impl Case {
             credit: None,
             hand: None,
             run: Run::default(),
+            said_no_diagnostics: false,
             status_lines: 0,
             armed: None,
         }
@@ -193,7 +200,8 @@ impl Case {
     /// Whether a command is on its way or its effect is being watched.
     pub(crate) fn is_acting(&self) -> bool {
         self.step().is_some_and(|step| {
-            step.rung != Rung::L0 && matches!(step.state, StepState::Sent | StepState::Verifying)
+            !matches!(step.rung, Rung::L0 | Rung::D)
+                && matches!(step.state, StepState::Sent | StepState::Verifying)
         })
     }
 
@@ -205,7 +213,7 @@ impl Case {
     /// Whether anything was really tried: then a session has to prove the end.
     pub(crate) fn was_tried(&self) -> bool {
         self.steps().iter().any(|step| {
-            !matches!(step.rung, Rung::Q | Rung::L0)
+            !matches!(step.rung, Rung::Q | Rung::L0 | Rung::D)
                 && matches!(step.state, StepState::Fixed | StepState::NotFixed | StepState::Unknown)
         })
     }

@@ -14,6 +14,7 @@ use crate::case::{Case, Fingerprint, Line, Watch};
 use crate::catalogue::Catalogue;
 use crate::dead_man::DeadMan;
 use crate::effect::Effect;
+use crate::lag::LagStop;
 use crate::predicate::Subject;
 use crate::program::Program;
 use crate::request::KillScope;
@@ -46,6 +47,7 @@ pub struct Engine {
     pub(crate) timers: Timers,
     pub(crate) switches: BTreeSet<KillScope>,
     pub(crate) dead_man: DeadMan,
+    pub(crate) lag: LagStop,
     /// Before this moment silence counts for nothing (startup grace).
     pub(crate) grace_until: UnixMs,
     /// Incidents to be written when the call ends.
@@ -74,6 +76,7 @@ impl Engine {
             timers: Timers::default(),
             switches: BTreeSet::new(),
             dead_man: DeadMan::default(),
+            lag: LagStop::default(),
             grace_until: UnixMs(i64::MIN),
             dirty: BTreeSet::new(),
             lines: Vec::new(),

@@ -15,6 +15,11 @@ use crate::rule::{ClearWay, Condition, Distinct, Occurrence, Scope};
 use crate::timers::Timer;
 use crate::whole::Cleared;
 
+/// How long nothing more is queued for a charger whose queue was full.
+const FULL_MS: i64 = 30_000;
+/// How often an end is looked for again while we are late.
+const LATE_POLL_MS: i64 = 10_000;
+
 impl Engine {
     /// One event: signals, answers, attempts, alerts, cases, in this order.
     pub(crate) fn take_in(&mut self, cx: &Cx<'_>, event: &ChargerEvent, facts: &[Fact]) {
@@ -31,11 +36,12 @@ impl Engine {
         }
         let watch = self.watches.entry(key).or_default();
         watch.site = event.site;
-        if matches!(
-            &event.kind,
-            EventKind::CommandAnswered(answer) if answer.outcome == CommandOutcome::NotConnected
-        ) {
-            watch.lost_at = Some(cx.now);
+        if let EventKind::CommandAnswered(answer) = &event.kind {
+            match answer.outcome {
+                CommandOutcome::NotConnected => watch.lost_at = Some(cx.now),
+                CommandOutcome::QueueFull => watch.full_until = Some(cx.now + FULL_MS),
+                _ => {}
+            }
         }
         self.note_signals(cx, event);
         if let EventKind::CommandAnswered(answer) = &event.kind
@@ -331,6 +337,8 @@ impl Engine {
             alert.holding = holds;
         }
         let opened_at = self.cases.get(&id).map_or(cx.now, |case| case.incident.opened_at);
+        // While we are late, the fault's return may wait for us: nothing ends (blind).
+        let is_late = self.lag.holds().is_some();
         let mut cleared = None;
         let mut wake: Option<UnixMs> = None;
         let mut look_at = |at: UnixMs| wake = Some(wake.map_or(at, |other| other.min(at)));
@@ -362,7 +370,9 @@ impl Engine {
             };
             watch.alerts[index].clear_since[n] = since;
             let Some(since) = since else { continue };
-            if since + clear.for_ms <= cx.now {
+            if is_late {
+                look_at(cx.now + LATE_POLL_MS);
+            } else if since + clear.for_ms <= cx.now {
                 cleared = cleared.or(Some(clear.unproven));
             } else {
                 look_at(since + clear.for_ms);

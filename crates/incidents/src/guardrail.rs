@@ -257,8 +257,12 @@ fn occupied(rails: &Guardrails, question: &Question<'_>) -> Option<Verdict> {
     ) {
         return Some(wait(None, "the firmware is being updated"));
     }
-    if busy(&charger.diagnostics_status, &["Uploading"]) {
-        return Some(wait(None, "the charger is sending its diagnostics"));
+    if let Some((at, word)) = &charger.diagnostics_status
+        && word.as_ref() == "Uploading"
+        && now < *at + rails.upload_max_ms
+    {
+        let until = *at + rails.upload_max_ms;
+        return Some(wait(Some(until), "the charger is sending its diagnostics"));
     }
     None
 }

@@ -23,6 +23,7 @@ mod evaluate;
 mod expression;
 mod guardrail;
 mod heal;
+mod lag;
 mod lifecycle;
 mod news;
 mod opening;
@@ -42,6 +43,10 @@ mod settings;
 mod signal;
 #[cfg(test)]
 mod stories;
+#[cfg(test)]
+mod stories_diagnostics;
+#[cfg(test)]
+mod stories_late;
 #[cfg(test)]
 mod stories_lost;
 #[cfg(test)]

@@ -63,6 +63,12 @@ impl Engine {
         let window = self.settings.guardrails.disruptive_window_ms;
         let tries = self.settings.guardrails.tries_per_rung as usize;
         for step in incident.healing.iter().flat_map(|healing| &healing.steps) {
+            if step.rung == Rung::D
+                && crate::heal::diagnostics::was_answered(step)
+                && cx.now.since_ms(step.at) < self.settings.diagnostics_every_ms
+            {
+                watch.diagnostics_at = watch.diagnostics_at.max(Some(step.at));
+            }
             let sent = !step.commands.is_empty() || step.rung == Rung::L6;
             if sent && step.state != StepState::Waiting && cx.now.since_ms(step.at) < window {
                 let refused = step.state == StepState::Blocked

@@ -264,6 +264,7 @@ pub fn action_words(action: &Action) -> String {
         Action::RemoteStart { .. }
         | Action::RemoteStop { .. }
         | Action::GetConfiguration { .. }
+        | Action::GetDiagnostics { .. }
         | Action::Raw { .. } => name.to_owned(),
     }
 }

@@ -29,6 +29,9 @@ impl Engine {
             if over {
                 continue;
             }
+            if let EventKind::Diagnostics(word) = &event.kind {
+                self.note_upload(cx, id, word);
+            }
             for fact in facts {
                 self.note_fact(cx, id, fact);
             }

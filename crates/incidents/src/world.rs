@@ -319,6 +319,14 @@ impl World {
         self.handle(key, EventKind::Fault(fault.clone()), &[Fact::FaultChanged(fault)]);
     }
 
+    /// News of an upload.
+    pub(crate) fn upload(&mut self, key: ChargerKey, word: &str) {
+        self.heard(key);
+        let now = self.now;
+        self.state(key).diagnostics_status = Some((now, word.into()));
+        self.handle(key, EventKind::Diagnostics(word.to_owned()), &[]);
+    }
+
     pub(crate) fn authorize(&mut self, key: ChargerKey, token: &str) {
         self.heard(key);
         let kind = EventKind::Authorize(Authorize {
@@ -398,6 +406,13 @@ impl World {
             self.wait(60);
             self.heartbeat(key);
         }
+    }
+
+    /// The engine is told how late it is.
+    pub(crate) fn lag(&mut self, lag_ms: i64) {
+        let mut out = Vec::new();
+        self.engine.note_lag(self.now, lag_ms, &self.fleet, &mut out);
+        self.take(out);
     }
 
     pub(crate) fn request(&mut self, request: Request) -> Result<IncidentId, RequestError> {

@@ -5,7 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use mendpoint_model::{Incident, IncidentId, IncidentState};
 use prometheus::{
-    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry,
 };
 
 /// The pipeline's metrics.
@@ -23,6 +24,10 @@ pub(crate) struct Metrics {
     pub(crate) samples_waiting: IntGauge,
     /// Those that were left out because too many waited.
     pub(crate) samples_left_out: IntCounter,
+    /// How late the engine is, in seconds, by shard (G11).
+    pub(crate) lag_seconds: GaugeVec,
+    /// Whether it sends nothing because of that, or because the fleet vanished, by shard (G11).
+    pub(crate) held: IntGaugeVec,
     /// Opened incidents by rule.
     opened: IntCounterVec,
     /// Ended incidents by how they ended.
@@ -66,6 +71,20 @@ impl Metrics {
             "mendpoint_conformance_left_out_total",
             "Messages that were not held against the specification because too many waited",
         )?;
+        let lag_seconds = GaugeVec::new(
+            Opts::new(
+                "mendpoint_engine_lag_seconds",
+                "How late the engine is: messages, deadlines or decisions that wait",
+            ),
+            &["shard"],
+        )?;
+        let held = IntGaugeVec::new(
+            Opts::new(
+                "mendpoint_engine_held",
+                "1 while the engine sends nothing of its own accord (guardrail G11)",
+            ),
+            &["shard"],
+        )?;
         let opened = IntCounterVec::new(
             Opts::new("mendpoint_incidents_opened_total", "Incidents opened, by rule"),
             &["rule"],
@@ -84,6 +103,8 @@ impl Metrics {
         registry.register(Box::new(waiting.clone()))?;
         registry.register(Box::new(samples_waiting.clone()))?;
         registry.register(Box::new(samples_left_out.clone()))?;
+        registry.register(Box::new(lag_seconds.clone()))?;
+        registry.register(Box::new(held.clone()))?;
         registry.register(Box::new(opened.clone()))?;
         registry.register(Box::new(ended.clone()))?;
         registry.register(Box::new(open.clone()))?;
@@ -94,6 +115,8 @@ impl Metrics {
             waiting,
             samples_waiting,
             samples_left_out,
+            lag_seconds,
+            held,
             opened,
             ended,
             open,
