@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use crate::alert::Alert;
 use crate::attempts::{AttemptLog, Failure};
+use crate::calls::Calls;
 use crate::credit::{Credit, Hand};
 use crate::guardrail::ActionRecord;
 use crate::rule::Occurrence;
@@ -33,6 +34,9 @@ pub(crate) struct Watch {
     /// When a command could not reach the charger. That is known a moment before the connection's
     /// end is told.
     pub(crate) lost_at: Option<UnixMs>,
+    /// Whether it answers commands.
+    pub(crate) calls: Calls,
+    pub(crate) calls_armed: Option<UnixMs>,
     /// When it was last asked for its diagnostics and said yes or no.
     pub(crate) diagnostics_at: Option<UnixMs>,
     /// Until when no more commands are queued for it: its queue was full.
@@ -109,6 +113,8 @@ pub(crate) struct Case {
     pub(crate) run: Run,
     /// Its history says already why no diagnostics are fetched.
     pub(crate) said_no_diagnostics: bool,
+    /// The devices that its history names, for an incident about an identity.
+    pub(crate) contest: String,
     /// How many status lines its history has: a flapping charger must not fill the disk.
     pub(crate) status_lines: u32,
     pub(crate) armed: Option<UnixMs>,
@@ -175,6 +181,7 @@ impl Case {
             hand: None,
             run: Run::default(),
             said_no_diagnostics: false,
+            contest: String::new(),
             status_lines: 0,
             armed: None,
         }

@@ -44,6 +44,10 @@ impl Engine {
             }
         }
         self.note_signals(cx, event);
+        if let EventKind::CommandAnswered(answer) = &event.kind {
+            self.note_call(cx, key, answer);
+        }
+        self.note_calls_link(cx, key, facts);
         if let EventKind::CommandAnswered(answer) = &event.kind
             && !self.answered(cx, event.epoch, answer)
         {
@@ -54,7 +58,11 @@ impl Engine {
         let focus = focus_of(event, facts);
         self.note_cases(cx, event, facts);
         self.evaluate_all(cx, key, focus, inputs);
-        self.happen(cx, key, &happenings(facts));
+        self.happen(cx, key, &happenings(event, facts));
+        if matches!(event.kind, EventKind::IdentityContested(_)) {
+            // The incident may be of just now.
+            self.note_cases(cx, event, &[]);
+        }
         self.attempt_news(cx, key, &news);
         self.tend_charger(cx, key);
     }
@@ -223,7 +231,7 @@ impl Engine {
         if !program.enabled[usize::from(place)] {
             return;
         }
-        let subject = Subject::new(cx.now, charger, at, watch.signals.as_deref());
+        let subject = Subject::watched(cx.now, charger, at, watch.signals.as_deref(), watch.calls);
         let excluded = rule.exclusions.iter().any(|part| part.holds(&subject).at(cx.now));
         let holds = match &rule.condition {
             _ if excluded => Holds::NEVER,
@@ -325,7 +333,7 @@ impl Engine {
         let Some(charger) = cx.fleet.charger(key) else { return };
         let Some(watch) = self.watches.get_mut(&key) else { return };
         let Some(index) = watch.alert(place, at) else { return };
-        let subject = Subject::new(cx.now, charger, at, watch.signals.as_deref());
+        let subject = Subject::watched(cx.now, charger, at, watch.signals.as_deref(), watch.calls);
         let mut again = false;
         if let Condition::State { when, .. } = &rule.condition {
             let holds = when.holds(&subject).at(cx.now);
@@ -462,8 +470,13 @@ impl Engine {
                 if count.kind == item.kind && program.enabled[usize::from(place)] =>
             {
                 let Some(watch) = self.watches.get_mut(&key) else { return };
-                let subject =
-                    Subject::new(cx.now, charger, item.connector, watch.signals.as_deref());
+                let subject = Subject::watched(
+                    cx.now,
+                    charger,
+                    item.connector,
+                    watch.signals.as_deref(),
+                    watch.calls,
+                );
                 let counts = count.filter.as_ref().is_none_or(|f| f.holds(&subject).at(cx.now));
                 let excluded = rule.exclusions.iter().any(|part| part.holds(&subject).at(cx.now));
                 if !counts || excluded {

@@ -121,7 +121,7 @@ fn forbidden(rails: &Guardrails, question: &Question<'_>) -> Option<String> {
     }
     let everywhere = question.charger.connectors.iter().map(|connector| connector.at);
     for at in everywhere.chain([ConnectorRef::CHARGER]) {
-        let subject = Subject::new(question.now, question.charger, at, None);
+        let subject = Subject::new(question.now, question.charger, at);
         let faulted = connector_state(question.charger, at)
             .is_some_and(|state| state.status == ConnectorStatus::Faulted);
         let code = subject.code();

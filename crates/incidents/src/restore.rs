@@ -98,6 +98,9 @@ impl Engine {
             self.timers.set(&mut alert.armed, timer, Some(cx.now + 1));
             watch.alerts.push(alert);
         }
+        if !over && !recovered {
+            self.restore_calls(key, place);
+        }
         let mut case = Case::new(incident, place);
         case.recovered_at = recovered.then_some(case.incident.updated_at);
         case.ticket_asked = case.incident.ticket.is_some();

@@ -1,13 +1,14 @@
 //! What an event means for the cases of its charger: it came back, it reported something.
 
 use mendpoint_model::{
-    Actor, ChargerEvent, ConnectorRef, ConnectorStatus, EventKind, Fact, IncidentId, Rung,
-    StepState,
+    Actor, ChargerEvent, ConnectorRef, ConnectorStatus, EventKind, Fact, IdentityContest,
+    IncidentId, Rung, StepState,
 };
 
 use crate::case::Line;
 use crate::duration::duration_words;
 use crate::engine::{Cx, Engine};
+use crate::rule::{Condition, Occurrence};
 use crate::words::subject_words;
 
 /// The most status lines in the history of one incident.
@@ -28,6 +29,9 @@ impl Engine {
             }
             if over {
                 continue;
+            }
+            if let EventKind::IdentityContested(contest) = &event.kind {
+                self.note_contest(cx, id, contest);
             }
             if let EventKind::Diagnostics(word) = &event.kind {
                 self.note_upload(cx, id, word);
@@ -52,6 +56,24 @@ impl Engine {
         case.run.back_at = Some(cx.now);
         let line = Line::new("back", format!("Charger back after {away}"));
         self.say(cx, id, line.by(Actor::Charger).rung(rung));
+    }
+
+    /// Who the devices are, when that is news: they may be more than two, and change.
+    fn note_contest(&mut self, cx: &Cx<'_>, id: IncidentId, contest: &IdentityContest) {
+        let Some(case) = self.cases.get_mut(&id) else { return };
+        let place = case.rule.map(|place| &self.program.rules[usize::from(place)].condition);
+        let is_about = matches!(
+            place,
+            Some(Condition::Count(count)) if count.kind == Occurrence::IdentityContested
+        );
+        let who = contest.parties.join(" and ");
+        if !is_about || case.contest == who || case.status_lines >= STATUS_LINES_MAX {
+            return;
+        }
+        case.contest.clone_from(&who);
+        case.status_lines += 1;
+        let text = format!("One took the other's place {} times lately.", contest.swaps);
+        self.say(cx, id, Line::new("identity", format!("Seen: {who}")).text(text));
     }
 
     fn note_fact(&mut self, cx: &Cx<'_>, id: IncidentId, fact: &Fact) {

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use mendpoint_model::{
     Authorize, Boot, ChargerEvent, ChargerKey, ChargerState, Chargers, Command, CommandAnswered,
     CommandId, CommandOutcome, Connected, ConnectorRef, ConnectorState, ConnectorStatus,
-    Disconnected, ErrorReport, EventKind, Fact, FaultReport, Incident, IncidentId, Link, Protocol,
-    Rung, SiteKey, StatusReport, StepState, TimelineEntry, Transaction, TransactionId,
-    TransactionStarted, UnixMs,
+    Disconnected, ErrorReport, EventKind, Fact, FaultReport, IdentityContest, Incident, IncidentId,
+    Link, Protocol, Rung, SiteKey, StatusReport, StepState, TimelineEntry, Transaction,
+    TransactionId, TransactionStarted, UnixMs,
 };
 
 use crate::timeline_test::action_words;
@@ -76,6 +76,8 @@ pub(crate) struct World {
 /// The rules and playbooks that are shipped.
 pub(crate) fn shipped() -> Arc<Catalogue> {
     let rules = [
+        ("cmd_unresponsive.toml", include_str!("../../../config/rules/cmd_unresponsive.toml")),
+        ("identity_contested.toml", include_str!("../../../config/rules/identity_contested.toml")),
         ("cp_offline.toml", include_str!("../../../config/rules/cp_offline.toml")),
         ("err_faulted.toml", include_str!("../../../config/rules/err_faulted.toml")),
         ("failed_burst.toml", include_str!("../../../config/rules/failed_burst.toml")),
@@ -83,6 +85,7 @@ pub(crate) fn shipped() -> Arc<Catalogue> {
         ("weak_wifi.toml", include_str!("../../../config/rules/weak_wifi.toml")),
     ];
     let playbooks = [
+        ("cmd_unresponsive.toml", include_str!("../../../config/playbooks/cmd_unresponsive.toml")),
         ("err_faulted.toml", include_str!("../../../config/playbooks/err_faulted.toml")),
         ("failed_burst.toml", include_str!("../../../config/playbooks/failed_burst.toml")),
     ];
@@ -317,6 +320,19 @@ impl World {
             state.faults.push(fault.clone());
         }
         self.handle(key, EventKind::Fault(fault.clone()), &[Fact::FaultChanged(fault)]);
+    }
+
+    /// Another device is seen to use its identity.
+    pub(crate) fn contested(&mut self, key: ChargerKey) {
+        self.heard(key);
+        let parties = vec!["192.0.2.1".to_owned(), "192.0.2.2".to_owned()];
+        let contest = IdentityContest { parties, swaps: 4 };
+        self.handle(key, EventKind::IdentityContested(contest), &[]);
+    }
+
+    /// The end of a command that a person sent.
+    pub(crate) fn person(&mut self, key: ChargerKey, outcome: CommandOutcome) {
+        self.answer(key, CommandId("u-1".into()), outcome);
     }
 
     /// News of an upload.

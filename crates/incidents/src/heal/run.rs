@@ -12,7 +12,7 @@ use crate::guardrail::{Question, Verdict, judge};
 use crate::heal::ladder::{first_action, fits, rung_at};
 use crate::heal::verify::{Look, View, look};
 use crate::predicate::connector_state;
-use crate::rule::Condition;
+use crate::rule::{Condition, Occurrence};
 use crate::words::subject_words;
 use mendpoint_model::IncidentId;
 
@@ -204,7 +204,8 @@ impl Engine {
             actions: &watch.actions,
             switched_off: self
                 .switched_off(incident.site, incident.charger)
-                .or_else(|| self.held(cx.now)),
+                .or_else(|| self.held(cx.now))
+                .or_else(|| self.contested(watch)),
             other_running: watch.cases.iter().any(|other| {
                 *other != id && self.cases.get(other).is_some_and(crate::case::Case::is_acting)
             }),
@@ -216,6 +217,21 @@ impl Engine {
             freed_at,
         };
         judge(&self.settings.guardrails, &question)
+    }
+
+    /// Why nothing is sent to a charger whose identity two devices use (behaviour 4).
+    fn contested(&self, watch: &crate::case::Watch) -> Option<&'static str> {
+        let is_contest = |id: &IncidentId| {
+            let case = self.cases.get(id).filter(|case| !case.incident.state.is_over())?;
+            match &self.program.rules[usize::from(case.rule?)].condition {
+                Condition::Count(count) => {
+                    (count.kind == Occurrence::IdentityContested).then_some(())
+                }
+                _ => None,
+            }
+        };
+        let why = "two devices use its identity, and nobody knows which one would get it";
+        watch.cases.iter().find_map(is_contest).map(|()| why)
     }
 
     /// A matter of safety among the other open incidents of a charger: one that is held out of
