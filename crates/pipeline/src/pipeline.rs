@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use dashmap::DashMap;
 use mendpoint_incidents::{Catalogue, IdSequence, KillScope, Request};
 use mendpoint_model::{
@@ -17,9 +17,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::attempts::Attempts;
+use crate::conformance::Conformance;
 use crate::desk::Desk;
 use crate::lag::LagBoard;
-use crate::message::ShardMessage;
+use crate::message::{Incoming, ShardMessage};
 use crate::metrics::Metrics;
 use crate::release;
 use crate::shard_task::{ShardTask, Working};
@@ -33,6 +34,8 @@ pub struct Pipeline {
     handle: Handle,
     /// The ticket desk, then the shards with their releasers.
     tasks: (JoinHandle<()>, Vec<JoinHandle<()>>),
+    /// The task that holds messages against the specification.
+    conformance: JoinHandle<()>,
 }
 
 /// What all tasks of the pipeline share.
@@ -49,6 +52,7 @@ pub(crate) struct Inner {
     pub(crate) lag: LagBoard,
     pub(crate) outbound: Arc<dyn Outbound>,
     pub(crate) desk: Desk,
+    pub(crate) conformance: Conformance,
     pub(crate) credentials: DashMap<ChargerKey, Vec<u8>>,
     pub(crate) pepper: hmac::Hmac<sha2::Sha256>,
     pub(crate) epoch: AtomicU64,
@@ -60,7 +64,7 @@ pub(crate) struct Inner {
     frame_seq: AtomicU64,
     pub(crate) unassigned: SiteKey,
     /// Emptied at the stop: a shard ends when the last sender of its queue is gone.
-    shards: RwLock<Vec<mpsc::Sender<ShardMessage>>>,
+    shards: ArcSwapOption<Vec<mpsc::Sender<ShardMessage>>>,
     feedback: Vec<mpsc::WeakUnboundedSender<ShardMessage>>,
     started_at: UnixMs,
 }
@@ -119,11 +123,14 @@ impl Pipeline {
             (0..count).map(|_| mpsc::unbounded_channel()).unzip();
         let (desk, desk_work) = Desk::new(highest.ticket);
         let metrics = Metrics::new(registry)?;
+        let (conformance, samples) =
+            Conformance::new(metrics.samples_waiting.clone(), metrics.samples_left_out.clone());
         let inner = Arc::new(Inner {
             journal: store.journal(),
             frames: store.frame_log(),
             lag: LagBoard::new(count, &metrics),
             metrics,
+            conformance,
             catalogue: ArcSwap::new(Arc::clone(&catalogue)),
             directory,
             board: Board::default(),
@@ -139,7 +146,7 @@ impl Pipeline {
             kill_switches: Mutex::new(kill_switches.clone()),
             frame_seq: AtomicU64::new(highest.frame + 1),
             unassigned,
-            shards: RwLock::new(queues),
+            shards: ArcSwapOption::from_pointee(queues),
             feedback: feedback.iter().map(mpsc::UnboundedSender::downgrade).collect(),
             started_at: now,
             store,
@@ -185,6 +192,7 @@ impl Pipeline {
         }
 
         let desk = tokio::spawn(crate::desk::run(Arc::clone(&inner), desk_work));
+        let conformance = tokio::spawn(crate::conformance::run(Arc::clone(&inner), samples));
         let mut tasks = Vec::with_capacity(2 * count);
         let parts = shards.into_iter().zip(receivers).zip(feedback_receivers).zip(incidents);
         for (index, ((((shard, queue), feedback_receiver), restored), sender)) in
@@ -212,7 +220,7 @@ impl Pipeline {
             }));
             tasks.push(releaser);
         }
-        Ok(Self { handle: Handle(inner), tasks: (desk, tasks) })
+        Ok(Self { handle: Handle(inner), tasks: (desk, tasks), conformance })
     }
 
     /// The way in.
@@ -222,8 +230,8 @@ impl Pipeline {
 
     /// Lets the shards finish what is queued, and waits until all of it is on disk.
     pub async fn stop(self) {
-        let Self { handle, tasks } = self;
-        handle.0.shards.write().unwrap_or_else(PoisonError::into_inner).clear();
+        let Self { handle, tasks, conformance } = self;
+        handle.0.shards.store(None);
         let (desk, shards) = tasks;
         for task in shards {
             if let Err(error) = task.await {
@@ -234,6 +242,10 @@ impl Pipeline {
         handle.0.desk.stop();
         if let Err(error) = desk.await {
             tracing::error!(%error, "the ticket desk ended badly");
+        }
+        handle.0.conformance.stop().await;
+        if let Err(error) = conformance.await {
+            tracing::error!(%error, "the task of the conformance reports ended badly");
         }
         let last = handle.0.journal.append(handle.0.frames.due(clock::now(), true)).await;
         handle.0.journal.wait(last).await;
@@ -263,13 +275,26 @@ impl Inner {
     /// Hands a message to the shard of a site; waits while its queue is full.
     pub(crate) async fn to_shard(&self, site: SiteKey, message: ShardMessage) -> Result<(), Error> {
         let sender = {
-            let shards = self.shards.read().unwrap_or_else(PoisonError::into_inner);
-            if shards.is_empty() {
-                return Err(Error::Stopping);
-            }
+            let shards = self.shards.load();
+            let shards = shards.as_ref().ok_or(Error::Stopping)?;
             shards[site.0 as usize % shards.len()].clone()
         };
         sender.send(message).await.map_err(|_| Error::Stopping)
+    }
+
+    /// Hands a charger's message to its shard, if there is room in its queue. At the stop it is
+    /// dropped: the charger will send it again.
+    pub(crate) fn try_incoming(&self, site: SiteKey, incoming: impl FnOnce() -> Option<Incoming>) {
+        let shards = self.shards.load();
+        let Some(shards) = shards.as_ref() else {
+            drop(incoming());
+            return;
+        };
+        if let Ok(room) = shards[site.0 as usize % shards.len()].try_reserve()
+            && let Some(incoming) = incoming()
+        {
+            room.send(ShardMessage::Incoming(incoming));
+        }
     }
 
     /// Hands a message to every shard.
@@ -277,8 +302,8 @@ impl Inner {
         &self,
         message: impl Fn() -> ShardMessage,
     ) -> Result<(), Error> {
-        let shards = self.shards.read().unwrap_or_else(PoisonError::into_inner).clone();
-        for shard in shards {
+        let shards = self.shards.load_full().ok_or(Error::Stopping)?;
+        for shard in shards.iter() {
             shard.send(message()).await.map_err(|_| Error::Stopping)?;
         }
         Ok(())
@@ -330,8 +355,8 @@ impl Inner {
             serde_json::to_string(&*switches).unwrap_or_default()
         };
         // First the shards, then the disk: stopping must not wait for a slow database.
-        let shards = self.shards.read().unwrap_or_else(PoisonError::into_inner).clone();
-        for shard in shards {
+        let shards = self.shards.load_full().ok_or(Error::Stopping)?;
+        for shard in shards.iter() {
             let request = Request::KillSwitch { scope: scope.clone(), on, user: user.clone() };
             let (sender, receiver) = oneshot::channel();
             shard

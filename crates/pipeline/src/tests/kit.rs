@@ -114,10 +114,10 @@ impl Kit {
             site: self.charger.site,
             epoch: self.epoch,
             received_at: self.handle().now(),
-            frame: None,
-            sent: None,
+            frame: 0,
             events: SmallVec::from_iter([event]),
             quirks: Vec::new(),
+            sample: None,
             answer: None,
         };
         self.handle().take(incoming).await;
