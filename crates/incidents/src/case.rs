@@ -34,6 +34,8 @@ pub(crate) struct Watch {
     /// When a command could not reach the charger. That is known a moment before the connection's
     /// end is told.
     pub(crate) lost_at: Option<UnixMs>,
+    /// Rungs that it said it does not support, with the word it said so with (behaviour 64).
+    pub(crate) lacks: SmallVec<[(Rung, Box<str>); 1]>,
     /// Whether it answers commands.
     pub(crate) calls: Calls,
     pub(crate) calls_armed: Option<UnixMs>,
@@ -63,6 +65,13 @@ impl Watch {
             now.since_ms(at) < LOST_MS && link.last_seen_at.max(link.since) <= Some(at)
         });
         link.connected && !is_lost
+    }
+
+    /// It does not support a rung. There are not many of them.
+    pub(crate) fn note_lacking(&mut self, rung: Rung, word: &str) {
+        if self.lacks.iter().all(|(known, _)| *known != rung) {
+            self.lacks.push((rung, word.into()));
+        }
     }
 
     /// Keeps a failed charge as evidence.
@@ -137,6 +146,8 @@ pub(crate) struct Run {
     pub(crate) freed_at: Option<UnixMs>,
     /// When the charger came back after the step.
     pub(crate) back_at: Option<UnixMs>,
+    /// When the charger last told the subject's status.
+    pub(crate) told_at: Option<UnixMs>,
     /// When a status of the subject came after the step.
     pub(crate) status_at: Option<UnixMs>,
     /// Since when the condition stays away.
@@ -152,7 +163,12 @@ pub(crate) struct Run {
 impl Run {
     /// Forgets what belonged to the step before.
     pub(crate) fn begin_step(&mut self) {
-        *self = Self { active: self.active, position: self.position, ..Self::default() };
+        *self = Self {
+            active: self.active,
+            position: self.position,
+            told_at: self.told_at,
+            ..Self::default()
+        };
     }
 }
 

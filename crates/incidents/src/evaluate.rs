@@ -47,6 +47,12 @@ impl Engine {
         if let EventKind::CommandAnswered(answer) = &event.kind {
             self.note_call(cx, key, answer);
         }
+        if facts.iter().any(|fact| matches!(fact, Fact::Booted { changed: true }))
+            && let Some(watch) = self.watches.get_mut(&key)
+        {
+            // Another firmware, or another device: what it lacks is to be found out anew.
+            watch.lacks.clear();
+        }
         self.note_calls_link(cx, key, facts);
         if let EventKind::CommandAnswered(answer) = &event.kind
             && !self.answered(cx, event.epoch, answer)
@@ -396,7 +402,10 @@ impl Engine {
         let is_own = self.cases.get(&id).is_none_or(|case| case.incident.connector == at);
         if is_own {
             self.follow_code(cx, id);
-        } else if at.is_charger() && holds && !self.heed_whole(cx, id, &code) {
+        } else if holds
+            && (self.must_leave(id, at, &code)
+                || (at.is_charger() && !self.heed_whole(cx, id, &code)))
+        {
             // It goes on as an incident of its own.
             self.leave_place(key, place, at);
             self.evaluate(cx, key, place, at);

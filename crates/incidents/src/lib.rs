@@ -47,6 +47,8 @@ mod stories;
 #[cfg(test)]
 mod stories_behaviours;
 #[cfg(test)]
+mod stories_commands;
+#[cfg(test)]
 mod stories_diagnostics;
 #[cfg(test)]
 mod stories_late;

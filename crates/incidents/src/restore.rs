@@ -11,6 +11,7 @@ use crate::effect::Effect;
 use crate::engine::{Cx, Engine};
 use crate::guardrail::ActionRecord;
 use crate::heal::ladder::position_after;
+use crate::heal::support::lacking_in;
 use crate::predicate::Inputs;
 use crate::timers::Timer;
 
@@ -68,6 +69,9 @@ impl Engine {
                 && cx.now.since_ms(step.at) < self.settings.diagnostics_every_ms
             {
                 watch.diagnostics_at = watch.diagnostics_at.max(Some(step.at));
+            }
+            if let Some((rung, word)) = lacking_in(step) {
+                watch.note_lacking(rung, word);
             }
             let sent = !step.commands.is_empty() || step.rung == Rung::L6;
             if sent && step.state != StepState::Waiting && cx.now.since_ms(step.at) < window {

@@ -113,3 +113,131 @@ fn b04_two_devices_with_one_identity_are_one_incident_and_nothing_is_sent() {
         Some("TriggerMessage StatusNotification 1")
     );
 }
+
+#[test]
+fn a_connector_that_faults_beside_its_charger_is_the_same_incident() {
+    let mut world = world();
+    world.component(ONE, 0, ("Controller", "Problem"), true);
+    world.wait(61);
+    assert_eq!(open(&world), ["ERR_FAULTED"]);
+    world.status(ONE, 1, S::Faulted, "InternalError");
+    world.wait(61);
+    assert_eq!(open(&world), ["ERR_FAULTED"], "one cause, one incident");
+    assert!(world.kinds().contains(&"connector_faulted"));
+    // It is over only when both places are well, also after a restart of ours.
+    world.component(ONE, 0, ("Controller", "Problem"), false);
+    world.live(ONE, 10);
+    assert_eq!(open(&world), ["ERR_FAULTED"]);
+    world.restart(EngineSettings::default());
+    world.connect(ONE);
+    world.live(ONE, 30);
+    assert_eq!(open(&world), ["ERR_FAULTED"]);
+    world.status(ONE, 1, S::Available, "");
+    world.live(ONE, 10);
+    assert_ne!(world.incident().state, IncidentState::Escalated);
+    assert_eq!(world.incidents.len(), 1);
+}
+
+#[test]
+fn a_danger_at_a_connector_is_not_its_chargers_and_stays_its_own() {
+    let mut world = world();
+    world.component(ONE, 0, ("Controller", "Problem"), true);
+    world.wait(61);
+    world.status(ONE, 1, S::Faulted, "InternalError");
+    world.wait(61);
+    assert_eq!(open(&world).len(), 1);
+    world.status(ONE, 1, S::Faulted, "GroundFailure");
+    world.wait(1);
+    assert_eq!(open(&world), ["ERR_FAULTED", "ERR_FAULTED"]);
+    assert_eq!(
+        world.actions().last().map(String::as_str),
+        Some("ChangeAvailability 1 Inoperative")
+    );
+}
+
+#[test]
+fn after_a_crash_a_connection_alone_is_no_restart_of_the_charger() {
+    for booted in [false, true] {
+        let mut world = world();
+        world.answers = |words| (words != "Reset Soft").then(accepted);
+        fault(&mut world, "InternalError");
+        assert_eq!(world.actions().last().map(String::as_str), Some("Reset Soft"));
+        world.wait(5);
+        world.restart(EngineSettings::default());
+        world.connect(ONE);
+        if booted {
+            world.boot(ONE);
+        }
+        world.status(ONE, 1, S::Available, "");
+        world.live(ONE, 12);
+        let outcome = if booted { StepState::Fixed } else { StepState::Unknown };
+        assert_eq!(steps(&world)[1], (Rung::L4, outcome), "booted: {booted}");
+    }
+}
+
+#[test]
+fn a_card_that_is_refused_keeps_no_repair_waiting_and_its_end_is_no_failed_charge() {
+    let mut world = world();
+    for _ in 0..3 {
+        world.refuse(ONE, "STRANGER");
+        world.start(ONE, 2, "STRANGER");
+        world.wait(2);
+        world.stop(ONE, 2, 0.0, "DeAuthorized");
+        world.wait(10);
+    }
+    world.wait(400);
+    assert_eq!(open(&world), [""; 0], "three refusals are no burst");
+    world.status(ONE, 1, S::Faulted, "InternalError");
+    world.wait(59);
+    world.refuse(ONE, "STRANGER");
+    world.start(ONE, 2, "STRANGER");
+    world.stop(ONE, 2, 0.0, "DeAuthorized");
+    world.wait(2);
+    world.status(ONE, 1, S::Faulted, "InternalError");
+    assert_eq!(world.actions(), ["TriggerMessage StatusNotification 1", "Reset Soft"]);
+}
+
+#[test]
+fn b64_what_a_charger_does_not_support_is_skipped_until_its_firmware_changes() {
+    let mut world = world();
+    world.answers = |words| {
+        Some(if words.starts_with("Trigger") {
+            CommandOutcome::Refused {
+                code: "NotImplemented".to_owned(),
+                description: String::new(),
+            }
+        } else {
+            accepted()
+        })
+    };
+    fault(&mut world, "InternalError");
+    assert_eq!(steps(&world)[0], (Rung::L1, StepState::Blocked));
+    let asked = |world: &World| {
+        world.actions().iter().filter(|words| words.starts_with("TriggerMessage Status")).count()
+    };
+    assert_eq!(asked(&world), 1);
+    // The other connector: it is not asked for what it cannot do, also after a restart of ours.
+    world.restart(EngineSettings::default());
+    world.connect(ONE);
+    world.status(ONE, 1, S::Available, "");
+    world.live(ONE, 10);
+    world.status(ONE, 2, S::Faulted, "InternalError");
+    world.live(ONE, 20);
+    assert_eq!(asked(&world), 1);
+    assert_eq!(steps(&world)[0], (Rung::L1, StepState::Skipped));
+    let note = world.incident().healing.as_ref().map(|healing| healing.steps[0].note.clone());
+    assert_eq!(
+        note.as_deref(),
+        Some("The charger does not support it: it answered NotImplemented")
+    );
+    // Another firmware may.
+    world.booted(ONE, true);
+    world.status(ONE, 2, S::Available, "");
+    world.start(ONE, 2, "A");
+    world.live(ONE, 10);
+    world.stop(ONE, 2, 9_000.0, "Local");
+    world.live(ONE, 90);
+    world.status(ONE, 2, S::Faulted, "OtherError");
+    world.live(ONE, 3);
+    assert_eq!(asked(&world), 2);
+}

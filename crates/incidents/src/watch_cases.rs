@@ -21,11 +21,12 @@ impl Engine {
         if watch.cases.is_empty() {
             return;
         }
-        let came_back = matches!(event.kind, EventKind::Connected(_) | EventKind::Boot(_));
+        let booted = matches!(event.kind, EventKind::Boot(_));
+        let came_back = booted || matches!(event.kind, EventKind::Connected(_));
         for id in watch.cases.clone() {
             let over = self.cases.get(&id).is_none_or(|case| case.incident.state.is_over());
             if came_back {
-                self.note_back(cx, id);
+                self.note_back(cx, id, booted);
             }
             if over {
                 continue;
@@ -42,13 +43,22 @@ impl Engine {
         }
     }
 
-    fn note_back(&mut self, cx: &Cx<'_>, id: IncidentId) {
+    fn note_back(&mut self, cx: &Cx<'_>, id: IncidentId, booted: bool) {
         let Some(case) = self.cases.get_mut(&id) else { return };
         case.run.debt_at = None;
         let Some(step) = case.step() else { return };
         let resets = matches!(step.rung, Rung::L4 | Rung::L5 | Rung::L6);
         let sent = matches!(step.state, StepState::Sent | StepState::Verifying);
         if !resets || !sent || case.run.back_at.is_some() {
+            return;
+        }
+        // After a start of ours every charger connects anew: that is our restart and not its own. A
+        // boot is, and so is a connection that ended since.
+        let ours = case
+            .run
+            .watched_from
+            .is_some_and(|from| case.run.dropped_at.is_none_or(|dropped| dropped < from));
+        if ours && !booted && step.rung != Rung::L6 {
             return;
         }
         let rung = step.rung;
@@ -83,14 +93,17 @@ impl Engine {
         match fact {
             Fact::StatusRepeated { connector } if here(*connector) => {
                 case.run.status_at = Some(cx.now);
+                case.run.told_at = Some(cx.now);
             }
             Fact::FaultChanged(fault) if here(fault.connector) => {
                 case.run.status_at = Some(cx.now);
+                case.run.told_at = Some(cx.now);
             }
             Fact::StatusChanged { connector, to, error, historical: false, .. }
                 if here(*connector) =>
             {
                 case.run.status_at = Some(cx.now);
+                case.run.told_at = Some(cx.now);
                 if case.status_lines >= STATUS_LINES_MAX {
                     return;
                 }

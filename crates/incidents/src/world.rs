@@ -236,9 +236,14 @@ impl World {
     }
 
     pub(crate) fn boot(&mut self, key: ChargerKey) {
+        self.booted(key, false);
+    }
+
+    /// A boot; `changed` says whether what it says of itself did.
+    pub(crate) fn booted(&mut self, key: ChargerKey, changed: bool) {
         self.heard(key);
         let kind = EventKind::Boot(Boot::default());
-        self.handle(key, kind, &[Fact::Booted { changed: false }]);
+        self.handle(key, kind, &[Fact::Booted { changed }]);
     }
 
     fn heard(&mut self, key: ChargerKey) {
@@ -352,6 +357,19 @@ impl World {
         });
         let fact = Fact::Authorized { id_token: token.to_owned(), accepted: true, connector: None };
         self.handle(key, kind, &[fact]);
+    }
+
+    /// A card is shown inside a start, and refused.
+    pub(crate) fn refuse(&mut self, key: ChargerKey, token: &str) {
+        self.heard(key);
+        let id_token = token.to_owned();
+        let connector = None;
+        let kind = EventKind::Authorize(Authorize {
+            id_token: id_token.clone(),
+            accepted: false,
+            connector,
+        });
+        self.handle(key, kind, &[Fact::Authorized { id_token, accepted: false, connector }]);
     }
 
     pub(crate) fn start(&mut self, key: ChargerKey, n: u16, token: &str) {

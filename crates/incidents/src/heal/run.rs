@@ -20,6 +20,9 @@ use mendpoint_model::IncidentId;
 const POLL_MS: i64 = 30_000;
 /// The most turns of one look: a ladder has eight rungs and each few states.
 const TURNS_MAX: usize = 64;
+/// The most steps of an incident that comes back again and again: then it is a person's
+/// (behaviours 68, 71).
+const STEPS_MAX: usize = 64;
 /// How much longer than the gateway an answer is waited for, in case its news is lost.
 const ANSWER_SLACK_MS: i64 = 5_000;
 
@@ -59,9 +62,10 @@ impl Engine {
     /// Chooses the next rung, or ends the run.
     fn turn_next(&mut self, cx: &Cx<'_>, id: IncidentId) -> Turn {
         let Some(case) = self.cases.get_mut(&id) else { return Turn::Sleep(None) };
-        let at = case.incident.connector;
+        let (at, key) = (case.incident.connector, case.incident.charger);
         let Some(healing) = case.incident.healing.as_mut() else { return Turn::Sleep(None) };
-        let Some(rung) = rung_at(healing, case.run.position) else {
+        let next = rung_at(healing, case.run.position).filter(|_| healing.steps.len() < STEPS_MAX);
+        let Some(rung) = next else {
             self.exhausted(cx, id);
             return Turn::Sleep(None);
         };
@@ -69,11 +73,13 @@ impl Engine {
         let fetches = mode != HealMode::Shadow && self.wants_diagnostics(cx, id, rung);
         let rung = if fetches { Rung::D } else { rung };
         let Some(case) = self.cases.get_mut(&id) else { return Turn::Sleep(None) };
-        let Some(healing) = case.incident.healing.as_mut() else { return Turn::Sleep(None) };
         case.run.position += usize::from(!fetches);
         if !fits(rung, at) {
             return Turn::Again;
         }
+        let lacking = self.unsupported(key, rung);
+        let Some(case) = self.cases.get_mut(&id) else { return Turn::Sleep(None) };
+        let Some(healing) = case.incident.healing.as_mut() else { return Turn::Sleep(None) };
         let number = healing.steps.len() as u32 + 1;
         let state = match mode {
             HealMode::Shadow => StepState::Shadowed,
@@ -93,6 +99,10 @@ impl Engine {
             note: String::new(),
         });
         case.run.begin_step();
+        if let Some(why) = lacking.filter(|_| state != StepState::Shadowed) {
+            self.end_step(cx, id, StepState::Skipped, &why);
+            return Turn::Again;
+        }
         match state {
             StepState::Shadowed => {
                 let label = rung.label();
@@ -212,6 +222,7 @@ impl Engine {
             site_running: self.site_running(cx, incident.site, incident.charger),
             site_size: cx.fleet.of_site(incident.site).len(),
             connected: watch.reaches(cx.now, &charger.link),
+            told: case.run.told_at.is_some_and(|at| Some(at) >= charger.link.since),
             danger: self.other_danger(cx, watch, id),
             authorised_at: watch.attempts.as_ref().and_then(|log| log.authorised_at),
             freed_at,
