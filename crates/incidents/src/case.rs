@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use crate::alert::Alert;
 use crate::attempts::{AttemptLog, Failure};
+use crate::calls::Calls;
 use crate::credit::{Credit, Hand};
 use crate::guardrail::ActionRecord;
 use crate::rule::Occurrence;
@@ -33,6 +34,11 @@ pub(crate) struct Watch {
     /// When a command could not reach the charger. That is known a moment before the connection's
     /// end is told.
     pub(crate) lost_at: Option<UnixMs>,
+    /// Rungs that it said it does not support, with the word it said so with (behaviour 64).
+    pub(crate) lacks: SmallVec<[(Rung, Box<str>); 1]>,
+    /// Whether it answers commands.
+    pub(crate) calls: Calls,
+    pub(crate) calls_armed: Option<UnixMs>,
     /// When it was last asked for its diagnostics and said yes or no.
     pub(crate) diagnostics_at: Option<UnixMs>,
     /// Until when no more commands are queued for it: its queue was full.
@@ -59,6 +65,13 @@ impl Watch {
             now.since_ms(at) < LOST_MS && link.last_seen_at.max(link.since) <= Some(at)
         });
         link.connected && !is_lost
+    }
+
+    /// It does not support a rung. There are not many of them.
+    pub(crate) fn note_lacking(&mut self, rung: Rung, word: &str) {
+        if self.lacks.iter().all(|(known, _)| *known != rung) {
+            self.lacks.push((rung, word.into()));
+        }
     }
 
     /// Keeps a failed charge as evidence.
@@ -109,6 +122,8 @@ pub(crate) struct Case {
     pub(crate) run: Run,
     /// Its history says already why no diagnostics are fetched.
     pub(crate) said_no_diagnostics: bool,
+    /// The devices that its history names, for an incident about an identity.
+    pub(crate) contest: String,
     /// How many status lines its history has: a flapping charger must not fill the disk.
     pub(crate) status_lines: u32,
     pub(crate) armed: Option<UnixMs>,
@@ -131,6 +146,8 @@ pub(crate) struct Run {
     pub(crate) freed_at: Option<UnixMs>,
     /// When the charger came back after the step.
     pub(crate) back_at: Option<UnixMs>,
+    /// When the charger last told the subject's status.
+    pub(crate) told_at: Option<UnixMs>,
     /// When a status of the subject came after the step.
     pub(crate) status_at: Option<UnixMs>,
     /// Since when the condition stays away.
@@ -146,7 +163,12 @@ pub(crate) struct Run {
 impl Run {
     /// Forgets what belonged to the step before.
     pub(crate) fn begin_step(&mut self) {
-        *self = Self { active: self.active, position: self.position, ..Self::default() };
+        *self = Self {
+            active: self.active,
+            position: self.position,
+            told_at: self.told_at,
+            ..Self::default()
+        };
     }
 }
 
@@ -175,6 +197,7 @@ impl Case {
             hand: None,
             run: Run::default(),
             said_no_diagnostics: false,
+            contest: String::new(),
             status_lines: 0,
             armed: None,
         }

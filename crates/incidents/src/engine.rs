@@ -252,8 +252,12 @@ impl Engine {
         charger: &'a ChargerState,
         at: ConnectorRef,
     ) -> Subject<'a> {
-        let signals = self.watches.get(&charger.key).and_then(|watch| watch.signals.as_deref());
-        Subject::new(cx.now, charger, at, signals)
+        match self.watches.get(&charger.key) {
+            Some(watch) => {
+                Subject::watched(cx.now, charger, at, watch.signals.as_deref(), watch.calls)
+            }
+            None => Subject::new(cx.now, charger, at),
+        }
     }
 
     /// Writes a line of history; the incident itself is written too.
@@ -288,6 +292,7 @@ impl Engine {
                     }
                 }
                 Timer::Attempts(charger) => self.attempts_due(cx, charger),
+                Timer::Calls(charger) => self.calls_due(cx, charger),
                 Timer::Case(id) => {
                     if let Some(case) = self.cases.get_mut(&id) {
                         case.armed = None;

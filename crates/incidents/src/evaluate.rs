@@ -44,6 +44,16 @@ impl Engine {
             }
         }
         self.note_signals(cx, event);
+        if let EventKind::CommandAnswered(answer) = &event.kind {
+            self.note_call(cx, key, answer);
+        }
+        if facts.iter().any(|fact| matches!(fact, Fact::Booted { changed: true }))
+            && let Some(watch) = self.watches.get_mut(&key)
+        {
+            // Another firmware, or another device: what it lacks is to be found out anew.
+            watch.lacks.clear();
+        }
+        self.note_calls_link(cx, key, facts);
         if let EventKind::CommandAnswered(answer) = &event.kind
             && !self.answered(cx, event.epoch, answer)
         {
@@ -54,7 +64,11 @@ impl Engine {
         let focus = focus_of(event, facts);
         self.note_cases(cx, event, facts);
         self.evaluate_all(cx, key, focus, inputs);
-        self.happen(cx, key, &happenings(facts));
+        self.happen(cx, key, &happenings(event, facts));
+        if matches!(event.kind, EventKind::IdentityContested(_)) {
+            // The incident may be of just now.
+            self.note_cases(cx, event, &[]);
+        }
         self.attempt_news(cx, key, &news);
         self.tend_charger(cx, key);
     }
@@ -223,7 +237,7 @@ impl Engine {
         if !program.enabled[usize::from(place)] {
             return;
         }
-        let subject = Subject::new(cx.now, charger, at, watch.signals.as_deref());
+        let subject = Subject::watched(cx.now, charger, at, watch.signals.as_deref(), watch.calls);
         let excluded = rule.exclusions.iter().any(|part| part.holds(&subject).at(cx.now));
         let holds = match &rule.condition {
             _ if excluded => Holds::NEVER,
@@ -325,7 +339,7 @@ impl Engine {
         let Some(charger) = cx.fleet.charger(key) else { return };
         let Some(watch) = self.watches.get_mut(&key) else { return };
         let Some(index) = watch.alert(place, at) else { return };
-        let subject = Subject::new(cx.now, charger, at, watch.signals.as_deref());
+        let subject = Subject::watched(cx.now, charger, at, watch.signals.as_deref(), watch.calls);
         let mut again = false;
         if let Condition::State { when, .. } = &rule.condition {
             let holds = when.holds(&subject).at(cx.now);
@@ -388,7 +402,10 @@ impl Engine {
         let is_own = self.cases.get(&id).is_none_or(|case| case.incident.connector == at);
         if is_own {
             self.follow_code(cx, id);
-        } else if at.is_charger() && holds && !self.heed_whole(cx, id, &code) {
+        } else if holds
+            && (self.must_leave(id, at, &code)
+                || (at.is_charger() && !self.heed_whole(cx, id, &code)))
+        {
             // It goes on as an incident of its own.
             self.leave_place(key, place, at);
             self.evaluate(cx, key, place, at);
@@ -462,8 +479,13 @@ impl Engine {
                 if count.kind == item.kind && program.enabled[usize::from(place)] =>
             {
                 let Some(watch) = self.watches.get_mut(&key) else { return };
-                let subject =
-                    Subject::new(cx.now, charger, item.connector, watch.signals.as_deref());
+                let subject = Subject::watched(
+                    cx.now,
+                    charger,
+                    item.connector,
+                    watch.signals.as_deref(),
+                    watch.calls,
+                );
                 let counts = count.filter.as_ref().is_none_or(|f| f.holds(&subject).at(cx.now));
                 let excluded = rule.exclusions.iter().any(|part| part.holds(&subject).at(cx.now));
                 if !counts || excluded {

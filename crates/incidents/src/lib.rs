@@ -11,6 +11,7 @@
 
 mod alert;
 mod attempts;
+mod calls;
 mod case;
 mod catalogue;
 mod codes;
@@ -43,6 +44,10 @@ mod settings;
 mod signal;
 #[cfg(test)]
 mod stories;
+#[cfg(test)]
+mod stories_behaviours;
+#[cfg(test)]
+mod stories_commands;
 #[cfg(test)]
 mod stories_diagnostics;
 #[cfg(test)]

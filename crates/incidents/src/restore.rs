@@ -11,6 +11,7 @@ use crate::effect::Effect;
 use crate::engine::{Cx, Engine};
 use crate::guardrail::ActionRecord;
 use crate::heal::ladder::position_after;
+use crate::heal::support::lacking_in;
 use crate::predicate::Inputs;
 use crate::timers::Timer;
 
@@ -69,6 +70,9 @@ impl Engine {
             {
                 watch.diagnostics_at = watch.diagnostics_at.max(Some(step.at));
             }
+            if let Some((rung, word)) = lacking_in(step) {
+                watch.note_lacking(rung, word);
+            }
             let sent = !step.commands.is_empty() || step.rung == Rung::L6;
             if sent && step.state != StepState::Waiting && cx.now.since_ms(step.at) < window {
                 let refused = step.state == StepState::Blocked
@@ -97,6 +101,9 @@ impl Engine {
             let timer = Timer::Alert(key, place, incident.connector);
             self.timers.set(&mut alert.armed, timer, Some(cx.now + 1));
             watch.alerts.push(alert);
+        }
+        if !over && !recovered {
+            self.restore_calls(key, place);
         }
         let mut case = Case::new(incident, place);
         case.recovered_at = recovered.then_some(case.incident.updated_at);

@@ -99,6 +99,9 @@ pub struct Guardrails {
     pub stuck_transaction_ms: i64,
     /// How long a stopped stuck transaction is waited for (G1).
     pub stuck_stop_ms: i64,
+    /// After a charger connected, how long its own status is waited for before anything is done to
+    /// it on the strength of an old one. Not paced: chargers do not hurry.
+    pub reconnect_ms: i64,
     /// Least time between two actions on a charger (G4).
     pub gap_ms: i64,
     /// Most tries of a rung in an incident (G4).
@@ -142,6 +145,7 @@ impl Default for Guardrails {
             after_plug_in_ms: 120 * SECOND_MS,
             stuck_transaction_ms: 30 * MINUTE_MS,
             stuck_stop_ms: 120 * SECOND_MS,
+            reconnect_ms: 60 * SECOND_MS,
             gap_ms: 5 * MINUTE_MS,
             tries_per_rung: 2,
             disruptive_max: 3,

@@ -125,32 +125,34 @@ fn a_failed_upload_and_a_refusal_go_on_at_once() {
 
 #[test]
 fn who_refused_is_not_asked_again_within_the_day_not_after_a_restart_of_ours_either() {
-    let mut world = with(REFUSES);
-    fault(&mut world, "InternalError");
-    assert_eq!(asked(&world), 1);
-    restart(&mut world, S::Faulted, "InternalError");
-    world.wait(1_000);
-    assert_eq!(asked(&world), 1, "not before the hard reset");
-    world.restart(settings());
-    world.connect(ONE);
-    world.status(ONE, 2, S::Faulted, "InternalError");
-    world.wait(61);
-    world.status(ONE, 2, S::Faulted, "InternalError");
-    world.live(ONE, 60);
-    assert_eq!(asked(&world), 1, "{:?}", world.actions());
-    // The next day it is asked again.
-    world.live(ONE, 24 * 60);
-    for n in [1, 2] {
-        world.status(ONE, n, S::Available, "");
-        world.live(ONE, 6);
-        world.start(ONE, n, "A");
+    for (answers, times) in [(REJECTS, 2), (REFUSES, 1)] {
+        let mut world = with(answers);
+        fault(&mut world, "InternalError");
+        assert_eq!(asked(&world), 1);
+        restart(&mut world, S::Faulted, "InternalError");
+        world.wait(1_000);
+        assert_eq!(asked(&world), 1, "not before the hard reset");
+        world.restart(settings());
+        world.connect(ONE);
+        world.status(ONE, 2, S::Faulted, "InternalError");
+        world.wait(61);
+        world.status(ONE, 2, S::Faulted, "InternalError");
+        world.live(ONE, 60);
+        assert_eq!(asked(&world), 1, "{:?}", world.actions());
+        // The next day it is asked again, unless it said that it has no such thing.
+        world.live(ONE, 24 * 60);
+        for n in [1, 2] {
+            world.status(ONE, n, S::Available, "");
+            world.live(ONE, 6);
+            world.start(ONE, n, "A");
+            world.live(ONE, 10);
+            world.stop(ONE, n, 9_000.0, "Local");
+        }
+        world.live(ONE, 120);
+        fault(&mut world, "OtherError");
         world.live(ONE, 10);
-        world.stop(ONE, n, 9_000.0, "Local");
+        assert_eq!(asked(&world), times, "{:?}", world.actions());
     }
-    world.live(ONE, 120);
-    fault(&mut world, "OtherError");
-    world.live(ONE, 10);
-    assert_eq!(asked(&world), 2, "{:?}", world.actions());
 }
 
 #[test]

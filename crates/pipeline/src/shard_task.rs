@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use mendpoint_incidents::{Effect, KillScope, Request};
 use mendpoint_model::{
-    ChargerEvent, ChargerKey, Chargers, Command, CommandId, CommandOutcome, EventKind, Fact,
-    Incident, TransactionId, UnixMs,
+    Authorize, ChargerEvent, ChargerKey, Chargers, Command, CommandId, CommandOutcome, EventKind,
+    Fact, Incident, TransactionId, UnixMs,
 };
 use mendpoint_shard::{Outputs, Shard};
 use mendpoint_store::Entry;
@@ -197,6 +197,17 @@ impl ShardTask {
                 EventKind::TransactionStarted(started) => {
                     reply.token_accepted = self.inner.accepts_token(&started.id_token);
                     durable = true;
+                    if !reply.token_accepted {
+                        // The card was presented inside the message: what was said to it goes first.
+                        let kind = EventKind::Authorize(Authorize {
+                            id_token: started.id_token.clone(),
+                            accepted: false,
+                            connector: Some(started.connector),
+                        });
+                        let event = ChargerEvent { charger, site, received_at, epoch, frame, kind };
+                        self.shard.handle(event, &mut self.state.outputs);
+                        self.take_outputs();
+                    }
                 }
                 EventKind::TransactionUpdated(updated) => {
                     if let Some(token) = &updated.id_token {

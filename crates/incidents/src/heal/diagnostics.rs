@@ -83,6 +83,9 @@ impl Engine {
             return false;
         }
         let Some(case) = self.cases.get(&id) else { return false };
+        if self.unsupported(case.incident.charger, Rung::D).is_some() {
+            return false;
+        }
         let last_is_fetch = case.steps().last().is_some_and(|step| step.rung == Rung::D);
         let tries = case.steps().iter().filter(|step| step.rung == Rung::D).count();
         if last_is_fetch || tries >= TRIES_MAX {

@@ -4,4 +4,5 @@ pub(crate) mod diagnostics;
 pub(crate) mod ladder;
 pub(crate) mod run;
 pub(crate) mod send;
+pub(crate) mod support;
 pub(crate) mod verify;

@@ -12,7 +12,7 @@ use crate::guardrail::{Question, Verdict, judge};
 use crate::heal::ladder::{first_action, fits, rung_at};
 use crate::heal::verify::{Look, View, look};
 use crate::predicate::connector_state;
-use crate::rule::Condition;
+use crate::rule::{Condition, Occurrence};
 use crate::words::subject_words;
 use mendpoint_model::IncidentId;
 
@@ -20,6 +20,9 @@ use mendpoint_model::IncidentId;
 const POLL_MS: i64 = 30_000;
 /// The most turns of one look: a ladder has eight rungs and each few states.
 const TURNS_MAX: usize = 64;
+/// The most steps of an incident that comes back again and again: then it is a person's
+/// (behaviours 68, 71).
+const STEPS_MAX: usize = 64;
 /// How much longer than the gateway an answer is waited for, in case its news is lost.
 const ANSWER_SLACK_MS: i64 = 5_000;
 
@@ -59,9 +62,10 @@ impl Engine {
     /// Chooses the next rung, or ends the run.
     fn turn_next(&mut self, cx: &Cx<'_>, id: IncidentId) -> Turn {
         let Some(case) = self.cases.get_mut(&id) else { return Turn::Sleep(None) };
-        let at = case.incident.connector;
+        let (at, key) = (case.incident.connector, case.incident.charger);
         let Some(healing) = case.incident.healing.as_mut() else { return Turn::Sleep(None) };
-        let Some(rung) = rung_at(healing, case.run.position) else {
+        let next = rung_at(healing, case.run.position).filter(|_| healing.steps.len() < STEPS_MAX);
+        let Some(rung) = next else {
             self.exhausted(cx, id);
             return Turn::Sleep(None);
         };
@@ -69,11 +73,13 @@ impl Engine {
         let fetches = mode != HealMode::Shadow && self.wants_diagnostics(cx, id, rung);
         let rung = if fetches { Rung::D } else { rung };
         let Some(case) = self.cases.get_mut(&id) else { return Turn::Sleep(None) };
-        let Some(healing) = case.incident.healing.as_mut() else { return Turn::Sleep(None) };
         case.run.position += usize::from(!fetches);
         if !fits(rung, at) {
             return Turn::Again;
         }
+        let lacking = self.unsupported(key, rung);
+        let Some(case) = self.cases.get_mut(&id) else { return Turn::Sleep(None) };
+        let Some(healing) = case.incident.healing.as_mut() else { return Turn::Sleep(None) };
         let number = healing.steps.len() as u32 + 1;
         let state = match mode {
             HealMode::Shadow => StepState::Shadowed,
@@ -93,6 +99,10 @@ impl Engine {
             note: String::new(),
         });
         case.run.begin_step();
+        if let Some(why) = lacking.filter(|_| state != StepState::Shadowed) {
+            self.end_step(cx, id, StepState::Skipped, &why);
+            return Turn::Again;
+        }
         match state {
             StepState::Shadowed => {
                 let label = rung.label();
@@ -204,18 +214,35 @@ impl Engine {
             actions: &watch.actions,
             switched_off: self
                 .switched_off(incident.site, incident.charger)
-                .or_else(|| self.held(cx.now)),
+                .or_else(|| self.held(cx.now))
+                .or_else(|| self.contested(watch)),
             other_running: watch.cases.iter().any(|other| {
                 *other != id && self.cases.get(other).is_some_and(crate::case::Case::is_acting)
             }),
             site_running: self.site_running(cx, incident.site, incident.charger),
             site_size: cx.fleet.of_site(incident.site).len(),
             connected: watch.reaches(cx.now, &charger.link),
+            told: case.run.told_at.is_some_and(|at| Some(at) >= charger.link.since),
             danger: self.other_danger(cx, watch, id),
             authorised_at: watch.attempts.as_ref().and_then(|log| log.authorised_at),
             freed_at,
         };
         judge(&self.settings.guardrails, &question)
+    }
+
+    /// Why nothing is sent to a charger whose identity two devices use (behaviour 4).
+    fn contested(&self, watch: &crate::case::Watch) -> Option<&'static str> {
+        let is_contest = |id: &IncidentId| {
+            let case = self.cases.get(id).filter(|case| !case.incident.state.is_over())?;
+            match &self.program.rules[usize::from(case.rule?)].condition {
+                Condition::Count(count) => {
+                    (count.kind == Occurrence::IdentityContested).then_some(())
+                }
+                _ => None,
+            }
+        };
+        let why = "two devices use its identity, and nobody knows which one would get it";
+        watch.cases.iter().find_map(is_contest).map(|()| why)
     }
 
     /// A matter of safety among the other open incidents of a charger: one that is held out of

@@ -247,6 +247,7 @@ impl Engine {
         answer: &CommandAnswered,
     ) {
         let CommandAnswered { command, outcome, .. } = answer;
+        self.note_support(id, rung, outcome);
         let resets = matches!(rung, Rung::L4 | Rung::L5);
         let lost = matches!(outcome, CommandOutcome::NotConnected);
         // An outcome that no session told never left us.

@@ -115,9 +115,9 @@ impl Kit {
             epoch: self.epoch,
             received_at: self.handle().now(),
             frame: 0,
-            sample: None,
             events: SmallVec::from_iter([event]),
             quirks: Vec::new(),
+            sample: None,
             answer: None,
         };
         self.handle().take(incoming).await;
