@@ -90,11 +90,7 @@ mod tests {
         let mut sampler = Sampler::default();
         assert_eq!(picked(&mut sampler, FIRST, false), FIRST as usize);
         assert_eq!(picked(&mut sampler, 10_000, false), 100);
-        assert_eq!(
-            picked(&mut sampler, 1_000, true),
-            100 + 9,
-            "one odd one in ten, and the others"
-        );
+        assert_eq!(picked(&mut sampler, 1_000, true), 100, "one odd one in ten");
         assert!(sampler.pick(ChargerKey(2), HEARTBEAT, false).is_some(), "each charger by itself");
         sampler.booted(CHARGER);
         assert_eq!(picked(&mut sampler, FIRST, false), FIRST as usize);
