@@ -32,7 +32,7 @@ pub use board::{Board, Change};
 pub use directory::Directory;
 pub use error::Error;
 pub use handle::{CommandReport, Handle, NewCharger};
-pub use message::{Answer, Incoming, ReplyTo};
+pub use message::{Answer, Incoming, ReplyTo, Sampled};
 pub use outbound::{Outbound, SendRefused};
 pub use pipeline::Pipeline;
 pub use settings::{PipelineSettings, UnknownChargers};

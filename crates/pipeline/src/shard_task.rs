@@ -8,17 +8,17 @@ use std::time::Duration;
 use mendpoint_incidents::{Effect, KillScope, Request};
 use mendpoint_model::{
     ChargerEvent, ChargerKey, Chargers, Command, CommandId, CommandOutcome, EventKind, Fact,
-    FrameSeq, Incident, TransactionId, UnixMs,
+    Incident, TransactionId, UnixMs,
 };
 use mendpoint_shard::{Outputs, Shard};
-use mendpoint_store::{Direction, Entry, FrameRecord};
+use mendpoint_store::Entry;
 use prometheus::IntGauge;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock;
-use crate::conformance::{Picked, Sample, Sampler};
-use crate::message::{Answer, Incoming, ShardMessage};
+use crate::conformance::Sample;
+use crate::message::{Answer, Incoming, Sampled, ShardMessage};
 use crate::pipeline::Inner;
 use crate::release::{Batch, Release, TicketEvidence};
 
@@ -52,14 +52,13 @@ pub(crate) struct Working {
     released: Vec<Release>,
     waiters: FxHashMap<CommandId, oneshot::Sender<CommandOutcome>>,
     /// Chargers whose state changed since it was last written down.
-    dirty: BTreeSet<ChargerKey>,
+    dirty: FxHashSet<ChargerKey>,
     /// Chargers whose state goes to disk with this batch, because an incident of theirs does: after
     /// a crash both tell the same story.
     urgent: BTreeSet<ChargerKey>,
     /// Chargers whose cell may have changed in this batch.
-    touched: BTreeSet<ChargerKey>,
+    touched: FxHashSet<ChargerKey>,
     settling: Vec<oneshot::Sender<()>>,
-    sampler: Sampler,
     last_flush_at: UnixMs,
     last_seq: u64,
     now: UnixMs,
@@ -155,21 +154,10 @@ impl ShardTask {
     }
 
     fn incoming(&mut self, incoming: Incoming) {
-        let Incoming { charger, site, epoch, received_at, frame, sent, events, quirks, answer } =
+        let Incoming { charger, site, epoch, received_at, frame, events, quirks, sample, answer } =
             incoming;
         self.state.now = self.state.now.max(received_at);
         self.inner.metrics.events.inc_by(events.len() as u64);
-        let picked = frame.as_deref().and_then(|text| {
-            Some((self.state.sampler.pick(charger, text, !quirks.is_empty())?, text.into()))
-        });
-        let frame = match frame {
-            Some(text) => self.log_frame(charger, received_at, Direction::In, text),
-            None => 0,
-        };
-        if let Some(text) = sent {
-            self.state.sampler.sent(charger, &text);
-            self.log_frame(charger, received_at, Direction::Out, text);
-        }
         if !quirks.is_empty() {
             self.inner.note_quirks(charger, &quirks);
         }
@@ -209,7 +197,6 @@ impl ShardTask {
                     }
                 }
                 EventKind::Boot(boot) => {
-                    self.state.sampler.booted(charger);
                     self.state.entries.push(Entry::Boot { charger, boot: boot.clone() });
                     self.inner.note_boot(charger, boot);
                 }
@@ -240,8 +227,8 @@ impl ShardTask {
                 session.send(reply);
             }
         }
-        if let Some((picked, text)) = picked {
-            self.offer_sample(charger, received_at, picked, text, quirks);
+        if let Some(sample) = sample {
+            self.offer_sample(charger, received_at, *sample, quirks);
         }
         let delay_ms = clock::now().since_ms(received_at).max(0);
         self.inner.metrics.delay_seconds.observe(delay_ms as f64 / 1_000.0);
@@ -253,13 +240,12 @@ impl ShardTask {
         &self,
         charger: ChargerKey,
         at: UnixMs,
-        picked: Picked,
-        text: Box<str>,
+        sample: Sampled,
         quirks: Vec<(String, String)>,
     ) {
         let state = self.shard.fleet().charger(charger);
         let Some(protocol) = state.and_then(|state| state.link.protocol) else { return };
-        let answers = picked.answers;
+        let Sampled { text, answers } = sample;
         self.inner.conformance.offer(Sample { charger, protocol, at, text, answers, quirks });
     }
 
@@ -273,18 +259,6 @@ impl ShardTask {
                     .push(Entry::TransactionChanged { charger, transaction: transaction.clone() });
             }
         }
-    }
-
-    fn log_frame(
-        &self,
-        charger: ChargerKey,
-        at: UnixMs,
-        direction: Direction,
-        text: Box<str>,
-    ) -> FrameSeq {
-        let seq = self.inner.next_frame();
-        self.inner.frames.push(FrameRecord { seq, charger, at, direction, text });
-        seq
     }
 
     fn command(&mut self, command: Command, waiter: Option<oneshot::Sender<CommandOutcome>>) {
@@ -387,7 +361,7 @@ impl ShardTask {
         self.state.entries.extend(self.inner.frames.due(self.state.now, everything));
     }
 
-    fn write_states(&mut self, chargers: BTreeSet<ChargerKey>) {
+    fn write_states(&mut self, chargers: impl IntoIterator<Item = ChargerKey>) {
         for charger in chargers {
             if let Some(state) = self.shard.fleet().charger(charger) {
                 self.state.entries.push(Entry::State(Box::new(state.clone())));

@@ -1,19 +1,16 @@
 //! What chargers send that is not as the specification says: looked for in a part of the messages,
 //! beside the way of the message, counted by model and firmware, and written down.
 //!
-//! A shard picks the messages ([`Sampler`]) and hands copies over without ever waiting; one task
-//! checks them against the definitions, counts ([`Book`]) and writes every half minute. When it
+//! The session picks the messages, a shard hands them over without ever waiting; one task checks them against the definitions, counts ([`Book`]) and writes every half minute. When it
 //! falls behind, samples are left out and counted as such.
 
 mod book;
-mod sampler;
 mod task;
 
 use mendpoint_model::{ChargerKey, Protocol, UnixMs};
 use prometheus::{IntCounter, IntGauge};
 use tokio::sync::{mpsc, oneshot};
 
-pub(crate) use sampler::{Picked, Sampler};
 pub(crate) use task::run;
 
 /// Samples that may wait to be checked; past that they are left out.
