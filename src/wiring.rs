@@ -5,7 +5,7 @@ use mendpoint_gateway::{
     WhyRefused,
 };
 use mendpoint_model::{ChargerKey, Command};
-use mendpoint_pipeline::{Handle, Incoming, NotAdmitted, Outbound, ReplyTo, SendRefused};
+use mendpoint_pipeline::{Door, Handle, Incoming, NotAdmitted, Outbound, ReplyTo, SendRefused};
 
 /// Chargers' way in: what the gateway hands over goes to the pipeline.
 pub(crate) struct ToPipeline(pub(crate) Handle);
@@ -13,7 +13,15 @@ pub(crate) struct ToPipeline(pub(crate) Handle);
 impl Intake for ToPipeline {
     async fn admit(&self, hello: Hello) -> Admit {
         let credentials = hello.credentials.as_ref().map(|(user, password)| (&**user, &**password));
-        match self.0.admit(&hello.identity, credentials, hello.remote.ip()).await {
+        let door = Door {
+            identity: &hello.identity,
+            credentials,
+            remote: hello.remote.ip(),
+            tls: hello.tls,
+            listener: hello.listener,
+            certificate: hello.certificate.as_ref(),
+        };
+        match self.0.admit(door).await {
             Ok(admitted) => Admit::Accept(Admitted {
                 charger: admitted.charger,
                 site: admitted.site,
@@ -21,9 +29,10 @@ impl Intake for ToPipeline {
                 epoch: admitted.epoch,
                 heartbeat_interval_s: admitted.heartbeat_interval_s,
                 strict: admitted.strict,
+                profile: admitted.profile,
             }),
             Err(NotAdmitted::Unknown) => Admit::Unknown,
-            Err(NotAdmitted::Unauthorized) => Admit::Unauthorized,
+            Err(NotAdmitted::Unauthorized(why)) => Admit::Unauthorized { why },
             Err(NotAdmitted::TooMany(retry_after_s)) => Admit::TooMany { retry_after_s },
             Err(NotAdmitted::Unavailable) => Admit::Unavailable,
         }
@@ -72,6 +81,11 @@ impl Outbound for ToChargers {
             WhyRefused::NotConnected => SendRefused::NotConnected,
             WhyRefused::QueueFull => SendRefused::QueueFull,
         })
+    }
+
+    fn set_accepted(&self, charger: ChargerKey, accepted: bool) -> bool {
+        let boot = if accepted { BootStatus::Accepted } else { BootStatus::Pending };
+        self.0.set_boot(charger, boot)
     }
 
     fn close(&self, charger: ChargerKey, reason: &str) {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use mendpoint_gateway::{
     Admit, Admitted, Answer, BootStatus, Delivery, Gateway, GatewayEvent, GatewaySettings, Hello,
-    Intake,
+    Intake, ListenerSettings,
 };
 use mendpoint_model::{ChargerKey, SiteKey, TransactionId};
 use tokio::sync::watch;
@@ -19,7 +19,7 @@ struct Everybody {
 }
 
 impl Intake for Everybody {
-    async fn admit(&self, _hello: Hello) -> Admit {
+    async fn admit(&self, hello: Hello) -> Admit {
         let number = self.count.fetch_add(1, Ordering::Relaxed) + 1;
         Admit::Accept(Admitted {
             charger: ChargerKey(number as u32),
@@ -28,6 +28,7 @@ impl Intake for Everybody {
             epoch: number,
             heartbeat_interval_s: 300,
             strict: false,
+            profile: hello.listener,
         })
     }
 
@@ -44,7 +45,10 @@ impl Intake for Everybody {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listen = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9101".to_owned()).parse()?;
-    let settings = GatewaySettings { listen, ..GatewaySettings::default() };
+    let settings = GatewaySettings {
+        listeners: vec![ListenerSettings { listen, ..ListenerSettings::default() }],
+        ..GatewaySettings::default()
+    };
     let intake = Arc::new(Everybody::default());
     let gateway = Gateway::bind(settings, intake, &prometheus::Registry::new())?;
     // Runs until it is killed: the sender stays.

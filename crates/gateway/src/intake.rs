@@ -2,7 +2,9 @@
 
 use std::net::SocketAddr;
 
-use mendpoint_model::{ChargerKey, EventKind, SiteKey, TransactionId, UnixMs};
+use mendpoint_model::{
+    ChargerKey, ClientCertificate, EventKind, SecurityProfile, SiteKey, TransactionId, UnixMs,
+};
 use mendpoint_ocpp::{BootStatus, Quirk};
 use smallvec::SmallVec;
 use tokio::sync::oneshot;
@@ -32,8 +34,12 @@ pub struct Hello {
     pub remote: SocketAddr,
     /// The sub-protocols it offers, in its order.
     pub protocols: Vec<String>,
-    /// Whether the charger's own connection is encrypted.
+    /// Whether the charger's own connection is encrypted, by us or by a trusted proxy.
     pub tls: bool,
+    /// The profile of the listener it came to: the weakest way in there.
+    pub listener: SecurityProfile,
+    /// The certificate it showed, with a chain that was found good; by us or by a trusted proxy.
+    pub certificate: Option<ClientCertificate>,
 }
 
 impl std::fmt::Debug for Hello {
@@ -44,6 +50,8 @@ impl std::fmt::Debug for Hello {
             .field("remote", &self.remote)
             .field("protocols", &self.protocols)
             .field("tls", &self.tls)
+            .field("listener", &self.listener)
+            .field("certificate", &self.certificate)
             .finish()
     }
 }
@@ -55,8 +63,12 @@ pub enum Admit {
     Accept(Admitted),
     /// No such charger: 404 (behaviour 12).
     Unknown,
-    /// Wrong or missing credentials: 401 (behaviour 12).
-    Unauthorized,
+    /// Wrong or missing credentials, or a way in that is too weak for it: 401 (behaviours 12
+    /// and 17). The reason is for our log; the charger is told nothing that would help to guess.
+    Unauthorized {
+        /// Why, as a sentence.
+        why: &'static str,
+    },
     /// Too many failures: 429.
     TooMany {
         /// When to come back, seconds.
@@ -81,6 +93,8 @@ pub struct Admitted {
     pub heartbeat_interval_s: u32,
     /// Whether payloads that break the schema are answered with an error.
     pub strict: bool,
+    /// How it came in.
+    pub profile: SecurityProfile,
 }
 
 /// One thing that went over a connection, or happened to it.
@@ -133,8 +147,8 @@ pub enum GatewayEvent {
         identity: String,
         /// Where it comes from.
         remote: SocketAddr,
-        /// Whether it sent any.
-        had_credentials: bool,
+        /// Why, as a sentence.
+        why: &'static str,
     },
     /// Refused for trying too often.
     TooManyAttempts {
@@ -148,6 +162,13 @@ pub enum GatewayEvent {
         /// Where it comes from.
         remote: SocketAddr,
         /// What is wrong with it.
+        why: String,
+    },
+    /// A connection that could not be encrypted, or whose certificate is not good.
+    TlsRefused {
+        /// Where it comes from.
+        remote: SocketAddr,
+        /// Why, as a sentence.
         why: String,
     },
     /// A known charger that speaks no version of ours (behaviour 12).

@@ -62,6 +62,7 @@ fn action_index(action: &str) -> usize {
 pub(crate) struct Metrics {
     pub(crate) sessions: IntGauge,
     pub(crate) handshakes_open: IntGauge,
+    pub(crate) handshakes_evicted: IntCounter,
     pub(crate) accept_errors: IntCounter,
     handshakes: [IntCounter; HandshakeResult::ALL.len()],
     messages: [IntCounter; ACTIONS.len()],
@@ -90,13 +91,14 @@ pub(crate) enum HandshakeResult {
     Unavailable,
     Full,
     BadRequest,
+    BadTls,
     NoCommonProtocol,
     TimedOut,
     Lost,
 }
 
 impl HandshakeResult {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Accepted,
         Self::Unknown,
         Self::Unauthorized,
@@ -104,6 +106,7 @@ impl HandshakeResult {
         Self::Unavailable,
         Self::Full,
         Self::BadRequest,
+        Self::BadTls,
         Self::NoCommonProtocol,
         Self::TimedOut,
         Self::Lost,
@@ -118,6 +121,7 @@ impl HandshakeResult {
             Self::Unavailable => "unavailable",
             Self::Full => "full",
             Self::BadRequest => "bad_request",
+            Self::BadTls => "bad_tls",
             Self::NoCommonProtocol => "no_common_protocol",
             Self::TimedOut => "timed_out",
             Self::Lost => "lost",
@@ -150,6 +154,10 @@ impl Metrics {
         Ok(Self {
             sessions: gauge("sessions", "Chargers connected.")?,
             handshakes_open: gauge("handshakes_open", "Connections in their handshake.")?,
+            handshakes_evicted: counter(
+                "handshakes_evicted",
+                "Stalled handshakes that were ended to make room.",
+            )?,
             accept_errors: counter("accept_errors", "Connections the system could not accept.")?,
             handshakes: HandshakeResult::ALL.map(|it| handshakes.with_label_values(&[it.label()])),
             messages: ACTIONS.map(|action| messages.with_label_values(&[action])),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use mendpoint_gateway::{
     Admit, Admitted, Answer, Delivery, Gateway, GatewayError, GatewayEvent, GatewaySettings, Hello,
-    Intake,
+    Intake, ListenerSettings,
 };
 use mendpoint_model::{ChargerKey, EventKind, Protocol, SiteKey, TransactionId};
 use mendpoint_ocpp::BootStatus;
@@ -48,7 +48,9 @@ impl Intake for Register {
             None if hello.identity == "BUSY" => Admit::TooMany { retry_after_s: 17 },
             None if hello.identity == "DARK" => Admit::Unavailable,
             None => Admit::Unknown,
-            Some(100..) if hello.credentials != Some(expected) => Admit::Unauthorized,
+            Some(100..) if hello.credentials != Some(expected) => {
+                Admit::Unauthorized { why: "wrong password" }
+            }
             Some(number) => Admit::Accept(Admitted {
                 charger: ChargerKey(number),
                 site: SiteKey(1),
@@ -56,6 +58,7 @@ impl Intake for Register {
                 epoch: self.epoch.fetch_add(1, Ordering::Relaxed) + 1,
                 heartbeat_interval_s: 300,
                 strict: false,
+                profile: hello.listener,
             }),
         }
     }
@@ -96,6 +99,14 @@ impl Register {
     }
 }
 
+/// A plain listener on a port of the system's choice.
+fn any_port() -> ListenerSettings {
+    ListenerSettings {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        ..ListenerSettings::default()
+    }
+}
+
 struct Server {
     address: SocketAddr,
     register: Arc<Register>,
@@ -111,8 +122,7 @@ impl Server {
     }
 
     fn with(settings: GatewaySettings, register: Register) -> Self {
-        let settings =
-            GatewaySettings { listen: SocketAddr::from(([127, 0, 0, 1], 0)), ..settings };
+        let settings = GatewaySettings { listeners: vec![any_port()], ..settings };
         let register = Arc::new(register);
         let registry = Registry::new();
         let gateway =
@@ -239,14 +249,14 @@ async fn b12_who_may_not_connect_is_told_in_plain_http() {
     assert!(long.starts_with("HTTP/1.1 400 "), "{long}");
 
     let notes = server.register.notes();
-    let refused: Vec<bool> = notes
+    let refused: Vec<&str> = notes
         .iter()
         .filter_map(|note| match note {
-            GatewayEvent::LoginRefused { had_credentials, .. } => Some(*had_credentials),
+            GatewayEvent::LoginRefused { why, .. } => Some(*why),
             _ => None,
         })
         .collect();
-    assert_eq!(refused, [false, true]);
+    assert_eq!(refused, ["wrong password"; 2]);
     assert!(
         matches!(&notes[0], GatewayEvent::UnknownCharger { identity, .. } if identity == "NOBODY")
     );
@@ -433,7 +443,10 @@ async fn a_charger_can_be_closed_from_outside() {
 #[tokio::test]
 async fn a_port_that_is_taken_is_a_sentence() {
     let server = Server::start();
-    let settings = GatewaySettings { listen: server.address, ..GatewaySettings::default() };
+    let settings = GatewaySettings {
+        listeners: vec![ListenerSettings { listen: server.address, ..any_port() }],
+        ..GatewaySettings::default()
+    };
     let failed = Gateway::bind(settings, Arc::clone(&server.register), &Registry::new());
     let error = failed.expect_err("the port is taken");
     assert!(matches!(error, GatewayError::Listen { .. }));

@@ -1,12 +1,12 @@
 //! The way in for people, pages and scripts.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use mendpoint_incidents::{Catalogue, Request, RequestError};
 use mendpoint_model::{
     Action, Actor, Admission, COMMAND_TIMEOUT_MS, ChargerKey, ChargerRecord, ChargerState, Command,
-    CommandId, CommandOutcome, IncidentId, Origin, SiteKey, SiteRecord, TicketId, UnixMs,
+    CommandId, CommandOutcome, IncidentId, Origin, SecurityProfile, SiteKey, SiteRecord, TicketId,
+    UnixMs,
 };
 use mendpoint_store::{IdTokenRow, Store};
 use mendpoint_tickets::{Ticket, TicketCommand, TicketEvent};
@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use crate::message::{Incoming, ShardMessage};
 use crate::pipeline::Inner;
-use crate::{Admitted, Board, Directory, Error, NotAdmitted, Topics, clock};
+use crate::{Admitted, Board, Directory, Door, Error, NotAdmitted, Topics, clock};
 
 /// Everything that pages, the API and the command line may ask of the running program. Cheap to
 /// clone.
@@ -43,6 +43,8 @@ pub struct NewCharger {
     pub site: Option<SiteKey>,
     /// Password for Basic authentication; none when `None`.
     pub password: Option<Vec<u8>>,
+    /// The weakest security profile it may come in with.
+    pub profile: SecurityProfile,
 }
 
 impl Handle {
@@ -87,18 +89,12 @@ impl Handle {
         self.0.vitals()
     }
 
-    /// Decides on a connection before its handshake is answered. `credentials` are the user name and
-    /// the password of Basic authentication, as bytes (behaviour 16).
+    /// Decides on a connection before its handshake is answered.
     ///
     /// # Errors
     /// Why the charger is not let in.
-    pub async fn admit(
-        &self,
-        identity: &str,
-        credentials: Option<(&[u8], &[u8])>,
-        remote: IpAddr,
-    ) -> Result<Admitted, NotAdmitted> {
-        self.0.admit(identity, credentials, remote).await
+    pub async fn admit(&self, door: Door<'_>) -> Result<Admitted, NotAdmitted> {
+        self.0.admit(door).await
     }
 
     /// The state of a charger now.

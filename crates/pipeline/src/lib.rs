@@ -7,6 +7,7 @@
 //!
 //! Read [`Pipeline`], [`Handle`] and [`Incoming`] first.
 
+mod access;
 mod admission;
 mod attempts;
 mod board;
@@ -15,6 +16,7 @@ mod desk;
 mod directory;
 mod error;
 mod handle;
+mod keyring;
 mod message;
 mod metrics;
 mod outbound;
@@ -26,14 +28,15 @@ mod shard_task;
 mod topics;
 mod vitals;
 
-pub use admission::{Admitted, NotAdmitted};
+pub use admission::{Admitted, Door, NotAdmitted};
 pub use board::{Board, Change};
 pub use directory::Directory;
 pub use error::Error;
 pub use handle::{CommandReport, Handle, NewCharger};
+pub use keyring::new_secret;
 pub use message::{Answer, Incoming, ReplyTo};
 pub use outbound::{Outbound, SendRefused};
 pub use pipeline::Pipeline;
-pub use settings::{PipelineSettings, UnknownChargers};
+pub use settings::{IdentityCase, PipelineSettings, UnknownChargers};
 pub use topics::{Topics, Versions};
 pub use vitals::Vitals;

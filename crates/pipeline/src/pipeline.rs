@@ -16,8 +16,10 @@ use mendpoint_store::{Entry, FrameLog, IdTokenRow, Journal, Store, TokenStatus};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use crate::admission::LastFailure;
 use crate::attempts::Attempts;
 use crate::desk::Desk;
+use crate::keyring::Keyring;
 use crate::message::ShardMessage;
 use crate::metrics::Metrics;
 use crate::release;
@@ -47,8 +49,8 @@ pub(crate) struct Inner {
     pub(crate) metrics: Metrics,
     pub(crate) outbound: Arc<dyn Outbound>,
     pub(crate) desk: Desk,
-    pub(crate) credentials: DashMap<ChargerKey, Vec<u8>>,
-    pub(crate) pepper: hmac::Hmac<sha2::Sha256>,
+    pub(crate) keyring: Arc<Keyring>,
+    pub(crate) enter_failed: LastFailure,
     pub(crate) epoch: AtomicU64,
     pub(crate) attempts: Attempts,
     /// The tokens that are registered: whether they may charge, and until when.
@@ -94,13 +96,13 @@ impl Pipeline {
             directory.put_charger(charger);
         }
         let highest = store.highest_ids().await?;
-        let credentials = store.credentials().await?.into_iter().collect();
         let tokens = store.id_tokens().await?.iter().map(token_entry).collect();
         let pepper = if settings.credential_pepper.is_empty() {
             store.secret("credential_pepper").await?
         } else {
             settings.credential_pepper.clone().into_bytes()
         };
+        let keyring = Arc::new(Keyring::read(store.clone(), &pepper).await?);
         let kill_switches: BTreeSet<KillScope> = match store.get_value(KILL_SWITCHES).await? {
             Some(text) => serde_json::from_str(&text).unwrap_or_else(|_| {
                 // Unreadable means somebody wrote into it: the safe reading is "stop".
@@ -126,8 +128,8 @@ impl Pipeline {
             topics: Topics::default(),
             outbound,
             desk,
-            credentials,
-            pepper: crate::admission::pepper(&pepper),
+            keyring,
+            enter_failed: LastFailure::default(),
             epoch: AtomicU64::new(now.0.unsigned_abs() * 1_000),
             attempts: Attempts::default(),
             tokens,

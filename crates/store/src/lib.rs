@@ -47,6 +47,7 @@ pub use audit::AuditRow;
 pub use charger_state::HighestIds;
 pub use claim::ServerClaim;
 pub use command::CommandRow;
+pub use credential::{AccessRow, Credential, Slot};
 pub use cursor::{Cursor, PAGE_MAX, Page};
 pub use entry::Entry;
 pub use error::{Error, Result};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use mendpoint_model::{
     Action, ChargerKey, Command, CommandAnswered, CommandId, Disconnected, EventKind, Origin,
-    Protocol, SiteKey, TransactionId, UnixMs,
+    Protocol, SecurityProfile, SiteKey, TransactionId, UnixMs,
 };
 use mendpoint_ocpp::BootStatus;
 use tokio::io::DuplexStream;
@@ -93,6 +93,7 @@ pub(super) struct With {
     pub(super) hold_answers: bool,
     pub(super) boot: BootStatus,
     pub(super) strict: bool,
+    pub(super) profile: SecurityProfile,
     pub(super) pipe_bytes: Option<usize>,
 }
 
@@ -124,6 +125,7 @@ impl Pair {
             epoch: 1,
             heartbeat_interval_s: 300,
             strict: with.strict,
+            profile: with.profile,
         };
         let start = SessionStart {
             admitted,
