@@ -192,6 +192,12 @@ where
             | SocketError::Io(_)
             | SocketError::ConnectionClosed
             | SocketError::AlreadyClosed => Ending::lost(),
+            SocketError::Protocol(ProtocolError::NonZeroReservedBits) => {
+                // Behaviour 20: said clearly, because firmware that compresses unasked exists.
+                let words = Some((1002, "reserved bits are set: no compression was agreed"));
+                let reason = "reserved bits set: compression that was not agreed";
+                Ending { last_words: words, ..Ending::new(reason) }
+            }
             SocketError::Protocol(error) => {
                 let words = Some((1002, "WebSocket protocol error"));
                 Ending { last_words: words, ..Ending::new(format!("WebSocket: {error}")) }
