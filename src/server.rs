@@ -161,10 +161,12 @@ impl Server {
             ping_interval_ms: u64::from(settings.ocpp.ping_interval_s) * 1_000,
             max_message_bytes: settings.ocpp.max_message_bytes,
             max_connections: settings.ocpp.max_connections,
+            messages_per_second: settings.ocpp.messages_per_second,
             legacy_protocol: settings.ocpp.legacy_protocol.protocol(),
             ..GatewaySettings::default()
         };
-        let intake = Arc::new(ToPipeline(handle.clone()));
+        let authority = settings.ocpp.authority()?;
+        let intake = Arc::new(ToPipeline { handle: handle.clone(), authority });
         let gateway = Gateway::bind_with_book(gateway_settings, intake, &registry, book)
             .map_err(cannot_accept_chargers)?;
         let ocpp = gateway.local_addr();
@@ -199,6 +201,7 @@ impl Server {
         )
         .context("the mail settings cannot be used")?;
         let rest = vec![
+            tokio::spawn(security::watch_certificates(certificates.clone(), rest_stopped.clone())),
             tokio::spawn(mendpoint_web::serve(web, state, rest_stopped.clone())),
             tokio::spawn(notifier.run(rest_stopped.clone())),
             tokio::spawn(housekeeping(

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use config::{Config, ConfigError, Environment, File, FileFormat};
-use mendpoint_gateway::{ListenerSettings, TlsFiles};
+use mendpoint_gateway::{Authority, ListenerSettings, TlsFiles};
 use mendpoint_incidents::{EngineSettings, HealMode};
 use mendpoint_model::{Protocol, SECOND_MS, SecurityProfile};
 use mendpoint_pipeline::{IdentityCase, PipelineSettings, UnknownChargers};
@@ -46,6 +46,7 @@ pub(crate) struct Ocpp {
     pub(crate) ping_interval_s: u32,
     pub(crate) max_message_bytes: usize,
     pub(crate) max_connections: usize,
+    pub(crate) messages_per_second: u32,
     pub(crate) legacy_protocol: LegacyProtocol,
     pub(crate) accept_unknown_tokens: bool,
     pub(crate) credential_pepper: Secret,
@@ -91,6 +92,17 @@ impl Listener {
 }
 
 impl Ocpp {
+    /// The operator's own certificate authority, if there is one.
+    pub(crate) fn authority(&self) -> Result<Option<Authority>> {
+        if self.ca_certificate.is_empty() {
+            return Ok(None);
+        }
+        let (certificate, key) = (Path::new(&self.ca_certificate), Path::new(&self.ca_key));
+        Authority::read(certificate, key, &self.operator_name)
+            .map(Some)
+            .map_err(|why| anyhow::anyhow!("failed to use ocpp.ca_certificate: {why}"))
+    }
+
     /// Where chargers connect: the listeners, or the one address of the simple form.
     pub(crate) fn listeners(&self) -> Result<Vec<ListenerSettings>> {
         if !self.listeners.is_empty() {

@@ -9,7 +9,7 @@ use mendpoint_gateway::{
     Admit, Admitted, Answer, BootStatus, Delivery, Gateway, GatewayEvent, GatewaySettings, Hello,
     Intake, ListenerSettings,
 };
-use mendpoint_model::{ChargerKey, SiteKey, TransactionId, UnixMs};
+use mendpoint_model::{ChargerKey, SecurityProfile, SiteKey, TransactionId, UnixMs};
 use tokio::sync::watch;
 
 /// Numbers chargers as they come.
@@ -47,6 +47,15 @@ impl Intake for Everybody {
     }
 
     fn sent(&self, _charger: ChargerKey, _at: UnixMs, _frame: &str) {}
+
+    fn sign_certificate(
+        &self,
+        _charger: ChargerKey,
+        _profile: SecurityProfile,
+        _payload: &str,
+    ) -> Result<(), String> {
+        Err("nobody signs here".to_owned())
+    }
 
     fn note(&self, _event: GatewayEvent) {}
 }

@@ -174,7 +174,19 @@ async fn serve_until<S, I>(
             return refuse(&mut stream, "503 Service Unavailable", "Retry-After: 30\r\n", why)
                 .await;
         }
-        Admit::Accept(admitted) => admitted,
+        Admit::Accept(admitted) => {
+            match gateway.contests.wait_s(admitted.charger, remote.ip(), Instant::now()) {
+                // Behaviour 4: whoever holds it keeps it for a while, as long as it is there.
+                Some(retry_after_s) if gateway.book.is_connected(admitted.charger) => {
+                    gateway.metrics.contested.inc();
+                    gateway.metrics.handshake(HandshakeResult::TooMany);
+                    let why = "another device is connected with this identity; try again later";
+                    let extra = format!("Retry-After: {retry_after_s}\r\n");
+                    return refuse(&mut stream, "429 Too Many Requests", &extra, why).await;
+                }
+                _ => admitted,
+            }
+        }
         refused => {
             let identity = upgrade.identity;
             return refuse_admission(stream, refused, identity, remote, &gateway).await;

@@ -1,6 +1,6 @@
 //! What the gateway needs from the rest of the program, and what it hands over.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use mendpoint_model::{
     ChargerKey, ClientCertificate, EventKind, FrameSeq, SecurityProfile, SiteKey, TransactionId,
@@ -32,6 +32,19 @@ pub trait Intake: Send + Sync + 'static {
 
     /// Keeps a frame that we sent: an answer or a call. Cheap, never waits.
     fn sent(&self, charger: ChargerKey, at: UnixMs, frame: &str);
+
+    /// A charger on an encrypted connection asks for a certificate to be signed; `payload` is its
+    /// request. `Ok`: it is in order, and `CertificateSigned` will be sent as a command. `Err`: why
+    /// it is not. Cheap, never waits.
+    ///
+    /// # Errors
+    /// A sentence for the security log.
+    fn sign_certificate(
+        &self,
+        charger: ChargerKey,
+        profile: SecurityProfile,
+        payload: &str,
+    ) -> Result<(), String>;
 
     /// Learns of something for the security log. Cheap, never waits.
     fn note(&self, event: GatewayEvent);
@@ -201,6 +214,21 @@ pub enum GatewayEvent {
         old: SocketAddr,
         /// The address of the connection that stays.
         new: SocketAddr,
+    },
+    /// Two devices take turns at pushing each other out of one identity (behaviour 4). From now on
+    /// each keeps it for a while.
+    IdentityContested {
+        /// The charger.
+        charger: ChargerKey,
+        /// Where they come from.
+        addresses: Vec<IpAddr>,
+    },
+    /// A charger asked for a certificate and does not get one (S6).
+    CertificateRefused {
+        /// The charger.
+        charger: ChargerKey,
+        /// Why, as a sentence.
+        why: String,
     },
     /// A frame that breaks the protocol.
     ProtocolError {

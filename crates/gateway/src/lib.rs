@@ -10,6 +10,7 @@
 
 mod address_book;
 mod clock;
+mod contest;
 mod error;
 mod handshake;
 mod head;

@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::address_book::{CloseHow, CloseRequest};
 use crate::clock::Clock;
+use crate::contest::Contests;
 use crate::handshake::{self, Peer};
 use crate::intake::Intake;
 use crate::lobby::Lobby;
@@ -59,6 +60,7 @@ pub(crate) struct Shared<I> {
     pub(crate) book: AddressBook,
     pub(crate) clock: Clock,
     pub(crate) pings: PingMemory,
+    pub(crate) contests: Contests,
     stopping: AtomicBool,
 }
 
@@ -71,7 +73,8 @@ impl<I> Shared<I> {
         clock: Clock,
     ) -> Self {
         let stopping = AtomicBool::new(false);
-        Self { intake, settings, metrics, book, clock, pings: PingMemory::default(), stopping }
+        let (pings, contests) = (PingMemory::default(), Contests::default());
+        Self { intake, settings, metrics, book, clock, pings, contests, stopping }
     }
 
     /// Whether the server is on its way out.

@@ -41,6 +41,9 @@ pub struct GatewaySettings {
     pub command_queue_max: usize,
     /// How many calls of one charger may wait for their answer before no more are read from it.
     pub pending_answers_max: usize,
+    /// How many messages a second are taken from one charger, after a burst; it waits with the rest
+    /// (behaviour 39). 0 is no limit.
+    pub messages_per_second: u32,
     /// How long sessions may take to end when the server stops, milliseconds.
     pub drain_timeout_ms: u64,
     /// Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed (behaviour 17).
@@ -118,6 +121,7 @@ impl Default for GatewaySettings {
             legacy_protocol: None,
             command_queue_max: 16,
             pending_answers_max: 32,
+            messages_per_second: 200,
             drain_timeout_ms: 10_000,
             trusted_proxies: Vec::new(),
             proxy_words: ProxyWords::default(),
@@ -169,6 +173,11 @@ impl GatewaySettings {
     /// The time from accept to upgrade.
     pub(crate) fn handshake_timeout(&self) -> Duration {
         Duration::from_millis(self.handshake_timeout_ms)
+    }
+
+    /// The time that one message of a charger may take; zero for no limit.
+    pub(crate) fn message_time(&self) -> Duration {
+        Duration::from_secs(1).checked_div(self.messages_per_second).unwrap_or_default()
     }
 
     /// Time between pings, if we ping at all.

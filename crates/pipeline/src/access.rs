@@ -3,6 +3,8 @@
 use mendpoint_model::{Admission, ClientCertificate, SecurityProfile};
 use mendpoint_store::Credential;
 
+use crate::ChargerSecurity;
+
 /// What is on record about how one charger may come in.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Access {
@@ -32,6 +34,8 @@ pub(crate) struct Access {
     /// The certificate it showed last, since the start.
     pub(crate) last_certificate: Option<ClientCertificate>,
 }
+
+const NOTHING_ON_RECORD: &str = "no password is on record for it, and this listener asks for one";
 
 /// How a charger's connection is made.
 #[derive(Clone, Copy, Debug)]
@@ -92,6 +96,25 @@ impl Access {
         self.required.max(self.reached)
     }
 
+    /// What may be told of it.
+    pub(crate) fn summary(&self) -> ChargerSecurity {
+        ChargerSecurity {
+            required: self.required,
+            reached: self.reached,
+            last: self.last,
+            password: match &self.current {
+                None => "none",
+                Some(Credential::Keyed(_)) => "generated",
+                Some(Credential::Slow(_)) => "chosen",
+            },
+            two_passwords: self.next.is_some(),
+            key_spelling: self.key_spelling.clone(),
+            certificate_name: self.certificate_name.clone(),
+            certificate_sha256: self.certificate_sha256.clone(),
+            certificate: self.last_certificate.clone(),
+        }
+    }
+
     /// Decides.
     pub(crate) fn decide(
         &self,
@@ -110,6 +133,14 @@ impl Access {
             None if way.listener == SecurityProfile::Mutual => {
                 return refused("no certificate, and this listener asks for one");
             }
+            // Its first password may or may not have reached it: until it comes in with that, it
+            // comes in as before.
+            None if self.current.is_none() && password == Password::Absent => {
+                if way.listener > SecurityProfile::Open && !is_waiting {
+                    return refused(NOTHING_ON_RECORD);
+                }
+                Granted { profile: SecurityProfile::Open, bind: None }
+            }
             None if self.has_password() => match password {
                 Password::Right if way.tls => Granted { profile: SecurityProfile::Tls, bind: None },
                 Password::Right => Granted { profile: SecurityProfile::Basic, bind: None },
@@ -119,7 +150,7 @@ impl Access {
             // Nothing is on record to hold it to. Whoever waits for a person is only shown; others
             // need a listener that says so.
             None if way.listener > SecurityProfile::Open && !is_waiting => {
-                return refused("no password is on record for it, and this listener asks for one");
+                return refused(NOTHING_ON_RECORD);
             }
             None => Granted { profile: SecurityProfile::Open, bind: None },
         };
@@ -254,6 +285,15 @@ mod tests {
         assert!(showed(&pinned, &certificate("SN-0", "Volt AG")).is_err());
         let pinned = Access { certificate_sha256: "ab".to_owned(), ..pinned };
         assert!(showed(&pinned, &certificate("SN-0", "Volt AG")).is_ok());
+    }
+
+    #[test]
+    fn s5_a_first_password_on_its_way_locks_nobody_out() {
+        let told = Access { next: Some(Credential::Keyed(vec![1])), ..Access::default() };
+        assert_eq!(came(&told, Open, false, Password::Absent), Ok(Open));
+        assert_eq!(came(&told, Open, false, Password::Right), Ok(Basic));
+        assert_eq!(came(&told, Open, false, Password::Wrong), Err("wrong password"));
+        assert!(came(&told, Basic, false, Password::Absent).is_err());
     }
 
     #[test]

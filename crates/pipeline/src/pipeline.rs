@@ -23,6 +23,7 @@ use crate::keyring::Keyring;
 use crate::message::{Incoming, ShardMessage};
 use crate::metrics::Metrics;
 use crate::release;
+use crate::security_log::SecurityLog;
 use crate::shard_task::{ShardTask, Working};
 use crate::{Board, Directory, Error, Handle, Outbound, PipelineSettings, Topics, Vitals, clock};
 
@@ -51,6 +52,7 @@ pub(crate) struct Inner {
     pub(crate) desk: Desk,
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) enter_failed: LastFailure,
+    pub(crate) security_log: SecurityLog,
     pub(crate) epoch: AtomicU64,
     pub(crate) attempts: Attempts,
     /// The tokens that are registered: whether they may charge, and until when.
@@ -130,6 +132,7 @@ impl Pipeline {
             desk,
             keyring,
             enter_failed: LastFailure::default(),
+            security_log: SecurityLog::new(store.journal()),
             epoch: AtomicU64::new(now.0.unsigned_abs() * 1_000),
             attempts: Attempts::default(),
             tokens,

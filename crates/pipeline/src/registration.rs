@@ -9,7 +9,7 @@ use mendpoint_model::{
 
 use crate::message::ShardMessage;
 use crate::pipeline::Inner;
-use crate::{Error, NewCharger, clock};
+use crate::{ChargerSecurity, Error, NewCharger, SecurityChange, clock};
 
 impl Inner {
     pub(crate) async fn register_charger(
@@ -94,6 +94,33 @@ impl Inner {
         });
         self.outbound.close(charger, "its password was changed");
         Ok(())
+    }
+
+    pub(crate) async fn set_security(
+        &self,
+        charger: ChargerKey,
+        change: SecurityChange,
+    ) -> Result<ChargerSecurity, Error> {
+        self.directory.charger(charger).ok_or(Error::UnknownCharger)?;
+        if let Some(name) = change.certificate_name.as_deref().filter(|name| !name.is_empty())
+            && self.keyring.is_bound_elsewhere(name, charger)
+        {
+            return Err(Error::Refused(format!("{name} is the name of another charger")));
+        }
+        self.keyring.change(charger, |access| {
+            if let Some(profile) = change.profile {
+                access.required = profile;
+                access.reached = profile;
+            }
+            if let Some(name) = change.certificate_name {
+                access.certificate_name = name;
+            }
+            if let Some(sha256) = change.certificate_sha256 {
+                access.certificate_sha256 = sha256.to_ascii_lowercase().replace(':', "");
+            }
+        });
+        self.keyring.save_once(charger).await?;
+        Ok(self.keyring.of(charger).summary())
     }
 
     /// Asks a charger to boot, so that it learns that it was accepted.
