@@ -9,6 +9,7 @@ mod demo;
 mod logging;
 mod people;
 mod rules;
+mod security;
 mod server;
 mod settings;
 mod simulate;
