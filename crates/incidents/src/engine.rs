@@ -42,8 +42,6 @@ pub struct Engine {
     pub(crate) ids: IdSequence,
     pub(crate) watches: FxHashMap<ChargerKey, Watch>,
     pub(crate) cases: BTreeMap<IncidentId, Case>,
-    /// The newest incident of each fingerprint that is over.
-    pub(crate) last: FxHashMap<Fingerprint, IncidentId>,
     pub(crate) timers: Timers,
     pub(crate) switches: BTreeSet<KillScope>,
     pub(crate) dead_man: DeadMan,
@@ -72,7 +70,6 @@ impl Engine {
             ids,
             watches: FxHashMap::default(),
             cases: BTreeMap::new(),
-            last: FxHashMap::default(),
             timers: Timers::default(),
             switches: BTreeSet::new(),
             dead_man: DeadMan::default(),
@@ -245,6 +242,12 @@ impl Engine {
     }
 
     // What the other modules share.
+
+    /// The newest incident of a fingerprint that is over, as long as it is remembered.
+    pub(crate) fn past(&self, fingerprint: &Fingerprint) -> Option<IncidentId> {
+        let past = &self.watches.get(&fingerprint.charger)?.past;
+        past.iter().rev().find(|(known, _)| known == fingerprint).map(|(_, id)| *id)
+    }
 
     pub(crate) fn subject<'a>(
         &'a self,
