@@ -36,6 +36,8 @@ pub(crate) struct Watch {
     /// The newest incident of each fingerprint that is over, oldest first. Codes are what chargers
     /// make them, so it is bounded (behaviour 71).
     pub(crate) past: Vec<(Fingerprint, IncidentId)>,
+    /// Counting rules that fired, where, and until when they do not fire again (`cooldown`).
+    pub(crate) cooling: SmallVec<[(u16, ConnectorRef, UnixMs); 1]>,
     /// When a command could not reach the charger. That is known a moment before the connection's
     /// end is told.
     pub(crate) lost_at: Option<UnixMs>,

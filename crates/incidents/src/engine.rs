@@ -176,6 +176,7 @@ impl Engine {
             std::mem::replace(&mut self.program, Arc::new(Program::new(catalogue, &self.settings)));
         let new_place = |place: u16| self.program.place(&old.rules[usize::from(place)].id);
         for watch in self.watches.values_mut() {
+            watch.cooling.clear();
             watch.alerts.retain(|alert| match (alert.incident(), new_place(alert.rule)) {
                 (Some(_), Some(place)) => {
                     let clears = self.program.rules[usize::from(place)].clears.len();
