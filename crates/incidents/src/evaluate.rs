@@ -507,6 +507,15 @@ impl Engine {
                     return;
                 }
                 if many >= count.at_least {
+                    watch.cooling.retain(|(_, _, until)| *until > cx.now);
+                    if watch.cooling.iter().any(|(rule, of, _)| (*rule, *of) == (place, at)) {
+                        return;
+                    }
+                    if count.cooldown_ms > 0 {
+                        watch.cooling.push((place, at, cx.now + count.cooldown_ms));
+                    }
+                    let Some(index) = watch.alert(place, at) else { return };
+                    let alert = &watch.alerts[index];
                     let began = alert.counted.front().map_or(cx.now, |(at, _)| *at);
                     self.fire_counted(cx, key, place, at, began, (many, distinct));
                 }

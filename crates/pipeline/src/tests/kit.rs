@@ -15,7 +15,7 @@ use smallvec::SmallVec;
 use sqlx::{Connection as _, Executor as _};
 
 use crate::{
-    Handle, Incoming, NewCharger, Outbound, Pipeline, PipelineSettings, SendRefused,
+    Handle, Incoming, NewCharger, Outbound, Pipeline, PipelineSettings, ReplyTo, SendRefused,
     UnknownChargers,
 };
 
@@ -115,6 +115,10 @@ impl Kit {
     }
 
     pub(super) async fn take(&self, event: EventKind) {
+        self.take_and_answer(event, None).await;
+    }
+
+    pub(super) async fn take_and_answer(&self, event: EventKind, answer: Option<ReplyTo>) {
         let incoming = Incoming {
             charger: self.charger.key,
             site: self.charger.site,
@@ -124,7 +128,7 @@ impl Kit {
             events: SmallVec::from_iter([event]),
             quirks: Vec::new(),
             sample: None,
-            answer: None,
+            answer,
         };
         self.handle().take(incoming).await;
     }
