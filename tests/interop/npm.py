@@ -25,6 +25,9 @@ class NodeCharger:
         self.process = await asyncio.create_subprocess_exec(
             "node", "charger.mjs", *self.arguments, stdin=PIPE, stdout=PIPE, cwd=FOLDER
         )
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.stdin, self.stdout = self.process.stdin, self.process.stdout
         connected = await self.hear()
         # It offers to compress, and takes no for an answer.
         assert connected == {"protocol": self.protocol, "extensions": None}
@@ -55,7 +58,7 @@ class NodeCharger:
 
     async def tell(self, line: str) -> None:
         """Has one thing done; fails when it failed, or when a message did not fit its schema."""
-        self.process.stdin.write(f"{line}\n".encode())
+        self.stdin.write(f"{line}\n".encode())
         said = await self.hear()
         assert said.get("done") == line.split()[0], said
         assert said["complaints"] == []
@@ -63,7 +66,7 @@ class NodeCharger:
 
     async def hear(self) -> dict[str, Any]:
         async with asyncio.timeout(30):
-            line = await self.process.stdout.readline()
+            line = await self.stdout.readline()
         assert line, "the process of Node ended"
         return json.loads(line)
 

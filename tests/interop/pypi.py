@@ -1,6 +1,7 @@
 """Chargers of the PyPI package `ocpp`, in each version that it speaks."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
 from types import ModuleType
 from typing import Any, Self
@@ -23,6 +24,10 @@ class Connected:
     protocol = ""
     #: The package's words for this version.
     version: ModuleType
+    #: The package's own way to send a request.
+    call: Callable[[Any], Awaitable[Any]]
+    #: The package's own loop that reads.
+    start: Callable[[], Coroutine[Any, Any, None]]
 
     def __init__(self, server: Server, identity: str) -> None:
         super().__init__(identity, None)
@@ -43,6 +48,18 @@ class Connected:
     async def __aexit__(self, *_: object) -> None:
         self._reader.cancel()
         await self._connection.close()
+
+    def boot_notification(self) -> Any:
+        """A boot in the words of the version."""
+        raise NotImplementedError
+
+    async def status(self, status: str = "Available") -> None:
+        """Reports a status, or the fault while there is one."""
+        raise NotImplementedError
+
+    async def charge(self, energy_wh: int) -> None:
+        """A whole session."""
+        raise NotImplementedError
 
     async def boot(self) -> None:
         """Boots, and is accepted."""
@@ -86,7 +103,9 @@ class Charger16(Connected, v16.ChargePoint):
         return v16.call_result.GetConfiguration(configuration_key=[key])
 
     def boot_notification(self) -> Any:
-        return v16.call.BootNotification(charge_point_model="Loop 22", charge_point_vendor="Foreign")
+        return v16.call.BootNotification(
+            charge_point_model="Loop 22", charge_point_vendor="Foreign"
+        )
 
     async def status(self, status: str = "Available") -> None:
         await self.call(
@@ -104,9 +123,7 @@ class Charger16(Connected, v16.ChargePoint):
         assert answer.id_tag_info["status"] == "Accepted"
         await self.status("Preparing")
         started = await self.call(
-            v16.call.StartTransaction(
-                connector_id=1, id_tag=TAG, meter_start=1000, timestamp=now()
-            )
+            v16.call.StartTransaction(connector_id=1, id_tag=TAG, meter_start=1000, timestamp=now())
         )
         transaction = started.transaction_id
         assert transaction > 0

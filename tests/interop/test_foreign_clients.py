@@ -1,8 +1,8 @@
 """Chargers that nobody here wrote, in three versions of OCPP, against the real program.
 
-They are of the PyPI package `ocpp` and of the npm package `ocpp-rpc`. Each boots, authorises, charges,
-faults, answers the Reset that the engine sends, boots again, recovers and charges once more; the
-incident is then resolved with the actions in its timeline.
+They are of the PyPI package `ocpp` and of the npm package `ocpp-rpc`. Each boots, authorises,
+charges, faults, answers the Reset that the engine sends, boots again, recovers and charges once
+more; the incident is then resolved with the actions in its timeline.
 """
 
 import asyncio

@@ -20,11 +20,12 @@ TOKENS: dict[str, dict[str, str]] = {
     "OCTT-EXPIRED": {"status": "expired"},
     "OCTT-FAMILY-1": {"status": "accepted", "parent": "OCTT-FAMILY"},
     "OCTT-FAMILY-2": {"status": "accepted", "parent": "OCTT-FAMILY"},
+    "OCTT-MASTER-1": {"status": "accepted", "parent": "OCTT-MASTER"},
 }
 
 
 class Csms(Server):
-    """`mendpoint serve` with the cards of the tests, whose engine does not mend what a test breaks."""
+    """`mendpoint serve` with the cards of the tests; its engine does not mend what a test breaks."""
 
     def __init__(self) -> None:
         super().__init__(pace=1, engine__default_mode="off", ocpp__accept_unknown_tokens="false")
@@ -58,7 +59,9 @@ class Csms(Server):
         """Waits until a look at the API gives something true."""
         return await asyncio.to_thread(self.wait_for, look, what, 10)
 
-    async def until_connector(self, identity: str, status: str, connector: int = 1) -> dict[str, Any]:
+    async def until_connector(
+        self, identity: str, status: str, connector: int = 1
+    ) -> dict[str, Any]:
         """Waits until the API shows a connector in a status."""
 
         def look() -> dict[str, Any] | None:
@@ -69,7 +72,9 @@ class Csms(Server):
 
         return await self.eventually(look, f"connector {connector} of {identity} to be {status}")
 
-    async def until_session(self, identity: str, *, is_open: bool, count: int = 1) -> dict[str, Any]:
+    async def until_session(
+        self, identity: str, *, is_open: bool, count: int = 1
+    ) -> dict[str, Any]:
         """Waits until a charger has this many sessions and the newest is open, or over."""
 
         def look() -> dict[str, Any] | None:

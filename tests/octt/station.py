@@ -1,4 +1,4 @@
-"""A charger on a raw WebSocket, as the compliance tool is one: it says what the test tells it to."""
+"""A charger on a raw WebSocket, as the compliance tool is one: it says what the test has it say."""
 
 import asyncio
 import base64
@@ -36,6 +36,8 @@ class Station:
     def __init__(self, csms: Csms, identity: str, password: str | bytes | None = None) -> None:
         self.csms = csms
         self.identity = identity
+        #: The user name of Basic authentication.
+        self.user = identity
         self.password = password
         self.unasked = dict(UNASKED)
         self._ids = itertools.count(1)
@@ -66,7 +68,7 @@ class Station:
         if self.password is not None:
             password = self.password
             secret = password.encode() if isinstance(password, str) else password
-            pair = base64.b64encode(self.identity.encode() + b":" + secret)
+            pair = base64.b64encode(self.user.encode() + b":" + secret)
             headers["Authorization"] = f"Basic {pair.decode()}"
         self._socket = await websockets.connect(
             f"{self.csms.ocpp_url}/{self.identity}",
@@ -126,9 +128,7 @@ class Station:
         check(RESULT, call.action, self.protocol, text)
         await self._socket.send(f'[3,"{call.id}",{text}]')
 
-    async def asked(
-        self, action: str, payload: Payload, answer: Payload
-    ) -> tuple[Payload, Report]:
+    async def asked(self, action: str, payload: Payload, answer: Payload) -> tuple[Payload, Report]:
         """An operator sends a command by the API and this charger answers it.
 
         Gives what came over the wire, and what the operator was told.
