@@ -15,6 +15,7 @@ use mendpoint_store::{ServerClaim, Store, StoreSettings};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::descriptors;
 use crate::rules;
 use crate::settings::Settings;
 use crate::wiring::{ToChargers, ToPipeline};
@@ -135,7 +136,7 @@ impl Server {
 
         let (stop_gateway, gateway_stopped) = watch::channel(false);
         let (stop_rest, rest_stopped) = watch::channel(false);
-        let gateway_settings = GatewaySettings {
+        let mut gateway_settings = GatewaySettings {
             listen: settings.ocpp.listen,
             ping_interval_ms: u64::from(settings.ocpp.ping_interval_s) * 1_000,
             max_message_bytes: settings.ocpp.max_message_bytes,
@@ -143,6 +144,7 @@ impl Server {
             legacy_protocol: settings.ocpp.legacy_protocol.protocol(),
             ..GatewaySettings::default()
         };
+        descriptors::fit(&mut gateway_settings);
         let intake = Arc::new(ToPipeline(handle.clone()));
         let gateway = Gateway::bind_with_book(gateway_settings, intake, &registry, book)
             .map_err(|error| cannot_listen("ocpp.listen", settings.ocpp.listen, &error))?;

@@ -30,7 +30,7 @@ class Connected:
     start: Callable[[], Coroutine[Any, Any, None]]
 
     def __init__(self, server: Server, identity: str) -> None:
-        super().__init__(identity, None)
+        super().__init__(identity, None)  # type: ignore[call-arg]
         self.url = f"{server.ocpp_url}/{identity}"
         self.faulted = False
         self.resets: list[str] = []

@@ -50,7 +50,7 @@ def cases() -> list[Case]:
         ]  # fmt: skip
 
 
-def tests_of_cases() -> dict[str, Found]:
+def found_tests() -> dict[str, Found]:
     """The tests that there are, by the ids of their cases."""
     found: dict[str, Found] = {}
     for path in sorted(FOLDER.glob("test_*.py")):
@@ -82,7 +82,7 @@ def outcome(case: Case, found: dict[str, Found]) -> str:
 
 def table() -> str:
     """The whole table, as Markdown."""
-    found = tests_of_cases()
+    found = found_tests()
     parts = []
     for heading, wanted in (
         ("OCPP 1.6", lambda case: "1.6" in case.versions),

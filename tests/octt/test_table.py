@@ -1,6 +1,6 @@
 """docs/octt.md says what is there, and every case has a test or a reason."""
 
-from table import PAGE, cases, page, tests_of_cases
+from table import PAGE, cases, page, found_tests
 
 
 def test_the_table_is_up_to_date() -> None:
@@ -9,10 +9,10 @@ def test_the_table_is_up_to_date() -> None:
 
 
 def test_every_case_has_a_test_or_a_reason_and_not_both() -> None:
-    found = tests_of_cases()
+    found = found_tests()
     for case in cases():
         assert (case.id in found) != bool(case.why_not), case
 
 
 def test_every_test_is_of_a_case() -> None:
-    assert tests_of_cases().keys() <= {case.id for case in cases()}
+    assert found_tests().keys() <= {case.id for case in cases()}

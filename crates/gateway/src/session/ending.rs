@@ -226,7 +226,7 @@ where
 }
 
 fn is_no_message(error: &std::io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<NoMessage>())
+    matches!(error.get_ref(), Some(inner) if inner.is::<NoMessage>())
 }
 
 fn closed_by_us(request: &CloseRequest) -> Ending {
