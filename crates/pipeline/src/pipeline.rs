@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::attempts::Attempts;
+use crate::conformance::Conformance;
 use crate::desk::Desk;
 use crate::message::{Incoming, ShardMessage};
 use crate::metrics::Metrics;
@@ -32,6 +33,8 @@ pub struct Pipeline {
     handle: Handle,
     /// The ticket desk, then the shards with their releasers.
     tasks: (JoinHandle<()>, Vec<JoinHandle<()>>),
+    /// The task that holds messages against the specification.
+    conformance: JoinHandle<()>,
 }
 
 /// What all tasks of the pipeline share.
@@ -47,6 +50,7 @@ pub(crate) struct Inner {
     pub(crate) metrics: Metrics,
     pub(crate) outbound: Arc<dyn Outbound>,
     pub(crate) desk: Desk,
+    pub(crate) conformance: Conformance,
     pub(crate) credentials: DashMap<ChargerKey, Vec<u8>>,
     pub(crate) pepper: hmac::Hmac<sha2::Sha256>,
     pub(crate) epoch: AtomicU64,
@@ -116,10 +120,14 @@ impl Pipeline {
         let (feedback, feedback_receivers): (Vec<_>, Vec<_>) =
             (0..count).map(|_| mpsc::unbounded_channel()).unzip();
         let (desk, desk_work) = Desk::new(highest.ticket);
+        let metrics = Metrics::new(registry)?;
+        let (conformance, samples) =
+            Conformance::new(metrics.samples_waiting.clone(), metrics.samples_left_out.clone());
         let inner = Arc::new(Inner {
             journal: store.journal(),
             frames: store.frame_log(),
-            metrics: Metrics::new(registry)?,
+            metrics,
+            conformance,
             catalogue: ArcSwap::new(Arc::clone(&catalogue)),
             directory,
             board: Board::default(),
@@ -181,6 +189,7 @@ impl Pipeline {
         }
 
         let desk = tokio::spawn(crate::desk::run(Arc::clone(&inner), desk_work));
+        let conformance = tokio::spawn(crate::conformance::run(Arc::clone(&inner), samples));
         let mut tasks = Vec::with_capacity(2 * count);
         let parts = shards.into_iter().zip(receivers).zip(feedback_receivers).zip(incidents);
         for (index, ((((shard, queue), feedback_receiver), restored), sender)) in
@@ -207,7 +216,7 @@ impl Pipeline {
             }));
             tasks.push(releaser);
         }
-        Ok(Self { handle: Handle(inner), tasks: (desk, tasks) })
+        Ok(Self { handle: Handle(inner), tasks: (desk, tasks), conformance })
     }
 
     /// The way in.
@@ -217,7 +226,7 @@ impl Pipeline {
 
     /// Lets the shards finish what is queued, and waits until all of it is on disk.
     pub async fn stop(self) {
-        let Self { handle, tasks } = self;
+        let Self { handle, tasks, conformance } = self;
         handle.0.shards.store(None);
         let (desk, shards) = tasks;
         for task in shards {
@@ -229,6 +238,10 @@ impl Pipeline {
         handle.0.desk.stop();
         if let Err(error) = desk.await {
             tracing::error!(%error, "the ticket desk ended badly");
+        }
+        handle.0.conformance.stop().await;
+        if let Err(error) = conformance.await {
+            tracing::error!(%error, "the task of the conformance reports ended badly");
         }
         let last = handle.0.journal.append(handle.0.frames.due(clock::now(), true)).await;
         handle.0.journal.wait(last).await;

@@ -85,6 +85,7 @@ fn send(inner: &Inner, command: Command) {
             frame: 0,
             events: smallvec![event],
             quirks: Vec::new(),
+            sample: None,
             answer: None,
         }),
     );

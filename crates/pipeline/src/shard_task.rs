@@ -17,7 +17,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock;
-use crate::message::{Answer, Incoming, ShardMessage};
+use crate::conformance::Sample;
+use crate::message::{Answer, Incoming, Sampled, ShardMessage};
 use crate::pipeline::Inner;
 use crate::release::{Batch, Release, TicketEvidence};
 
@@ -153,7 +154,7 @@ impl ShardTask {
     }
 
     fn incoming(&mut self, incoming: Incoming) {
-        let Incoming { charger, site, epoch, received_at, frame, events, quirks, answer } =
+        let Incoming { charger, site, epoch, received_at, frame, events, quirks, sample, answer } =
             incoming;
         self.state.now = self.state.now.max(received_at);
         self.inner.metrics.events.inc_by(events.len() as u64);
@@ -226,8 +227,26 @@ impl ShardTask {
                 session.send(reply);
             }
         }
+        if let Some(sample) = sample {
+            self.offer_sample(charger, received_at, *sample, quirks);
+        }
         let delay_ms = clock::now().since_ms(received_at).max(0);
         self.inner.metrics.delay_seconds.observe(delay_ms as f64 / 1_000.0);
+    }
+
+    /// Hands a message over to be held against the specification. After everything else, when what
+    /// a boot says of its charger is known.
+    fn offer_sample(
+        &self,
+        charger: ChargerKey,
+        at: UnixMs,
+        sample: Sampled,
+        quirks: Vec<(String, String)>,
+    ) {
+        let state = self.shard.fleet().charger(charger);
+        let Some(protocol) = state.and_then(|state| state.link.protocol) else { return };
+        let Sampled { text, answers } = sample;
+        self.inner.conformance.offer(Sample { charger, protocol, at, text, answers, quirks });
     }
 
     /// A transaction message is on disk before its answer leaves: the newest state of the charger's
