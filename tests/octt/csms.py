@@ -25,7 +25,7 @@ TOKENS: dict[str, dict[str, str]] = {
 
 
 class Csms(Server):
-    """`mendpoint serve` with the cards of the tests. Its engine mends nothing that a test breaks."""
+    """`mendpoint serve` with the cards of the tests. Its engine mends nothing that they break."""
 
     def __init__(self) -> None:
         super().__init__(pace=1, engine__default_mode="off", ocpp__accept_unknown_tokens="false")

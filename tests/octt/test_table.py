@@ -1,6 +1,6 @@
 """docs/octt.md says what is there, and every case has a test or a reason."""
 
-from table import PAGE, cases, page, found_tests
+from table import PAGE, cases, found_tests, page
 
 
 def test_the_table_is_up_to_date() -> None:
