@@ -1,14 +1,10 @@
 """The system under test: the real program, and what an operator sees of it by the API."""
 
 import asyncio
-import ssl
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from kit import Server
-
-if TYPE_CHECKING:
-    from station import Station
 
 Found = TypeVar("Found")
 
@@ -34,10 +30,6 @@ class Csms(Server):
         super().start()
         for token, facts in TOKENS.items():
             self.post("/id-tokens", {"token": token, **facts})
-
-    def ssl_of(self, _station: "Station") -> ssl.SSLContext | None:
-        """How a station connects: this server speaks without TLS."""
-        return None
 
     async def charger(self, identity: str) -> dict[str, Any]:
         """A charger as the API shows it."""

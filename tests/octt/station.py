@@ -4,9 +4,11 @@ import asyncio
 import base64
 import itertools
 import json
+import ssl
 from collections.abc import Awaitable
 from typing import Any, Self
 
+import pytest
 import websockets
 from csms import Csms
 from wire import CALL, ERROR, RESULT, Call, CallRefused, Payload, check
@@ -20,7 +22,6 @@ UNASKED: dict[str, Payload] = {
     "GetConfiguration": {"configurationKey": []},
     "GetBaseReport": {"status": "NotSupported"},
     "TriggerMessage": {"status": "NotImplemented"},
-    "ClearCache": {"status": "Accepted"},
 }
 
 
@@ -39,7 +40,9 @@ class Station:
         #: The user name of Basic authentication.
         self.user = identity
         self.password = password
-        self.unasked = dict(UNASKED)
+        #: Where it connects, and how it makes itself sure of the server and known to it.
+        self.url = csms.ocpp_url
+        self.tls: ssl.SSLContext | None = None
         self._ids = itertools.count(1)
         self._asked: asyncio.Queue[Call] = asyncio.Queue()
         self._waiting: dict[str, tuple[str, asyncio.Future[Payload]]] = {}
@@ -71,13 +74,18 @@ class Station:
             pair = base64.b64encode(self.user.encode() + b":" + secret)
             headers["Authorization"] = f"Basic {pair.decode()}"
         self._socket = await websockets.connect(
-            f"{self.csms.ocpp_url}/{self.identity}",
+            f"{self.url}/{self.identity}",
             subprotocols=[websockets.Subprotocol(self.protocol)],
             additional_headers=headers,
-            ssl=self.csms.ssl_of(self),
+            ssl=self.tls,
         )
         assert self._socket.subprotocol == self.protocol
         self._reader = asyncio.create_task(self._read(self._socket))
+
+    async def is_refused(self) -> None:
+        """Tries to connect, and is told 401 before the connection is upgraded."""
+        with pytest.raises(websockets.InvalidStatus, match="401"):
+            await self.connect()
 
     async def disconnect(self, abruptly: bool = False) -> None:
         """Closes the connection; abruptly as in a loss of power."""
@@ -141,6 +149,15 @@ class Station:
         assert told["payload"] == answer, told
         return call.payload, told
 
+    async def refuses(self, action: str, payload: Payload, code: str) -> Report:
+        """An operator sends a command, and this charger answers with an error."""
+        report = self.trigger(action, payload)
+        call = await self.expect(action)
+        assert call.payload == payload
+        assert self._socket is not None
+        await self._socket.send(json.dumps([ERROR, call.id, code, "", {}]))
+        return await report
+
     def trigger(self, action: str, payload: Payload) -> Awaitable[Report]:
         """An operator sends a command by the API; the charger's answer is up to the test."""
         path = f"/chargers/{self.identity}/commands"
@@ -172,12 +189,10 @@ class Station:
             action, payload = rest
             assert len(id_) <= 36, f"a message id has at most 36 characters: {id_}"
             check(CALL, action, self.protocol, json.dumps(payload))
-            if id_.startswith("u-"):
-                self._asked.put_nowait(Call(id_, action, payload))
-            elif action in self.unasked:
-                await socket.send(json.dumps([RESULT, id_, self.unasked[action]]))
+            if action in UNASKED and not id_.startswith("u-"):
+                await socket.send(json.dumps([RESULT, id_, UNASKED[action]]))
             else:
-                await socket.send(json.dumps([ERROR, id_, "NotSupported", "", {}]))
+                self._asked.put_nowait(Call(id_, action, payload))
             return
         action, answer = self._waiting.pop(id_)
         if answer.done():
