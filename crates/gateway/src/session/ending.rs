@@ -18,7 +18,7 @@ use crate::address_book::{CloseHow, CloseRequest};
 use crate::contest::ALIVE;
 use crate::handshake::drain;
 use crate::intake::{GatewayEvent, Intake};
-use crate::metered::Metered;
+use crate::metered::{Metered, NoMessage};
 
 use super::Session;
 
@@ -209,6 +209,10 @@ where
                 let words = Some((1007, "text is not UTF-8"));
                 Ending { last_words: words, ..Ending::new("text that is not UTF-8") }
             }
+            SocketError::Io(error) if is_no_message(error) => {
+                let words = Some((1008, "no message in all these frames"));
+                Ending { last_words: words, ..Ending::new("frames without a message") }
+            }
             SocketError::Protocol(ProtocolError::ResetWithoutClosingHandshake)
             | SocketError::Io(_)
             | SocketError::ConnectionClosed
@@ -248,6 +252,10 @@ where
     }
 }
 
+fn is_no_message(error: &std::io::Error) -> bool {
+    matches!(error.get_ref(), Some(inner) if inner.is::<NoMessage>())
+}
+
 fn closed_by_us(request: &CloseRequest) -> Ending {
     match request.how {
         CloseHow::Replaced { .. } => Ending { replaced: true, ..Ending::new("replaced") },
@@ -271,6 +279,7 @@ fn close_frame(code: u16, reason: &str) -> CloseFrame {
 async fn linger<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut WebSocketStream<Metered<S>>) {
     if socket.flush().await.is_ok() {
         let stream = socket.get_mut();
+        stream.message_ended();
         if stream.shutdown().await.is_ok() {
             // It is over whether this works or not.
             let _ = drain(stream).await;

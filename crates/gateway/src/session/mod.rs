@@ -288,6 +288,9 @@ where
     }
 
     fn on_message(&mut self, message: Message) {
+        if message.is_text() || message.is_binary() {
+            self.socket.get_mut().message_ended();
+        }
         match message {
             Message::Text(text) if self.phase.is_open() => {
                 self.liveness.heard_message();

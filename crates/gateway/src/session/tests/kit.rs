@@ -161,7 +161,7 @@ impl Pair {
             replaced: false,
             mailbox: Arc::clone(&mailbox),
         };
-        let stream = Metered::new(ours);
+        let stream = Metered::new(ours, shared.settings.max_message_bytes);
         let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
         let (alive, _) = mpsc::channel(1);
         let task = Session::new(socket, Arc::clone(&shared), start, alive).run();
