@@ -17,11 +17,18 @@ pub(crate) struct Migration {
 }
 
 /// All of them, in order.
-pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "0001_first",
-    sql: include_str!("../../../migrations/0001_first.sql"),
-}];
+pub(crate) const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "0001_first",
+        sql: include_str!("../../../migrations/0001_first.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "0002_device_model",
+        sql: include_str!("../../../migrations/0002_device_model.sql"),
+    },
+];
 
 /// The newest version this program knows.
 pub(crate) fn newest(migrations: &[Migration]) -> i64 {

@@ -1,5 +1,6 @@
 //! Healing: the ladder of rungs, the run of a playbook, and the watch over what it did.
 
+mod known;
 pub(crate) mod ladder;
 pub(crate) mod run;
 pub(crate) mod send;

@@ -6,4 +6,5 @@ mod journal;
 mod kit;
 mod migrations;
 mod story;
+mod story_device;
 mod story_people;
