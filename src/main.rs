@@ -13,6 +13,7 @@ mod server;
 mod settings;
 mod simulate;
 mod terminal;
+mod vendors;
 mod wiring;
 
 use std::process::ExitCode;
@@ -85,6 +86,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Token(command) => block_on(people::token(command, read)),
         Command::Config(ConfigCommand::Check(file)) => {
             let settings = read(file.config.as_deref())?;
+            vendors::load(&settings.ocpp.vendors)?;
             terminal::say(&format!("{settings:#?}"));
             terminal::say("The settings are valid.");
             Ok(ExitCode::SUCCESS)

@@ -124,7 +124,7 @@ impl Handle {
         text: &str,
     ) -> FrameSeq {
         let seq = self.0.next_frame();
-        self.0.frames.push(seq, charger, at, direction, text);
+        self.0.frames.push(seq, charger, at, direction, &crate::redact::frame(text));
         seq
     }
 

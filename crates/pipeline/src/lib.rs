@@ -10,6 +10,7 @@
 mod admission;
 mod attempts;
 mod board;
+mod capabilities;
 mod clock;
 mod desk;
 mod directory;
@@ -19,11 +20,13 @@ mod message;
 mod metrics;
 mod outbound;
 mod pipeline;
+mod redact;
 mod registration;
 mod release;
 mod settings;
 mod shard_task;
 mod topics;
+mod upkeep;
 mod vitals;
 
 pub use admission::{Admitted, NotAdmitted};

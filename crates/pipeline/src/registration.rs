@@ -50,6 +50,8 @@ impl Inner {
         let key = record.key;
         let record = self.directory.put_charger(record);
         if changed {
+            let registered = ShardMessage::Register(ChargerRecord::clone(&record));
+            self.to_shard(record.site, registered).await?;
             // It boots again and gets the new answer.
             self.outbound.close(key, "its registration was changed");
         }

@@ -252,6 +252,11 @@ impl Shard {
         &self.fleet
     }
 
+    /// The upkeep.
+    pub fn upkeep(&self) -> &Upkeep {
+        &self.upkeep
+    }
+
     /// How far the upkeep of a charger is.
     pub fn progress(&self, charger: ChargerKey) -> Option<&Progress> {
         self.upkeep.progress(charger)

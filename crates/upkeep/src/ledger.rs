@@ -1,7 +1,7 @@
 //! Commands on their way, whoever sent them: what their answers say about a model (behaviour 64).
 
 use mendpoint_model::{
-    Action, ChargerKey, Command, CommandAnswered, CommandId, Lesson, MINUTE_MS, UnixMs,
+    Action, ChargerKey, Command, CommandAnswered, CommandId, Lesson, MINUTE_MS, Origin, UnixMs,
     capability_name,
 };
 use rustc_hash::FxHashMap;
@@ -21,6 +21,7 @@ pub(crate) struct Ledger {
 struct Sent {
     charger: ChargerKey,
     action: Action,
+    origin: Origin,
     at: UnixMs,
 }
 
@@ -34,9 +35,15 @@ impl Ledger {
         let sent = Sent {
             charger: command.charger,
             action: command.action.clone(),
+            origin: command.origin.clone(),
             at: command.created_at,
         };
         self.sent.insert(command.id.clone(), sent);
+    }
+
+    /// Who asked for a command that is on its way.
+    pub(crate) fn asker(&self, command: &CommandId) -> Option<&Origin> {
+        self.sent.get(command).map(|sent| &sent.origin)
     }
 
     /// What an outcome says: the charger, the capability's name and the lesson.

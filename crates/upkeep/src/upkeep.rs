@@ -111,6 +111,22 @@ impl Upkeep {
         self.wards.get(&charger).map(|ward| &ward.progress)
     }
 
+    /// Who asked for a command that is on its way.
+    pub fn asker(&self, command: &CommandId) -> Option<&Origin> {
+        self.ledger.asker(command)
+    }
+
+    /// Whether a report of monitors is the whole one that the upkeep asked for.
+    pub fn asked_for_monitors(&self, charger: ChargerKey, report: &MonitorsReport) -> bool {
+        let question =
+            self.wards.get(&charger).and_then(|ward| ward.round.as_ref()?.question.as_ref());
+        !report.set
+            && question.is_some_and(|question| {
+                question.task == Task::MonitoringReport
+                    && report.request.is_none_or(|request| request == question.request)
+            })
+    }
+
     /// Notes a command that is being sent, whoever asked for it.
     pub fn note_command(&mut self, command: &Command) {
         self.ledger.note(command);
