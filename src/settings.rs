@@ -10,6 +10,7 @@ use mendpoint_gateway::{Authority, ListenerSettings, TlsFiles};
 use mendpoint_incidents::{EngineSettings, HealMode};
 use mendpoint_model::{Protocol, SECOND_MS, SecurityProfile};
 use mendpoint_pipeline::{IdentityCase, PipelineSettings, UnknownChargers};
+use mendpoint_upkeep::{Profiles, UpkeepSettings};
 use serde::Deserialize;
 
 /// The file with every setting; its values are the defaults.
@@ -50,6 +51,8 @@ pub(crate) struct Ocpp {
     pub(crate) legacy_protocol: LegacyProtocol,
     pub(crate) accept_unknown_tokens: bool,
     pub(crate) credential_pepper: Secret,
+    pub(crate) upkeep: bool,
+    pub(crate) vendors: String,
 }
 
 /// One of several addresses that chargers connect to.
@@ -322,7 +325,7 @@ impl Settings {
     }
 
     /// The part that the pipeline needs.
-    pub(crate) fn pipeline(&self) -> PipelineSettings {
+    pub(crate) fn pipeline(&self, profiles: Profiles) -> PipelineSettings {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as u32;
         PipelineSettings {
             shards: if self.engine.shards == 0 { cores.min(8) } else { self.engine.shards },
@@ -344,6 +347,9 @@ impl Settings {
                 startup_grace_ms: i64::from(self.engine.startup_grace_s) * SECOND_MS,
                 ..EngineSettings::default()
             },
+            upkeep: UpkeepSettings { enabled: self.ocpp.upkeep, ..UpkeepSettings::default() }
+                .paced(self.engine.pace),
+            profiles,
         }
     }
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use mendpoint_model::{
-    CellState, ChargerEvent, ChargerKey, ChargerState, Chargers, Command, Fact, Overlay, SiteKey,
-    Transaction, TransactionId, TransactionStarted, UnixMs,
+    Action, Capabilities, CellState, ChargerEvent, ChargerKey, ChargerState, Chargers, Command,
+    Fact, ModelKey, Overlay, SiteKey, Transaction, TransactionId, TransactionStarted, UnixMs,
+    capability_name,
 };
 use rustc_hash::FxHashMap;
 
@@ -30,6 +31,8 @@ pub struct Fleet {
     sites: FxHashMap<SiteKey, Vec<ChargerKey>>,
     /// When a charger has something to be done without a message, one entry a charger.
     deadlines: BTreeSet<(UnixMs, ChargerKey)>,
+    /// What models are known not to do.
+    capabilities: Arc<Capabilities>,
 }
 
 impl Fleet {
@@ -173,6 +176,11 @@ impl Fleet {
         self.slot(key).map_or(CellState::NeverSeen, |slot| cell::cell(&slot.state, open_incident))
     }
 
+    /// Goes on with what is known of models now (behaviour 64).
+    pub fn set_capabilities(&mut self, capabilities: Arc<Capabilities>) {
+        self.capabilities = capabilities;
+    }
+
     /// All chargers, in the order in which they were made known (a removal moves the last one).
     pub fn iter(&self) -> impl Iterator<Item = &ChargerState> {
         self.slots.iter().map(|slot| &slot.state)
@@ -225,6 +233,14 @@ impl Chargers for Fleet {
 
     fn of_site(&self, site: SiteKey) -> &[ChargerKey] {
         self.sites.get(&site).map_or(&[], Vec::as_slice)
+    }
+
+    fn refusal(&self, charger: ChargerKey, action: &Action) -> Option<&'static str> {
+        if self.capabilities.is_empty() {
+            return None;
+        }
+        let model = ModelKey::of(self.slot(charger)?.state.boot.as_deref()?)?;
+        self.capabilities.refusal(&model, &capability_name(action))
     }
 
     fn keys(&self) -> Vec<ChargerKey> {

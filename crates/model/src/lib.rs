@@ -4,7 +4,9 @@
 //! This crate decides nothing and does no IO. Read [`ChargerEvent`], [`ChargerState`] and
 //! [`Incident`] first: the way of a message is event, state, incident.
 
+mod capability;
 mod command;
+mod device;
 mod event;
 mod id;
 mod incident;
@@ -13,7 +15,9 @@ mod security;
 mod state;
 mod time;
 
+pub use capability::*;
 pub use command::*;
+pub use device::*;
 pub use event::*;
 pub use id::*;
 pub use incident::*;

@@ -11,6 +11,7 @@ mod access;
 mod admission;
 mod attempts;
 mod board;
+mod capabilities;
 mod clock;
 mod conformance;
 mod desk;
@@ -33,6 +34,7 @@ mod shard_task;
 #[cfg(test)]
 mod tests;
 mod topics;
+mod upkeep;
 mod vitals;
 
 pub use admission::{Admitted, Door, NotAdmitted};

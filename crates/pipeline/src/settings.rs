@@ -2,6 +2,7 @@
 
 use mendpoint_fleet::FleetSettings;
 use mendpoint_incidents::EngineSettings;
+use mendpoint_upkeep::{Profiles, UpkeepSettings};
 
 /// What the pipeline needs to know before it starts.
 #[derive(Clone, Debug)]
@@ -33,6 +34,10 @@ pub struct PipelineSettings {
     pub fleet: FleetSettings,
     /// The engine's rules.
     pub engine: EngineSettings,
+    /// When chargers are asked about themselves.
+    pub upkeep: UpkeepSettings,
+    /// How vendors tell of radio links.
+    pub profiles: Profiles,
 }
 
 /// What happens with a charger that nobody registered (behaviour 52).

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use mendpoint_incidents::{Effect, KillScope, Request};
 use mendpoint_model::{
-    Authorize, ChargerEvent, ChargerKey, Chargers, Command, CommandId, CommandOutcome, EventKind,
-    Fact, Incident, TransactionId, UnixMs,
+    Admission, Authorize, Capabilities, ChargerEvent, ChargerKey, Chargers, Command, CommandId,
+    CommandOutcome, EventKind, Fact, Incident, TransactionId, UnixMs,
 };
 use mendpoint_shard::{Outputs, Shard};
 use mendpoint_store::Entry;
+use mendpoint_upkeep::Profiles;
 use prometheus::IntGauge;
 use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::sync::{mpsc, oneshot};
@@ -49,8 +50,8 @@ pub(crate) struct ShardTask {
 /// What a shard keeps between batches.
 #[derive(Default)]
 pub(crate) struct Working {
-    outputs: Outputs,
-    entries: Vec<Entry>,
+    pub(crate) outputs: Outputs,
+    pub(crate) entries: Vec<Entry>,
     released: Vec<Release>,
     waiters: FxHashMap<CommandId, oneshot::Sender<CommandOutcome>>,
     /// Chargers whose state changed since it was last written down.
@@ -61,9 +62,14 @@ pub(crate) struct Working {
     /// Chargers whose cell may have changed in this batch.
     touched: FxHashSet<ChargerKey>,
     settling: Vec<oneshot::Sender<()>>,
+    /// When the first part of a report of monitors came.
+    pub(crate) monitors_since: FxHashMap<ChargerKey, UnixMs>,
+    /// What the shard was told last of models and of vendors.
+    pub(crate) capabilities: Arc<Capabilities>,
+    pub(crate) profiles: Option<Arc<Profiles>>,
     last_flush_at: UnixMs,
     last_seq: u64,
-    now: UnixMs,
+    pub(crate) now: UnixMs,
 }
 
 impl ShardTask {
@@ -104,6 +110,7 @@ impl ShardTask {
             };
             self.queued.set(self.queue.len() as i64);
             self.note_lag(&batch);
+            self.take_what_all_know();
             for message in batch.drain(..) {
                 self.message(message);
             }
@@ -161,11 +168,15 @@ impl ShardTask {
             }
             ShardMessage::Register(record) => {
                 self.shard.register(record.key, record.site, Arc::clone(&record.identity));
+                self.shard.admit(record.key, record.admission == Admission::Accepted);
                 self.state.touched.insert(record.key);
             }
             ShardMessage::Look(charger, answer) => {
                 let state = self.shard.fleet().charger(charger).cloned().map(Box::new);
                 let _ = answer.send(state);
+            }
+            ShardMessage::LookUpkeep(charger, answer) => {
+                let _ = answer.send(self.shard.progress(charger).cloned().map(Box::new));
             }
             ShardMessage::Catalogue(catalogue) => {
                 self.shard.set_catalogue(self.state.now, catalogue);
@@ -175,8 +186,17 @@ impl ShardTask {
     }
 
     fn incoming(&mut self, incoming: Incoming) {
-        let Incoming { charger, site, epoch, received_at, frame, events, quirks, sample, answer } =
-            incoming;
+        let Incoming {
+            charger,
+            site,
+            epoch,
+            received_at,
+            frame,
+            mut events,
+            quirks,
+            sample,
+            answer,
+        } = incoming;
         self.state.now = self.state.now.max(received_at);
         self.inner.metrics.events.inc_by(events.len() as u64);
         if !quirks.is_empty() {
@@ -185,6 +205,8 @@ impl ShardTask {
         let mut reply = Answer { transaction: TransactionId(0), token_accepted: true };
         let mut durable = false;
         let external_id = external_id_of(&events);
+        self.shard.prepare(received_at, charger, &mut events);
+        self.write_device(charger, received_at, &events);
         for mut kind in events {
             match &mut kind {
                 EventKind::Meter(reading) => {
@@ -305,7 +327,7 @@ impl ShardTask {
     }
 
     /// Journals the intent, then lets the command leave (G11).
-    fn send(&mut self, command: Command) {
+    pub(crate) fn send(&mut self, command: Command) {
         self.state.entries.push(Entry::Command(redact::command(&command).into_owned()));
         self.state.released.push(Release::Command(command));
     }
@@ -329,6 +351,10 @@ impl ShardTask {
         let effects = std::mem::take(&mut self.state.outputs.effects);
         for effect in effects {
             self.effect(effect);
+        }
+        let upkeep = std::mem::take(&mut self.state.outputs.upkeep);
+        for effect in upkeep {
+            self.upkeep(effect);
         }
     }
 

@@ -1,7 +1,7 @@
 use mendpoint_model::{
-    Boot, ChargerKey, ChargerState, Command, CommandId, CommandOutcome, ConnectorRef,
-    ConnectorStatus, Incident, SecurityReport, SignalReading, TimelineEntry, Transaction,
-    TransactionId, UnixMs,
+    Boot, CapabilityCounts, ChargerKey, ChargerState, Command, CommandId, CommandOutcome,
+    ConnectorRef, ConnectorStatus, Incident, ModelKey, MonitorReport, SecurityReport,
+    SignalReading, TimelineEntry, Transaction, TransactionId, UnixMs, VariableReport,
 };
 use serde::Serialize;
 
@@ -140,6 +140,47 @@ pub enum Entry {
         /// The address it came from.
         remote: String,
     },
+    /// Values that a charger told, or that we set.
+    Variables {
+        /// The charger.
+        charger: ChargerKey,
+        /// When, by our clock.
+        at: UnixMs,
+        /// Who is held to have changed what differs: a user's name, or "charger".
+        by: String,
+        /// The values.
+        variables: Vec<VariableReport>,
+    },
+    /// Monitors of a charger.
+    Monitors {
+        /// The charger.
+        charger: ChargerKey,
+        /// When, by our clock.
+        at: UnixMs,
+        /// With the last part of a report of all monitors: when its first part came. What was seen
+        /// before that only is gone.
+        all_since: Option<UnixMs>,
+        /// The monitors.
+        monitors: Vec<MonitorReport>,
+    },
+    /// How far the upkeep of a charger is.
+    Upkeep {
+        /// The charger.
+        charger: ChargerKey,
+        /// When it was so.
+        at: UnixMs,
+        /// The progress as JSON.
+        json: String,
+    },
+    /// How often a model answered what.
+    Capability {
+        /// The model.
+        model: ModelKey,
+        /// What it was asked to do.
+        name: String,
+        /// The counts so far.
+        counts: CapabilityCounts,
+    },
     /// Somebody did something.
     Audit {
         /// When.
@@ -166,6 +207,13 @@ impl Entry {
                 4 + u32::try_from(parts).unwrap_or(u32::MAX - 4)
             }
             Self::Incident(_) => 4,
+            Self::Variables { variables, .. } => {
+                1 + u32::try_from(variables.len() / 2).unwrap_or(u32::MAX - 1)
+            }
+            Self::Monitors { monitors, .. } => {
+                1 + u32::try_from(monitors.len() / 4).unwrap_or(u32::MAX - 1)
+            }
+            Self::Upkeep { json, .. } => 1 + u32::try_from(json.len() / 512).unwrap_or(0),
             _ => 1,
         }
     }

@@ -10,6 +10,7 @@
 //! Read [`Store`], [`Journal`] and [`Entry`] first.
 
 mod audit;
+mod capability;
 mod charger;
 mod charger_state;
 mod claim;
@@ -19,6 +20,8 @@ mod conformance;
 mod credential;
 mod cursor;
 mod db;
+mod device;
+mod device_sheet;
 mod entry;
 mod error;
 mod frame_block;
@@ -45,6 +48,7 @@ mod value;
 mod tests;
 
 pub use audit::AuditRow;
+pub use capability::SignalKeyRow;
 pub use charger_state::HighestIds;
 pub use claim::ServerClaim;
 pub use command::CommandRow;
@@ -53,6 +57,7 @@ pub use conformance::{
 };
 pub use credential::{AccessRow, Credential, Slot};
 pub use cursor::{Cursor, PAGE_MAX, Page};
+pub use device::{VariableChangeRow, VariableRow};
 pub use entry::Entry;
 pub use error::{Error, Result};
 pub use frame_block::{Direction, FrameBlock, FrameRecord};

@@ -24,6 +24,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../../migrations/0001_first.sql"),
     },
     Migration {
+        version: 2,
+        name: "0002_device_model",
+        sql: include_str!("../../../migrations/0002_device_model.sql"),
+    },
+    Migration {
         version: 3,
         name: "0003_conformance",
         sql: include_str!("../../../migrations/0003_conformance.sql"),

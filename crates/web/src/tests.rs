@@ -93,6 +93,8 @@ impl Server {
                 dispatch_email: String::new(),
                 fleet: mendpoint_fleet::FleetSettings::default(),
                 engine: mendpoint_incidents::EngineSettings::default(),
+                upkeep: mendpoint_upkeep::UpkeepSettings::default(),
+                profiles: mendpoint_upkeep::Profiles::default(),
             },
             store.clone(),
             Arc::new(Catalogue::default()),

@@ -90,6 +90,8 @@ impl Kit {
             dispatch_email: String::new(),
             fleet: FleetSettings::default(),
             engine: EngineSettings { rules: rules.into(), ..engine },
+            upkeep: mendpoint_upkeep::UpkeepSettings { enabled: false, ..Default::default() },
+            profiles: mendpoint_upkeep::Profiles::default(),
         };
         let outbound = Arc::<Sent>::clone(&sent);
         let pipeline = Pipeline::start(settings, store.clone(), catalogue(), outbound, &registry)

@@ -7,4 +7,5 @@ mod kit;
 mod migrations;
 mod story;
 mod story_conformance;
+mod story_device;
 mod story_people;

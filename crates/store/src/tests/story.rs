@@ -11,6 +11,7 @@ use prometheus::Registry;
 use super::frames::keep;
 use super::kit::{File, closed, healed, incident, state, transaction, write};
 use super::story_conformance::conformance;
+use super::story_device;
 use super::story_people::{new_mail, outbox, people, reports, tokens, values};
 use crate::{
     AccessRow, Credential, Cursor, Direction, Entry, Error, FrameRecord, HighestIds,
@@ -63,6 +64,9 @@ async fn story(store: Store) {
     charging(&store, one, two).await;
     history(&store, one).await;
     commands(&store, one).await;
+    story_device::variables(&store, one).await;
+    story_device::monitors(&store, one).await;
+    story_device::models(&store, one).await;
     incidents(&store, one, two).await;
     tickets(&store, one).await;
     outbox(&store).await;
