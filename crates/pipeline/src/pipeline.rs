@@ -16,13 +16,16 @@ use mendpoint_store::{Entry, FrameLog, IdTokenRow, Journal, Store, TokenStatus};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use crate::admission::LastFailure;
 use crate::attempts::Attempts;
 use crate::conformance::Conformance;
 use crate::desk::Desk;
+use crate::keyring::Keyring;
 use crate::lag::LagBoard;
 use crate::message::{Incoming, ShardMessage};
 use crate::metrics::Metrics;
 use crate::release;
+use crate::security_log::SecurityLog;
 use crate::shard_task::{ShardTask, Working};
 use crate::{Board, Directory, Error, Handle, Outbound, PipelineSettings, Topics, Vitals, clock};
 
@@ -53,8 +56,9 @@ pub(crate) struct Inner {
     pub(crate) outbound: Arc<dyn Outbound>,
     pub(crate) desk: Desk,
     pub(crate) conformance: Conformance,
-    pub(crate) credentials: DashMap<ChargerKey, Vec<u8>>,
-    pub(crate) pepper: hmac::Hmac<sha2::Sha256>,
+    pub(crate) keyring: Arc<Keyring>,
+    pub(crate) enter_failed: LastFailure,
+    pub(crate) security_log: SecurityLog,
     pub(crate) epoch: AtomicU64,
     pub(crate) attempts: Attempts,
     /// The tokens that are registered: whether they may charge, and until when.
@@ -100,13 +104,13 @@ impl Pipeline {
             directory.put_charger(charger);
         }
         let highest = store.highest_ids().await?;
-        let credentials = store.credentials().await?.into_iter().collect();
         let tokens = store.id_tokens().await?.iter().map(token_entry).collect();
         let pepper = if settings.credential_pepper.is_empty() {
             store.secret("credential_pepper").await?
         } else {
             settings.credential_pepper.clone().into_bytes()
         };
+        let keyring = Arc::new(Keyring::read(store.clone(), &pepper).await?);
         let kill_switches: BTreeSet<KillScope> = match store.get_value(KILL_SWITCHES).await? {
             Some(text) => serde_json::from_str(&text).unwrap_or_else(|_| {
                 // Unreadable means somebody wrote into it: the safe reading is "stop".
@@ -137,8 +141,9 @@ impl Pipeline {
             topics: Topics::default(),
             outbound,
             desk,
-            credentials,
-            pepper: crate::admission::pepper(&pepper),
+            keyring,
+            enter_failed: LastFailure::default(),
+            security_log: SecurityLog::new(store.journal()),
             epoch: AtomicU64::new(now.0.unsigned_abs() * 1_000),
             attempts: Attempts::default(),
             tokens,

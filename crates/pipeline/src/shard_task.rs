@@ -16,11 +16,11 @@ use prometheus::IntGauge;
 use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::clock;
 use crate::conformance::Sample;
 use crate::message::{Answer, Incoming, Sampled, ShardMessage};
 use crate::pipeline::Inner;
 use crate::release::{Batch, Release, TicketEvidence};
+use crate::{clock, redact};
 
 /// How many messages are taken from the queue at once.
 const BATCH: usize = 256;
@@ -216,7 +216,9 @@ impl ShardTask {
                     durable = true;
                 }
                 EventKind::TransactionEnded(_) => durable = true,
+                EventKind::Configuration(values) => redact::configuration(values),
                 EventKind::CommandAnswered(answered) => {
+                    redact::outcome(&mut answered.outcome);
                     self.state.entries.push(Entry::CommandOutcome {
                         charger,
                         id: answered.command.clone(),
@@ -304,7 +306,7 @@ impl ShardTask {
 
     /// Journals the intent, then lets the command leave (G11).
     fn send(&mut self, command: Command) {
-        self.state.entries.push(Entry::Command(command.clone()));
+        self.state.entries.push(Entry::Command(redact::command(&command).into_owned()));
         self.state.released.push(Release::Command(command));
     }
 

@@ -28,6 +28,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "0003_conformance",
         sql: include_str!("../../../migrations/0003_conformance.sql"),
     },
+    Migration {
+        version: 4,
+        name: "0004_access",
+        sql: include_str!("../../../migrations/0004_access.sql"),
+    },
 ];
 
 /// The newest version this program knows.

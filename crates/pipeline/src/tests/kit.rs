@@ -37,6 +37,10 @@ impl Outbound for Sent {
         Ok(())
     }
 
+    fn set_accepted(&self, _charger: ChargerKey, _accepted: bool) -> bool {
+        true
+    }
+
     fn close(&self, _charger: ChargerKey, _reason: &str) {}
 }
 
@@ -79,6 +83,8 @@ impl Kit {
             accept_unknown_tokens: true,
             heartbeat_interval_s: 60,
             strict: false,
+            identity_case: crate::IdentityCase::Exact,
+            operator_name: String::new(),
             credential_pepper: "pepper".to_owned(),
             public_url: String::new(),
             dispatch_email: String::new(),
