@@ -16,6 +16,7 @@ mod desk;
 mod directory;
 mod error;
 mod handle;
+mod lag;
 mod message;
 mod metrics;
 mod outbound;
@@ -24,6 +25,8 @@ mod registration;
 mod release;
 mod settings;
 mod shard_task;
+#[cfg(test)]
+mod tests;
 mod topics;
 mod vitals;
 

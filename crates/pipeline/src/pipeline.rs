@@ -19,6 +19,7 @@ use tokio::task::JoinHandle;
 use crate::attempts::Attempts;
 use crate::conformance::Conformance;
 use crate::desk::Desk;
+use crate::lag::LagBoard;
 use crate::message::{Incoming, ShardMessage};
 use crate::metrics::Metrics;
 use crate::release;
@@ -48,6 +49,7 @@ pub(crate) struct Inner {
     pub(crate) topics: Topics,
     pub(crate) catalogue: ArcSwap<Catalogue>,
     pub(crate) metrics: Metrics,
+    pub(crate) lag: LagBoard,
     pub(crate) outbound: Arc<dyn Outbound>,
     pub(crate) desk: Desk,
     pub(crate) conformance: Conformance,
@@ -126,6 +128,7 @@ impl Pipeline {
         let inner = Arc::new(Inner {
             journal: store.journal(),
             frames: store.frame_log(),
+            lag: LagBoard::new(count, &metrics),
             metrics,
             conformance,
             catalogue: ArcSwap::new(Arc::clone(&catalogue)),
@@ -198,6 +201,7 @@ impl Pipeline {
             let label = index.to_string();
             let (releases, waiting) = mpsc::channel(WAITING_BATCHES);
             let mut task = ShardTask {
+                index,
                 inner: Arc::clone(&inner),
                 shard,
                 queue,
@@ -450,12 +454,16 @@ impl Inner {
     }
 
     pub(crate) fn vitals(&self) -> Vitals {
+        let (lag_ms, held) = self.lag.worst();
+        let journal = self.journal.health();
         Vitals {
+            lag_ms: lag_ms.max(journal.lag_ms),
+            held,
             started_at: self.started_at,
             chargers: self.directory.len(),
             events: self.metrics.events.get(),
             delay_p99_ms: self.metrics.delay_ms(0.99),
-            journal: self.journal.health(),
+            journal,
             kill_switches: self.kill_switches(),
             quirks: self.quirks.iter().map(|count| *count).sum(),
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mendpoint_model::Protocol;
 use mendpoint_ocpp::Reply;
-use mendpoint_ocpp::definition::messages;
+use mendpoint_ocpp::definition::{Sender, messages};
 
 use crate::canonical::{every_case, read};
 
@@ -40,12 +40,12 @@ fn tables(protocol: Protocol, direction: &str) -> BTreeMap<String, String> {
 fn the_document_names_every_message_in_its_direction() {
     for protocol in [Protocol::V16, Protocol::V201, Protocol::V21] {
         let names = |direction| tables(protocol, direction).into_keys().collect::<BTreeSet<_>>();
-        let defined = |is_wanted: fn(mendpoint_ocpp::definition::Sender) -> bool| {
+        let defined = |is_wanted: fn(Sender) -> bool| {
             let wanted = messages(protocol).filter(|message| is_wanted(message.sender));
             wanted.map(|message| message.action.to_owned()).collect::<BTreeSet<_>>()
         };
-        assert_eq!(names("from"), defined(|sender| sender.is_charger()), "{protocol:?}");
-        assert_eq!(names("to"), defined(|sender| sender.is_central_system()), "{protocol:?}");
+        assert_eq!(names("from"), defined(Sender::is_charger), "{protocol:?}");
+        assert_eq!(names("to"), defined(Sender::is_central_system), "{protocol:?}");
     }
 }
 

@@ -458,7 +458,7 @@ pub(crate) struct CommandJson {
     pub(crate) id: String,
     /// The OCPP action.
     pub(crate) action: String,
-    /// `answered`, `refused`, `timed_out`, `not_connected`, `expired` or `unsupported`.
+    /// `answered`, `refused`, `timed_out`, `not_connected`, `expired`, `queue_full` or `unsupported`.
     outcome: &'static str,
     /// Whether the charger said yes.
     accepted: bool,
@@ -481,6 +481,7 @@ impl CommandJson {
             CommandOutcome::TimedOut => ("timed_out", None),
             CommandOutcome::NotConnected => ("not_connected", None),
             CommandOutcome::Expired => ("expired", None),
+            CommandOutcome::QueueFull => ("queue_full", None),
             CommandOutcome::Unsupported(why) => ("unsupported", Some(why.clone())),
         };
         let payload = match outcome {
