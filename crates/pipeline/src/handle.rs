@@ -1,6 +1,6 @@
 //! The way in for people, pages and scripts.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use mendpoint_incidents::{Catalogue, Request, RequestError};
 use mendpoint_model::{
@@ -339,6 +339,19 @@ impl Handle {
     /// Waits until what was found of chargers' deviations so far is in the database, so that a
     /// report read from there shows it.
     pub async fn settle_conformance(&self) {
+        // What was answered may still wait in a shard's queue.
+        let waiting = Mutex::new(Vec::new());
+        let asked = self.0.to_all_shards(|| {
+            let (done, settled) = oneshot::channel();
+            waiting.lock().unwrap_or_else(PoisonError::into_inner).push(settled);
+            ShardMessage::Settle(done)
+        });
+        if asked.await.is_ok() {
+            for settled in waiting.into_inner().unwrap_or_else(PoisonError::into_inner) {
+                // Gone without a word only when the program stops.
+                let _ = settled.await;
+            }
+        }
         self.0.conformance.flush().await;
     }
 

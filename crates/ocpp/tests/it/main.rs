@@ -5,6 +5,7 @@ mod arbitrary;
 mod canonical;
 mod commands;
 mod definitions;
+mod documented;
 mod frames;
 mod fuzz;
 mod replies;
