@@ -6,6 +6,7 @@
 
 mod command;
 mod event;
+mod finding;
 mod id;
 mod incident;
 mod registry;
@@ -14,6 +15,7 @@ mod time;
 
 pub use command::*;
 pub use event::*;
+pub use finding::*;
 pub use id::*;
 pub use incident::*;
 pub use registry::*;

@@ -169,9 +169,21 @@ impl Pipeline {
             let Some(record) = inner.directory.charger(charger) else { continue };
             shards[record.site.0 as usize % count].restore_transactions(charger, transactions);
         }
-        for (charger, transaction) in inner.store.recent_transactions().await? {
-            let Some(record) = inner.directory.charger(charger) else { continue };
-            shards[record.site.0 as usize % count].restore_closed(charger, &transaction);
+        for row in inner.store.recent_transactions().await? {
+            let Some(record) = inner.directory.charger(row.charger) else { continue };
+            let ended_at = row.ended_at.unwrap_or(row.transaction.opened_at);
+            shards[record.site.0 as usize % count].restore_closed(
+                row.charger,
+                &row.transaction,
+                ended_at,
+                &row.reason,
+            );
+        }
+        for orphan in inner.store.recent_orphans().await? {
+            let Some(record) = inner.directory.charger(orphan.charger) else { continue };
+            if let Some(ended) = orphan.ended {
+                shards[record.site.0 as usize % count].restore_orphan(orphan.charger, ended);
+            }
         }
         let mut incidents = vec![Vec::new(); count];
         for incident in inner.store.open_and_recent_incidents(now - mendpoint_model::DAY_MS).await?

@@ -8,7 +8,7 @@ use std::time::Duration;
 use mendpoint_incidents::{Effect, KillScope, Request};
 use mendpoint_model::{
     ChargerEvent, ChargerKey, Chargers, Command, CommandId, CommandOutcome, EventKind, Fact,
-    FrameSeq, Incident, TransactionId, UnixMs,
+    FrameSeq, Incident, LedgerLine, TransactionId, UnixMs,
 };
 use mendpoint_shard::{Outputs, Shard};
 use mendpoint_store::{Direction, Entry, FrameRecord};
@@ -287,10 +287,14 @@ impl ShardTask {
     /// Turns what the shard decided into entries and releases.
     fn take_outputs(&mut self) {
         let facts = std::mem::take(&mut self.state.outputs.facts);
-        for (charger, at, _frame, fact) in facts {
+        for (charger, at, frame, fact) in facts {
             self.state.touched.insert(charger);
             self.state.dirty.insert(charger);
-            self.fact(charger, at, fact);
+            self.fact(charger, at, frame, fact);
+        }
+        let lines = std::mem::take(&mut self.state.outputs.lines);
+        for (charger, at, frame, line) in lines {
+            self.line(charger, at, frame, line);
         }
         let effects = std::mem::take(&mut self.state.outputs.effects);
         for effect in effects {
@@ -298,7 +302,7 @@ impl ShardTask {
         }
     }
 
-    fn fact(&mut self, charger: ChargerKey, at: UnixMs, fact: Fact) {
+    fn fact(&mut self, charger: ChargerKey, at: UnixMs, frame: FrameSeq, fact: Fact) {
         let entry = match fact {
             Fact::LinkUp { .. } => {
                 Entry::LinkChange { charger, at, online: true, reason: String::new() }
@@ -315,20 +319,32 @@ impl ShardTask {
                 Entry::TransactionOpened { charger, transaction }
             }
             Fact::TransactionClosed { transaction, reason, ended_at, energy_wh, .. } => {
-                Entry::TransactionClosed {
-                    charger,
-                    suspect: suspicion(&transaction, energy_wh),
-                    transaction,
-                    reason,
-                    ended_at,
-                    energy_wh,
-                }
+                Entry::TransactionClosed { charger, transaction, reason, ended_at, energy_wh }
             }
-            Fact::TransactionOrphaned { id, external_id } => {
-                Entry::TransactionOrphan { charger, id, external_id, at }
+            Fact::TransactionOrphaned { id, external_id, ended } => {
+                Entry::TransactionOrphan { charger, id, external_id, at, frame, ended }
             }
             Fact::SignalRead(reading) => Entry::Signal { charger, at, reading },
             _ => return,
+        };
+        self.state.entries.push(entry);
+    }
+
+    /// Writes down what was said of a transaction, and what is odd about it.
+    fn line(&mut self, charger: ChargerKey, at: UnixMs, frame: FrameSeq, line: LedgerLine) {
+        let entry = match line {
+            LedgerLine::Note(transaction, note) => {
+                Entry::TransactionNote { transaction, at, frame, note }
+            }
+            LedgerLine::Found(transaction, finding) => {
+                Entry::TransactionFinding { transaction, at, finding }
+            }
+            LedgerLine::Cleared(transaction, code) => {
+                Entry::TransactionCleared { transaction, at, code }
+            }
+            LedgerLine::Joined { transaction, sent, external_id } => {
+                Entry::OrphanJoined { charger, sent, external_id, transaction }
+            }
         };
         self.state.entries.push(entry);
     }
@@ -424,15 +440,4 @@ fn external_id_of(events: &[EventKind]) -> String {
         _ => None,
     });
     id.cloned().unwrap_or_default()
-}
-
-/// What is odd about a finished transaction, if anything (behaviour 59).
-fn suspicion(transaction: &mendpoint_model::Transaction, energy_wh: Option<f64>) -> Option<String> {
-    match (transaction.meter_start_wh, transaction.meter_wh) {
-        (Some(start), Some(end)) if end < start as f64 => {
-            Some(format!("the register ran backwards, from {start} Wh to {end:.0} Wh"))
-        }
-        _ if energy_wh.is_none() => Some("no register was reported".to_owned()),
-        _ => None,
-    }
 }

@@ -1,7 +1,7 @@
 use mendpoint_model::{
     Boot, ChargerKey, ChargerState, Command, CommandId, CommandOutcome, ConnectorRef,
-    ConnectorStatus, Incident, SecurityReport, SignalReading, TimelineEntry, Transaction,
-    TransactionId, UnixMs,
+    ConnectorStatus, Finding, FindingCode, FrameSeq, Incident, SecurityReport, SignalReading,
+    TimelineEntry, Transaction, TransactionEnded, TransactionId, TransactionNote, UnixMs,
 };
 use serde::Serialize;
 
@@ -36,8 +36,35 @@ pub enum Entry {
         ended_at: UnixMs,
         /// Energy delivered, Wh, if known.
         energy_wh: Option<f64>,
-        /// Why the record is not to be trusted as it is (negative energy, ..); `None` when it is.
-        suspect: Option<String>,
+    },
+    /// Something was said of a transaction.
+    TransactionNote {
+        /// Which.
+        transaction: TransactionId,
+        /// When it was received.
+        at: UnixMs,
+        /// The frame that said it; 0 for none.
+        frame: FrameSeq,
+        /// What was said.
+        note: TransactionNote,
+    },
+    /// Something is odd about a transaction. A second one of the same code changes nothing.
+    TransactionFinding {
+        /// Which.
+        transaction: TransactionId,
+        /// When it was found.
+        at: UnixMs,
+        /// What was found.
+        finding: Finding,
+    },
+    /// What was found does not hold any more.
+    TransactionCleared {
+        /// Of which.
+        transaction: TransactionId,
+        /// When.
+        at: UnixMs,
+        /// What.
+        code: FindingCode,
     },
     /// The end of a transaction that is not known here (behaviour 58).
     TransactionOrphan {
@@ -49,6 +76,21 @@ pub enum Entry {
         external_id: String,
         /// When it came.
         at: UnixMs,
+        /// The frame that brought it; 0 for none.
+        frame: FrameSeq,
+        /// All that it said.
+        ended: Box<TransactionEnded>,
+    },
+    /// The transaction of an orphan was found.
+    OrphanJoined {
+        /// Where.
+        charger: ChargerKey,
+        /// The number that the orphan carried.
+        sent: TransactionId,
+        /// The charger's own id in it; empty for 1.6.
+        external_id: String,
+        /// The transaction that it ends.
+        transaction: TransactionId,
     },
     /// An incident was opened or changed: the whole of it.
     Incident(Box<Incident>),

@@ -6,4 +6,5 @@ mod journal;
 mod kit;
 mod migrations;
 mod story;
+mod story_money;
 mod story_people;

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use mendpoint_pipeline::Directory;
-use mendpoint_store::TransactionRow;
+use mendpoint_store::{TransactionFilter, TransactionRow, TransactionState};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -87,9 +87,10 @@ pub(super) async fn list(
     };
     let handle = state.handle();
     let from = cursor(query.cursor.as_deref())?;
-    let open = query.open.unwrap_or(false);
-    let (rows, next) =
-        handle.store().transactions(charger, open, from, limit(query.limit)?).await?;
+    let state =
+        if query.open == Some(true) { TransactionState::Open } else { TransactionState::Any };
+    let filter = TransactionFilter { charger, state, ..TransactionFilter::default() };
+    let (rows, next) = handle.store().transactions(&filter, from, limit(query.limit)?).await?;
     let items = rows.iter().map(|row| TransactionJson::new(row, handle.directory())).collect();
     Ok(Json(Page { items, next: next.map(|next| next.to_string()) }))
 }

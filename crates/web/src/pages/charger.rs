@@ -18,7 +18,9 @@ use mendpoint_model::{
     Action, Admission, ChargerKey, ChargerRecord, ChargerState, ConnectorRef, DAY_MS, HOUR_MS,
     Protocol, UnixMs,
 };
-use mendpoint_store::{CommandRow, IncidentFilter, TicketFilter, TransactionRow};
+use mendpoint_store::{
+    CommandRow, IncidentFilter, TicketFilter, TransactionFilter, TransactionRow,
+};
 use serde::Deserialize;
 
 use self::commands::Told;
@@ -181,7 +183,8 @@ async fn page(
         frames::log(&state, record.key, charger_href(&record.identity), &which).await?
     };
     let (history, _) = store.commands(record.key, None, COMMANDS).await?;
-    let (sessions, _) = store.transactions(Some(record.key), false, None, SESSIONS).await?;
+    let filter = TransactionFilter::of(record.key);
+    let (sessions, _) = store.transactions(&filter, None, SESSIONS).await?;
     let day = store.signals(record.key, now - DAY_MS, now).await?;
     let protocol = live.and_then(|live| live.link.protocol);
     let scope = KillScope::Charger(record.key);
