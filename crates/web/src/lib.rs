@@ -8,6 +8,7 @@
 
 mod api;
 mod assets;
+mod csv;
 mod health;
 mod live;
 mod number;

@@ -41,6 +41,11 @@ impl Viewer {
         matches!(self.role.as_str(), "admin" | "operator" | "dispatcher" | "technician")
     }
 
+    /// A driver's token as they may see it: whole for administrators only (S21).
+    pub(crate) fn token_words(&self, token: &str) -> String {
+        if self.is_admin() { token.to_owned() } else { crate::search::masked(token) }
+    }
+
     /// Whether they may change how the program works.
     pub(crate) fn is_admin(&self) -> bool {
         self.role == "admin"

@@ -12,9 +12,8 @@ use super::kit::{File, closed, end, healed, incident, state, transaction, write}
 use super::story_money::{ledger, orphans};
 use super::story_people::{new_mail, outbox, people, reports, tokens, values};
 use crate::{
-    Cursor, Direction, Entry, Error, FrameRecord, HighestIds, IncidentFilter, Look, Severity,
-    Store, StoreSettings, TicketEventRow, TicketFilter, TicketRow, TransactionFilter,
-    TransactionState, row_id,
+    Cursor, Direction, Entry, Error, FrameRecord, HighestIds, IncidentFilter, Store, StoreSettings,
+    TicketEventRow, TicketFilter, TicketRow, TransactionFilter, TransactionState, row_id,
 };
 
 #[tokio::test]

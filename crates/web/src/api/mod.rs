@@ -20,6 +20,7 @@ mod transactions;
 
 use axum::Router;
 use axum::routing::{get, post, put};
+pub(crate) use transactions::table as transactions_table;
 
 use crate::AppState;
 
@@ -37,7 +38,12 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/chargers/{id}/commands", get(chargers::commands).post(chargers::command))
         .route("/chargers/{id}/frames", get(chargers::frames))
         .route("/transactions", get(transactions::list))
+        .route("/transactions.csv", get(transactions::csv))
         .route("/transactions/{id}", get(transactions::one))
+        .route("/transactions/{id}/notes", get(transactions::notes))
+        .route("/transactions/{id}/look", post(transactions::look))
+        .route("/orphans", get(transactions::orphans))
+        .route("/orphans/{id}/look", post(transactions::look_at_orphan))
         .route("/incidents", get(incidents::list).post(incidents::report))
         .route("/incidents/{id}", get(incidents::one))
         .route("/incidents/{id}/{action}", post(incidents::act))

@@ -34,6 +34,10 @@ use super::{chargers, incidents, json as shapes, sites, system, tickets, tokens,
         tickets::Open,
         tickets::TicketJson,
         tokens::TokenJson,
+        transactions::FindingJson,
+        transactions::LookBody,
+        transactions::NoteJson,
+        transactions::OrphanJson,
         transactions::TransactionJson,
     ))
 )]
@@ -59,6 +63,9 @@ enum Answer {
 
 const PAGED: &[&str] = &["limit", "cursor"];
 
+const TRANSACTIONS: &[&str] =
+    &["charger", "site", "open", "suspect", "from", "until", "limit", "cursor"];
+
 const ADDRESSES: &[Address] = &[
     get("/chargers", "Chargers", &["state", "site", "admission", "q", "limit", "cursor"])
         .page("ChargerItem"),
@@ -73,9 +80,19 @@ const ADDRESSES: &[Address] = &[
         .one("CommandJson"),
     get("/chargers/{id}/frames", "Raw frames, newest first", &["before", "limit"])
         .page("FrameJson"),
-    get("/transactions", "Charging sessions, newest first", &["charger", "open", "limit", "cursor"])
-        .page("TransactionJson"),
-    get("/transactions/{id}", "A charging session", &[]).one("TransactionJson"),
+    get("/transactions", "Charging sessions, newest first", TRANSACTIONS).page("TransactionJson"),
+    get("/transactions.csv", "The same as a file for spreadsheets", TRANSACTIONS),
+    get("/transactions/{id}", "A charging session, with what is odd about it", &[])
+        .one("TransactionJson"),
+    get("/transactions/{id}/notes", "What was said of it, oldest first", PAGED).page("NoteJson"),
+    post("/transactions/{id}/look", "Write down that somebody looked at a suspect session")
+        .takes("LookBody")
+        .one("TransactionJson"),
+    get("/orphans", "Ends of sessions that are not known here", &["charger", "limit", "cursor"])
+        .page("OrphanJson"),
+    post("/orphans/{id}/look", "Write down that somebody looked at an orphan")
+        .takes("LookBody")
+        .one("OrphanJson"),
     get(
         "/incidents",
         "Incidents, newest first",

@@ -14,6 +14,8 @@ mod sites;
 mod system;
 mod ticket;
 mod tickets;
+mod transaction;
+mod transactions;
 
 use axum::Router;
 
@@ -28,6 +30,8 @@ pub(crate) fn routes() -> Router<AppState> {
         .merge(incident::routes())
         .merge(tickets::routes())
         .merge(ticket::routes())
+        .merge(transactions::routes())
+        .merge(transaction::routes())
         .merge(chargers::routes())
         .merge(charger::routes())
         .merge(sites::routes())
