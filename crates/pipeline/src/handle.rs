@@ -6,9 +6,9 @@ use std::sync::Arc;
 use mendpoint_incidents::{Catalogue, Request, RequestError};
 use mendpoint_model::{
     Action, Actor, Admission, COMMAND_TIMEOUT_MS, ChargerKey, ChargerRecord, ChargerState, Command,
-    CommandId, CommandOutcome, IncidentId, Origin, SiteKey, SiteRecord, TicketId, UnixMs,
+    CommandId, CommandOutcome, FrameSeq, IncidentId, Origin, SiteKey, SiteRecord, TicketId, UnixMs,
 };
-use mendpoint_store::{IdTokenRow, Store};
+use mendpoint_store::{Direction, IdTokenRow, Store};
 use mendpoint_tickets::{Ticket, TicketCommand, TicketEvent};
 use tokio::sync::oneshot;
 
@@ -107,6 +107,25 @@ impl Handle {
         let (sender, receiver) = oneshot::channel();
         self.0.to_shard(site, ShardMessage::Look(key, sender)).await.ok()?;
         receiver.await.ok()?
+    }
+
+    /// Takes in what a charger sent, if the queue of its site's shard has room: only then is it
+    /// asked for.
+    pub fn try_take(&self, site: SiteKey, incoming: impl FnOnce() -> Option<Incoming>) {
+        self.0.try_incoming(site, incoming);
+    }
+
+    /// Keeps a raw frame in the frame log, and gives its number. Never waits.
+    pub fn log_frame(
+        &self,
+        charger: ChargerKey,
+        at: UnixMs,
+        direction: Direction,
+        text: &str,
+    ) -> FrameSeq {
+        let seq = self.0.next_frame();
+        self.0.frames.push(seq, charger, at, direction, text);
+        seq
     }
 
     /// Takes in what a charger sent. Waits while the shard's queue is full.

@@ -2,8 +2,8 @@
 
 use mendpoint_incidents::{Request, RequestError};
 use mendpoint_model::{
-    ChargerKey, ChargerRecord, ChargerState, Command, CommandOutcome, EventKind, IncidentId,
-    SiteKey, TransactionId, UnixMs,
+    ChargerKey, ChargerRecord, ChargerState, Command, CommandOutcome, EventKind, FrameSeq,
+    IncidentId, SiteKey, TransactionId, UnixMs,
 };
 use smallvec::SmallVec;
 use tokio::sync::oneshot;
@@ -19,10 +19,8 @@ pub struct Incoming {
     pub epoch: u64,
     /// When it was received.
     pub received_at: UnixMs,
-    /// The frame as received, for the frame log.
-    pub frame: Option<Box<str>>,
-    /// What we sent at the same time (the answer, or a call of ours), for the frame log.
-    pub sent: Option<Box<str>>,
+    /// The number that the frame log gave to its frame; 0 when it came from none.
+    pub frame: FrameSeq,
     /// What it says.
     pub events: SmallVec<[EventKind; 2]>,
     /// What in it was not as the standard says: field and reason.

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use dashmap::DashMap;
 use mendpoint_incidents::{Catalogue, IdSequence, KillScope, Request};
 use mendpoint_model::{
@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 
 use crate::attempts::Attempts;
 use crate::desk::Desk;
-use crate::message::ShardMessage;
+use crate::message::{Incoming, ShardMessage};
 use crate::metrics::Metrics;
 use crate::release;
 use crate::shard_task::{ShardTask, Working};
@@ -58,7 +58,7 @@ pub(crate) struct Inner {
     frame_seq: AtomicU64,
     pub(crate) unassigned: SiteKey,
     /// Emptied at the stop: a shard ends when the last sender of its queue is gone.
-    shards: RwLock<Vec<mpsc::Sender<ShardMessage>>>,
+    shards: ArcSwapOption<Vec<mpsc::Sender<ShardMessage>>>,
     feedback: Vec<mpsc::WeakUnboundedSender<ShardMessage>>,
     started_at: UnixMs,
 }
@@ -135,7 +135,7 @@ impl Pipeline {
             kill_switches: Mutex::new(kill_switches.clone()),
             frame_seq: AtomicU64::new(highest.frame + 1),
             unassigned,
-            shards: RwLock::new(queues),
+            shards: ArcSwapOption::from_pointee(queues),
             feedback: feedback.iter().map(mpsc::UnboundedSender::downgrade).collect(),
             started_at: now,
             store,
@@ -230,7 +230,7 @@ impl Pipeline {
     /// Lets the shards finish what is queued, and waits until all of it is on disk.
     pub async fn stop(self) {
         let Self { handle, tasks } = self;
-        handle.0.shards.write().unwrap_or_else(PoisonError::into_inner).clear();
+        handle.0.shards.store(None);
         let (desk, shards) = tasks;
         for task in shards {
             if let Err(error) = task.await {
@@ -270,13 +270,26 @@ impl Inner {
     /// Hands a message to the shard of a site; waits while its queue is full.
     pub(crate) async fn to_shard(&self, site: SiteKey, message: ShardMessage) -> Result<(), Error> {
         let sender = {
-            let shards = self.shards.read().unwrap_or_else(PoisonError::into_inner);
-            if shards.is_empty() {
-                return Err(Error::Stopping);
-            }
+            let shards = self.shards.load();
+            let shards = shards.as_ref().ok_or(Error::Stopping)?;
             shards[site.0 as usize % shards.len()].clone()
         };
         sender.send(message).await.map_err(|_| Error::Stopping)
+    }
+
+    /// Hands a charger's message to its shard, if there is room in its queue. At the stop it is
+    /// dropped: the charger will send it again.
+    pub(crate) fn try_incoming(&self, site: SiteKey, incoming: impl FnOnce() -> Option<Incoming>) {
+        let shards = self.shards.load();
+        let Some(shards) = shards.as_ref() else {
+            drop(incoming());
+            return;
+        };
+        if let Ok(room) = shards[site.0 as usize % shards.len()].try_reserve()
+            && let Some(incoming) = incoming()
+        {
+            room.send(ShardMessage::Incoming(incoming));
+        }
     }
 
     /// Hands a message to every shard.
@@ -284,8 +297,8 @@ impl Inner {
         &self,
         message: impl Fn() -> ShardMessage,
     ) -> Result<(), Error> {
-        let shards = self.shards.read().unwrap_or_else(PoisonError::into_inner).clone();
-        for shard in shards {
+        let shards = self.shards.load_full().ok_or(Error::Stopping)?;
+        for shard in shards.iter() {
             shard.send(message()).await.map_err(|_| Error::Stopping)?;
         }
         Ok(())
@@ -337,8 +350,8 @@ impl Inner {
             serde_json::to_string(&*switches).unwrap_or_default()
         };
         // First the shards, then the disk: stopping must not wait for a slow database.
-        let shards = self.shards.read().unwrap_or_else(PoisonError::into_inner).clone();
-        for shard in shards {
+        let shards = self.shards.load_full().ok_or(Error::Stopping)?;
+        for shard in shards.iter() {
             let request = Request::KillSwitch { scope: scope.clone(), on, user: user.clone() };
             let (sender, receiver) = oneshot::channel();
             shard

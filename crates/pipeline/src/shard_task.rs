@@ -11,9 +11,9 @@ use mendpoint_model::{
     FrameSeq, Incident, LedgerLine, TransactionId, UnixMs,
 };
 use mendpoint_shard::{Outputs, Shard};
-use mendpoint_store::{Direction, Entry, FrameRecord};
+use mendpoint_store::Entry;
 use prometheus::IntGauge;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock;
@@ -51,12 +51,12 @@ pub(crate) struct Working {
     released: Vec<Release>,
     waiters: FxHashMap<CommandId, oneshot::Sender<CommandOutcome>>,
     /// Chargers whose state changed since it was last written down.
-    dirty: BTreeSet<ChargerKey>,
+    dirty: FxHashSet<ChargerKey>,
     /// Chargers whose state goes to disk with this batch, because an incident of theirs does: after
     /// a crash both tell the same story.
     urgent: BTreeSet<ChargerKey>,
     /// Chargers whose cell may have changed in this batch.
-    touched: BTreeSet<ChargerKey>,
+    touched: FxHashSet<ChargerKey>,
     settling: Vec<oneshot::Sender<()>>,
     last_flush_at: UnixMs,
     last_seq: u64,
@@ -153,17 +153,10 @@ impl ShardTask {
     }
 
     fn incoming(&mut self, incoming: Incoming) {
-        let Incoming { charger, site, epoch, received_at, frame, sent, events, quirks, answer } =
+        let Incoming { charger, site, epoch, received_at, frame, events, quirks, answer } =
             incoming;
         self.state.now = self.state.now.max(received_at);
         self.inner.metrics.events.inc_by(events.len() as u64);
-        let frame = match frame {
-            Some(text) => self.log_frame(charger, received_at, Direction::In, text),
-            None => 0,
-        };
-        if let Some(text) = sent {
-            self.log_frame(charger, received_at, Direction::Out, text);
-        }
         if !quirks.is_empty() {
             self.inner.note_quirks(charger, &quirks);
         }
@@ -247,18 +240,6 @@ impl ShardTask {
                     .push(Entry::TransactionChanged { charger, transaction: transaction.clone() });
             }
         }
-    }
-
-    fn log_frame(
-        &self,
-        charger: ChargerKey,
-        at: UnixMs,
-        direction: Direction,
-        text: Box<str>,
-    ) -> FrameSeq {
-        let seq = self.inner.next_frame();
-        self.inner.frames.push(FrameRecord { seq, charger, at, direction, text });
-        seq
     }
 
     fn command(&mut self, command: Command, waiter: Option<oneshot::Sender<CommandOutcome>>) {
@@ -377,7 +358,7 @@ impl ShardTask {
         self.state.entries.extend(self.inner.frames.due(self.state.now, everything));
     }
 
-    fn write_states(&mut self, chargers: BTreeSet<ChargerKey>) {
+    fn write_states(&mut self, chargers: impl IntoIterator<Item = ChargerKey>) {
         for charger in chargers {
             if let Some(state) = self.shard.fleet().charger(charger) {
                 self.state.entries.push(Entry::State(Box::new(state.clone())));

@@ -1,6 +1,6 @@
 //! What the charger asks: its calls, in their order, and our answers, in the same order.
 
-use mendpoint_model::{EventKind, TransactionId, UnixMs};
+use mendpoint_model::{EventKind, FrameSeq, TransactionId, UnixMs};
 use mendpoint_ocpp::{BadFrame, BootStatus, Frame, Reply, ReplyFacts};
 use smallvec::{SmallVec, smallvec};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -50,15 +50,16 @@ where
             Ok(Frame::CallResultError { code, description, .. }) => {
                 // OCPP 2.1: it did not understand an answer of ours. Nothing to do but to say so.
                 self.note_protocol_error(format!("our answer was refused: {code} {description}"));
-                self.deliver_frame(text, None, received_at);
+                self.deliver_frame(text, received_at);
             }
             Ok(Frame::Send { action, payload, .. }) => {
                 // OCPP 2.1: a message without an answer.
                 self.gateway.metrics.message(&action);
                 let inbound = mendpoint_ocpp::decode(self.protocol, &action, payload, received_at);
                 let delivery = self.delivery(received_at);
+                let frame = self.log(text, received_at);
                 self.deliver(Delivery {
-                    frame: Some(text.into()),
+                    frame,
                     events: inbound.events,
                     quirks: inbound.quirks,
                     ..delivery
@@ -72,13 +73,11 @@ where
     fn on_bad_frame(&mut self, text: &str, bad: &BadFrame, received_at: UnixMs) {
         self.gateway.metrics.bad_frames.inc();
         self.note_protocol_error(bad.why.clone());
+        self.deliver_frame(text, received_at);
         let mut answer = String::new();
-        let sent = mendpoint_ocpp::write_bad_frame_answer(&mut answer, self.protocol, bad);
-        let sent = sent.then(|| {
-            self.answer(&answer);
-            answer.into_boxed_str()
-        });
-        self.deliver_frame(text, sent, received_at);
+        if mendpoint_ocpp::write_bad_frame_answer(&mut answer, self.protocol, bad) {
+            self.answer(answer, received_at);
+        }
     }
 
     fn on_call(&mut self, text: &str, id: &str, action: &str, payload: &str, at: UnixMs) {
@@ -88,17 +87,17 @@ where
             Seen::New => false,
             Seen::Repeated => true,
             Seen::Answered(answer) => {
-                let answer: Box<str> = answer.into();
+                let answer = answer.to_owned();
                 self.gateway.metrics.duplicates.inc();
-                self.answer(&answer);
-                return self.deliver_frame(text, Some(answer), at);
+                self.deliver_frame(text, at);
+                return self.answer(answer, at);
             }
         };
         if repeated {
             self.gateway.metrics.duplicates.inc();
             if self.is_pending(call) {
                 // Its answer is on the way.
-                return self.deliver_frame(text, None, at);
+                return self.deliver_frame(text, at);
             }
         }
         let boot = self.mailbox.boot();
@@ -116,7 +115,7 @@ where
 
         let inbound = mendpoint_ocpp::decode(self.protocol, action, payload, at);
         let mut delivery = self.delivery(at);
-        delivery.frame = Some(text.into());
+        delivery.frame = self.log(text, at);
         delivery.quirks = inbound.quirks;
         // The same message twice is one event; that it was sent again is only a sign of life.
         delivery.events = if repeated { alive() } else { inbound.events };
@@ -134,8 +133,7 @@ where
             });
         } else {
             let answer = self.write_reply(id, &inbound.reply, NOTHING_ASKED, at);
-            self.answer(&answer);
-            delivery.sent = Some(answer.into_boxed_str());
+            self.answer(answer, at);
         }
         self.deliver(delivery);
     }
@@ -148,12 +146,10 @@ where
         if let Some(answer) = answer {
             let now = self.gateway.clock.now();
             let text = self.write_reply(&id, &reply, answer, now);
-            self.write_text(&text);
             if reply.is_durable() {
                 self.recent.answered(call, &text);
             }
-            let delivery = self.delivery(now);
-            self.deliver(Delivery { sent: Some(text.into_boxed_str()), ..delivery });
+            self.write_text(text, now);
         } else {
             // Nobody could take it in. An error would make the charger drop or block it
             // (behaviour 72); silence makes it ask again.
@@ -162,7 +158,8 @@ where
         while let Some(Pending::Ready(text)) =
             self.pending.pop_front_if(|next| matches!(next, Pending::Ready(_)))
         {
-            self.write_text(&text);
+            let now = self.gateway.clock.now();
+            self.write_text(text.into_string(), now);
         }
     }
 
@@ -173,19 +170,19 @@ where
     }
 
     /// Writes an answer, or queues it behind the ones that must go first (behaviour 27).
-    fn answer(&mut self, text: &str) {
+    fn answer(&mut self, text: String, at: UnixMs) {
         if self.pending.is_empty() {
-            self.write_text(text);
+            self.write_text(text, at);
         } else {
-            self.pending.push_back(Pending::Ready(text.into()));
+            self.pending.push_back(Pending::Ready(text.into_boxed_str()));
         }
     }
 
     fn answer_error(&mut self, text: &str, id: &str, code: &str, description: &str, at: UnixMs) {
+        self.deliver_frame(text, at);
         let mut answer = String::new();
         mendpoint_ocpp::write_call_error(&mut answer, id, code, description);
-        self.answer(&answer);
-        self.deliver_frame(text, Some(answer.into_boxed_str()), at);
+        self.answer(answer, at);
     }
 
     fn write_reply(&self, id: &str, reply: &Reply, answer: Answer, now: UnixMs) -> String {
@@ -204,9 +201,15 @@ where
     }
 
     /// A frame that changes nothing but shows that the charger lives (behaviour 10).
-    pub(super) fn deliver_frame(&mut self, text: &str, sent: Option<Box<str>>, at: UnixMs) {
+    pub(super) fn deliver_frame(&mut self, text: &str, at: UnixMs) {
         let delivery = self.delivery(at);
-        self.deliver(Delivery { frame: Some(text.into()), sent, events: alive(), ..delivery });
+        let frame = self.log(text, at);
+        self.deliver(Delivery { frame, events: alive(), ..delivery });
+    }
+
+    /// Keeps a frame of the charger's in the frame log.
+    pub(super) fn log(&self, text: &str, at: UnixMs) -> FrameSeq {
+        self.gateway.intake.received(self.charger, at, text)
     }
 
     /// Calls not yet answered.

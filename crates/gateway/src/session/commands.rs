@@ -75,14 +75,12 @@ where
     fn send_call(&mut self, command: Command, action: &str, payload: &str, now: UnixMs) {
         let mut text = String::with_capacity(payload.len() + action.len() + 48);
         mendpoint_ocpp::write_call(&mut text, &command.id.0, action, payload);
-        self.write_text(&text);
+        self.write_text(text, now);
         self.gateway.metrics.calls_sent.inc();
         // The time-out runs from here, not from when it was asked for (behaviour 29).
         let timeout = Duration::from_millis(command.timeout_ms.max(0) as u64);
         let deadline = Instant::now() + timeout;
         self.commands.in_flight = Some(Box::new(InFlight { command, deadline }));
-        let delivery = self.delivery(now);
-        self.deliver(Delivery { sent: Some(text.into_boxed_str()), ..delivery });
         self.arm_timer();
     }
 
@@ -115,7 +113,7 @@ where
     fn on_strange_answer(&mut self, text: &str, id: &str, at: UnixMs) {
         let shown: String = id.chars().take(36).collect();
         self.note_protocol_error(format!("an answer to a call we did not send: {shown}"));
-        self.deliver_frame(text, None, at);
+        self.deliver_frame(text, at);
     }
 
     fn deliver_answer(
@@ -134,7 +132,8 @@ where
         let mut events: SmallVec<[EventKind; 2]> = smallvec![EventKind::CommandAnswered(answered)];
         events.extend(told);
         let delivery = self.delivery(at);
-        self.deliver(Delivery { frame: Some(text.into()), events, ..delivery });
+        let frame = self.log(text, at);
+        self.deliver(Delivery { frame, events, ..delivery });
     }
 
     /// What the clock says about our calls.

@@ -8,6 +8,7 @@ use mendpoint_model::{
 };
 use prometheus::Registry;
 
+use super::frames::keep;
 use super::kit::{File, closed, end, healed, incident, state, transaction, write};
 use super::story_money::{ledger, orphans};
 use super::story_people::{new_mail, outbox, people, reports, tokens, values};
@@ -524,8 +525,8 @@ async fn frames(store: &Store, one: ChargerKey) {
         direction: Direction::In,
         text: "[2,\"1\",\"Heartbeat\",{}]".into(),
     };
-    log.push(record(899));
-    log.push(record(900));
+    keep(&log, &record(899));
+    keep(&log, &record(900));
     write(store, log.due(UnixMs(0), true)).await;
     assert_eq!(log.frames_of(one, None, 1).await.expect("read"), [record(900)]);
     assert_eq!(log.frame_of(one, 899).await.expect("read"), Some(record(899)));
