@@ -1,8 +1,9 @@
 //! What the gateway needs from the rest of the program, and what it hands over.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use mendpoint_model::{ChargerKey, EventKind, FrameSeq, SiteKey, TransactionId, UnixMs};
+use mendpoint_model::{ChargerKey, EventKind, FrameSeq, SiteKey, TokenInfo, TransactionId, UnixMs};
 use mendpoint_ocpp::{BootStatus, Quirk};
 use smallvec::SmallVec;
 use tokio::sync::oneshot;
@@ -120,12 +121,14 @@ pub struct Delivery {
 }
 
 /// The leave to answer a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// The transaction's number, where the message is about one.
     pub transaction: TransactionId,
     /// Whether the token presented is accepted.
     pub token_accepted: bool,
+    /// What else is known of the token; `None` for one that nobody registered.
+    pub token: Option<Arc<TokenInfo>>,
 }
 
 /// Something for the security log.

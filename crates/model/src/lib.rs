@@ -12,6 +12,7 @@ mod incident;
 mod registry;
 mod state;
 mod time;
+mod token;
 
 pub use command::*;
 pub use event::*;
@@ -21,3 +22,4 @@ pub use incident::*;
 pub use registry::*;
 pub use state::*;
 pub use time::*;
+pub use token::*;

@@ -23,6 +23,7 @@ mod registration;
 mod release;
 mod settings;
 mod shard_task;
+mod tokens;
 mod topics;
 mod vitals;
 

@@ -12,7 +12,7 @@ use mendpoint_model::{
     IncidentId, Origin, SiteKey, SiteRecord, UnixMs,
 };
 use mendpoint_shard::Shard;
-use mendpoint_store::{Entry, FrameLog, IdTokenRow, Journal, Store, TokenStatus};
+use mendpoint_store::{Entry, FrameLog, Journal, Store};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -22,6 +22,7 @@ use crate::message::{Incoming, ShardMessage};
 use crate::metrics::Metrics;
 use crate::release;
 use crate::shard_task::{ShardTask, Working};
+use crate::tokens::{Presented, Tokens, Verdict};
 use crate::{Board, Directory, Error, Handle, Outbound, PipelineSettings, Topics, Vitals, clock};
 
 /// How many batches may wait for the disk per shard before the shard waits too.
@@ -51,8 +52,7 @@ pub(crate) struct Inner {
     pub(crate) pepper: hmac::Hmac<sha2::Sha256>,
     pub(crate) epoch: AtomicU64,
     pub(crate) attempts: Attempts,
-    /// The tokens that are registered: whether they may charge, and until when.
-    tokens: DashMap<String, (bool, Option<UnixMs>)>,
+    pub(crate) tokens: Tokens,
     quirks: DashMap<ChargerKey, u64>,
     kill_switches: Mutex<BTreeSet<KillScope>>,
     frame_seq: AtomicU64,
@@ -95,7 +95,10 @@ impl Pipeline {
         }
         let highest = store.highest_ids().await?;
         let credentials = store.credentials().await?.into_iter().collect();
-        let tokens = store.id_tokens().await?.iter().map(token_entry).collect();
+        let tokens = Tokens::default();
+        for row in store.id_tokens().await? {
+            tokens.put(&row);
+        }
         let pepper = if settings.credential_pepper.is_empty() {
             store.secret("credential_pepper").await?
         } else {
@@ -158,6 +161,11 @@ impl Pipeline {
             shard.register(record.key, record.site, Arc::clone(&record.identity));
         }
         let mut open_transactions = inner.store.open_transactions().await?;
+        for (charger, transactions) in &open_transactions {
+            for transaction in transactions {
+                inner.tokens.began(*charger, transaction);
+            }
+        }
         for mut state in inner.store.load_states().await? {
             let Some(record) = inner.directory.charger(state.key) else { continue };
             state.site = record.site;
@@ -259,11 +267,6 @@ fn sequence(highest: i64, index: usize, count: usize) -> IdSequence {
     let first = highest.max(0) + 1;
     let next = first + (index - first).rem_euclid(count);
     IdSequence { next, step: count }
-}
-
-/// What is kept in memory of a registered token.
-fn token_entry(row: &IdTokenRow) -> (String, (bool, Option<UnixMs>)) {
-    (row.token.clone(), (row.status == TokenStatus::Accepted, row.expires_at))
 }
 
 impl Inner {
@@ -389,17 +392,21 @@ impl Inner {
         self.journal.append(vec![entry]).await;
     }
 
-    /// Whether a token may charge.
-    pub(crate) fn accepts_token(&self, token: &str) -> bool {
-        match self.tokens.get(token).as_deref() {
-            Some((accepted, until)) => *accepted && until.is_none_or(|until| clock::now() < until),
-            None => self.settings.accept_unknown_tokens,
-        }
-    }
-
-    pub(crate) fn put_token(&self, row: &IdTokenRow) {
-        let (token, entry) = token_entry(row);
-        self.tokens.insert(token, entry);
+    /// Whether a token may charge there, and what else is known of it.
+    pub(crate) fn verdict(
+        &self,
+        token: &str,
+        charger: ChargerKey,
+        connector: Option<mendpoint_model::ConnectorRef>,
+    ) -> Verdict {
+        let presented = Presented { charger, connector, at: clock::now() };
+        let settings = &self.settings;
+        self.tokens.verdict(
+            token,
+            presented,
+            settings.accept_unknown_tokens,
+            settings.concurrent_transactions,
+        )
     }
 
     pub(crate) fn next_frame(&self) -> u64 {

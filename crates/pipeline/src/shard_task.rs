@@ -8,7 +8,7 @@ use std::time::Duration;
 use mendpoint_incidents::{Effect, KillScope, Request};
 use mendpoint_model::{
     ChargerEvent, ChargerKey, Chargers, Command, CommandId, CommandOutcome, EventKind, Fact,
-    FrameSeq, Incident, LedgerLine, TransactionId, UnixMs,
+    Finding, FindingCode, FrameSeq, Incident, LedgerLine, TransactionId, UnixMs,
 };
 use mendpoint_shard::{Outputs, Shard};
 use mendpoint_store::Entry;
@@ -160,7 +160,8 @@ impl ShardTask {
         if !quirks.is_empty() {
             self.inner.note_quirks(charger, &quirks);
         }
-        let mut reply = Answer { transaction: TransactionId(0), token_accepted: true };
+        let mut reply = Answer { transaction: TransactionId(0), token_accepted: true, token: None };
+        let mut refused_start = false;
         let mut durable = false;
         let external_id = external_id_of(&events);
         for mut kind in events {
@@ -169,20 +170,33 @@ impl ShardTask {
                     self.shard.place_reading(charger, &external_id, reading);
                 }
                 EventKind::Authorize(authorize) => {
-                    authorize.accepted = self.inner.accepts_token(&authorize.id_token);
-                    reply.token_accepted = authorize.accepted;
+                    let verdict =
+                        self.inner.verdict(&authorize.id_token, charger, authorize.connector);
+                    authorize.accepted = verdict.accepted;
+                    reply.judge(verdict);
                 }
                 EventKind::TransactionStarted(started) => {
-                    reply.token_accepted = self.inner.accepts_token(&started.id_token);
+                    let at = Some(started.connector);
+                    // A 2.x start without a token presents none: the cable came first.
+                    if !started.id_token.is_empty() || started.external_id.is_empty() {
+                        reply.judge(self.inner.verdict(&started.id_token, charger, at));
+                        refused_start = !reply.token_accepted;
+                    }
                     durable = true;
                 }
                 EventKind::TransactionUpdated(updated) => {
                     if let Some(token) = &updated.id_token {
-                        reply.token_accepted = self.inner.accepts_token(token);
+                        let at = updated.connector;
+                        reply.judge(self.inner.verdict(token, charger, at));
                     }
                     durable = true;
                 }
-                EventKind::TransactionEnded(_) => durable = true,
+                EventKind::TransactionEnded(ended) => {
+                    if let Some(token) = &ended.id_token {
+                        reply.judge(self.inner.verdict(token, charger, None));
+                    }
+                    durable = true;
+                }
                 EventKind::CommandAnswered(answered) => {
                     self.state.entries.push(Entry::CommandOutcome {
                         charger,
@@ -217,6 +231,16 @@ impl ShardTask {
                 self.state.dirty.insert(charger);
             }
             self.take_outputs();
+        }
+        // It gets its number all the same, and the attempt is on record (behaviour 57).
+        if refused_start && reply.transaction.0 > 0 {
+            let word = reply.token.as_ref().map_or("not registered", |info| info.status.name());
+            let sentence = format!("It began with a card that may not charge: {word}.");
+            self.state.entries.push(Entry::TransactionFinding {
+                transaction: reply.transaction,
+                at: received_at,
+                finding: Finding::new(FindingCode::RefusedToken, sentence),
+            });
         }
         if let Some(session) = answer {
             if durable {
@@ -268,13 +292,33 @@ impl ShardTask {
     /// Turns what the shard decided into entries and releases.
     fn take_outputs(&mut self) {
         let facts = std::mem::take(&mut self.state.outputs.facts);
+        let mut together = None;
         for (charger, at, frame, fact) in facts {
+            match &fact {
+                Fact::TransactionOpened(transaction) => {
+                    self.inner.tokens.began(charger, transaction);
+                }
+                Fact::TransactionClosed { transaction, .. } => {
+                    self.inner.tokens.ended(transaction);
+                    let stop_token = transaction.stop_token.as_deref().unwrap_or_default();
+                    if self.inner.tokens.are_together(&transaction.id_token, stop_token) {
+                        together = Some(transaction.id);
+                    }
+                }
+                _ => {}
+            }
             self.state.touched.insert(charger);
             self.state.dirty.insert(charger);
             self.fact(charger, at, frame, fact);
         }
         let lines = std::mem::take(&mut self.state.outputs.lines);
         for (charger, at, frame, line) in lines {
+            // Whoever belongs to the same group may end it (behaviour 59).
+            let is_by_group = matches!(&line, LedgerLine::Found(id, finding)
+                if finding.code == FindingCode::StoppedByOther && together == Some(*id));
+            if is_by_group {
+                continue;
+            }
             self.line(charger, at, frame, line);
         }
         let effects = std::mem::take(&mut self.state.outputs.effects);

@@ -5,7 +5,7 @@ use mendpoint_model::{
 };
 use serde::Serialize;
 
-use crate::FrameBlock;
+use crate::{FrameBlock, ReservationState};
 
 /// One thing for the journal to write down.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -91,6 +91,19 @@ pub enum Entry {
         external_id: String,
         /// The transaction that it ends.
         transaction: TransactionId,
+    },
+    /// What a charger said of a reservation, or a transaction that began with it.
+    Reservation {
+        /// Where.
+        charger: ChargerKey,
+        /// Our number of it.
+        reservation: i64,
+        /// `used`, `expired` or `removed`.
+        state: ReservationState,
+        /// The transaction, when one began.
+        transaction: Option<TransactionId>,
+        /// When.
+        at: UnixMs,
     },
     /// An incident was opened or changed: the whole of it.
     Incident(Box<Incident>),

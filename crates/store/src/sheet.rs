@@ -163,6 +163,15 @@ const SEVERITY: Form = Form {
     columns: 1,
     tail: ") AS v WHERE charge_transaction.transaction_id = v.column1",
 };
+/// What is over stays over, except that a start may come after the charger's word of the end.
+const RESERVATION: Form = Form {
+    head: "UPDATE reservation SET state = v.column3, changed_at_ms = v.column5,
+        transaction_id = COALESCE(v.column4, reservation.transaction_id) FROM (VALUES ",
+    columns: 5,
+    tail: ") AS v WHERE reservation.reservation_id = v.column1
+        AND reservation.charger_key = v.column2 AND (v.column3 = 'used'
+        OR reservation.state IN ('requested', 'accepted'))",
+};
 const INCIDENT: Form = Form {
     head: "INSERT INTO incident (incident_id, state, rule, code, severity, source, charger_key,
         site_key, needs_person, had_person, healed, title, opened_at_ms, updated_at_ms,
@@ -263,6 +272,8 @@ struct Batch {
     findings: BTreeMap<(i64, &'static str), Vec<Value>>,
     cleared: BTreeMap<(i64, &'static str), Vec<Value>>,
     judged: BTreeMap<i64, Vec<Value>>,
+    /// By number; the start that used one comes before all else that is said of it.
+    reservations: BTreeMap<i64, Vec<Value>>,
     incidents: BTreeMap<i64, Vec<Value>>,
     timeline: Vec<Vec<Value>>,
     state_changes: Vec<Vec<Value>>,
@@ -357,6 +368,15 @@ impl Batch {
             }
             Entry::OrphanJoined { charger, sent, external_id, transaction } => {
                 self.joined.push(row![*charger, sent.0, external_id.as_str(), transaction.0]);
+            }
+            Entry::Reservation { charger, reservation, state, transaction, at } => {
+                let is_used = *state == crate::ReservationState::Used;
+                if is_used || !self.reservations.contains_key(reservation) {
+                    self.reservations.insert(
+                        *reservation,
+                        row![*reservation, *charger, state.name(), transaction.map(|id| id.0), *at],
+                    );
+                }
             }
             Entry::Incident(incident) => {
                 self.incidents.insert(incident.id.0, incident_row(incident)?);
@@ -481,6 +501,7 @@ impl Batch {
             (&FINDING, self.findings.into_values().collect()),
             (&CLEARED, self.cleared.into_values().collect()),
             (&SEVERITY, self.judged.into_values().collect()),
+            (&RESERVATION, self.reservations.into_values().collect()),
             (&INCIDENT, self.incidents.into_values().collect()),
             (&TIMELINE, self.timeline),
             (&STATE_CHANGE, self.state_changes),

@@ -8,6 +8,7 @@
 
 mod api;
 mod assets;
+mod cards;
 mod csv;
 mod health;
 mod live;

@@ -80,6 +80,7 @@ impl Server {
                 queue: 64,
                 unknown_chargers: UnknownChargers::Reject,
                 accept_unknown_tokens: true,
+                concurrent_transactions: true,
                 heartbeat_interval_s: 60,
                 strict: false,
                 credential_pepper: "pepper".to_owned(),

@@ -10,7 +10,7 @@ use prometheus::Registry;
 
 use super::frames::keep;
 use super::kit::{File, closed, end, healed, incident, state, transaction, write};
-use super::story_money::{ledger, orphans};
+use super::story_money::{charging_orders, ledger, orphans};
 use super::story_people::{new_mail, outbox, people, reports, tokens, values};
 use crate::{
     Cursor, Direction, Entry, Error, FrameRecord, HighestIds, IncidentFilter, Store, StoreSettings,
@@ -61,6 +61,7 @@ async fn story(store: Store) {
     let (one, two) = register(&store).await;
     credentials(&store, one).await;
     charging(&store, one, two).await;
+    charging_orders(&store, one).await;
     history(&store, one).await;
     commands(&store, one).await;
     incidents(&store, one, two).await;

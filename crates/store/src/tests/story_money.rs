@@ -2,11 +2,15 @@
 //! reservations and charging profiles.
 
 use mendpoint_model::{
-    ChargerKey, Finding, FindingCode, NoteKind, TransactionId, TransactionNote, UnixMs,
+    ChargerKey, ConnectorRef, Finding, FindingCode, NoteKind, TransactionId, TransactionNote,
+    UnixMs,
 };
 
 use super::kit::{closed, end, transaction, write};
-use crate::{Entry, Look, Severity, Store, row_id};
+use crate::{
+    ChargingProfileRow, Entry, LocalListRow, Look, ReservationRow, ReservationState, Severity,
+    Store, WantedList, row_id,
+};
 
 /// What is found and said of transaction 2.
 pub(crate) async fn ledger(store: &Store, one: ChargerKey) {
@@ -103,4 +107,99 @@ pub(crate) async fn orphans(store: &Store, one: ChargerKey, two: ChargerKey) {
     let kept = store.orphan(orphan.id).await.expect("read").expect("it is there");
     assert_eq!(kept.joined, Some(TransactionId(3)));
     assert!(store.recent_orphans().await.expect("read").is_empty());
+}
+
+/// Local lists, reservations and charging profiles.
+pub(crate) async fn charging_orders(store: &Store, one: ChargerKey) {
+    assert_eq!(store.local_list(one).await.expect("read"), None);
+    let mut list = LocalListRow {
+        wanted: WantedList::Group("fleet".to_owned()),
+        version: 3,
+        charger_version: Some(3),
+        state: "accepted".to_owned(),
+        problem: String::new(),
+        sent_at: Some(UnixMs(9)),
+        known: [("A".to_owned(), "accepted".to_owned())].into(),
+    };
+    for wanted in [list.wanted.clone(), WantedList::All, WantedList::None] {
+        list.wanted = wanted;
+        store.put_local_list(one, &list).await.expect("put");
+        assert_eq!(store.local_list(one).await.expect("read").as_ref(), Some(&list));
+    }
+
+    let mut held = ReservationRow {
+        id: 0,
+        charger: one,
+        connector: ConnectorRef::v16(1),
+        id_token: "A".to_owned(),
+        parent: None,
+        state: ReservationState::Requested,
+        problem: String::new(),
+        created_by: "ana".to_owned(),
+        created_at: UnixMs(10),
+        changed_at: UnixMs(10),
+        expires_at: UnixMs(1_000),
+        transaction: None,
+    };
+    held.id = store.insert_reservation(&held).await.expect("kept");
+    let other = store.insert_reservation(&held).await.expect("kept");
+    assert!(held.id > 0 && other > held.id);
+    let now = UnixMs(20);
+    assert_eq!(store.reservation(held.id, now).await.expect("read").as_ref(), Some(&held));
+    for id in [held.id, other] {
+        assert!(
+            store.update_reservation(id, ReservationState::Accepted, "", now).await.expect("kept")
+        );
+    }
+    let used = |charger, reservation, state| Entry::Reservation {
+        charger,
+        reservation,
+        state,
+        transaction: (state == ReservationState::Used).then_some(TransactionId(2)),
+        at: UnixMs(30),
+    };
+    write(store, vec![used(ChargerKey(99), held.id, ReservationState::Used)]).await;
+    let kept = store.reservation(held.id, now).await.expect("read").expect("it is there");
+    assert_eq!(kept.state, ReservationState::Accepted, "another charger's word is none");
+    write(
+        store,
+        vec![
+            used(one, held.id, ReservationState::Used),
+            used(one, held.id, ReservationState::Removed),
+        ],
+    )
+    .await;
+    let kept = store.reservation(held.id, now).await.expect("read").expect("it is there");
+    assert_eq!((kept.state, kept.transaction), (ReservationState::Used, Some(TransactionId(2))));
+    let late = store.update_reservation(held.id, ReservationState::Cancelled, "", now).await;
+    assert!(!late.expect("no change"), "what is over stays over");
+    let rows = store.reservations(Some(one), None, 9, UnixMs(1_000)).await.expect("read");
+    let told: Vec<_> = rows.iter().map(|row| (row.id, row.state)).collect();
+    assert_eq!(told, [(other, ReservationState::Expired), (held.id, ReservationState::Used)]);
+    let older = store.reservations(None, Some(other), 9, now).await.expect("read");
+    assert_eq!(older.len(), 1);
+
+    let mut profile = ChargingProfileRow {
+        id: 0,
+        charger: one,
+        evse: 1,
+        purpose: "TxDefaultProfile".to_owned(),
+        stack_level: 2,
+        transaction: None,
+        state: "requested".to_owned(),
+        problem: String::new(),
+        set_by: "ana".to_owned(),
+        set_at: UnixMs(10),
+        changed_at: UnixMs(10),
+        json: String::new(),
+    };
+    profile.id = store.insert_charging_profile(&profile).await.expect("kept");
+    let id = profile.id;
+    assert_eq!(store.charging_profile(id).await.expect("read").as_ref(), Some(&profile));
+    for (state, json) in [("requested", "{}"), ("accepted", "")] {
+        let done = store.update_charging_profile(id, state, "", UnixMs(11), json).await;
+        assert!(done.expect("kept"));
+    }
+    let rows = store.charging_profiles(one, 9).await.expect("read");
+    assert_eq!((rows.len(), &*rows[0].state, &*rows[0].json), (1, "accepted", "{}"));
 }

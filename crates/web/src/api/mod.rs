@@ -56,6 +56,8 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/system", get(system::vitals))
         .route("/healing", put(system::healing))
         .route("/id-tokens", get(tokens::list).post(tokens::put))
+        .route("/id-tokens.csv", get(tokens::export).post(tokens::import))
+        .route("/id-tokens/{token}", get(tokens::one).delete(tokens::delete))
         .route("/events", get(events::stream))
         .fallback(error::no_such_address)
         .method_not_allowed_fallback(error::no_such_method)

@@ -33,6 +33,8 @@ use super::{chargers, incidents, json as shapes, sites, system, tickets, tokens,
         tickets::ActBody,
         tickets::Open,
         tickets::TicketJson,
+        tokens::Imported,
+        tokens::LineError,
         tokens::TokenJson,
         transactions::FindingJson,
         transactions::LookBody,
@@ -120,7 +122,16 @@ const ADDRESSES: &[Address] = &[
     get("/outbox", "Mail, newest first", PAGED),
     get("/system", "Numbers about the running program", &[]),
     put("/healing", "Stop or allow healing: everywhere, at a site, on a charger").takes("Healing"),
-    get("/id-tokens", "Registered idTags and idTokens", &[]).page("TokenJson"),
+    get(
+        "/id-tokens",
+        "Registered idTags and idTokens",
+        &["status", "group", "q", "limit", "cursor"],
+    )
+    .page("TokenJson"),
+    get("/id-tokens.csv", "All of them as a file", &[]),
+    post("/id-tokens.csv", "Register those of a file (text/csv): all, or none and why").one("Imported"),
+    get("/id-tokens/{token}", "A registered idTag or idToken", &[]).one("TokenJson"),
+    delete("/id-tokens/{token}", "Forget an idTag or idToken"),
     post("/id-tokens", "Register or change an idTag or idToken").takes("TokenJson").one("TokenJson"),
     Address { answer: Answer::Stream, ..get("/events", "What changes, as it changes (SSE)", &[]) },
 ];
@@ -135,6 +146,10 @@ const fn get(path: &'static str, summary: &'static str, query: &'static [&'stati
 
 const fn post(path: &'static str, summary: &'static str) -> Address {
     address("post", path, summary)
+}
+
+const fn delete(path: &'static str, summary: &'static str) -> Address {
+    address("delete", path, summary)
 }
 
 const fn put(path: &'static str, summary: &'static str) -> Address {

@@ -14,6 +14,7 @@ mod sites;
 mod system;
 mod ticket;
 mod tickets;
+mod tokens;
 mod transaction;
 mod transactions;
 
@@ -32,6 +33,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .merge(ticket::routes())
         .merge(transactions::routes())
         .merge(transaction::routes())
+        .merge(tokens::routes())
         .merge(chargers::routes())
         .merge(charger::routes())
         .merge(sites::routes())
