@@ -5,7 +5,7 @@ use mendpoint_gateway::{
     WhyRefused,
 };
 use mendpoint_model::{ChargerKey, Command, FrameSeq, UnixMs};
-use mendpoint_pipeline::{Handle, Incoming, NotAdmitted, Outbound, ReplyTo, SendRefused};
+use mendpoint_pipeline::{Handle, Incoming, NotAdmitted, Outbound, ReplyTo, Sampled, SendRefused};
 use mendpoint_store::Direction;
 
 /// Chargers' way in: what the gateway hands over goes to the pipeline.
@@ -73,6 +73,9 @@ fn incoming(delivery: Delivery) -> Incoming {
         received_at: delivery.received_at,
         frame: delivery.frame,
         events: delivery.events,
+        sample: delivery
+            .sample
+            .map(|sample| Box::new(Sampled { text: sample.text, answers: sample.answers })),
         quirks: quirks.map(|quirk| (quirk.field.to_string(), quirk.why.to_string())).collect(),
         answer,
     }

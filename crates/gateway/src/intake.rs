@@ -115,9 +115,20 @@ pub struct Delivery {
     pub events: SmallVec<[EventKind; 2]>,
     /// What was odd about it.
     pub quirks: Vec<Quirk>,
+    /// The message itself, when it is one of those that are held against the specification.
+    pub sample: Option<Box<Sample>>,
     /// Where to say that the answer may leave; dropped without a word, no answer is written and
     /// the charger asks again (behaviour 72).
     pub answer: Option<oneshot::Sender<Answer>>,
+}
+
+/// A message that is to be held against the specification.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// The frame as received.
+    pub text: Box<str>,
+    /// For an answer of the charger: the action that it answers.
+    pub answers: Option<Box<str>>,
 }
 
 /// The leave to answer a call.

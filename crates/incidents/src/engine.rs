@@ -14,6 +14,7 @@ use crate::case::{Case, Fingerprint, Line, Watch};
 use crate::catalogue::Catalogue;
 use crate::dead_man::DeadMan;
 use crate::effect::Effect;
+use crate::lag::LagStop;
 use crate::predicate::Subject;
 use crate::program::Program;
 use crate::request::KillScope;
@@ -46,6 +47,7 @@ pub struct Engine {
     pub(crate) timers: Timers,
     pub(crate) switches: BTreeSet<KillScope>,
     pub(crate) dead_man: DeadMan,
+    pub(crate) lag: LagStop,
     /// Before this moment silence counts for nothing (startup grace).
     pub(crate) grace_until: UnixMs,
     /// Incidents to be written when the call ends.
@@ -74,6 +76,7 @@ impl Engine {
             timers: Timers::default(),
             switches: BTreeSet::new(),
             dead_man: DeadMan::default(),
+            lag: LagStop::default(),
             grace_until: UnixMs(i64::MIN),
             dirty: BTreeSet::new(),
             lines: Vec::new(),
@@ -249,8 +252,12 @@ impl Engine {
         charger: &'a ChargerState,
         at: ConnectorRef,
     ) -> Subject<'a> {
-        let signals = self.watches.get(&charger.key).and_then(|watch| watch.signals.as_deref());
-        Subject::new(cx.now, charger, at, signals)
+        match self.watches.get(&charger.key) {
+            Some(watch) => {
+                Subject::watched(cx.now, charger, at, watch.signals.as_deref(), watch.calls)
+            }
+            None => Subject::new(cx.now, charger, at),
+        }
     }
 
     /// Writes a line of history; the incident itself is written too.
@@ -285,6 +292,7 @@ impl Engine {
                     }
                 }
                 Timer::Attempts(charger) => self.attempts_due(cx, charger),
+                Timer::Calls(charger) => self.calls_due(cx, charger),
                 Timer::Case(id) => {
                     if let Some(case) = self.cases.get_mut(&id) {
                         case.armed = None;

@@ -79,6 +79,10 @@ impl Engine {
                 self.join_whole(cx, id, place, &code);
                 id
             }
+            None if let Some(id) = self.charger_case(key, rule, at, &code) => {
+                self.join_connector(cx, id, place, (at, &code));
+                id
+            }
             None => {
                 let place = Opening { place, began, counted, key, at, code, title };
                 self.open_case(cx, place)

@@ -57,8 +57,12 @@ pub enum EventKind {
     Diagnostics(String),
     /// `SecurityEventNotification`.
     Security(SecurityReport),
+    /// Two devices use one identity (behaviour 4). Whoever lets connections in finds that out.
+    IdentityContested(IdentityContest),
     /// Configuration keys (1.6) or variables (2.x) as the charger reported them.
     Configuration(Vec<ConfigurationValue>),
+    /// What became of a reservation.
+    Reservation(ReservationReport),
     /// An answer to a command of ours, or the news that there will be none.
     CommandAnswered(CommandAnswered),
     /// A message that is kept and answered, and changes no state here: its action.
@@ -400,6 +404,16 @@ pub struct SecurityReport {
     pub at: Option<UnixMs>,
 }
 
+/// Two devices that use one identity: each one's connection takes the place of the other's
+/// (behaviour 4). Told again as long as it goes on, at most once a minute.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdentityContest {
+    /// What tells the devices apart, for people, one text a device: an address, a serial number.
+    pub parties: Vec<String>,
+    /// How often one took the place of the other lately.
+    pub swaps: u32,
+}
+
 /// One configuration key (1.6) or variable (2.x, `Component.Variable`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfigurationValue {
@@ -409,6 +423,26 @@ pub struct ConfigurationValue {
     pub value: Option<String>,
     /// Whether it cannot be changed.
     pub readonly: bool,
+}
+
+/// What became of a reservation, as a charger tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReservationReport {
+    /// Our number of it.
+    pub id: i64,
+    /// What became of it.
+    pub status: ReservationStatus,
+}
+
+/// What became of a reservation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ReservationStatus {
+    /// A transaction began with it: the one that began in the same message.
+    Used,
+    /// Its time is over.
+    Expired,
+    /// The charger dropped it.
+    Removed,
 }
 
 /// The end of a command of ours.

@@ -16,6 +16,7 @@ mod charging_profile;
 mod claim;
 mod command;
 mod commit;
+mod conformance;
 mod credential;
 mod cursor;
 mod db;
@@ -52,6 +53,9 @@ pub use charger_state::HighestIds;
 pub use charging_profile::ChargingProfileRow;
 pub use claim::ServerClaim;
 pub use command::CommandRow;
+pub use conformance::{
+    ConformanceChange, DeviationCount, DeviationKey, DeviationRow, ModelKey, ModelRow,
+};
 pub use cursor::{Cursor, PAGE_MAX, Page};
 pub use entry::Entry;
 pub use error::{Error, Result};

@@ -4,7 +4,7 @@ use mendpoint_model::{TokenStatus, UnixMs};
 use mendpoint_store::IdTokenRow;
 use sha2::{Digest as _, Sha256};
 
-use crate::csv::Table;
+use crate::table::Table;
 
 /// The longest token, in characters (2.1 allows 255; 1.6 chargers read 20).
 const TOKEN_MAX: usize = 255;
@@ -120,7 +120,7 @@ fn moment(text: &str) -> Result<Option<UnixMs>, String> {
 /// # Errors
 /// A sentence for each line that cannot be read, the first 50 of them.
 pub(crate) fn read_file(text: &str) -> Result<Vec<IdTokenRow>, Vec<(usize, String)>> {
-    let rows = crate::csv::read(text).map_err(|sentence| vec![(0, sentence)])?;
+    let rows = crate::table::read(text).map_err(|sentence| vec![(0, sentence)])?;
     let mut rows = rows.into_iter();
     let Some((line, head)) = rows.next() else {
         return Err(vec![(0, "The file is empty.".to_owned())]);

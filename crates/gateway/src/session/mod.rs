@@ -8,6 +8,7 @@ mod commands;
 mod ending;
 mod liveness;
 mod recent;
+mod sampler;
 #[cfg(test)]
 mod tests;
 
@@ -40,6 +41,7 @@ use self::ending::{Ending, Phase};
 pub(crate) use self::liveness::PingMemory;
 use self::liveness::{Liveness, Verdict};
 use self::recent::Recent;
+use self::sampler::Sampler;
 
 /// Held by every session; when all are dropped the gateway has drained.
 pub(crate) type Alive = mpsc::Sender<()>;
@@ -72,6 +74,7 @@ pub(crate) struct Session<S, I> {
     /// Calls whose answer has not been written, in their order (behaviour 27).
     pending: VecDeque<Pending>,
     recent: Recent,
+    sampler: Sampler,
     commands: Commands,
     liveness: Liveness,
     timer: Pin<Box<Sleep>>,
@@ -162,6 +165,7 @@ where
             phase: Phase::Open,
             pending: VecDeque::new(),
             recent: Recent::default(),
+            sampler: Sampler::default(),
             commands: Commands::default(),
             liveness,
             timer,
@@ -381,6 +385,7 @@ where
             frame: 0,
             events: SmallVec::new(),
             quirks: Vec::new(),
+            sample: None,
             answer: None,
         }
     }

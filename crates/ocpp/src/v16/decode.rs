@@ -4,15 +4,15 @@ use std::borrow::Cow;
 
 use mendpoint_model::{
     Authorize, Boot, ConnectorRef, ConnectorStatus, ErrorReport, EventKind, FirmwareReport,
-    StatusReport, TransactionEnded, TransactionId, TransactionStarted,
+    Protocol, StatusReport, TransactionEnded, TransactionId, TransactionStarted,
 };
 use smallvec::SmallVec;
 
-use super::ACTIONS;
+use crate::action::ActionList;
 use crate::meter::MeterBook;
 use crate::payload::Payload;
 use crate::reply::Reply;
-use crate::shared::{data_transfer, read_security_event, read_status, status_word};
+use crate::shared::{data_transfer, read_security_event, read_status, status_word, used};
 
 type Events = SmallVec<[EventKind; 2]>;
 
@@ -54,7 +54,7 @@ pub(crate) fn decode(action: &str, payload: &mut Payload<'_>, events: &mut Event
 
 /// The answer to an action that is not the charger's to send (behaviour 47).
 fn unknown(action: &str) -> Reply {
-    let is_ours = ACTIONS.find_sendable(action).is_some();
+    let is_ours = ActionList::of(Protocol::V16).find_sendable(action).is_some();
     Reply::Error {
         code: if is_ours { "NotSupported" } else { "NotImplemented" },
         description: if is_ours {
@@ -241,6 +241,7 @@ fn authorize(payload: &mut Payload<'_>, events: &mut Events) -> Reply {
 }
 
 fn start_transaction(payload: &mut Payload<'_>, events: &mut Events) -> Reply {
+    let mut reservation = None;
     let mut connector = None;
     let mut id_token = None;
     let mut meter_wh = None;
@@ -250,6 +251,7 @@ fn start_transaction(payload: &mut Payload<'_>, events: &mut Events) -> Reply {
             "connectorId" => connector = payload.number("connectorId"),
             "idTag" => id_token = payload.filled("idTag"),
             "meterStart" => meter_wh = payload.int("meterStart"),
+            "reservationId" => reservation = payload.int("reservationId"),
             "timestamp" => at = payload.time("timestamp"),
             _ => payload.skip(),
         }
@@ -274,6 +276,7 @@ fn start_transaction(payload: &mut Payload<'_>, events: &mut Events) -> Reply {
         offline: false,
         charging_state: None,
     }));
+    events.extend(reservation.map(used));
     Reply::StartTransaction
 }
 

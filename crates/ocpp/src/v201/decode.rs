@@ -7,6 +7,7 @@ use mendpoint_model::{
 };
 use smallvec::SmallVec;
 
+use super::added_in_21::{self, certificate_chain_status, vat_number};
 use super::device_model::{notify_event, notify_report};
 use super::parts::{Evse, read_id_token};
 use super::transaction::transaction_event;
@@ -14,7 +15,9 @@ use crate::action::ActionList;
 use crate::meter::MeterBook;
 use crate::payload::Payload;
 use crate::reply::Reply;
-use crate::shared::{data_transfer, read_security_event, read_status, status_word};
+use crate::shared::{
+    data_transfer, read_reservation_status, read_security_event, read_status, status_word,
+};
 
 pub(super) type Events = SmallVec<[EventKind; 2]>;
 
@@ -41,7 +44,13 @@ pub(crate) fn decode(
         "FirmwareStatusNotification" => firmware,
         "LogStatusNotification" => log_status,
         "SecurityEventNotification" => security_event,
+        "ReservationStatusUpdate" => |payload, events| {
+            events.extend(read_reservation_status(payload));
+            Reply::Empty
+        },
         "DataTransfer" => data_transfer,
+        "GetCertificateChainStatus" if protocol == Protocol::V21 => certificate_chain_status,
+        "VatNumberValidation" if protocol == Protocol::V21 => vat_number,
         _ => match fixed_reply(protocol, action) {
             Some(reply) => {
                 if payload.open() {
@@ -70,8 +79,7 @@ fn fixed_reply(protocol: Protocol, action: &str) -> Option<Reply> {
         | "NotifyDisplayMessages"
         | "NotifyMonitoringReport"
         | "PublishFirmwareStatusNotification"
-        | "ReportChargingProfiles"
-        | "ReservationStatusUpdate" => Reply::Empty,
+        | "ReportChargingProfiles" => Reply::Empty,
         // We do no smart charging and have no certificate authority: a car's needs (K15) and
         // certificate requests (A02) are refused. A car's own schedule is taken (K16).
         "NotifyEVChargingNeeds" | "SignCertificate" => Reply::literal("{\"status\":\"Rejected\"}"),
@@ -79,16 +87,7 @@ fn fixed_reply(protocol: Protocol, action: &str) -> Option<Reply> {
         // No ISO 15118 certificates and no OCSP responder here (M01, M06).
         "Get15118EVCertificate" => Reply::literal("{\"status\":\"Failed\",\"exiResponse\":\"\"}"),
         "GetCertificateStatus" => Reply::literal("{\"status\":\"Failed\"}"),
-        // What 2.1 added and what wants nothing but to be heard.
-        "NotifyDERAlarm"
-        | "NotifyDERStartStop"
-        | "NotifyPeriodicEventStream"
-        | "NotifyPriorityCharging"
-        | "ReportDERControl"
-            if protocol == Protocol::V21 =>
-        {
-            Reply::Empty
-        }
+        _ if protocol == Protocol::V21 => return added_in_21::fixed_reply(action),
         _ => return None,
     };
     Some(reply)
@@ -117,6 +116,8 @@ fn reply_to_nothing(action: &str) -> Reply {
         "BootNotification" => Reply::Boot,
         "Authorize" => Reply::literal("{\"idTokenInfo\":{\"status\":\"Invalid\"}}"),
         "DataTransfer" => Reply::literal("{\"status\":\"UnknownVendorId\"}"),
+        "GetCertificateChainStatus" => added_in_21::no_certificate_named(),
+        "VatNumberValidation" => added_in_21::vat_reply("", None),
         _ => Reply::Empty,
     }
 }

@@ -6,7 +6,9 @@ use axum::Json;
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
-use super::{chargers, incidents, json as shapes, sites, system, tickets, tokens, transactions};
+use super::{
+    chargers, conformance, incidents, json as shapes, sites, system, tickets, tokens, transactions,
+};
 
 /// The shapes of requests and answers.
 #[derive(OpenApi)]
@@ -21,6 +23,8 @@ use super::{chargers, incidents, json as shapes, sites, system, tickets, tokens,
         chargers::Create,
         chargers::Created,
         chargers::FrameJson,
+        conformance::DeviationJson,
+        conformance::ModelJson,
         incidents::ActBody,
         incidents::Report,
         shapes::ChargerDetail,
@@ -61,8 +65,10 @@ enum Answer {
     Page(&'static str),
     Free,
     Stream,
+    Csv,
 }
 
+const MODEL: &[&str] = &["vendor", "model", "firmware"];
 const PAGED: &[&str] = &["limit", "cursor"];
 
 const TRANSACTIONS: &[&str] =
@@ -73,7 +79,7 @@ const ADDRESSES: &[Address] = &[
         .page("ChargerItem"),
     post("/chargers", "Register a charger").takes("Create").one("Created"),
     get("/chargers/{id}", "A charger with its state now", &[]).one("ChargerDetail"),
-    patch("/chargers/{id}", "Change a charger's name, admission or password")
+    patch("/chargers/{id}", "Change a charger's name, admission, validation or password")
         .takes("Change")
         .one("ChargerItem"),
     get("/chargers/{id}/commands", "The last commands of a charger", &[]),
@@ -95,6 +101,12 @@ const ADDRESSES: &[Address] = &[
     post("/orphans/{id}/look", "Write down that somebody looked at an orphan")
         .takes("LookBody")
         .one("OrphanJson"),
+    get("/conformance", "What models send that is not as OCPP says", MODEL).page("DeviationJson"),
+    Address {
+        answer: Answer::Csv,
+        ..get("/conformance.csv", "The same as a file for the manufacturer", MODEL)
+    },
+    get("/conformance/models", "Models whose messages were looked at", MODEL).page("ModelJson"),
     get(
         "/incidents",
         "Incidents, newest first",
@@ -193,6 +205,7 @@ impl Address {
                 }),
             ),
             Answer::Free => content("application/json", &json!({ "type": "object" })),
+            Answer::Csv => content("text/csv", &json!({ "type": "string" })),
             Answer::Stream => content("text/event-stream", &json!({ "type": "string" })),
         };
         let mut operation = json!({

@@ -93,6 +93,7 @@ pub(super) async fn vitals(_: Caller, State(state): State<AppState>) -> Json<Val
             "queued": vitals.journal.queued,
             "last_error": vitals.journal.last_error,
         },
+        "engine": { "lag_ms": vitals.lag_ms, "held": vitals.held },
         "healing_stopped_for": vitals
             .kill_switches
             .iter()

@@ -17,7 +17,7 @@ use super::error::{ApiError, Result};
 use super::extract::{MaybeBody, Params, cursor, limit};
 use super::json::{Page, time};
 use crate::AppState;
-use crate::csv::Table;
+use crate::table::Table;
 
 /// The most rows of a file; the filter by time gives the rest.
 const CSV_ROWS_MAX: usize = 100_000;

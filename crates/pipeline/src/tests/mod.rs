@@ -1,0 +1,4 @@
+//! The pipeline as a whole, over a real database and chargers that a test plays.
+
+mod kit;
+mod lag;
