@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use super::{
-    chargers, conformance, incidents, json as shapes, sites, system, tickets, tokens, transactions,
+    chargers, conformance, incidents, json as shapes, orders, sites, system, tickets, tokens,
+    transactions,
 };
 
 /// The shapes of requests and answers.
@@ -33,6 +34,13 @@ use super::{
         shapes::IncidentJson,
         shapes::SiteJson,
         sites::Put,
+        orders::LocalListBody,
+        orders::LocalListJson,
+        orders::PeriodJson,
+        orders::ProfileBody,
+        orders::ProfileJson,
+        orders::ReservationJson,
+        orders::ReserveBody,
         system::Healing,
         tickets::ActBody,
         tickets::Open,
@@ -96,6 +104,30 @@ const ADDRESSES: &[Address] = &[
     post("/transactions/{id}/look", "Write down that somebody looked at a suspect session")
         .takes("LookBody")
         .one("TransactionJson"),
+    get("/chargers/{id}/local-list", "The cards that a charger knows by heart", &[])
+        .one("LocalListJson"),
+    post("/chargers/{id}/local-list", "Say which cards a charger should know, and send them")
+        .takes("LocalListBody")
+        .one("LocalListJson"),
+    get("/reservations", "Reservations, newest first", &["charger", "limit", "cursor"])
+        .page("ReservationJson"),
+    get("/reservations/{id}", "A reservation", &[]).one("ReservationJson"),
+    post("/chargers/{id}/reservations", "Hold a connector for a card")
+        .takes("ReserveBody")
+        .one("ReservationJson"),
+    post("/reservations/{id}/cancel", "Take a reservation back").one("ReservationJson"),
+    get("/chargers/{id}/charging-profiles", "Charging profiles that were set", &[])
+        .page("ProfileJson"),
+    post("/chargers/{id}/charging-profiles", "Set a charging profile")
+        .takes("ProfileBody")
+        .one("ProfileJson"),
+    get("/chargers/{id}/charging-profiles/reported", "The profiles that a 2.x charger has", &[]),
+    delete("/chargers/{id}/charging-profiles/{profile}", "Clear a charging profile"),
+    get(
+        "/chargers/{id}/composite-schedule",
+        "What all profiles of a charger come to",
+        &["connector", "duration", "unit"],
+    ),
     get("/orphans", "Ends of sessions that are not known here", &["charger", "limit", "cursor"])
         .page("OrphanJson"),
     post("/orphans/{id}/look", "Write down that somebody looked at an orphan")

@@ -2,6 +2,7 @@
 
 mod charger;
 mod chargers;
+mod charging;
 mod conformance;
 pub(crate) mod errors;
 mod incident;
@@ -37,6 +38,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .merge(tokens::routes())
         .merge(chargers::routes())
         .merge(charger::routes())
+        .merge(charging::routes())
         .merge(conformance::routes())
         .merge(sites::routes())
         .merge(rules::routes())

@@ -123,6 +123,7 @@ struct TokensPage {
     first: Option<String>,
     next: Option<String>,
     is_admin: bool,
+    may_change: bool,
     accepts_unknown: bool,
     form: Typing,
     form_open: bool,
@@ -199,6 +200,7 @@ async fn whole(state: &AppState, viewer: &Viewer, filter: Filter, shown: Shown) 
         first: (!filter.cursor.is_empty()).then(|| filter.href(&filter.status, "")),
         next,
         is_admin: viewer.is_admin(),
+        may_change: viewer.manages_cards(),
         accepts_unknown: handle.accepts_unknown_tokens(),
         form: shown.form,
         form_open: shown.form_open || !shown.problem.is_empty(),
@@ -242,11 +244,21 @@ async fn find(state: &AppState, reference: &str) -> Result<IdTokenRow, PageError
     handle.token(&token).await?.ok_or_else(gone)
 }
 
+/// Refuses those who may act on chargers and not on cards.
+fn allowed(viewer: &Viewer) -> Result<(), PageError> {
+    if viewer.manages_cards() {
+        return Ok(());
+    }
+    let sentence = "Technicians do not say who may charge. An operator can.";
+    Err(PageError::forbidden(sentence))
+}
+
 async fn put(
     Acting(viewer): Acting,
     State(state): State<AppState>,
     Form(form): Form<Typing>,
 ) -> Page {
+    allowed(&viewer)?;
     let row = match form.read() {
         Ok(row) => row,
         Err(problem) => {
@@ -274,6 +286,7 @@ async fn change(
     Path(reference): Path<String>,
     Form(form): Form<Change>,
 ) -> Page {
+    allowed(&viewer)?;
     let row = find(&state, &reference).await?;
     let Some(status) = TokenStatus::from_name(&form.status) else {
         return Ok(back("/tokens", Err("A card is accepted or blocked.".to_owned())));
@@ -291,6 +304,7 @@ async fn forget(
     State(state): State<AppState>,
     Path(reference): Path<String>,
 ) -> Page {
+    allowed(&viewer)?;
     let row = find(&state, &reference).await?;
     let handle = state.handle();
     let masked = crate::search::masked(&row.token);
@@ -315,6 +329,7 @@ async fn import(
     State(state): State<AppState>,
     Form(pasted): Form<Pasted>,
 ) -> Page {
+    allowed(&viewer)?;
     match cards::read_file(&pasted.text) {
         Ok(rows) => {
             let count = rows.len();
