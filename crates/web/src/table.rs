@@ -27,6 +27,7 @@ impl Table {
     }
 
     /// The text.
+    #[cfg(test)]
     pub(crate) fn into_text(self) -> String {
         self.0
     }
