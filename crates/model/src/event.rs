@@ -69,6 +69,8 @@ pub enum EventKind {
     Device(DeviceReport),
     /// Monitors (2.x) that are installed, or that we asked for.
     Monitors(MonitorsReport),
+    /// What became of a reservation.
+    Reservation(ReservationReport),
     /// An answer to a command of ours, or the news that there will be none.
     CommandAnswered(CommandAnswered),
     /// A message that is kept and answered, and changes no state here: its action.
@@ -429,6 +431,26 @@ pub struct ConfigurationValue {
     pub value: Option<String>,
     /// Whether it cannot be changed.
     pub readonly: bool,
+}
+
+/// What became of a reservation, as a charger tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReservationReport {
+    /// Our number of it.
+    pub id: i64,
+    /// What became of it.
+    pub status: ReservationStatus,
+}
+
+/// What became of a reservation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ReservationStatus {
+    /// A transaction began with it: the one that began in the same message.
+    Used,
+    /// Its time is over.
+    Expired,
+    /// The charger dropped it.
+    Removed,
 }
 
 /// The end of a command of ours.

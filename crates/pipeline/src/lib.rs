@@ -33,6 +33,7 @@ mod settings;
 mod shard_task;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod topics;
 mod upkeep;
 mod vitals;

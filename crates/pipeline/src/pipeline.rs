@@ -11,7 +11,7 @@ use mendpoint_model::{
     Admission, Boot, ChargerKey, ChargerRecord, IncidentId, SiteKey, SiteRecord, UnixMs,
 };
 use mendpoint_shard::Shard;
-use mendpoint_store::{Entry, FrameLog, IdTokenRow, Journal, SignalKeyRow, Store, TokenStatus};
+use mendpoint_store::{Entry, FrameLog, Journal, SignalKeyRow, Store};
 use mendpoint_upkeep::Profiles;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -28,6 +28,7 @@ use crate::metrics::Metrics;
 use crate::release;
 use crate::security_log::SecurityLog;
 use crate::shard_task::{ShardTask, Working};
+use crate::tokens::{Presented, Tokens, Verdict};
 use crate::upkeep::with_confirmed;
 use crate::{Board, Directory, Error, Handle, Outbound, PipelineSettings, Topics, Vitals, clock};
 
@@ -68,8 +69,7 @@ pub(crate) struct Inner {
     pub(crate) profiles: ArcSwap<Profiles>,
     /// What people said of keys that may tell of a radio link.
     pub(crate) signal_keys: ArcSwap<Vec<SignalKeyRow>>,
-    /// The tokens that are registered: whether they may charge, and until when.
-    tokens: DashMap<String, (bool, Option<UnixMs>)>,
+    pub(crate) tokens: Tokens,
     quirks: DashMap<ChargerKey, u64>,
     kill_switches: Mutex<BTreeSet<KillScope>>,
     frame_seq: AtomicU64,
@@ -111,7 +111,10 @@ impl Pipeline {
             directory.put_charger(charger);
         }
         let highest = store.highest_ids().await?;
-        let tokens = store.id_tokens().await?.iter().map(token_entry).collect();
+        let tokens = Tokens::default();
+        for row in store.id_tokens().await? {
+            tokens.put(&row);
+        }
         let pepper = if settings.credential_pepper.is_empty() {
             store.secret("credential_pepper").await?
         } else {
@@ -198,6 +201,11 @@ impl Pipeline {
             }
         }
         let mut open_transactions = inner.store.open_transactions().await?;
+        for (charger, transactions) in &open_transactions {
+            for transaction in transactions {
+                inner.tokens.began(*charger, transaction);
+            }
+        }
         for mut state in inner.store.load_states().await? {
             let Some(record) = inner.directory.charger(state.key) else { continue };
             state.site = record.site;
@@ -209,9 +217,21 @@ impl Pipeline {
             let Some(record) = inner.directory.charger(charger) else { continue };
             shards[record.site.0 as usize % count].restore_transactions(charger, transactions);
         }
-        for (charger, transaction) in inner.store.recent_transactions().await? {
-            let Some(record) = inner.directory.charger(charger) else { continue };
-            shards[record.site.0 as usize % count].restore_closed(charger, &transaction);
+        for row in inner.store.recent_transactions().await? {
+            let Some(record) = inner.directory.charger(row.charger) else { continue };
+            let ended_at = row.ended_at.unwrap_or(row.transaction.opened_at);
+            shards[record.site.0 as usize % count].restore_closed(
+                row.charger,
+                &row.transaction,
+                ended_at,
+                &row.reason,
+            );
+        }
+        for orphan in inner.store.recent_orphans().await? {
+            let Some(record) = inner.directory.charger(orphan.charger) else { continue };
+            if let Some(ended) = orphan.ended {
+                shards[record.site.0 as usize % count].restore_orphan(orphan.charger, ended);
+            }
         }
         let mut incidents = vec![Vec::new(); count];
         for incident in inner.store.open_and_recent_incidents(now - mendpoint_model::DAY_MS).await?
@@ -293,11 +313,6 @@ fn sequence(highest: i64, index: usize, count: usize) -> IdSequence {
     let first = highest.max(0) + 1;
     let next = first + (index - first).rem_euclid(count);
     IdSequence { next, step: count }
-}
-
-/// What is kept in memory of a registered token.
-fn token_entry(row: &IdTokenRow) -> (String, (bool, Option<UnixMs>)) {
-    (row.token.clone(), (row.status == TokenStatus::Accepted, row.expires_at))
 }
 
 impl Inner {
@@ -423,17 +438,21 @@ impl Inner {
         self.journal.append(vec![entry]).await;
     }
 
-    /// Whether a token may charge.
-    pub(crate) fn accepts_token(&self, token: &str) -> bool {
-        match self.tokens.get(token).as_deref() {
-            Some((accepted, until)) => *accepted && until.is_none_or(|until| clock::now() < until),
-            None => self.settings.accept_unknown_tokens,
-        }
-    }
-
-    pub(crate) fn put_token(&self, row: &IdTokenRow) {
-        let (token, entry) = token_entry(row);
-        self.tokens.insert(token, entry);
+    /// Whether a token may charge there, and what else is known of it.
+    pub(crate) fn verdict(
+        &self,
+        token: &str,
+        charger: ChargerKey,
+        connector: Option<mendpoint_model::ConnectorRef>,
+    ) -> Verdict {
+        let presented = Presented { charger, connector, at: clock::now() };
+        let settings = &self.settings;
+        self.tokens.verdict(
+            token,
+            presented,
+            settings.accept_unknown_tokens,
+            settings.concurrent_transactions,
+        )
     }
 
     pub(crate) fn next_frame(&self) -> u64 {

@@ -20,6 +20,8 @@ pub struct PipelineSettings {
     pub operator_name: String,
     /// Whether a token that nobody registered may charge.
     pub accept_unknown_tokens: bool,
+    /// Whether one token may charge at several places at once.
+    pub concurrent_transactions: bool,
     /// Heartbeat interval that chargers are told, in seconds.
     pub heartbeat_interval_s: u32,
     /// Whether payloads are checked against the standard and refused when they differ.

@@ -8,10 +8,11 @@ use std::time::Duration;
 use mendpoint_incidents::{Effect, KillScope, Request};
 use mendpoint_model::{
     Admission, Authorize, Capabilities, ChargerEvent, ChargerKey, Chargers, Command, CommandId,
-    CommandOutcome, EventKind, Fact, Incident, TransactionId, UnixMs,
+    CommandOutcome, EventKind, Fact, Finding, FindingCode, FrameSeq, Incident, LedgerLine,
+    ReservationStatus, TransactionId, UnixMs,
 };
 use mendpoint_shard::{Outputs, Shard};
-use mendpoint_store::Entry;
+use mendpoint_store::{Entry, ReservationState};
 use mendpoint_upkeep::Profiles;
 use prometheus::IntGauge;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -202,7 +203,8 @@ impl ShardTask {
         if !quirks.is_empty() {
             self.inner.note_quirks(charger, &quirks);
         }
-        let mut reply = Answer { transaction: TransactionId(0), token_accepted: true };
+        let mut reply = Answer { transaction: TransactionId(0), token_accepted: true, token: None };
+        let mut refused_start = false;
         let mut durable = false;
         let external_id = external_id_of(&events);
         self.shard.prepare(received_at, charger, &mut events);
@@ -213,11 +215,18 @@ impl ShardTask {
                     self.shard.place_reading(charger, &external_id, reading);
                 }
                 EventKind::Authorize(authorize) => {
-                    authorize.accepted = self.inner.accepts_token(&authorize.id_token);
-                    reply.token_accepted = authorize.accepted;
+                    let verdict =
+                        self.inner.verdict(&authorize.id_token, charger, authorize.connector);
+                    authorize.accepted = verdict.accepted;
+                    reply.judge(verdict);
                 }
                 EventKind::TransactionStarted(started) => {
-                    reply.token_accepted = self.inner.accepts_token(&started.id_token);
+                    let at = Some(started.connector);
+                    // A 2.x start without a token presents none: the cable came first.
+                    if !started.id_token.is_empty() || started.external_id.is_empty() {
+                        reply.judge(self.inner.verdict(&started.id_token, charger, at));
+                        refused_start = !reply.token_accepted;
+                    }
                     durable = true;
                     if !reply.token_accepted {
                         // The card was presented inside the message: what was said to it goes first.
@@ -233,11 +242,17 @@ impl ShardTask {
                 }
                 EventKind::TransactionUpdated(updated) => {
                     if let Some(token) = &updated.id_token {
-                        reply.token_accepted = self.inner.accepts_token(token);
+                        let at = updated.connector;
+                        reply.judge(self.inner.verdict(token, charger, at));
                     }
                     durable = true;
                 }
-                EventKind::TransactionEnded(_) => durable = true,
+                EventKind::TransactionEnded(ended) => {
+                    if let Some(token) = &ended.id_token {
+                        reply.judge(self.inner.verdict(token, charger, None));
+                    }
+                    durable = true;
+                }
                 EventKind::Configuration(values) => redact::configuration(values),
                 EventKind::CommandAnswered(answered) => {
                     redact::outcome(&mut answered.outcome);
@@ -251,6 +266,23 @@ impl ShardTask {
                     if let Some(waiter) = self.state.waiters.remove(&answered.command) {
                         let _ = waiter.send(answered.outcome.clone());
                     }
+                }
+                EventKind::Reservation(report) => {
+                    // The event stands behind the start that used it, so its number is known.
+                    let (state, transaction) = match report.status {
+                        ReservationStatus::Used => {
+                            (ReservationState::Used, Some(reply.transaction).filter(|id| id.0 > 0))
+                        }
+                        ReservationStatus::Expired => (ReservationState::Expired, None),
+                        ReservationStatus::Removed => (ReservationState::Removed, None),
+                    };
+                    self.state.entries.push(Entry::Reservation {
+                        charger,
+                        reservation: report.id,
+                        state,
+                        transaction,
+                        at: received_at,
+                    });
                 }
                 EventKind::Boot(boot) => {
                     self.state.entries.push(Entry::Boot { charger, boot: boot.clone() });
@@ -274,6 +306,16 @@ impl ShardTask {
                 self.state.dirty.insert(charger);
             }
             self.take_outputs();
+        }
+        // It gets its number all the same, and the attempt is on record (behaviour 57).
+        if refused_start && reply.transaction.0 > 0 {
+            let word = reply.token.as_ref().map_or("not registered", |info| info.status.name());
+            let sentence = format!("It began with a card that may not charge: {word}.");
+            self.state.entries.push(Entry::TransactionFinding {
+                transaction: reply.transaction,
+                at: received_at,
+                finding: Finding::new(FindingCode::RefusedToken, sentence),
+            });
         }
         if let Some(session) = answer {
             if durable {
@@ -343,10 +385,34 @@ impl ShardTask {
     /// Turns what the shard decided into entries and releases.
     fn take_outputs(&mut self) {
         let facts = std::mem::take(&mut self.state.outputs.facts);
-        for (charger, at, _frame, fact) in facts {
+        let mut together = None;
+        for (charger, at, frame, fact) in facts {
+            match &fact {
+                Fact::TransactionOpened(transaction) => {
+                    self.inner.tokens.began(charger, transaction);
+                }
+                Fact::TransactionClosed { transaction, .. } => {
+                    self.inner.tokens.ended(transaction);
+                    let stop_token = transaction.stop_token.as_deref().unwrap_or_default();
+                    if self.inner.tokens.are_together(&transaction.id_token, stop_token) {
+                        together = Some(transaction.id);
+                    }
+                }
+                _ => {}
+            }
             self.state.touched.insert(charger);
             self.state.dirty.insert(charger);
-            self.fact(charger, at, fact);
+            self.fact(charger, at, frame, fact);
+        }
+        let lines = std::mem::take(&mut self.state.outputs.lines);
+        for (charger, at, frame, line) in lines {
+            // Whoever belongs to the same group may end it (behaviour 59).
+            let is_by_group = matches!(&line, LedgerLine::Found(id, finding)
+                if finding.code == FindingCode::StoppedByOther && together == Some(*id));
+            if is_by_group {
+                continue;
+            }
+            self.line(charger, at, frame, line);
         }
         let effects = std::mem::take(&mut self.state.outputs.effects);
         for effect in effects {
@@ -358,7 +424,7 @@ impl ShardTask {
         }
     }
 
-    fn fact(&mut self, charger: ChargerKey, at: UnixMs, fact: Fact) {
+    fn fact(&mut self, charger: ChargerKey, at: UnixMs, frame: FrameSeq, fact: Fact) {
         let entry = match fact {
             Fact::LinkUp { .. } => {
                 Entry::LinkChange { charger, at, online: true, reason: String::new() }
@@ -375,20 +441,32 @@ impl ShardTask {
                 Entry::TransactionOpened { charger, transaction }
             }
             Fact::TransactionClosed { transaction, reason, ended_at, energy_wh, .. } => {
-                Entry::TransactionClosed {
-                    charger,
-                    suspect: suspicion(&transaction, energy_wh),
-                    transaction,
-                    reason,
-                    ended_at,
-                    energy_wh,
-                }
+                Entry::TransactionClosed { charger, transaction, reason, ended_at, energy_wh }
             }
-            Fact::TransactionOrphaned { id, external_id } => {
-                Entry::TransactionOrphan { charger, id, external_id, at }
+            Fact::TransactionOrphaned { id, external_id, ended } => {
+                Entry::TransactionOrphan { charger, id, external_id, at, frame, ended }
             }
             Fact::SignalRead(reading) => Entry::Signal { charger, at, reading },
             _ => return,
+        };
+        self.state.entries.push(entry);
+    }
+
+    /// Writes down what was said of a transaction, and what is odd about it.
+    fn line(&mut self, charger: ChargerKey, at: UnixMs, frame: FrameSeq, line: LedgerLine) {
+        let entry = match line {
+            LedgerLine::Note(transaction, note) => {
+                Entry::TransactionNote { transaction, at, frame, note }
+            }
+            LedgerLine::Found(transaction, finding) => {
+                Entry::TransactionFinding { transaction, at, finding }
+            }
+            LedgerLine::Cleared(transaction, code) => {
+                Entry::TransactionCleared { transaction, at, code }
+            }
+            LedgerLine::Joined { transaction, sent, external_id } => {
+                Entry::OrphanJoined { charger, sent, external_id, transaction }
+            }
         };
         self.state.entries.push(entry);
     }
@@ -484,15 +562,4 @@ fn external_id_of(events: &[EventKind]) -> String {
         _ => None,
     });
     id.cloned().unwrap_or_default()
-}
-
-/// What is odd about a finished transaction, if anything (behaviour 59).
-fn suspicion(transaction: &mendpoint_model::Transaction, energy_wh: Option<f64>) -> Option<String> {
-    match (transaction.meter_start_wh, transaction.meter_wh) {
-        (Some(start), Some(end)) if end < start as f64 => {
-            Some(format!("the register ran backwards, from {start} Wh to {end:.0} Wh"))
-        }
-        _ if energy_wh.is_none() => Some("no register was reported".to_owned()),
-        _ => None,
-    }
 }

@@ -1,7 +1,7 @@
 //! What came of an event.
 
 use mendpoint_incidents::Effect;
-use mendpoint_model::{ChargerKey, Fact, FrameSeq, TransactionId, UnixMs};
+use mendpoint_model::{ChargerKey, Fact, FrameSeq, LedgerLine, TransactionId, UnixMs};
 use mendpoint_upkeep::UpkeepEffect;
 
 /// What came of an event, a moment or a request. Filled up by the shard, emptied by the caller.
@@ -10,6 +10,8 @@ pub struct Outputs {
     /// What changed in the state: of which charger, when it was received, by which frame (0 for
     /// none).
     pub facts: Vec<(ChargerKey, UnixMs, FrameSeq, Fact)>,
+    /// What was said of transactions and found odd about them, with the same three in front.
+    pub lines: Vec<(ChargerKey, UnixMs, FrameSeq, LedgerLine)>,
     /// What the engine wants done, in order.
     pub effects: Vec<Effect>,
     /// What the upkeep wants done, in order.

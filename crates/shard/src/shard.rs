@@ -8,8 +8,8 @@ use mendpoint_incidents::{
 };
 use mendpoint_model::{
     Capabilities, CellState, ChargerEvent, ChargerKey, ChargerState, Chargers, Command, EventKind,
-    Fact, Incident, IncidentId, MeterReading, SiteKey, Transaction, TransactionId,
-    TransactionStarted, UnixMs,
+    Fact, Incident, IncidentId, MeterReading, SiteKey, Transaction, TransactionEnded,
+    TransactionId, TransactionStarted, UnixMs,
 };
 use mendpoint_upkeep::{Profiles, Progress, Upkeep, UpkeepEffect, UpkeepSettings};
 use smallvec::SmallVec;
@@ -123,9 +123,20 @@ impl Shard {
         self.fleet.restore_transactions(charger, transactions);
     }
 
-    /// Remembers a transaction that ended lately (behaviours 32, 53).
-    pub fn restore_closed(&mut self, charger: ChargerKey, transaction: &Transaction) {
-        self.fleet.restore_closed(charger, transaction);
+    /// Remembers a transaction that ended lately, with when and why (behaviours 32, 53, 59).
+    pub fn restore_closed(
+        &mut self,
+        charger: ChargerKey,
+        transaction: &Transaction,
+        ended_at: UnixMs,
+        reason: &str,
+    ) {
+        self.fleet.restore_closed(charger, transaction, ended_at, reason);
+    }
+
+    /// Remembers an end whose start never came (behaviours 58, 62).
+    pub fn restore_orphan(&mut self, charger: ChargerKey, ended: TransactionEnded) {
+        self.fleet.restore_orphan(charger, ended);
     }
 
     /// Lets the engine go on where it was: with the incidents that are open, and those that had a
@@ -136,26 +147,27 @@ impl Shard {
         self.note_commands(&out.effects[before..]);
     }
 
-    /// Finds out where a reading was taken that names no connector: OCPP 2.x may leave the EVSE out
-    /// after a transaction's first message, and `StopTransaction` of 1.6 has none. `external_id` is
-    /// the transaction that the same message is about, empty for 1.6.
+    /// Finds out to which transaction a reading belongs that names none, and where it was taken:
+    /// OCPP 2.x may leave the EVSE out after a transaction's first message, and `StopTransaction`
+    /// of 1.6 has none. `external_id` is the transaction that the same message is about, empty for
+    /// 1.6.
     pub fn place_reading(
         &self,
         charger: ChargerKey,
         external_id: &str,
         reading: &mut MeterReading,
     ) {
-        if !reading.connector.is_charger() {
+        let is_placed = !reading.connector.is_charger();
+        if is_placed && external_id.is_empty() {
             return;
         }
-        let Some(state) = self.fleet.charger(charger) else { return };
-        let of_message = state.transactions.iter().find(|transaction| {
-            Some(transaction.id) == reading.transaction
-                || (!external_id.is_empty() && *transaction.external_id == *external_id)
-        });
-        if let Some(transaction) = of_message {
-            reading.connector = transaction.connector;
-            reading.transaction = Some(transaction.id);
+        let Some((id, connector)) = self.fleet.place_of(charger, reading.transaction, external_id)
+        else {
+            return;
+        };
+        reading.transaction = Some(id);
+        if !is_placed {
+            reading.connector = connector;
         }
     }
 
@@ -172,6 +184,8 @@ impl Shard {
             out.answer = Some(started.id);
         }
         self.fleet.apply(&event, &mut self.facts);
+        let of_charger = |(charger, line)| (charger, now, event.frame, line);
+        out.lines.extend(self.fleet.take_lines().map(of_charger));
         let before = out.effects.len();
         self.engine.handle(now, &event, &self.facts, &self.fleet, &mut out.effects);
         self.note_commands(&out.effects[before..]);
@@ -187,6 +201,7 @@ impl Shard {
         let before = out.effects.len();
         let mut timed = std::mem::take(&mut self.timed_facts);
         self.fleet.advance(now, &mut timed);
+        out.lines.extend(self.fleet.take_lines().map(|(charger, line)| (charger, now, 0, line)));
         for (charger, fact) in timed.drain(..) {
             if let Some(event) = self.timer_event(charger, now) {
                 let facts = std::slice::from_ref(&fact);

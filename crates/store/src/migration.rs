@@ -38,6 +38,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "0004_access",
         sql: include_str!("../../../migrations/0004_access.sql"),
     },
+    Migration {
+        version: 5,
+        name: "0005_money",
+        sql: include_str!("../../../migrations/0005_money.sql"),
+    },
 ];
 
 /// The newest version this program knows.

@@ -8,11 +8,13 @@
 
 mod api;
 mod assets;
+mod cards;
 mod conformance;
 mod csv;
 mod health;
 mod live;
 mod number;
+mod orders;
 mod pages;
 mod password;
 mod place;
@@ -27,6 +29,7 @@ mod session;
 mod shell;
 mod show;
 mod state;
+mod table;
 mod tickets;
 mod url;
 

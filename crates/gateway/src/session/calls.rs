@@ -29,7 +29,8 @@ pub(super) enum Pending {
 }
 
 /// What an answer says when nobody has to be asked.
-const NOTHING_ASKED: Answer = Answer { transaction: TransactionId(0), token_accepted: true };
+const NOTHING_ASKED: Answer =
+    Answer { transaction: TransactionId(0), token_accepted: true, token: None };
 
 impl<S, I> Session<S, I>
 where
@@ -236,6 +237,7 @@ where
                 heartbeat_interval_s: self.heartbeat_interval_s,
                 transaction: answer.transaction,
                 token_accepted: answer.token_accepted,
+                token: answer.token.as_deref(),
             };
             mendpoint_ocpp::write_reply(&mut out, self.protocol, id, reply, &facts);
         });

@@ -15,7 +15,9 @@ use crate::action::ActionList;
 use crate::meter::MeterBook;
 use crate::payload::Payload;
 use crate::reply::Reply;
-use crate::shared::{data_transfer, read_security_event, read_status, status_word};
+use crate::shared::{
+    data_transfer, read_reservation_status, read_security_event, read_status, status_word,
+};
 
 pub(super) type Events = SmallVec<[EventKind; 2]>;
 
@@ -43,6 +45,10 @@ pub(crate) fn decode(
         "FirmwareStatusNotification" => firmware,
         "LogStatusNotification" => log_status,
         "SecurityEventNotification" => security_event,
+        "ReservationStatusUpdate" => |payload, events| {
+            events.extend(read_reservation_status(payload));
+            Reply::Empty
+        },
         "DataTransfer" => data_transfer,
         "GetCertificateChainStatus" if protocol == Protocol::V21 => certificate_chain_status,
         "VatNumberValidation" if protocol == Protocol::V21 => vat_number,
@@ -73,8 +79,7 @@ fn fixed_reply(protocol: Protocol, action: &str) -> Option<Reply> {
         | "NotifyCustomerInformation"
         | "NotifyDisplayMessages"
         | "PublishFirmwareStatusNotification"
-        | "ReportChargingProfiles"
-        | "ReservationStatusUpdate" => Reply::Empty,
+        | "ReportChargingProfiles" => Reply::Empty,
         // We do no smart charging and have no certificate authority: a car's needs (K15) and
         // certificate requests (A02) are refused. A car's own schedule is taken (K16).
         "NotifyEVChargingNeeds" | "SignCertificate" => Reply::literal("{\"status\":\"Rejected\"}"),

@@ -2,6 +2,7 @@
 //! the behaviours of `docs` that are decided here, and input that nobody meant.
 
 mod arbitrary;
+mod authorisation;
 mod canonical;
 mod commands;
 mod definitions;

@@ -8,4 +8,5 @@ mod migrations;
 mod story;
 mod story_conformance;
 mod story_device;
+mod story_money;
 mod story_people;

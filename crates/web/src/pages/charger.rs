@@ -19,7 +19,9 @@ use mendpoint_model::{
     Action, Admission, ChargerKey, ChargerRecord, ChargerState, ConnectorRef, DAY_MS, HOUR_MS,
     Protocol, UnixMs,
 };
-use mendpoint_store::{CommandRow, IncidentFilter, ModelKey, TicketFilter, TransactionRow};
+use mendpoint_store::{
+    CommandRow, IncidentFilter, ModelKey, TicketFilter, TransactionFilter, TransactionRow,
+};
 use serde::Deserialize;
 
 use self::commands::Told;
@@ -149,6 +151,7 @@ struct ChargerPage {
     ribbon_title: &'static str,
     signals: Vec<Signal>,
     sessions: Vec<Session>,
+    transactions_href: String,
     incidents: Vec<Linked>,
     tickets: Vec<Linked>,
     settings: Vec<Setting>,
@@ -191,7 +194,8 @@ async fn page(
         frames::log(&state, record.key, charger_href(&record.identity), &which).await?
     };
     let (history, _) = store.commands(record.key, None, COMMANDS).await?;
-    let (sessions, _) = store.transactions(Some(record.key), false, None, SESSIONS).await?;
+    let filter = TransactionFilter::of(record.key);
+    let (sessions, _) = store.transactions(&filter, None, SESSIONS).await?;
     let day = store.signals(record.key, now - DAY_MS, now).await?;
     let protocol = live.and_then(|live| live.link.protocol);
     let scope = KillScope::Charger(record.key);
@@ -221,6 +225,7 @@ async fn page(
         ribbon_title,
         signals: live.map_or_else(Vec::new, |live| signal::of(now, live, &day)),
         sessions: sessions.iter().map(|row| session(now, row)).collect(),
+        transactions_href: format!("/transactions?charger={}", url::encode(&record.identity)),
         incidents,
         tickets: tickets(&state, record.key).await?,
         settings: live.map_or_else(Vec::new, |live| settings(now, live)),
