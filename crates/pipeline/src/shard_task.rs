@@ -166,6 +166,7 @@ impl ShardTask {
         for mut kind in events {
             match &mut kind {
                 EventKind::Meter(reading) => {
+                    self.suspect_foreign(charger, reading.transaction);
                     self.shard.place_reading(charger, &external_id, reading);
                 }
                 EventKind::Authorize(authorize) => {
@@ -230,6 +231,15 @@ impl ShardTask {
         }
         let delay_ms = clock::now().since_ms(received_at).max(0);
         self.inner.metrics.delay_seconds.observe(delay_ms as f64 / 1_000.0);
+    }
+
+    /// Whether a reading names a transaction that this charger has not open.
+    fn suspect_foreign(&self, charger: ChargerKey, named: Option<TransactionId>) {
+        let Some(id) = named else { return };
+        let state = self.shard.fleet().charger(charger);
+        if !state.is_some_and(|state| state.transactions.iter().any(|open| open.id == id)) {
+            self.inner.look_for_owner(charger, id);
+        }
     }
 
     /// A transaction message is on disk before its answer leaves: the newest state of the charger's
@@ -308,6 +318,7 @@ impl ShardTask {
                 }
             }
             Fact::TransactionOrphaned { id, external_id } => {
+                self.inner.look_for_owner(charger, id);
                 Entry::TransactionOrphan { charger, id, external_id, at }
             }
             Fact::SignalRead(reading) => Entry::Signal { charger, at, reading },
