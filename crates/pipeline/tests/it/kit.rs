@@ -161,7 +161,9 @@ impl Program {
         event: EventKind,
     ) -> Answer {
         let (sender, answer) = tokio::sync::oneshot::channel();
-        let reply = ReplyTo::new(move |answer| drop(sender.send(answer)));
+        let reply = ReplyTo::new(move |answer| {
+            let _ = sender.send(answer);
+        });
         self.handle.take(incoming(&self.handle, record, epoch, event, Some(reply))).await;
         timeout(SOON, answer).await.expect("in time").expect("an answer")
     }

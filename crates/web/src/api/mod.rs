@@ -12,6 +12,7 @@ mod extract;
 mod incidents;
 mod json;
 mod openapi;
+mod security;
 mod sites;
 mod system;
 pub(crate) mod tickets;
@@ -36,6 +37,12 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/chargers/{id}", get(chargers::one).patch(chargers::change))
         .route("/chargers/{id}/commands", get(chargers::commands).post(chargers::command))
         .route("/chargers/{id}/frames", get(chargers::frames))
+        .route("/chargers/{id}/security", get(security::one).patch(security::change))
+        .route("/chargers/{id}/security/password", post(security::new_password))
+        .route("/chargers/{id}/security/rotate", post(security::rotate))
+        .route("/chargers/{id}/security/upgrade", post(security::upgrade))
+        .route("/security", get(security::listeners))
+        .route("/security-events", get(security::events))
         .route("/transactions", get(transactions::list))
         .route("/transactions/{id}", get(transactions::one))
         .route("/incidents", get(incidents::list).post(incidents::report))

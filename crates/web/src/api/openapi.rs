@@ -6,7 +6,9 @@ use axum::Json;
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
-use super::{chargers, incidents, json as shapes, sites, system, tickets, tokens, transactions};
+use super::{
+    chargers, incidents, json as shapes, security, sites, system, tickets, tokens, transactions,
+};
 
 /// The shapes of requests and answers.
 #[derive(OpenApi)]
@@ -23,6 +25,10 @@ use super::{chargers, incidents, json as shapes, sites, system, tickets, tokens,
         chargers::FrameJson,
         incidents::ActBody,
         incidents::Report,
+        security::ChangeSecurity,
+        security::SecurityEventJson,
+        security::SecurityJson,
+        security::Upgrade,
         shapes::ChargerDetail,
         shapes::ChargerItem,
         shapes::CommandJson,
@@ -73,6 +79,18 @@ const ADDRESSES: &[Address] = &[
         .one("CommandJson"),
     get("/chargers/{id}/frames", "Raw frames, newest first", &["before", "limit"])
         .page("FrameJson"),
+    get("/chargers/{id}/security", "How a charger may come in, and how it came last", &[])
+        .one("SecurityJson"),
+    patch("/chargers/{id}/security", "Change a charger's least profile or its certificate")
+        .takes("ChangeSecurity")
+        .one("SecurityJson"),
+    post("/chargers/{id}/security/password", "Make a password to type in; shown once"),
+    post("/chargers/{id}/security/rotate", "Give it a new password over its own connection"),
+    post("/chargers/{id}/security/upgrade", "Lead it to a stronger security profile")
+        .takes("Upgrade"),
+    get("/security", "Listeners, their profiles and certificates", &[]),
+    get("/security-events", "Security events, newest first", &["charger", "limit", "cursor"])
+        .page("SecurityEventJson"),
     get("/transactions", "Charging sessions, newest first", &["charger", "open", "limit", "cursor"])
         .page("TransactionJson"),
     get("/transactions/{id}", "A charging session", &[]).one("TransactionJson"),
