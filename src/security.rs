@@ -31,9 +31,10 @@ pub(crate) fn warn_of_open_listeners(listeners: &[(SocketAddr, SecurityProfile)]
     }
 }
 
-/// Where chargers connect, for people: the best way in, up to the identity.
+/// Where chargers connect, for people: the best way in with a password, up to the identity.
 pub(crate) fn address_for_people(listeners: &[(SocketAddr, SecurityProfile)]) -> String {
-    let best = listeners.iter().max_by_key(|(_, profile)| *profile);
+    let with_password = |profile: &SecurityProfile| *profile < SecurityProfile::Mutual;
+    let best = listeners.iter().max_by_key(|(_, profile)| (with_password(profile), *profile));
     best.map_or_else(String::new, |(address, profile)| {
         let scheme = if profile.is_encrypted() { "wss" } else { "ws" };
         format!("{scheme}://{address}/ocpp/")

@@ -106,7 +106,11 @@ impl SecurityLog {
                 self.recent.clear();
             }
         }
-        let same = (note.kind, note.charger, note.identity.clone(), note.remote.clone());
+        // Refusals at the door have reasons of ours; elsewhere the words may be a charger's own,
+        // and a new word each time shall not be a new row.
+        let what = if note.kind == "LoginRefused" { &*note.info } else { "" };
+        let same =
+            (note.kind, note.charger, format!("{} {what}", note.identity), note.remote.clone());
         let mut is_new = false;
         let mut recent = self.recent.entry(same).or_insert_with(|| {
             is_new = true;

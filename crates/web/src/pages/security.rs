@@ -84,7 +84,11 @@ async fn page(viewer: Viewer, State(state): State<AppState>, Query(asked): Query
     let events = rows
         .into_iter()
         .map(|row| {
-            let charger = row.charger.and_then(|key| handle.directory().charger(key));
+            let directory = handle.directory();
+            let charger = row
+                .charger
+                .and_then(|key| directory.charger(key))
+                .or_else(|| directory.by_identity(&row.identity));
             Event {
                 at: Moment::new(now, row.at),
                 kind: row.report.kind,
