@@ -6,6 +6,7 @@
 
 mod cli;
 mod demo;
+mod descriptors;
 mod logging;
 mod people;
 mod rules;

@@ -188,10 +188,9 @@ pub(crate) fn note(event: GatewayEvent) -> SecurityNote {
             let info = format!("a connection from {} took the place of one", new.ip());
             of("Replaced", charger, info, old.ip().to_string())
         }
-        GatewayEvent::IdentityContested { charger, addresses } => {
-            let all: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-            let info = format!("two devices with one identity, from {}", all.join(" and "));
-            of("IdentityContested", charger, info, all.first().cloned().unwrap_or_default())
+        GatewayEvent::IdentityContested { charger, parties } => {
+            let info = format!("two devices with one identity: {}", parties.join(" and "));
+            of("IdentityContested", charger, info, String::new())
         }
         GatewayEvent::CertificateRefused { charger, why } => {
             of("CertificateRefused", charger, why, String::new())

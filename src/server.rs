@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 
 use crate::settings::Settings;
 use crate::wiring::{ToChargers, ToPipeline};
-use crate::{rules, security};
+use crate::{descriptors, rules, security};
 
 /// How long everything may take to stop.
 const STOP_WITHIN: Duration = Duration::from_secs(25);
@@ -152,7 +152,7 @@ impl Server {
 
         let (stop_gateway, gateway_stopped) = watch::channel(false);
         let (stop_rest, rest_stopped) = watch::channel(false);
-        let gateway_settings = GatewaySettings {
+        let mut gateway_settings = GatewaySettings {
             listeners: settings.ocpp.listeners()?,
             trusted_proxies: settings.ocpp.trusted_proxies.clone(),
             proxy_words: ProxyWords {
@@ -165,6 +165,7 @@ impl Server {
             legacy_protocol: settings.ocpp.legacy_protocol.protocol(),
             ..GatewaySettings::default()
         };
+        descriptors::fit(&mut gateway_settings);
         let authority = settings.ocpp.authority()?;
         let signs_certificates = authority.is_some();
         let intake = Arc::new(ToPipeline { handle: handle.clone(), authority });

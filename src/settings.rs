@@ -172,6 +172,7 @@ pub(crate) struct Engine {
     pub(crate) startup_grace_s: u32,
     pub(crate) shards: u32,
     pub(crate) queue: usize,
+    pub(crate) diagnostics_url: Secret,
 }
 
 /// How mail is sent.
@@ -267,6 +268,16 @@ impl Settings {
             "engine.queue must be between 16 and 1000000 messages, and is {}",
             self.engine.queue
         );
+        let upload = &self.engine.diagnostics_url.0;
+        anyhow::ensure!(
+            upload.is_empty()
+                || (["ftp://", "ftps://", "sftp://", "http://", "https://"]
+                    .iter()
+                    .any(|scheme| upload.starts_with(scheme))
+                    && upload.len() <= 512),
+            "engine.diagnostics_url must be an address to upload to, as in \
+             ftp://files.example.org/in, of at most 512 characters"
+        );
         anyhow::ensure!(
             self.engine.shards <= 64,
             "engine.shards must be between 0 (one a core) and 64, and is {}",
@@ -329,6 +340,7 @@ impl Settings {
             engine: EngineSettings {
                 pace: self.engine.pace,
                 default_mode: self.engine.default_mode,
+                diagnostics_url: self.engine.diagnostics_url.0.clone(),
                 startup_grace_ms: i64::from(self.engine.startup_grace_s) * SECOND_MS,
                 ..EngineSettings::default()
             },
@@ -484,6 +496,7 @@ mod tests {
             ("[log]\nfilter = \"loud\"\n[ocpp]\nheartbeat_interval_s = 1\n", "heartbeat"),
             ("[log]\nfilter = \"a=b=c\"\n", "log.filter"),
             ("[engine]\npace = 0.0\n", "engine.pace"),
+            ("[engine]\ndiagnostics_url = \"files\"\n", "engine.diagnostics_url"),
             ("[database]\nurl = \"mysql://x\"\n", "database.url"),
             ("[web]\nbootstrap_token = \"short\"\n", "web.bootstrap_token"),
             ("[ocpp\n", "line 1"),

@@ -5,7 +5,9 @@ use mendpoint_gateway::{
     Intake, WhyRefused,
 };
 use mendpoint_model::{ChargerKey, Command, FrameSeq, SecurityProfile, UnixMs};
-use mendpoint_pipeline::{Door, Handle, Incoming, NotAdmitted, Outbound, ReplyTo, SendRefused};
+use mendpoint_pipeline::{
+    Door, Handle, Incoming, NotAdmitted, Outbound, ReplyTo, Sampled, SendRefused,
+};
 use mendpoint_store::Direction;
 
 use crate::security;
@@ -104,6 +106,9 @@ fn incoming(delivery: Delivery) -> Incoming {
         received_at: delivery.received_at,
         frame: delivery.frame,
         events: delivery.events,
+        sample: delivery
+            .sample
+            .map(|sample| Box::new(Sampled { text: sample.text, answers: sample.answers })),
         quirks: quirks.map(|quirk| (quirk.field.to_string(), quirk.why.to_string())).collect(),
         answer,
     }

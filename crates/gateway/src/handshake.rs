@@ -201,7 +201,7 @@ async fn serve_until<S, I>(
         Err(_) => return gateway.metrics.handshake(HandshakeResult::TimedOut),
     }
     let config = Some(gateway.settings.websocket());
-    let stream = Metered::new(stream);
+    let stream = Metered::new(stream, gateway.settings.max_message_bytes);
     let socket = if rest.is_empty() {
         WebSocketStream::from_raw_socket(stream, Role::Server, config).await
     } else {

@@ -1,6 +1,6 @@
 //! What the gateway needs from the rest of the program, and what it hands over.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use mendpoint_model::{
     ChargerKey, ClientCertificate, EventKind, FrameSeq, SecurityProfile, SiteKey, TransactionId,
@@ -142,9 +142,20 @@ pub struct Delivery {
     pub events: SmallVec<[EventKind; 2]>,
     /// What was odd about it.
     pub quirks: Vec<Quirk>,
+    /// The message itself, when it is one of those that are held against the specification.
+    pub sample: Option<Box<Sample>>,
     /// Where to say that the answer may leave; dropped without a word, no answer is written and
     /// the charger asks again (behaviour 72).
     pub answer: Option<oneshot::Sender<Answer>>,
+}
+
+/// A message that is to be held against the specification.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// The frame as received.
+    pub text: Box<str>,
+    /// For an answer of the charger: the action that it answers.
+    pub answers: Option<Box<str>>,
 }
 
 /// The leave to answer a call.
@@ -220,8 +231,8 @@ pub enum GatewayEvent {
     IdentityContested {
         /// The charger.
         charger: ChargerKey,
-        /// Where they come from.
-        addresses: Vec<IpAddr>,
+        /// What tells them apart, for people.
+        parties: Vec<String>,
     },
     /// A charger asked for a certificate and does not get one (S6).
     CertificateRefused {

@@ -336,6 +336,12 @@ impl Handle {
         Ok(())
     }
 
+    /// Waits until what was found of chargers' deviations so far is in the database, so that a
+    /// report read from there shows it.
+    pub async fn settle_conformance(&self) {
+        self.0.conformance.flush().await;
+    }
+
     /// Writes a line of the audit log.
     pub async fn audit(&self, actor: &str, action: &str, subject: &str) {
         self.0.audit(actor, action, subject).await;

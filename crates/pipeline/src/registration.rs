@@ -71,6 +71,10 @@ impl Inner {
                 self.outbound.set_accepted(key, false);
             }
         }
+        if record.validation != before.validation {
+            // It comes back, and is read as is wanted now.
+            self.outbound.close(key, "its messages are checked differently from now on");
+        }
         self.topics.touch(|versions| versions.chargers += 1);
         Ok(record)
     }

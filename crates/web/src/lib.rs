@@ -8,6 +8,8 @@
 
 mod api;
 mod assets;
+mod conformance;
+mod csv;
 mod health;
 mod live;
 mod number;

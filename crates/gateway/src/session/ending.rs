@@ -6,6 +6,8 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
+use mendpoint_model::{EventKind, IdentityContest};
+use smallvec::smallvec;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
 use tokio_tungstenite::WebSocketStream;
@@ -17,8 +19,8 @@ use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
 use crate::address_book::{CloseHow, CloseRequest};
 use crate::contest::ALIVE;
 use crate::handshake::drain;
-use crate::intake::{GatewayEvent, Intake};
-use crate::metered::Metered;
+use crate::intake::{Delivery, GatewayEvent, Intake};
+use crate::metered::{Metered, NoMessage};
 
 use super::Session;
 
@@ -149,16 +151,27 @@ where
 
     /// This connection was pushed out. If it was alive, two devices may have one identity
     /// (behaviour 4).
-    fn note_push(&self, by: IpAddr) {
+    fn note_push(&mut self, by: IpAddr) {
         let now = Instant::now();
         if now > self.socket.get_ref().last_heard() + ALIVE {
             return;
         }
         let (charger, old) = (self.charger, self.mailbox.remote.ip());
-        let contest = self.gateway.contests.pushed_out(charger, old, by, now);
-        if let Some(addresses) = contest {
-            self.gateway.intake.note(GatewayEvent::IdentityContested { charger, addresses });
+        if let Some(contest) = self.gateway.contests.pushed_out(charger, old, by, now) {
+            self.tell_contest(contest);
         }
+    }
+
+    /// Tells of two devices with one identity, in the name of the connection that is the charger's
+    /// now: what an old one says is history.
+    pub(super) fn tell_contest(&mut self, contest: IdentityContest) {
+        let charger = self.charger;
+        let parties = contest.parties.clone();
+        self.gateway.intake.note(GatewayEvent::IdentityContested { charger, parties });
+        let epoch = self.gateway.book.epoch(charger).unwrap_or(self.epoch);
+        let delivery = self.delivery(self.gateway.clock.now());
+        let events = smallvec![EventKind::IdentityContested(contest)];
+        self.deliver(Delivery { epoch, events, ..delivery });
     }
 
     /// Closes as soon as nothing is owed any more.
@@ -209,6 +222,10 @@ where
                 let words = Some((1007, "text is not UTF-8"));
                 Ending { last_words: words, ..Ending::new("text that is not UTF-8") }
             }
+            SocketError::Io(error) if is_no_message(error) => {
+                let words = Some((1008, "no message in all these frames"));
+                Ending { last_words: words, ..Ending::new("frames without a message") }
+            }
             SocketError::Protocol(ProtocolError::ResetWithoutClosingHandshake)
             | SocketError::Io(_)
             | SocketError::ConnectionClosed
@@ -248,6 +265,10 @@ where
     }
 }
 
+fn is_no_message(error: &std::io::Error) -> bool {
+    matches!(error.get_ref(), Some(inner) if inner.is::<NoMessage>())
+}
+
 fn closed_by_us(request: &CloseRequest) -> Ending {
     match request.how {
         CloseHow::Replaced { .. } => Ending { replaced: true, ..Ending::new("replaced") },
@@ -271,6 +292,7 @@ fn close_frame(code: u16, reason: &str) -> CloseFrame {
 async fn linger<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut WebSocketStream<Metered<S>>) {
     if socket.flush().await.is_ok() {
         let stream = socket.get_mut();
+        stream.message_ended();
         if stream.shutdown().await.is_ok() {
             // It is over whether this works or not.
             let _ = drain(stream).await;

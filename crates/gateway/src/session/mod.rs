@@ -9,6 +9,7 @@ mod ending;
 mod liveness;
 mod pace;
 mod recent;
+mod sampler;
 #[cfg(test)]
 mod tests;
 
@@ -44,6 +45,7 @@ pub(crate) use self::liveness::PingMemory;
 use self::liveness::{Liveness, Verdict};
 use self::pace::Pace;
 use self::recent::Recent;
+use self::sampler::Sampler;
 
 /// Held by every session; when all are dropped the gateway has drained.
 pub(crate) type Alive = mpsc::Sender<()>;
@@ -77,6 +79,7 @@ pub(crate) struct Session<S, I> {
     /// Calls whose answer has not been written, in their order (behaviour 27).
     pending: VecDeque<Pending>,
     recent: Recent,
+    sampler: Sampler,
     commands: Commands,
     liveness: Liveness,
     pace: Pace,
@@ -169,6 +172,7 @@ where
             phase: Phase::Open,
             pending: VecDeque::new(),
             recent: Recent::default(),
+            sampler: Sampler::default(),
             commands: Commands::default(),
             liveness,
             pace: Pace::new(now),
@@ -284,6 +288,9 @@ where
     }
 
     fn on_message(&mut self, message: Message) {
+        if message.is_text() || message.is_binary() {
+            self.socket.get_mut().message_ended();
+        }
         match message {
             Message::Text(text) if self.phase.is_open() => {
                 self.liveness.heard_message();
@@ -416,6 +423,7 @@ where
             frame: 0,
             events: SmallVec::new(),
             quirks: Vec::new(),
+            sample: None,
             answer: None,
         }
     }

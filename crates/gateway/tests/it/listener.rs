@@ -264,3 +264,22 @@ async fn a_port_that_is_taken_is_a_sentence() {
     assert!(matches!(error, GatewayError::Listen { .. }));
     assert!(error.to_string().contains("another server"), "{error}");
 }
+
+#[tokio::test]
+async fn b20_compression_is_not_agreed_on_by_accident() {
+    let server = Server::start();
+    let mut stream = TcpStream::connect(server.address).await.expect("connects");
+    let request = "GET /ocpp/CP-1 HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n\
+        Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: ocpp2.1\r\n\
+        Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.expect("writes");
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(timeout(SOON, stream.read_u8()).await.expect("soon").expect("reads"));
+    }
+    let head = String::from_utf8(head).expect("text").to_ascii_lowercase();
+    assert!(head.starts_with("http/1.1 101 "), "{head}");
+    assert!(head.contains("sec-websocket-protocol: ocpp2.1"), "{head}");
+    assert!(!head.contains("sec-websocket-extensions"), "{head}");
+}

@@ -223,6 +223,7 @@ fn incoming(
         epoch,
         received_at: handle.now(),
         frame: 0,
+        sample: None,
         events: smallvec![event],
         quirks: Vec::new(),
         answer,

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use mendpoint_model::{Action, Admission, CellState, ChargerRecord, SecurityProfile};
+use mendpoint_model::{Action, Admission, CellState, ChargerRecord, SecurityProfile, Validation};
 use mendpoint_pipeline::NewCharger;
 use mendpoint_store::Direction;
 use serde::{Deserialize, Serialize};
@@ -196,6 +196,8 @@ pub(super) struct Change {
     name: Option<String>,
     /// `accepted`, `quarantined` or `blocked`.
     admission: Option<String>,
+    /// How its messages are read: `server`, `tolerant` or `strict`.
+    validation: Option<String>,
     /// A new password for Basic authentication; empty takes it away.
     password: Option<String>,
 }
@@ -216,6 +218,11 @@ pub(super) async fn change(
             ApiError::bad_request(format!(
                 "admission is accepted, quarantined or blocked, not {word:?}"
             ))
+        })?;
+    }
+    if let Some(word) = body.validation {
+        changed.validation = Validation::from_name(&word).ok_or_else(|| {
+            ApiError::bad_request(format!("validation is server, tolerant or strict, not {word:?}"))
         })?;
     }
     let handle = state.handle();

@@ -6,6 +6,7 @@
 
 mod auth;
 mod chargers;
+mod conformance;
 mod error;
 mod events;
 mod extract;
@@ -43,6 +44,9 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/chargers/{id}/security/upgrade", post(security::upgrade))
         .route("/security", get(security::listeners))
         .route("/security-events", get(security::events))
+        .route("/conformance", get(conformance::report))
+        .route("/conformance.csv", get(conformance::file))
+        .route("/conformance/models", get(conformance::models))
         .route("/transactions", get(transactions::list))
         .route("/transactions/{id}", get(transactions::one))
         .route("/incidents", get(incidents::list).post(incidents::report))

@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use super::{
-    chargers, incidents, json as shapes, security, sites, system, tickets, tokens, transactions,
+    chargers, conformance, incidents, json as shapes, security, sites, system, tickets, tokens,
+    transactions,
 };
 
 /// The shapes of requests and answers.
@@ -23,6 +24,8 @@ use super::{
         chargers::Create,
         chargers::Created,
         chargers::FrameJson,
+        conformance::DeviationJson,
+        conformance::ModelJson,
         incidents::ActBody,
         incidents::Report,
         security::ChangeSecurity,
@@ -61,8 +64,10 @@ enum Answer {
     Page(&'static str),
     Free,
     Stream,
+    Csv,
 }
 
+const MODEL: &[&str] = &["vendor", "model", "firmware"];
 const PAGED: &[&str] = &["limit", "cursor"];
 
 const ADDRESSES: &[Address] = &[
@@ -70,7 +75,7 @@ const ADDRESSES: &[Address] = &[
         .page("ChargerItem"),
     post("/chargers", "Register a charger").takes("Create").one("Created"),
     get("/chargers/{id}", "A charger with its state now", &[]).one("ChargerDetail"),
-    patch("/chargers/{id}", "Change a charger's name, admission or password")
+    patch("/chargers/{id}", "Change a charger's name, admission, validation or password")
         .takes("Change")
         .one("ChargerItem"),
     get("/chargers/{id}/commands", "The last commands of a charger", &[]),
@@ -91,6 +96,12 @@ const ADDRESSES: &[Address] = &[
     get("/security", "Listeners, their profiles and certificates", &[]),
     get("/security-events", "Security events, newest first", &["charger", "limit", "cursor"])
         .page("SecurityEventJson"),
+    get("/conformance", "What models send that is not as OCPP says", MODEL).page("DeviationJson"),
+    Address {
+        answer: Answer::Csv,
+        ..get("/conformance.csv", "The same as a file for the manufacturer", MODEL)
+    },
+    get("/conformance/models", "Models whose messages were looked at", MODEL).page("ModelJson"),
     get("/transactions", "Charging sessions, newest first", &["charger", "open", "limit", "cursor"])
         .page("TransactionJson"),
     get("/transactions/{id}", "A charging session", &[]).one("TransactionJson"),
@@ -179,6 +190,7 @@ impl Address {
                 }),
             ),
             Answer::Free => content("application/json", &json!({ "type": "object" })),
+            Answer::Csv => content("text/csv", &json!({ "type": "string" })),
             Answer::Stream => content("text/event-stream", &json!({ "type": "string" })),
         };
         let mut operation = json!({

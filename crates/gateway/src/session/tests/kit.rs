@@ -121,6 +121,8 @@ pub(super) struct With {
     pub(super) strict: bool,
     pub(super) profile: SecurityProfile,
     pub(super) pipe_bytes: Option<usize>,
+    /// OCPP 1.6 when left out.
+    pub(super) protocol: Option<Protocol>,
 }
 
 impl Pair {
@@ -155,11 +157,11 @@ impl Pair {
         };
         let start = SessionStart {
             admitted,
-            protocol: Protocol::V16,
+            protocol: with.protocol.unwrap_or(Protocol::V16),
             replaced: false,
             mailbox: Arc::clone(&mailbox),
         };
-        let stream = Metered::new(ours);
+        let stream = Metered::new(ours, shared.settings.max_message_bytes);
         let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
         let (alive, _) = mpsc::channel(1);
         let task = Session::new(socket, Arc::clone(&shared), start, alive).run();

@@ -5,3 +5,4 @@ mod ending;
 mod kit;
 mod messages;
 mod security;
+mod versions;
