@@ -40,4 +40,4 @@ pub use api::{hash_token, new_token};
 pub use password::{BadPassword, hash_password, verify_password};
 pub use router::router;
 pub use serve::serve;
-pub use state::{AppState, WebSettings};
+pub use state::{AppState, ListenerCertificate, SecurityFacts, WebSettings};

@@ -14,6 +14,7 @@ mod incidents;
 mod json;
 mod openapi;
 mod orders;
+mod security;
 mod sites;
 mod system;
 pub(crate) mod tickets;
@@ -39,6 +40,12 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/chargers/{id}", get(chargers::one).patch(chargers::change))
         .route("/chargers/{id}/commands", get(chargers::commands).post(chargers::command))
         .route("/chargers/{id}/frames", get(chargers::frames))
+        .route("/chargers/{id}/security", get(security::one).patch(security::change))
+        .route("/chargers/{id}/security/password", post(security::new_password))
+        .route("/chargers/{id}/security/rotate", post(security::rotate))
+        .route("/chargers/{id}/security/upgrade", post(security::upgrade))
+        .route("/security", get(security::listeners))
+        .route("/security-events", get(security::events))
         .route("/conformance", get(conformance::report))
         .route("/conformance.csv", get(conformance::file))
         .route("/conformance/models", get(conformance::models))

@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use super::{
-    chargers, conformance, incidents, json as shapes, orders, sites, system, tickets, tokens,
-    transactions,
+    chargers, conformance, incidents, json as shapes, orders, security, sites, system, tickets,
+    tokens, transactions,
 };
 
 /// The shapes of requests and answers.
@@ -28,6 +28,10 @@ use super::{
         conformance::ModelJson,
         incidents::ActBody,
         incidents::Report,
+        security::ChangeSecurity,
+        security::SecurityEventJson,
+        security::SecurityJson,
+        security::Upgrade,
         shapes::ChargerDetail,
         shapes::ChargerItem,
         shapes::CommandJson,
@@ -133,6 +137,18 @@ const ADDRESSES: &[Address] = &[
     post("/orphans/{id}/look", "Write down that somebody looked at an orphan")
         .takes("LookBody")
         .one("OrphanJson"),
+    get("/chargers/{id}/security", "How a charger may come in, and how it came last", &[])
+        .one("SecurityJson"),
+    patch("/chargers/{id}/security", "Change a charger's least profile or its certificate")
+        .takes("ChangeSecurity")
+        .one("SecurityJson"),
+    post("/chargers/{id}/security/password", "Make a password to type in; shown once"),
+    post("/chargers/{id}/security/rotate", "Give it a new password over its own connection"),
+    post("/chargers/{id}/security/upgrade", "Lead it to a stronger security profile")
+        .takes("Upgrade"),
+    get("/security", "Listeners, their profiles and certificates", &[]),
+    get("/security-events", "Security events, newest first", &["charger", "limit", "cursor"])
+        .page("SecurityEventJson"),
     get("/conformance", "What models send that is not as OCPP says", MODEL).page("DeviationJson"),
     Address {
         answer: Answer::Csv,

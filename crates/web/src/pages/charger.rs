@@ -58,7 +58,7 @@ pub(crate) fn routes() -> Router<AppState> {
 }
 
 /// Finds a charger by its OCPP identity.
-fn find(state: &AppState, identity: &str) -> Result<Arc<ChargerRecord>, PageError> {
+pub(super) fn find(state: &AppState, identity: &str) -> Result<Arc<ChargerRecord>, PageError> {
     state.handle().directory().by_identity(identity).ok_or_else(|| {
         PageError::not_found(format!(
             "No charger has the identity {identity:?}. Look for it in the list of chargers."
@@ -451,7 +451,7 @@ async fn admit(
     state.handle().audit(&viewer.name, admission.name(), &record.identity).await;
     let done = match admission {
         Admission::Accepted => {
-            format!("{} is accepted. It connects again in a moment.", record.name)
+            format!("{} is accepted. Its next boot is answered so.", record.name)
         }
         Admission::Quarantined => format!("{} waits until somebody accepts it.", record.name),
         Admission::Blocked => format!("{} is blocked and may not connect.", record.name),
