@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use mendpoint_model::{Action, Command, is_secret_name};
+use mendpoint_model::{Action, Command, CommandOutcome, is_secret_name};
 use serde_json::Value;
 
 /// What stands in the place of a secret.
@@ -29,6 +29,16 @@ pub(crate) fn command(command: &Command) -> Cow<'_, Command> {
         return Cow::Owned(Command { action, ..command.clone() });
     }
     Cow::Borrowed(command)
+}
+
+/// An outcome as it may be kept.
+pub(crate) fn outcome(outcome: &CommandOutcome) -> CommandOutcome {
+    if let CommandOutcome::Answered { accepted, status, payload } = outcome
+        && let Cow::Owned(payload) = frame(payload)
+    {
+        return CommandOutcome::Answered { accepted: *accepted, status: status.clone(), payload };
+    }
+    outcome.clone()
 }
 
 /// The JSON text without its secrets; `None` when it has none.

@@ -201,7 +201,7 @@ impl ShardTask {
                     self.state.entries.push(Entry::CommandOutcome {
                         charger,
                         id: answered.command.clone(),
-                        outcome: answered.outcome.clone(),
+                        outcome: redact::outcome(&answered.outcome),
                         at: received_at,
                         late: answered.late,
                     });

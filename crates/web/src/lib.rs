@@ -8,6 +8,7 @@
 
 mod api;
 mod assets;
+mod device;
 mod health;
 mod live;
 mod number;

@@ -6,6 +6,7 @@
 
 mod auth;
 mod chargers;
+mod device;
 mod error;
 mod events;
 mod extract;
@@ -36,6 +37,13 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/chargers/{id}", get(chargers::one).patch(chargers::change))
         .route("/chargers/{id}/commands", get(chargers::commands).post(chargers::command))
         .route("/chargers/{id}/frames", get(chargers::frames))
+        .route("/chargers/{id}/variables", get(device::variables))
+        .route("/chargers/{id}/variables.csv", get(device::csv))
+        .route("/chargers/{id}/variables/history", get(device::history))
+        .route("/chargers/{id}/monitors", get(device::monitors))
+        .route("/chargers/{id}/upkeep", get(device::upkeep))
+        .route("/capabilities", get(device::capabilities))
+        .route("/signal-keys", get(device::signal_keys).put(device::put_signal_key))
         .route("/transactions", get(transactions::list))
         .route("/transactions/{id}", get(transactions::one))
         .route("/incidents", get(incidents::list).post(incidents::report))

@@ -6,7 +6,9 @@ use axum::Json;
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
-use super::{chargers, incidents, json as shapes, sites, system, tickets, tokens, transactions};
+use super::{
+    chargers, device, incidents, json as shapes, sites, system, tickets, tokens, transactions,
+};
 
 /// The shapes of requests and answers.
 #[derive(OpenApi)]
@@ -21,6 +23,12 @@ use super::{chargers, incidents, json as shapes, sites, system, tickets, tokens,
         chargers::Create,
         chargers::Created,
         chargers::FrameJson,
+        device::CapabilityJson,
+        device::MonitorJson,
+        device::SignalKeyJson,
+        device::UpkeepJson,
+        device::VariableChangeJson,
+        device::VariableJson,
         incidents::ActBody,
         incidents::Report,
         shapes::ChargerDetail,
@@ -73,6 +81,24 @@ const ADDRESSES: &[Address] = &[
         .one("CommandJson"),
     get("/chargers/{id}/frames", "Raw frames, newest first", &["before", "limit"])
         .page("FrameJson"),
+    get(
+        "/chargers/{id}/variables",
+        "Configuration keys (1.6) and variables (2.x) that a charger told",
+        &["q", "sort", "limit", "cursor"],
+    )
+    .page("VariableJson"),
+    get("/chargers/{id}/variables.csv", "The same as CSV", &[]),
+    get("/chargers/{id}/variables/history", "Their changes, newest first", &["name", "limit"])
+        .page("VariableChangeJson"),
+    get("/chargers/{id}/monitors", "Monitors of a charger (2.x)", &[]).page("MonitorJson"),
+    get("/chargers/{id}/upkeep", "How far the upkeep of a charger is", &[]).one("UpkeepJson"),
+    get("/capabilities", "What models can do", &["vendor", "model", "firmware"])
+        .page("CapabilityJson"),
+    get("/signal-keys", "What people said of keys that may tell of a radio link", &[])
+        .page("SignalKeyJson"),
+    put("/signal-keys", "Say whether a key tells of a model's radio link")
+        .takes("SignalKeyJson")
+        .one("SignalKeyJson"),
     get("/transactions", "Charging sessions, newest first", &["charger", "open", "limit", "cursor"])
         .page("TransactionJson"),
     get("/transactions/{id}", "A charging session", &[]).one("TransactionJson"),
