@@ -14,7 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("shard", &["model", "fleet", "incidents", "upkeep"]),
     ("store", &["model"]),
     ("gateway", &["model", "ocpp"]),
-    ("pipeline", &["model", "fleet", "incidents", "shard", "store", "tickets", "upkeep"]),
+    ("pipeline", &["model", "fleet", "incidents", "ocpp", "shard", "store", "tickets", "upkeep"]),
     ("notify", &["model", "store"]),
     ("web", &["model", "fleet", "incidents", "ocpp", "pipeline", "store", "tickets", "upkeep"]),
 ];

@@ -71,6 +71,7 @@ impl Lesson {
             CommandOutcome::TimedOut => Some(Self::NoAnswer),
             CommandOutcome::NotConnected
             | CommandOutcome::Expired
+            | CommandOutcome::QueueFull
             | CommandOutcome::Unsupported(_) => None,
         }
     }

@@ -89,6 +89,14 @@ pub enum Action {
         /// Keys (1.6) or `Component.Variable` names (2.x).
         keys: Vec<String>,
     },
+    /// `GetDiagnostics` (1.6); in 2.x `GetLog` of the diagnostics. What becomes of it is told by
+    /// [`crate::EventKind::Diagnostics`].
+    GetDiagnostics {
+        /// Where the file is to be uploaded; may hold a password.
+        location: String,
+        /// 2.x: the number its progress is told under.
+        request: i32,
+    },
     /// Any action of the charger's version with its own payload.
     Raw {
         /// The OCPP action.
@@ -134,6 +142,7 @@ impl Action {
             Self::RemoteStart { .. } => "RemoteStartTransaction",
             Self::RemoteStop { .. } => "RemoteStopTransaction",
             Self::GetConfiguration { .. } => "GetConfiguration",
+            Self::GetDiagnostics { .. } => "GetDiagnostics",
             Self::Raw { action, .. } => action,
         }
     }
@@ -164,8 +173,11 @@ pub enum CommandOutcome {
     TimedOut,
     /// There was no connection, or it ended before the answer came.
     NotConnected,
-    /// It waited in the queue past its deadline, or the queue was full; it was not sent.
+    /// It waited in the queue past its deadline; it was not sent. Old rows say it of a full queue
+    /// too.
     Expired,
+    /// Too many commands were waiting for the charger already; it was not sent.
+    QueueFull,
     /// The charger's version has no such action; it was not sent. The reason, in words.
     Unsupported(String),
 }
@@ -185,6 +197,7 @@ impl CommandOutcome {
             Self::TimedOut => "No answer",
             Self::NotConnected => "Not connected",
             Self::Expired => "Expired in the queue",
+            Self::QueueFull => "Queue full",
             Self::Unsupported(_) => "Not in this OCPP version",
         }
     }

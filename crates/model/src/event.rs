@@ -60,6 +60,8 @@ pub enum EventKind {
     Diagnostics(String),
     /// `SecurityEventNotification`.
     Security(SecurityReport),
+    /// Two devices use one identity (behaviour 4). Whoever lets connections in finds that out.
+    IdentityContested(IdentityContest),
     /// Configuration keys (1.6) as the charger reported them.
     Configuration(Vec<ConfigurationValue>),
     /// Variables of the device model (2.x) as the charger told them, or a value of either version
@@ -406,6 +408,16 @@ pub struct SecurityReport {
     pub info: Option<String>,
     /// The charger's own time of it.
     pub at: Option<UnixMs>,
+}
+
+/// Two devices that use one identity: each one's connection takes the place of the other's
+/// (behaviour 4). Told again as long as it goes on, at most once a minute.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdentityContest {
+    /// What tells the devices apart, for people, one text a device: an address, a serial number.
+    pub parties: Vec<String>,
+    /// How often one took the place of the other lately.
+    pub swaps: u32,
 }
 
 /// One configuration key (1.6).

@@ -11,6 +11,7 @@ mod event;
 mod id;
 mod incident;
 mod registry;
+mod security;
 mod state;
 mod time;
 
@@ -21,5 +22,6 @@ pub use event::*;
 pub use id::*;
 pub use incident::*;
 pub use registry::*;
+pub use security::*;
 pub use state::*;
 pub use time::*;

@@ -26,8 +26,19 @@ pub struct Incoming {
     pub events: SmallVec<[EventKind; 2]>,
     /// What in it was not as the standard says: field and reason.
     pub quirks: Vec<(String, String)>,
+    /// The message itself, when it is to be held against the specification.
+    pub sample: Option<Box<Sampled>>,
     /// Whoever waits for a decision. Answered after the commit when an event is a transaction's.
     pub answer: Option<ReplyTo>,
+}
+
+/// A message that is to be held against the specification.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sampled {
+    /// The frame as received.
+    pub text: Box<str>,
+    /// For an answer of the charger: the action that it answers.
+    pub answers: Option<Box<str>>,
 }
 
 /// Where a decision goes. A function and not a channel, so that whoever holds the session can turn

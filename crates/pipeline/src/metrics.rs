@@ -5,7 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use mendpoint_model::{Incident, IncidentId, IncidentState};
 use prometheus::{
-    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
+    GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry,
 };
 
 /// The pipeline's metrics.
@@ -21,6 +22,14 @@ pub(crate) struct Metrics {
     pub(crate) queued: IntGaugeVec,
     /// Batches that wait for the disk, by shard.
     pub(crate) waiting: IntGaugeVec,
+    /// How late the engine is, in seconds, by shard (G11).
+    pub(crate) lag_seconds: GaugeVec,
+    /// Whether it sends nothing because of that, or because the fleet vanished, by shard (G11).
+    pub(crate) held: IntGaugeVec,
+    /// Messages that wait to be held against the specification.
+    pub(crate) samples_waiting: IntGauge,
+    /// Those that were left out because too many waited.
+    pub(crate) samples_left_out: IntCounter,
     /// Opened incidents by rule.
     opened: IntCounterVec,
     /// Ended incidents by how they ended.
@@ -60,6 +69,28 @@ impl Metrics {
             ),
             &["shard"],
         )?;
+        let lag_seconds = GaugeVec::new(
+            Opts::new(
+                "mendpoint_engine_lag_seconds",
+                "How late the engine is: messages, deadlines or decisions that wait",
+            ),
+            &["shard"],
+        )?;
+        let held = IntGaugeVec::new(
+            Opts::new(
+                "mendpoint_engine_held",
+                "1 while the engine sends nothing of its own accord (guardrail G11)",
+            ),
+            &["shard"],
+        )?;
+        let samples_waiting = IntGauge::new(
+            "mendpoint_conformance_queue_messages",
+            "Messages that wait to be held against the specification",
+        )?;
+        let samples_left_out = IntCounter::new(
+            "mendpoint_conformance_left_out_total",
+            "Messages that were not held against the specification because too many waited",
+        )?;
         let opened = IntCounterVec::new(
             Opts::new("mendpoint_incidents_opened_total", "Incidents opened, by rule"),
             &["rule"],
@@ -77,6 +108,10 @@ impl Metrics {
         registry.register(Box::new(delay_seconds.clone()))?;
         registry.register(Box::new(queued.clone()))?;
         registry.register(Box::new(waiting.clone()))?;
+        registry.register(Box::new(lag_seconds.clone()))?;
+        registry.register(Box::new(held.clone()))?;
+        registry.register(Box::new(samples_waiting.clone()))?;
+        registry.register(Box::new(samples_left_out.clone()))?;
         registry.register(Box::new(opened.clone()))?;
         registry.register(Box::new(ended.clone()))?;
         registry.register(Box::new(open.clone()))?;
@@ -86,6 +121,10 @@ impl Metrics {
             delay_seconds,
             queued,
             waiting,
+            lag_seconds,
+            held,
+            samples_waiting,
+            samples_left_out,
             opened,
             ended,
             open,

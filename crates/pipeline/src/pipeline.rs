@@ -16,12 +16,17 @@ use mendpoint_upkeep::Profiles;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use crate::admission::LastFailure;
 use crate::attempts::Attempts;
 use crate::capabilities::CapabilityBook;
+use crate::conformance::Conformance;
 use crate::desk::Desk;
+use crate::keyring::Keyring;
+use crate::lag::LagBoard;
 use crate::message::{Incoming, ShardMessage};
 use crate::metrics::Metrics;
 use crate::release;
+use crate::security_log::SecurityLog;
 use crate::shard_task::{ShardTask, Working};
 use crate::upkeep::with_confirmed;
 use crate::{Board, Directory, Error, Handle, Outbound, PipelineSettings, Topics, Vitals, clock};
@@ -34,6 +39,8 @@ pub struct Pipeline {
     handle: Handle,
     /// The ticket desk, then the shards with their releasers.
     tasks: (JoinHandle<()>, Vec<JoinHandle<()>>),
+    /// The task that holds messages against the specification.
+    conformance: JoinHandle<()>,
 }
 
 /// What all tasks of the pipeline share.
@@ -47,10 +54,13 @@ pub(crate) struct Inner {
     pub(crate) topics: Topics,
     pub(crate) catalogue: ArcSwap<Catalogue>,
     pub(crate) metrics: Metrics,
+    pub(crate) lag: LagBoard,
     pub(crate) outbound: Arc<dyn Outbound>,
     pub(crate) desk: Desk,
-    pub(crate) credentials: DashMap<ChargerKey, Vec<u8>>,
-    pub(crate) pepper: hmac::Hmac<sha2::Sha256>,
+    pub(crate) conformance: Conformance,
+    pub(crate) keyring: Arc<Keyring>,
+    pub(crate) enter_failed: LastFailure,
+    pub(crate) security_log: SecurityLog,
     pub(crate) epoch: AtomicU64,
     pub(crate) attempts: Attempts,
     pub(crate) capabilities: CapabilityBook,
@@ -101,13 +111,13 @@ impl Pipeline {
             directory.put_charger(charger);
         }
         let highest = store.highest_ids().await?;
-        let credentials = store.credentials().await?.into_iter().collect();
         let tokens = store.id_tokens().await?.iter().map(token_entry).collect();
         let pepper = if settings.credential_pepper.is_empty() {
             store.secret("credential_pepper").await?
         } else {
             settings.credential_pepper.clone().into_bytes()
         };
+        let keyring = Arc::new(Keyring::read(store.clone(), &pepper).await?);
         let kill_switches: BTreeSet<KillScope> = match store.get_value(KILL_SWITCHES).await? {
             Some(text) => serde_json::from_str(&text).unwrap_or_else(|_| {
                 // Unreadable means somebody wrote into it: the safe reading is "stop".
@@ -124,18 +134,24 @@ impl Pipeline {
         let (feedback, feedback_receivers): (Vec<_>, Vec<_>) =
             (0..count).map(|_| mpsc::unbounded_channel()).unzip();
         let (desk, desk_work) = Desk::new(highest.ticket);
+        let metrics = Metrics::new(registry)?;
+        let (conformance, samples) =
+            Conformance::new(metrics.samples_waiting.clone(), metrics.samples_left_out.clone());
         let inner = Arc::new(Inner {
             journal: store.journal(),
             frames: store.frame_log(),
-            metrics: Metrics::new(registry)?,
+            lag: LagBoard::new(count, &metrics),
+            metrics,
+            conformance,
             catalogue: ArcSwap::new(Arc::clone(&catalogue)),
             directory,
             board: Board::default(),
             topics: Topics::default(),
             outbound,
             desk,
-            credentials,
-            pepper: crate::admission::pepper(&pepper),
+            keyring,
+            enter_failed: LastFailure::default(),
+            security_log: SecurityLog::new(store.journal()),
             epoch: AtomicU64::new(now.0.unsigned_abs() * 1_000),
             attempts: Attempts::default(),
             capabilities: CapabilityBook::new(store.capabilities().await?),
@@ -205,6 +221,7 @@ impl Pipeline {
         }
 
         let desk = tokio::spawn(crate::desk::run(Arc::clone(&inner), desk_work));
+        let conformance = tokio::spawn(crate::conformance::run(Arc::clone(&inner), samples));
         let mut tasks = Vec::with_capacity(2 * count);
         let parts = shards.into_iter().zip(receivers).zip(feedback_receivers).zip(incidents);
         for (index, ((((shard, queue), feedback_receiver), restored), sender)) in
@@ -213,6 +230,7 @@ impl Pipeline {
             let label = index.to_string();
             let (releases, waiting) = mpsc::channel(WAITING_BATCHES);
             let mut task = ShardTask {
+                index,
                 inner: Arc::clone(&inner),
                 shard,
                 queue,
@@ -231,7 +249,7 @@ impl Pipeline {
             }));
             tasks.push(releaser);
         }
-        Ok(Self { handle: Handle(inner), tasks: (desk, tasks) })
+        Ok(Self { handle: Handle(inner), tasks: (desk, tasks), conformance })
     }
 
     /// The way in.
@@ -241,7 +259,7 @@ impl Pipeline {
 
     /// Lets the shards finish what is queued, and waits until all of it is on disk.
     pub async fn stop(self) {
-        let Self { handle, tasks } = self;
+        let Self { handle, tasks, conformance } = self;
         handle.0.shards.store(None);
         let (desk, shards) = tasks;
         for task in shards {
@@ -253,6 +271,10 @@ impl Pipeline {
         handle.0.desk.stop();
         if let Err(error) = desk.await {
             tracing::error!(%error, "the ticket desk ended badly");
+        }
+        handle.0.conformance.stop().await;
+        if let Err(error) = conformance.await {
+            tracing::error!(%error, "the task of the conformance reports ended badly");
         }
         let last = handle.0.journal.append(handle.0.frames.due(clock::now(), true)).await;
         handle.0.journal.wait(last).await;
@@ -448,12 +470,16 @@ impl Inner {
     }
 
     pub(crate) fn vitals(&self) -> Vitals {
+        let (lag_ms, held) = self.lag.worst();
+        let journal = self.journal.health();
         Vitals {
+            lag_ms: lag_ms.max(journal.lag_ms),
+            held,
             started_at: self.started_at,
             chargers: self.directory.len(),
             events: self.metrics.events.get(),
             delay_p99_ms: self.metrics.delay_ms(0.99),
-            journal: self.journal.health(),
+            journal,
             kill_switches: self.kill_switches(),
             quirks: self.quirks.iter().map(|count| *count).sum(),
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use mendpoint_incidents::{Effect, KillScope, Request};
 use mendpoint_model::{
-    Admission, Capabilities, ChargerEvent, ChargerKey, Chargers, Command, CommandId,
+    Admission, Authorize, Capabilities, ChargerEvent, ChargerKey, Chargers, Command, CommandId,
     CommandOutcome, EventKind, Fact, Incident, TransactionId, UnixMs,
 };
 use mendpoint_shard::{Outputs, Shard};
@@ -17,11 +17,11 @@ use prometheus::IntGauge;
 use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::clock;
-use crate::message::{Answer, Incoming, ShardMessage};
+use crate::conformance::Sample;
+use crate::message::{Answer, Incoming, Sampled, ShardMessage};
 use crate::pipeline::Inner;
-use crate::redact;
 use crate::release::{Batch, Release, TicketEvidence};
+use crate::{clock, redact};
 
 /// How many messages are taken from the queue at once.
 const BATCH: usize = 256;
@@ -31,6 +31,8 @@ const FLUSH_EVERY_MS: i64 = 2_000;
 
 /// The task of one shard.
 pub(crate) struct ShardTask {
+    /// The shard's number.
+    pub(crate) index: usize,
     pub(crate) inner: Arc<Inner>,
     pub(crate) shard: Shard,
     pub(crate) queue: mpsc::Receiver<ShardMessage>,
@@ -107,7 +109,7 @@ impl ShardTask {
                 () = tokio::time::sleep(Duration::from_millis(wake)) => true,
             };
             self.queued.set(self.queue.len() as i64);
-            self.state.now = self.state.now.max(clock::now());
+            self.note_lag(&batch);
             self.take_what_all_know();
             for message in batch.drain(..) {
                 self.message(message);
@@ -124,6 +126,25 @@ impl ShardTask {
                 return;
             }
         }
+    }
+
+    /// Tells the engine how late it is, before it works on what waited (G11): how long the oldest
+    /// message waited, by how much the next deadline is overdue, and how long the oldest decision
+    /// waits for the disk, whichever is most.
+    fn note_lag(&mut self, batch: &[ShardMessage]) {
+        let clock = clock::now();
+        self.state.now = self.state.now.max(clock);
+        let oldest = batch.iter().filter_map(|message| match message {
+            ShardMessage::Incoming(incoming) => Some(incoming.received_at),
+            _ => None,
+        });
+        let due = self.shard.next_deadline();
+        let late_ms = oldest.chain(due).map(|at| clock.since_ms(at)).max().unwrap_or(0);
+        let lag_ms = late_ms.max(self.inner.journal.health().lag_ms).max(0);
+        self.shard.note_lag(self.state.now, lag_ms, &mut self.state.outputs);
+        self.take_outputs();
+        let held = self.shard.engine().held(self.state.now);
+        self.inner.lag.say(self.index, lag_ms, held);
     }
 
     /// How long to sleep when nothing comes: to the next deadline of a rule, at most to the next
@@ -165,8 +186,17 @@ impl ShardTask {
     }
 
     fn incoming(&mut self, incoming: Incoming) {
-        let Incoming { charger, site, epoch, received_at, frame, mut events, quirks, answer } =
-            incoming;
+        let Incoming {
+            charger,
+            site,
+            epoch,
+            received_at,
+            frame,
+            mut events,
+            quirks,
+            sample,
+            answer,
+        } = incoming;
         self.state.now = self.state.now.max(received_at);
         self.inner.metrics.events.inc_by(events.len() as u64);
         if !quirks.is_empty() {
@@ -189,6 +219,17 @@ impl ShardTask {
                 EventKind::TransactionStarted(started) => {
                     reply.token_accepted = self.inner.accepts_token(&started.id_token);
                     durable = true;
+                    if !reply.token_accepted {
+                        // The card was presented inside the message: what was said to it goes first.
+                        let kind = EventKind::Authorize(Authorize {
+                            id_token: started.id_token.clone(),
+                            accepted: false,
+                            connector: Some(started.connector),
+                        });
+                        let event = ChargerEvent { charger, site, received_at, epoch, frame, kind };
+                        self.shard.handle(event, &mut self.state.outputs);
+                        self.take_outputs();
+                    }
                 }
                 EventKind::TransactionUpdated(updated) => {
                     if let Some(token) = &updated.id_token {
@@ -197,11 +238,13 @@ impl ShardTask {
                     durable = true;
                 }
                 EventKind::TransactionEnded(_) => durable = true,
+                EventKind::Configuration(values) => redact::configuration(values),
                 EventKind::CommandAnswered(answered) => {
+                    redact::outcome(&mut answered.outcome);
                     self.state.entries.push(Entry::CommandOutcome {
                         charger,
                         id: answered.command.clone(),
-                        outcome: redact::outcome(&answered.outcome),
+                        outcome: answered.outcome.clone(),
                         at: received_at,
                         late: answered.late,
                     });
@@ -240,8 +283,26 @@ impl ShardTask {
                 session.send(reply);
             }
         }
+        if let Some(sample) = sample {
+            self.offer_sample(charger, received_at, *sample, quirks);
+        }
         let delay_ms = clock::now().since_ms(received_at).max(0);
         self.inner.metrics.delay_seconds.observe(delay_ms as f64 / 1_000.0);
+    }
+
+    /// Hands a message over to be held against the specification. After everything else, when what
+    /// a boot says of its charger is known.
+    fn offer_sample(
+        &self,
+        charger: ChargerKey,
+        at: UnixMs,
+        sample: Sampled,
+        quirks: Vec<(String, String)>,
+    ) {
+        let state = self.shard.fleet().charger(charger);
+        let Some(protocol) = state.and_then(|state| state.link.protocol) else { return };
+        let Sampled { text, answers } = sample;
+        self.inner.conformance.offer(Sample { charger, protocol, at, text, answers, quirks });
     }
 
     /// A transaction message is on disk before its answer leaves: the newest state of the charger's

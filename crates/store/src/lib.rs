@@ -16,6 +16,7 @@ mod charger_state;
 mod claim;
 mod command;
 mod commit;
+mod conformance;
 mod credential;
 mod cursor;
 mod db;
@@ -51,6 +52,10 @@ pub use capability::SignalKeyRow;
 pub use charger_state::HighestIds;
 pub use claim::ServerClaim;
 pub use command::CommandRow;
+pub use conformance::{
+    ConformanceChange, DeviationCount, DeviationKey, DeviationRow, ModelKey, ModelRow,
+};
+pub use credential::{AccessRow, Credential, Slot};
 pub use cursor::{Cursor, PAGE_MAX, Page};
 pub use device::{VariableChangeRow, VariableRow};
 pub use entry::Entry;

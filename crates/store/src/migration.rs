@@ -6,9 +6,9 @@ use crate::db::{Db, tx};
 use crate::{Error, Result, row_id};
 
 /// One step of the schema.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Migration {
-    /// Its number, from 1 without gaps.
+    /// Its number; each is larger than the one before.
     pub(crate) version: i64,
     /// The name of its file.
     pub(crate) name: &'static str,
@@ -27,6 +27,16 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         version: 2,
         name: "0002_device_model",
         sql: include_str!("../../../migrations/0002_device_model.sql"),
+    },
+    Migration {
+        version: 3,
+        name: "0003_conformance",
+        sql: include_str!("../../../migrations/0003_conformance.sql"),
+    },
+    Migration {
+        version: 4,
+        name: "0004_access",
+        sql: include_str!("../../../migrations/0004_access.sql"),
     },
 ];
 
@@ -101,11 +111,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_count_up_without_gaps_and_names_say_them() {
-        for (index, migration) in MIGRATIONS.iter().enumerate() {
-            assert_eq!(migration.version, index as i64 + 1);
+    fn versions_count_up_and_names_say_them() {
+        assert!(MIGRATIONS.is_sorted_by(|one, next| one.version < next.version));
+        for migration in MIGRATIONS {
             assert!(migration.name.starts_with(&format!("{:04}_", migration.version)));
         }
-        assert_eq!(newest(MIGRATIONS), MIGRATIONS.len() as i64);
+        assert_eq!(newest(MIGRATIONS), MIGRATIONS.last().expect("there are some").version);
     }
 }

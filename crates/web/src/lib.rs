@@ -8,6 +8,8 @@
 
 mod api;
 mod assets;
+mod conformance;
+mod csv;
 mod device;
 mod health;
 mod live;

@@ -1,13 +1,14 @@
 //! What the charger asks: its calls, in their order, and our answers, in the same order.
 
 use mendpoint_model::{EventKind, FrameSeq, TransactionId, UnixMs};
-use mendpoint_ocpp::{BadFrame, BootStatus, Frame, Reply, ReplyFacts};
+use mendpoint_ocpp::definition::message;
+use mendpoint_ocpp::{BadFrame, BootStatus, Frame, Reply, ReplyFacts, check_strict};
 use smallvec::{SmallVec, smallvec};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 
 use crate::clock;
-use crate::intake::{Answer, Delivery, Intake};
+use crate::intake::{Answer, Delivery, GatewayEvent, Intake, Sample};
 use crate::metrics::Counted;
 
 use super::Session;
@@ -37,7 +38,8 @@ where
 {
     pub(super) fn on_text(&mut self, text: &str) {
         let received_at = self.gateway.clock.now();
-        match mendpoint_ocpp::read_frame(text) {
+        let frame = mendpoint_ocpp::read_frame(text);
+        match frame.and_then(|frame| frame.known_to(self.protocol)) {
             Ok(Frame::Call { id, action, payload }) => {
                 self.on_call(text, &id, &action, payload, received_at);
             }
@@ -53,17 +55,7 @@ where
                 self.deliver_frame(text, received_at);
             }
             Ok(Frame::Send { action, payload, .. }) => {
-                // OCPP 2.1: a message without an answer.
-                self.gateway.metrics.message(&action);
-                let inbound = mendpoint_ocpp::decode(self.protocol, &action, payload, received_at);
-                let delivery = self.delivery(received_at);
-                let frame = self.log(text, received_at);
-                self.deliver(Delivery {
-                    frame,
-                    events: inbound.events,
-                    quirks: inbound.quirks,
-                    ..delivery
-                });
+                self.on_send(text, &action, payload, received_at);
             }
             Err(bad) => self.on_bad_frame(text, &bad, received_at),
         }
@@ -78,6 +70,34 @@ where
         if mendpoint_ocpp::write_bad_frame_answer(&mut answer, self.protocol, bad) {
             self.answer(answer, received_at);
         }
+    }
+
+    /// OCPP 2.1: a message without an answer, not even a refusal.
+    fn on_send(&mut self, text: &str, action: &str, payload: &str, at: UnixMs) {
+        self.gateway.metrics.message(action);
+        let is_send = message(self.protocol, action).is_some_and(|message| message.is_send);
+        let refused = if is_send {
+            let checked = self.strict.then(|| check_strict(self.protocol, action, payload));
+            checked.and_then(Result::err).map(|error| error.to_string())
+        } else {
+            // Whoever sends it so waits for no answer, and would miss what we say to it.
+            Some(format!("{action} wants an answer and came as one that wants none"))
+        };
+        if let Some(why) = refused {
+            self.note_protocol_error(why);
+            return self.deliver_frame(text, at);
+        }
+        let inbound = mendpoint_ocpp::decode(self.protocol, action, payload, at);
+        let frame = self.log(text, at);
+        let sample = self.sample(text, None, !inbound.quirks.is_empty());
+        let delivery = self.delivery(at);
+        self.deliver(Delivery {
+            frame,
+            sample,
+            events: inbound.events,
+            quirks: inbound.quirks,
+            ..delivery
+        });
     }
 
     fn on_call(&mut self, text: &str, id: &str, action: &str, payload: &str, at: UnixMs) {
@@ -103,19 +123,24 @@ where
         let boot = self.mailbox.boot();
         if action == "BootNotification" {
             self.boot_seen = true;
+            self.sampler.booted();
         } else if self.boot_seen && boot != BootStatus::Accepted {
             let why = "the boot notification of this charger has not been accepted";
             return self.answer_error(text, id, "SecurityError", why, at);
         }
         if self.strict
-            && let Err(error) = mendpoint_ocpp::check_strict(self.protocol, action, payload)
+            && let Err(error) = check_strict(self.protocol, action, payload)
         {
             return self.answer_error(text, id, error.code, &error.description, at);
         }
 
-        let inbound = mendpoint_ocpp::decode(self.protocol, action, payload, at);
+        let mut inbound = mendpoint_ocpp::decode(self.protocol, action, payload, at);
+        if action == "SignCertificate" && !repeated && self.gets_a_certificate(payload) {
+            inbound.reply = Reply::Literal(r#"{"status":"Accepted"}"#.into());
+        }
         let mut delivery = self.delivery(at);
         delivery.frame = self.log(text, at);
+        delivery.sample = self.sample(text, None, !inbound.quirks.is_empty());
         delivery.quirks = inbound.quirks;
         // The same message twice is one event; that it was sent again is only a sign of life.
         delivery.events = if repeated { alive() } else { inbound.events };
@@ -136,6 +161,23 @@ where
             self.answer(answer, at);
         }
         self.deliver(delivery);
+    }
+
+    /// Whether a request for a certificate is in order. It is signed and sent later, as a command:
+    /// never before the answer that the charger waits for (behaviour 26).
+    fn gets_a_certificate(&self, payload: &str) -> bool {
+        let signed = if self.profile.is_encrypted() {
+            self.gateway.intake.sign_certificate(self.charger, self.profile, payload)
+        } else {
+            let number = self.profile.number();
+            Err(format!("certificates are not signed on security profile {number}"))
+        };
+        let charger = self.charger;
+        if let Err(why) = signed {
+            self.gateway.intake.note(GatewayEvent::CertificateRefused { charger, why });
+            return false;
+        }
+        true
     }
 
     /// The pipeline spoke about the first pending call.
@@ -204,7 +246,21 @@ where
     pub(super) fn deliver_frame(&mut self, text: &str, at: UnixMs) {
         let delivery = self.delivery(at);
         let frame = self.log(text, at);
-        self.deliver(Delivery { frame, events: alive(), ..delivery });
+        let sample = self.sample(text, None, false);
+        self.deliver(Delivery { frame, sample, events: alive(), ..delivery });
+    }
+
+    /// A copy of a frame, if it is one of those that are held against the specification; `answers`
+    /// is the action of ours that it answers.
+    pub(super) fn sample(
+        &mut self,
+        text: &str,
+        answers: Option<&str>,
+        is_odd: bool,
+    ) -> Option<Box<Sample>> {
+        // Answers are few, and each is one of a kind.
+        let is_wanted = answers.is_some() || self.sampler.pick(is_odd);
+        is_wanted.then(|| Box::new(Sample { text: text.into(), answers: answers.map(Into::into) }))
     }
 
     /// Keeps a frame of the charger's in the frame log.

@@ -3,17 +3,23 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use mendpoint_model::{Command, CommandAnswered, CommandId, CommandOutcome, EventKind, UnixMs};
+use mendpoint_model::{
+    Command, CommandAnswered, CommandId, CommandOutcome, EventKind, Protocol, UnixMs,
+};
 use smallvec::{SmallVec, smallvec};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use crate::intake::{Delivery, Intake};
+use crate::intake::{Delivery, Intake, Sample};
 
 use super::Session;
 
 /// How many calls that timed out are remembered for a late answer (behaviour 29).
 const LATE_KEPT: usize = 8;
+
+/// What changes a charger's certificates: never over a connection that others can write into (S6).
+const CERTIFICATE_ACTIONS: [&str; 3] =
+    ["CertificateSigned", "InstallCertificate", "DeleteCertificate"];
 
 /// Our calls on one connection.
 #[derive(Default)]
@@ -63,6 +69,16 @@ where
                 self.tell_outcome(command.id, CommandOutcome::Expired, now);
                 continue;
             }
+            if CERTIFICATE_ACTIONS.contains(&command.action.name()) && !self.profile.is_encrypted()
+            {
+                let why = format!(
+                    "certificates are not changed on security profile {}: the connection is not \
+                     encrypted",
+                    self.profile.number()
+                );
+                self.tell_outcome(command.id, CommandOutcome::Unsupported(why), now);
+                continue;
+            }
             match mendpoint_ocpp::encode_action(self.protocol, &command.action) {
                 Ok((action, payload)) => self.send_call(command, &action, &payload, now),
                 Err(reason) => {
@@ -88,9 +104,30 @@ where
         let Some((command, late)) = self.commands.take(id) else {
             return self.on_strange_answer(text, id, at);
         };
-        let (outcome, events) =
-            mendpoint_ocpp::read_answer(self.protocol, &command.action, payload);
-        self.deliver_answer(text, command.id, outcome, late, events, at);
+        let action = mendpoint_ocpp::encode_action(self.protocol, &command.action);
+        let action = action.as_ref().ok().map(|(action, _)| &**action);
+        let sample = self.sample(text, action, false);
+        let (outcome, told) = mendpoint_ocpp::read_answer(self.protocol, &command.action, payload);
+        let answered = CommandAnswered { command: command.id, outcome, late };
+        self.deliver_answer(text, answered, told, sample, at);
+        if let Some(action) = action {
+            self.check_answer(action, id, payload, at);
+        }
+    }
+
+    /// In the strict mode, OCPP 2.1: tells the charger what is wrong with its answer. What the
+    /// answer says counts all the same, as what was done is done.
+    fn check_answer(&mut self, action: &str, id: &str, payload: &str, at: UnixMs) {
+        if !self.strict || self.protocol != Protocol::V21 {
+            return;
+        }
+        let checked = mendpoint_ocpp::check_answer_strict(self.protocol, action, payload);
+        if let Err(error) = checked {
+            let mut text = String::new();
+            mendpoint_ocpp::write_call_result_error(&mut text, id, error.code, &error.description);
+            self.write_text(text, at);
+            self.note_protocol_error(format!("the answer to {action}: {error}"));
+        }
     }
 
     pub(super) fn on_call_error(
@@ -106,7 +143,8 @@ where
         };
         let outcome =
             CommandOutcome::Refused { code: code.to_owned(), description: description.to_owned() };
-        self.deliver_answer(text, command.id, outcome, late, SmallVec::new(), at);
+        let answered = CommandAnswered { command: command.id, outcome, late };
+        self.deliver_answer(text, answered, SmallVec::new(), None, at);
     }
 
     /// An answer to nothing we asked.
@@ -119,21 +157,19 @@ where
     fn deliver_answer(
         &mut self,
         text: &str,
-        command: CommandId,
-        outcome: CommandOutcome,
-        late: bool,
+        answered: CommandAnswered,
         told: SmallVec<[EventKind; 1]>,
+        sample: Option<Box<Sample>>,
         at: UnixMs,
     ) {
-        if late {
+        if answered.late {
             self.gateway.metrics.late_answers.inc();
         }
-        let answered = CommandAnswered { command, outcome, late };
         let mut events: SmallVec<[EventKind; 2]> = smallvec![EventKind::CommandAnswered(answered)];
         events.extend(told);
         let delivery = self.delivery(at);
         let frame = self.log(text, at);
-        self.deliver(Delivery { frame, events, ..delivery });
+        self.deliver(Delivery { frame, events, sample, ..delivery });
     }
 
     /// What the clock says about our calls.

@@ -3,6 +3,7 @@
 use mendpoint_model::{Action, ConnectorRef, TriggeredMessage};
 use rust_ocpp::v1_6::messages::change_availability::ChangeAvailabilityRequest;
 use rust_ocpp::v1_6::messages::get_configuration::GetConfigurationRequest;
+use rust_ocpp::v1_6::messages::get_diagnostics::GetDiagnosticsRequest;
 use rust_ocpp::v1_6::messages::remote_start_transaction::RemoteStartTransactionRequest;
 use rust_ocpp::v1_6::messages::remote_stop_transaction::RemoteStopTransactionRequest;
 use rust_ocpp::v1_6::messages::reset::ResetRequest;
@@ -66,6 +67,11 @@ pub(crate) fn encode(action: &Action) -> Result<(&'static str, String), String> 
         Action::GetConfiguration { keys } => {
             let request = GetConfigurationRequest { key: (!keys.is_empty()).then(|| keys.clone()) };
             Ok(("GetConfiguration", to_json(&request)?))
+        }
+        Action::GetDiagnostics { location, .. } => {
+            let request =
+                GetDiagnosticsRequest { location: location.clone(), ..Default::default() };
+            Ok(("GetDiagnostics", to_json(&request)?))
         }
         Action::Raw { action, .. } => Err(format!("{action} is not a typed action")),
     }

@@ -5,14 +5,17 @@ use rust_ocpp::v2_0_1::datatypes::component_type::ComponentType;
 use rust_ocpp::v2_0_1::datatypes::evse_type::EVSEType;
 use rust_ocpp::v2_0_1::datatypes::get_variable_data_type::GetVariableDataType;
 use rust_ocpp::v2_0_1::datatypes::id_token_type::IdTokenType;
+use rust_ocpp::v2_0_1::datatypes::log_parameters_type::LogParametersType;
 use rust_ocpp::v2_0_1::datatypes::variable_type::VariableType;
 use rust_ocpp::v2_0_1::enumerations::id_token_enum_type::IdTokenEnumType;
+use rust_ocpp::v2_0_1::enumerations::log_enum_type::LogEnumType;
 use rust_ocpp::v2_0_1::enumerations::message_trigger_enum_type::MessageTriggerEnumType;
 use rust_ocpp::v2_0_1::enumerations::operational_status_enum_type::OperationalStatusEnumType;
 use rust_ocpp::v2_0_1::enumerations::report_base_enum_type::ReportBaseEnumType;
 use rust_ocpp::v2_0_1::enumerations::reset_enum_type::ResetEnumType;
 use rust_ocpp::v2_0_1::messages::change_availability::ChangeAvailabilityRequest;
 use rust_ocpp::v2_0_1::messages::get_base_report::GetBaseReportRequest;
+use rust_ocpp::v2_0_1::messages::get_log::GetLogRequest;
 use rust_ocpp::v2_0_1::messages::get_variables::GetVariablesRequest;
 use rust_ocpp::v2_0_1::messages::request_start_transaction::RequestStartTransactionRequest;
 use rust_ocpp::v2_0_1::messages::request_stop_transaction::RequestStopTransactionRequest;
@@ -98,6 +101,16 @@ pub(crate) fn encode(action: &Action) -> Result<(&'static str, String), String> 
             let variables: Result<_, _> = keys.iter().map(|key| variable(key)).collect();
             let request = GetVariablesRequest { get_variable_data: variables? };
             Ok(("GetVariables", to_json(&request)?))
+        }
+        Action::GetDiagnostics { location, request } => {
+            let request = GetLogRequest {
+                log_type: LogEnumType::DiagnosticsLog,
+                request_id: *request,
+                retries: None,
+                retry_interval: None,
+                log: LogParametersType { remote_location: location.clone(), ..Default::default() },
+            };
+            Ok(("GetLog", to_json(&request)?))
         }
         Action::Raw { action, .. } => Err(format!("{action} is not a typed action")),
     }

@@ -18,7 +18,7 @@ fn at(evse: u16, connector: u16) -> ConnectorRef {
 }
 
 /// Every typed action, with and without what is optional.
-fn typed_actions() -> Vec<Action> {
+pub(crate) fn typed_actions() -> Vec<Action> {
     let mut actions = vec![
         Action::Trigger { message: TriggeredMessage::Heartbeat, connector: None },
         Action::Unlock { connector: at(2, 1) },
@@ -29,6 +29,7 @@ fn typed_actions() -> Vec<Action> {
         Action::RemoteStart { connector: Some(at(1, 1)), id_token: "A\"1".into() },
         Action::RemoteStart { connector: None, id_token: "A".into() },
         Action::RemoteStop { transaction: TransactionId(7), external_id: "T-7".into() },
+        Action::GetDiagnostics { location: "ftp://files.example/in".into(), request: 107 },
         Action::GetConfiguration { keys: Vec::new() },
         Action::GetConfiguration { keys: vec!["OCPPCommCtrlr.HeartbeatInterval".into()] },
     ];
@@ -72,6 +73,10 @@ fn every_typed_action_has_the_form_of_every_version() {
                 (Protocol::V16, "GetConfiguration") => {
                     reread::<m16::get_configuration::GetConfigurationRequest>
                 }
+                (Protocol::V16, "GetDiagnostics") => {
+                    reread::<m16::get_diagnostics::GetDiagnosticsRequest>
+                }
+                (_, "GetLog") => reread::<m201::get_log::GetLogRequest>,
                 (_, "TriggerMessage") => reread::<m201::trigger_message::TriggerMessageRequest>,
                 (_, "UnlockConnector") => reread::<m201::unlock_connector::UnlockConnectorRequest>,
                 (_, "ChangeAvailability") => {
@@ -96,7 +101,7 @@ fn every_typed_action_has_the_form_of_every_version() {
 }
 
 #[test]
-fn typed_actions_say_what_is_meant() {
+pub(crate) fn typed_actions_say_what_is_meant() {
     let encode = |protocol, action: Action| {
         let (name, payload) = encode_action(protocol, &action).expect("is in the version");
         let payload: Value = serde_json::from_str(&payload).expect("is JSON");
@@ -133,6 +138,16 @@ fn typed_actions_say_what_is_meant() {
             V16,
             Action::Trigger { message: TriggeredMessage::Heartbeat, connector: Some(at(0, 0)) },
             json!(["TriggerMessage", {"requestedMessage": "Heartbeat"}]),
+        ),
+        (
+            V16,
+            Action::GetDiagnostics { location: "ftp://files.example/in".into(), request: 107 },
+            json!(["GetDiagnostics", {"location": "ftp://files.example/in"}]),
+        ),
+        (
+            V201,
+            Action::GetDiagnostics { location: "ftp://files.example/in".into(), request: 107 },
+            json!(["GetLog", {"logType": "DiagnosticsLog", "requestId": 107, "log": {"remoteLocation": "ftp://files.example/in"}}]),
         ),
         (
             V201,

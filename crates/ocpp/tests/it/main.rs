@@ -4,7 +4,9 @@
 mod arbitrary;
 mod canonical;
 mod commands;
+mod definitions;
 mod frames;
+mod fuzz;
 mod replies;
 mod tolerance;
 mod v16;

@@ -1,31 +1,22 @@
 use prometheus::Registry;
 
 use super::kit::File;
-use crate::migration::Migration;
+use crate::migration::{MIGRATIONS, Migration, newest};
 use crate::{Error, Store};
 
-/// Only the frozen first step, as an old program knows it.
-const FIRST: &[Migration] = &[FROZEN];
-const FROZEN: Migration = Migration {
-    version: 1,
-    name: "0001_first",
-    sql: include_str!("../../../../migrations/0001_first.sql"),
-};
-const WITH_SECOND: &[Migration] = &[
-    FROZEN,
-    Migration { version: 2, name: "0002_more", sql: "CREATE TABLE more (id BIGINT PRIMARY KEY)" },
-];
-const WITH_BROKEN: &[Migration] = &[
-    FROZEN,
-    Migration {
-        version: 2,
-        name: "0002_broken",
-        sql: "CREATE TABLE half (id BIGINT PRIMARY KEY); CREATE TABLE site (id BIGINT);",
-    },
-];
+/// The schema of this program and one step more.
+fn with_next(name: &'static str, sql: &'static str) -> &'static [Migration] {
+    let next = Migration { version: newest(MIGRATIONS) + 1, name, sql };
+    MIGRATIONS.iter().copied().chain([next]).collect::<Vec<_>>().leak()
+}
 
-async fn open_first(settings: &crate::StoreSettings) -> crate::Result<Store> {
-    Store::open_with(settings, &Registry::new(), FIRST).await
+fn with_more() -> &'static [Migration] {
+    with_next("9999_more", "CREATE TABLE more (id BIGINT PRIMARY KEY);")
+}
+
+fn with_broken() -> &'static [Migration] {
+    let sql = "CREATE TABLE half (id BIGINT PRIMARY KEY); CREATE TABLE site (id BIGINT);";
+    with_next("9999_broken", sql)
 }
 
 fn backups(file: &File) -> Vec<std::path::PathBuf> {
@@ -52,20 +43,24 @@ async fn a_new_file_gets_its_folder_and_its_schema_and_opens_again() {
 #[tokio::test]
 async fn a_newer_schema_is_refused_with_a_sentence() {
     let file = File::new();
-    let store = Store::open_with(&file.settings(), &Registry::new(), WITH_SECOND).await;
+    let store = Store::open_with(&file.settings(), &Registry::new(), with_more()).await;
     store.expect("it opens").close().await;
-    let error = open_first(&file.settings()).await.expect_err("it is newer");
-    assert!(matches!(error, Error::SchemaTooNew { found: 2, known: 1 }), "{error}");
+    let error = Store::open(&file.settings(), &Registry::new()).await.expect_err("it is newer");
+    let ours = newest(MIGRATIONS);
+    assert!(
+        matches!(error, Error::SchemaTooNew { found, known } if found == ours + 1 && known == ours),
+        "{error}"
+    );
     assert!(error.to_string().contains("run the newer program"), "{error}");
 }
 
 #[tokio::test]
 async fn an_older_schema_is_copied_before_it_is_migrated() {
     let file = File::new();
-    let store = open_first(&file.settings()).await.expect("it opens");
+    let store = file.open().await;
     store.set_value("kept", "yes").await.expect("set");
     store.close().await;
-    let store = Store::open_with(&file.settings(), &Registry::new(), WITH_SECOND).await;
+    let store = Store::open_with(&file.settings(), &Registry::new(), with_more()).await;
     let store = store.expect("it is migrated");
     assert_eq!(store.get_value("kept").await.expect("get").as_deref(), Some("yes"));
     store.close().await;
@@ -75,7 +70,7 @@ async fn an_older_schema_is_copied_before_it_is_migrated() {
     std::fs::remove_dir_all(file.path().parent().expect("a folder").join("none")).ok();
     let mut settings = file.settings();
     settings.url = format!("sqlite://{}", copies[0].display());
-    let copy = open_first(&settings).await.expect("it has the old schema");
+    let copy = Store::open(&settings, &Registry::new()).await.expect("it has the old schema");
     assert_eq!(copy.get_value("kept").await.expect("get").as_deref(), Some("yes"));
     copy.close().await;
 }
@@ -83,13 +78,13 @@ async fn an_older_schema_is_copied_before_it_is_migrated() {
 #[tokio::test]
 async fn a_migration_that_fails_leaves_nothing_behind() {
     let file = File::new();
-    open_first(&file.settings()).await.expect("it opens").close().await;
-    let error = Store::open_with(&file.settings(), &Registry::new(), WITH_BROKEN)
+    file.open().await.close().await;
+    let error = Store::open_with(&file.settings(), &Registry::new(), with_broken())
         .await
         .expect_err("there is a table site already");
-    assert!(matches!(error, Error::Migration { name: "0002_broken", .. }), "{error}");
-    // Version 1 still opens, and the first half of the broken one is not there.
-    let store = open_first(&file.settings()).await.expect("it opens");
+    assert!(matches!(error, Error::Migration { name: "9999_broken", .. }), "{error}");
+    // The version before still opens, and the first half of the broken one is not there.
+    let store = file.open().await;
     let half = sqlx::query("SELECT COUNT(*) FROM half");
     let crate::db::Db::Sqlite { read, .. } = &store.db else { panic!("it is SQLite") };
     assert!(half.fetch_one(read).await.is_err());

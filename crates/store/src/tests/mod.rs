@@ -6,5 +6,6 @@ mod journal;
 mod kit;
 mod migrations;
 mod story;
+mod story_conformance;
 mod story_device;
 mod story_people;

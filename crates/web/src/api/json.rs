@@ -35,6 +35,8 @@ pub(crate) struct ChargerItem {
     firmware: String,
     /// `accepted`, `quarantined` or `blocked`.
     admission: &'static str,
+    /// How its messages are read: `server` (as the setting says), `tolerant` or `strict`.
+    validation: &'static str,
     /// `ok`, `charge`, `busy`, `heal`, `warn`, `fault`, `offline`, `maint` or `new`.
     state: &'static str,
     /// The id of its public page, `/c/{public_id}`.
@@ -57,6 +59,7 @@ impl ChargerItem {
             serial: record.serial.clone(),
             firmware: record.firmware.clone(),
             admission: record.admission.name(),
+            validation: record.validation.name(),
             state: state.unwrap_or(CellState::NeverSeen).token(),
             public_id: record.public_id.clone(),
             created_at: record.created_at.rfc3339_ms(),
@@ -455,7 +458,7 @@ pub(crate) struct CommandJson {
     pub(crate) id: String,
     /// The OCPP action.
     pub(crate) action: String,
-    /// `answered`, `refused`, `timed_out`, `not_connected`, `expired` or `unsupported`.
+    /// `answered`, `refused`, `timed_out`, `not_connected`, `expired`, `queue_full` or `unsupported`.
     outcome: &'static str,
     /// Whether the charger said yes.
     accepted: bool,
@@ -478,6 +481,7 @@ impl CommandJson {
             CommandOutcome::TimedOut => ("timed_out", None),
             CommandOutcome::NotConnected => ("not_connected", None),
             CommandOutcome::Expired => ("expired", None),
+            CommandOutcome::QueueFull => ("queue_full", None),
             CommandOutcome::Unsupported(why) => ("unsupported", Some(why.clone())),
         };
         let payload = match outcome {

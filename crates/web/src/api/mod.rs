@@ -6,6 +6,7 @@
 
 mod auth;
 mod chargers;
+mod conformance;
 mod device;
 mod error;
 mod events;
@@ -37,6 +38,9 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/chargers/{id}", get(chargers::one).patch(chargers::change))
         .route("/chargers/{id}/commands", get(chargers::commands).post(chargers::command))
         .route("/chargers/{id}/frames", get(chargers::frames))
+        .route("/conformance", get(conformance::report))
+        .route("/conformance.csv", get(conformance::file))
+        .route("/conformance/models", get(conformance::models))
         .route("/chargers/{id}/variables", get(device::variables))
         .route("/chargers/{id}/variables.csv", get(device::csv))
         .route("/chargers/{id}/variables/history", get(device::history))

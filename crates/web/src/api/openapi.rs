@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use super::{
-    chargers, device, incidents, json as shapes, sites, system, tickets, tokens, transactions,
+    chargers, conformance, device, incidents, json as shapes, sites, system, tickets, tokens,
+    transactions,
 };
 
 /// The shapes of requests and answers.
@@ -23,6 +24,8 @@ use super::{
         chargers::Create,
         chargers::Created,
         chargers::FrameJson,
+        conformance::DeviationJson,
+        conformance::ModelJson,
         device::CapabilityJson,
         device::MonitorJson,
         device::SignalKeyJson,
@@ -63,8 +66,10 @@ enum Answer {
     Page(&'static str),
     Free,
     Stream,
+    Csv,
 }
 
+const MODEL: &[&str] = &["vendor", "model", "firmware"];
 const PAGED: &[&str] = &["limit", "cursor"];
 
 const ADDRESSES: &[Address] = &[
@@ -72,7 +77,7 @@ const ADDRESSES: &[Address] = &[
         .page("ChargerItem"),
     post("/chargers", "Register a charger").takes("Create").one("Created"),
     get("/chargers/{id}", "A charger with its state now", &[]).one("ChargerDetail"),
-    patch("/chargers/{id}", "Change a charger's name, admission or password")
+    patch("/chargers/{id}", "Change a charger's name, admission, validation or password")
         .takes("Change")
         .one("ChargerItem"),
     get("/chargers/{id}/commands", "The last commands of a charger", &[]),
@@ -99,6 +104,12 @@ const ADDRESSES: &[Address] = &[
     put("/signal-keys", "Say whether a key tells of a model's radio link")
         .takes("SignalKeyJson")
         .one("SignalKeyJson"),
+    get("/conformance", "What models send that is not as OCPP says", MODEL).page("DeviationJson"),
+    Address {
+        answer: Answer::Csv,
+        ..get("/conformance.csv", "The same as a file for the manufacturer", MODEL)
+    },
+    get("/conformance/models", "Models whose messages were looked at", MODEL).page("ModelJson"),
     get("/transactions", "Charging sessions, newest first", &["charger", "open", "limit", "cursor"])
         .page("TransactionJson"),
     get("/transactions/{id}", "A charging session", &[]).one("TransactionJson"),
@@ -187,6 +198,7 @@ impl Address {
                 }),
             ),
             Answer::Free => content("application/json", &json!({ "type": "object" })),
+            Answer::Csv => content("text/csv", &json!({ "type": "string" })),
             Answer::Stream => content("text/event-stream", &json!({ "type": "string" })),
         };
         let mut operation = json!({

@@ -181,9 +181,10 @@ fn token_of(outcome: &CommandOutcome) -> &'static str {
         CommandOutcome::Answered { accepted: true, .. } => "ok",
         CommandOutcome::Answered { .. } | CommandOutcome::Refused { .. } => "fault",
         CommandOutcome::NotConnected => "offline",
-        CommandOutcome::TimedOut | CommandOutcome::Expired | CommandOutcome::Unsupported(_) => {
-            "warn"
-        }
+        CommandOutcome::TimedOut
+        | CommandOutcome::Expired
+        | CommandOutcome::QueueFull
+        | CommandOutcome::Unsupported(_) => "warn",
     }
 }
 
@@ -211,6 +212,10 @@ fn meaning(outcome: &CommandOutcome) -> String {
         }
         CommandOutcome::Expired => {
             "It waited too long behind other commands and was not sent.".to_owned()
+        }
+        CommandOutcome::QueueFull => {
+            "Too many commands were waiting for this charger already, so it was not sent."
+                .to_owned()
         }
         CommandOutcome::Unsupported(why) => format!("It was not sent: {why}."),
     }
@@ -252,6 +257,8 @@ fn detail(action: &Action) -> String {
         Action::RemoteStop { transaction, .. } => format!("session {transaction}"),
         Action::GetConfiguration { keys } if keys.is_empty() => "everything".to_owned(),
         Action::GetConfiguration { keys } => keys.join(", "),
+        // The address may hold a password.
+        Action::GetDiagnostics { .. } => String::new(),
         Action::Raw { payload, .. } => payload.clone(),
     }
 }
