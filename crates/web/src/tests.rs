@@ -1,5 +1,7 @@
 //! The whole of it over a real socket: headers, signing in, sessions, forms of other sites.
 
+mod device;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
