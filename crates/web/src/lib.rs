@@ -11,6 +11,7 @@ mod assets;
 mod cards;
 mod conformance;
 mod csv;
+mod device;
 mod health;
 mod live;
 mod number;

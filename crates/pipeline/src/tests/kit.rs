@@ -83,6 +83,7 @@ impl Kit {
             accept_unknown_tokens: true,
             heartbeat_interval_s: 60,
             strict: false,
+            concurrent_transactions: true,
             identity_case: crate::IdentityCase::Exact,
             operator_name: String::new(),
             credential_pepper: "pepper".to_owned(),
