@@ -89,7 +89,6 @@ impl Kit {
             concurrent_transactions: true,
             heartbeat_interval_s: 60,
             strict: false,
-            concurrent_transactions: true,
             identity_case: crate::IdentityCase::Exact,
             operator_name: String::new(),
             credential_pepper: "pepper".to_owned(),
