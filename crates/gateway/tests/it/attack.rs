@@ -44,7 +44,7 @@ async fn r8_stalled_handshakes_do_not_keep_a_charger_waiting() {
 }
 
 #[tokio::test]
-async fn s23_a_wrong_password_never_touches_the_connection_of_the_real_charger() {
+async fn b03_and_s23_a_wrong_password_never_touches_the_connection_of_the_real_charger() {
     let server = Server::start();
     let right = ("Authorization", "Basic Q1AtMTAwOnNlY3JldA==");
     let mut real = server.connect_with("CP-100", right).await;
