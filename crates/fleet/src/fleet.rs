@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use mendpoint_model::{
-    CellState, ChargerEvent, ChargerKey, ChargerState, Chargers, Command, ConnectorRef, Fact,
-    LedgerLine, Overlay, SiteKey, Transaction, TransactionEnded, TransactionId, TransactionStarted,
-    UnixMs,
+    Action, Capabilities, CellState, ChargerEvent, ChargerKey, ChargerState, Chargers, Command,
+    ConnectorRef, Fact, LedgerLine, ModelKey, Overlay, SiteKey, Transaction, TransactionEnded,
+    TransactionId, TransactionStarted, UnixMs, capability_name,
 };
 use rustc_hash::FxHashMap;
 
@@ -34,6 +34,8 @@ pub struct Fleet {
     deadlines: BTreeSet<(UnixMs, ChargerKey)>,
     /// Lines of the ledger of transactions that were not fetched yet.
     lines: Vec<(ChargerKey, LedgerLine)>,
+    /// What models are known not to do.
+    capabilities: Arc<Capabilities>,
 }
 
 impl Fleet {
@@ -220,6 +222,11 @@ impl Fleet {
         self.slot(key).map_or(CellState::NeverSeen, |slot| cell::cell(&slot.state, open_incident))
     }
 
+    /// Goes on with what is known of models now (behaviour 64).
+    pub fn set_capabilities(&mut self, capabilities: Arc<Capabilities>) {
+        self.capabilities = capabilities;
+    }
+
     /// All chargers, in the order in which they were made known (a removal moves the last one).
     pub fn iter(&self) -> impl Iterator<Item = &ChargerState> {
         self.slots.iter().map(|slot| &slot.state)
@@ -272,6 +279,14 @@ impl Chargers for Fleet {
 
     fn of_site(&self, site: SiteKey) -> &[ChargerKey] {
         self.sites.get(&site).map_or(&[], Vec::as_slice)
+    }
+
+    fn refusal(&self, charger: ChargerKey, action: &Action) -> Option<&'static str> {
+        if self.capabilities.is_empty() {
+            return None;
+        }
+        let model = ModelKey::of(self.slot(charger)?.state.boot.as_deref()?)?;
+        self.capabilities.refusal(&model, &capability_name(action))
     }
 
     fn keys(&self) -> Vec<ChargerKey> {

@@ -139,6 +139,7 @@ impl Slot {
             EventKind::Configuration(values) if !is_old => {
                 self.configured(settings, event, values);
             }
+            EventKind::Device(report) if !is_old => self.device(settings, event, report),
             _ => {}
         }
     }

@@ -16,6 +16,8 @@ use crate::signal::SignalLog;
 
 /// For how long a lost command says that the connection is over, when nothing else does.
 const LOST_MS: i64 = 30_000;
+/// How many kinds of past incidents of a charger are remembered.
+const PAST_MAX: usize = 32;
 /// How many failed charges are kept as evidence.
 const FAILURES_MAX: usize = 10;
 
@@ -31,6 +33,11 @@ pub(crate) struct Watch {
     pub(crate) actions: Vec<ActionRecord>,
     /// The newest failed charges: when, by which frame, where and why.
     pub(crate) failures: Vec<(UnixMs, FrameSeq, ConnectorRef, Failure)>,
+    /// The newest incident of each fingerprint that is over, oldest first. Codes are what chargers
+    /// make them, so it is bounded (behaviour 71).
+    pub(crate) past: Vec<(Fingerprint, IncidentId)>,
+    /// Counting rules that fired, where, and until when they do not fire again (`cooldown`).
+    pub(crate) cooling: SmallVec<[(u16, ConnectorRef, UnixMs); 1]>,
     /// When a command could not reach the charger. That is known a moment before the connection's
     /// end is told.
     pub(crate) lost_at: Option<UnixMs>,
@@ -65,6 +72,15 @@ impl Watch {
             now.since_ms(at) < LOST_MS && link.last_seen_at.max(link.since) <= Some(at)
         });
         link.connected && !is_lost
+    }
+
+    /// An incident is over.
+    pub(crate) fn remember(&mut self, fingerprint: Fingerprint, id: IncidentId) {
+        self.past.retain(|(known, _)| *known != fingerprint);
+        if self.past.len() == PAST_MAX {
+            self.past.remove(0);
+        }
+        self.past.push((fingerprint, id));
     }
 
     /// It does not support a rung. There are not many of them.

@@ -42,8 +42,6 @@ pub struct Engine {
     pub(crate) ids: IdSequence,
     pub(crate) watches: FxHashMap<ChargerKey, Watch>,
     pub(crate) cases: BTreeMap<IncidentId, Case>,
-    /// The newest incident of each fingerprint that is over.
-    pub(crate) last: FxHashMap<Fingerprint, IncidentId>,
     pub(crate) timers: Timers,
     pub(crate) switches: BTreeSet<KillScope>,
     pub(crate) dead_man: DeadMan,
@@ -72,7 +70,6 @@ impl Engine {
             ids,
             watches: FxHashMap::default(),
             cases: BTreeMap::new(),
-            last: FxHashMap::default(),
             timers: Timers::default(),
             switches: BTreeSet::new(),
             dead_man: DeadMan::default(),
@@ -179,6 +176,7 @@ impl Engine {
             std::mem::replace(&mut self.program, Arc::new(Program::new(catalogue, &self.settings)));
         let new_place = |place: u16| self.program.place(&old.rules[usize::from(place)].id);
         for watch in self.watches.values_mut() {
+            watch.cooling.clear();
             watch.alerts.retain(|alert| match (alert.incident(), new_place(alert.rule)) {
                 (Some(_), Some(place)) => {
                     let clears = self.program.rules[usize::from(place)].clears.len();
@@ -245,6 +243,12 @@ impl Engine {
     }
 
     // What the other modules share.
+
+    /// The newest incident of a fingerprint that is over, as long as it is remembered.
+    pub(crate) fn past(&self, fingerprint: &Fingerprint) -> Option<IncidentId> {
+        let past = &self.watches.get(&fingerprint.charger)?.past;
+        past.iter().rev().find(|(known, _)| known == fingerprint).map(|(_, id)| *id)
+    }
 
     pub(crate) fn subject<'a>(
         &'a self,

@@ -257,7 +257,11 @@ impl Engine {
             watch.alerts.len() - 1
         });
         let alert = &mut watch.alerts[index];
-        let grace = if rule.is_absence() { self.grace_until } else { UnixMs(i64::MIN) };
+        let grace = match (rule.is_absence(), self.lag.holds()) {
+            (false, _) => UnixMs(i64::MIN),
+            (true, None) => self.grace_until,
+            (true, Some(_)) => self.grace_until.max(cx.now + LATE_POLL_MS),
+        };
         let next = alert.pend(holds, cx.now, for_ms, grace);
         let timer = Timer::Alert(key, place, at);
         match next {
@@ -507,6 +511,15 @@ impl Engine {
                     return;
                 }
                 if many >= count.at_least {
+                    watch.cooling.retain(|(_, _, until)| *until > cx.now);
+                    if watch.cooling.iter().any(|(rule, of, _)| (*rule, *of) == (place, at)) {
+                        return;
+                    }
+                    if count.cooldown_ms > 0 {
+                        watch.cooling.push((place, at, cx.now + count.cooldown_ms));
+                    }
+                    let Some(index) = watch.alert(place, at) else { return };
+                    let alert = &watch.alerts[index];
                     let began = alert.counted.front().map_or(cx.now, |(at, _)| *at);
                     self.fire_counted(cx, key, place, at, began, (many, distinct));
                 }

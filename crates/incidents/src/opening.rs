@@ -198,7 +198,7 @@ impl Engine {
             blind: false,
         };
         incident.description = describe(cx, rule, &incident, counted);
-        incident.previous = self.last.get(&Fingerprint::of(&incident)).copied();
+        incident.previous = self.past(&Fingerprint::of(&incident));
         incident.healing = self.healing_for(rule, &incident.code);
         let lasted = duration_words(cx.now.since_ms(began));
         let line = Line::new("opened", format!("Opened: {}", incident.title))

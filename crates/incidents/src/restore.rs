@@ -59,7 +59,7 @@ impl Engine {
         watch.site = incident.site;
         watch.cases.push(id);
         if over {
-            self.last.insert(Fingerprint::of(&incident), id);
+            watch.remember(Fingerprint::of(&incident), id);
         }
         let window = self.settings.guardrails.disruptive_window_ms;
         let tries = self.settings.guardrails.tries_per_rung as usize;

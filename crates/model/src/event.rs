@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ChargerKey, CommandId, CommandOutcome, ConnectorRef, SiteKey, TransactionId, UnixMs};
+use crate::{
+    ChargerKey, CommandId, CommandOutcome, ConnectorRef, DeviceReport, MonitorsReport, SiteKey,
+    TransactionId, UnixMs,
+};
 
 /// One fact about one charger, as it came in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,10 +62,15 @@ pub enum EventKind {
     Security(SecurityReport),
     /// Two devices use one identity (behaviour 4). Whoever lets connections in finds that out.
     IdentityContested(IdentityContest),
-    /// Configuration keys (1.6) or variables (2.x) as the charger reported them.
+    /// Configuration keys (1.6) as the charger reported them.
     Configuration(Vec<ConfigurationValue>),
     /// What became of a reservation.
     Reservation(ReservationReport),
+    /// Variables of the device model (2.x) as the charger told them, or a value of either version
+    /// that we set.
+    Device(DeviceReport),
+    /// Monitors (2.x) that are installed, or that we asked for.
+    Monitors(MonitorsReport),
     /// An answer to a command of ours, or the news that there will be none.
     CommandAnswered(CommandAnswered),
     /// A message that is kept and answered, and changes no state here: its action.
@@ -414,7 +422,7 @@ pub struct IdentityContest {
     pub swaps: u32,
 }
 
-/// One configuration key (1.6) or variable (2.x, `Component.Variable`).
+/// One configuration key (1.6).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfigurationValue {
     /// Its name.

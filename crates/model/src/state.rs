@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::{
-    Boot, ChargerKey, ConnectorRef, ConnectorStatus, ErrorReport, FaultReport, FindingCode,
+    Action, Boot, ChargerKey, ConnectorRef, ConnectorStatus, ErrorReport, FaultReport, FindingCode,
     Protocol, SignalReading, SiteKey, TransactionEnded, TransactionId, UnixMs,
 };
 
@@ -249,6 +249,11 @@ pub trait Chargers {
     fn charger(&self, key: ChargerKey) -> Option<&ChargerState>;
     /// The chargers of a site, in the order of their keys.
     fn of_site(&self, site: SiteKey) -> &[ChargerKey];
+    /// The charger's own word for why it does not do something (`NotSupported`, ..), when its model
+    /// is known for that (behaviour 64).
+    fn refusal(&self, _charger: ChargerKey, _action: &Action) -> Option<&'static str> {
+        None
+    }
     /// Every charger, in the order of its key. Read once, when deciders are restored; whoever keeps
     /// chargers over a restart must give them here, or tell the deciders of each of them.
     fn keys(&self) -> Vec<ChargerKey> {

@@ -5,6 +5,7 @@ use mendpoint_model::{
     ChargerKey, ChargerRecord, ChargerState, Command, CommandOutcome, EventKind, FrameSeq,
     IncidentId, SiteKey, TransactionId, UnixMs,
 };
+use mendpoint_upkeep::Progress;
 use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
@@ -96,6 +97,8 @@ pub(crate) enum ShardMessage {
     Register(ChargerRecord),
     /// Somebody wants to see a charger.
     Look(ChargerKey, oneshot::Sender<Option<Box<ChargerState>>>),
+    /// Somebody wants to see how far the upkeep of a charger is.
+    LookUpkeep(ChargerKey, oneshot::Sender<Option<Box<Progress>>>),
     /// The rules were changed.
     Catalogue(std::sync::Arc<mendpoint_incidents::Catalogue>),
     /// Answer when everything decided so far is on disk.

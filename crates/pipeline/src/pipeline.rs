@@ -8,23 +8,28 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use dashmap::DashMap;
 use mendpoint_incidents::{Catalogue, IdSequence, KillScope, Request};
 use mendpoint_model::{
-    Action, Admission, Boot, COMMAND_TIMEOUT_MS, ChargerKey, ChargerRecord, Command, CommandId,
-    IncidentId, Origin, SiteKey, SiteRecord, UnixMs,
+    Admission, Boot, ChargerKey, ChargerRecord, IncidentId, SiteKey, SiteRecord, UnixMs,
 };
 use mendpoint_shard::Shard;
-use mendpoint_store::{Entry, FrameLog, Journal, Store};
+use mendpoint_store::{Entry, FrameLog, Journal, SignalKeyRow, Store};
+use mendpoint_upkeep::Profiles;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use crate::admission::LastFailure;
 use crate::attempts::Attempts;
+use crate::capabilities::CapabilityBook;
 use crate::conformance::Conformance;
 use crate::desk::Desk;
+use crate::keyring::Keyring;
 use crate::lag::LagBoard;
 use crate::message::{Incoming, ShardMessage};
 use crate::metrics::Metrics;
 use crate::release;
+use crate::security_log::SecurityLog;
 use crate::shard_task::{ShardTask, Working};
 use crate::tokens::{Presented, Tokens, Verdict};
+use crate::upkeep::with_confirmed;
 use crate::{Board, Directory, Error, Handle, Outbound, PipelineSettings, Topics, Vitals, clock};
 
 /// How many batches may wait for the disk per shard before the shard waits too.
@@ -54,11 +59,17 @@ pub(crate) struct Inner {
     pub(crate) outbound: Arc<dyn Outbound>,
     pub(crate) desk: Desk,
     pub(crate) conformance: Conformance,
-    pub(crate) credentials: DashMap<ChargerKey, Vec<u8>>,
-    pub(crate) pepper: hmac::Hmac<sha2::Sha256>,
+    pub(crate) keyring: Arc<Keyring>,
+    pub(crate) enter_failed: LastFailure,
+    pub(crate) security_log: SecurityLog,
     pub(crate) epoch: AtomicU64,
     pub(crate) attempts: Attempts,
     pub(crate) tokens: Tokens,
+    pub(crate) capabilities: CapabilityBook,
+    /// Vendor profiles with the keys that people confirmed.
+    pub(crate) profiles: ArcSwap<Profiles>,
+    /// What people said of keys that may tell of a radio link.
+    pub(crate) signal_keys: ArcSwap<Vec<SignalKeyRow>>,
     quirks: DashMap<ChargerKey, u64>,
     kill_switches: Mutex<BTreeSet<KillScope>>,
     frame_seq: AtomicU64,
@@ -100,7 +111,6 @@ impl Pipeline {
             directory.put_charger(charger);
         }
         let highest = store.highest_ids().await?;
-        let credentials = store.credentials().await?.into_iter().collect();
         let tokens = Tokens::default();
         for row in store.id_tokens().await? {
             tokens.put(&row);
@@ -110,6 +120,7 @@ impl Pipeline {
         } else {
             settings.credential_pepper.clone().into_bytes()
         };
+        let keyring = Arc::new(Keyring::read(store.clone(), &pepper).await?);
         let kill_switches: BTreeSet<KillScope> = match store.get_value(KILL_SWITCHES).await? {
             Some(text) => serde_json::from_str(&text).unwrap_or_else(|_| {
                 // Unreadable means somebody wrote into it: the safe reading is "stop".
@@ -119,6 +130,7 @@ impl Pipeline {
             None => BTreeSet::new(),
         };
 
+        let signal_keys = store.signal_keys().await?;
         let count = settings.shards.max(1) as usize;
         let (queues, receivers): (Vec<_>, Vec<_>) =
             (0..count).map(|_| mpsc::channel(settings.queue.max(1))).unzip();
@@ -140,10 +152,14 @@ impl Pipeline {
             topics: Topics::default(),
             outbound,
             desk,
-            credentials,
-            pepper: crate::admission::pepper(&pepper),
+            keyring,
+            enter_failed: LastFailure::default(),
+            security_log: SecurityLog::new(store.journal()),
             epoch: AtomicU64::new(now.0.unsigned_abs() * 1_000),
             attempts: Attempts::default(),
+            capabilities: CapabilityBook::new(store.capabilities().await?),
+            profiles: ArcSwap::from_pointee(with_confirmed(&settings.profiles, &signal_keys)),
+            signal_keys: ArcSwap::from_pointee(signal_keys),
             tokens,
             quirks: DashMap::new(),
             kill_switches: Mutex::new(kill_switches.clone()),
@@ -165,11 +181,24 @@ impl Pipeline {
                     sequence(highest.incident, index, count),
                     sequence(highest.transaction, index, count),
                 )
+                .with_upkeep(inner.settings.upkeep.clone(), inner.profiles.load_full())
             })
             .collect();
         for record in inner.directory.chargers() {
             let shard = &mut shards[record.site.0 as usize % count];
             shard.register(record.key, record.site, Arc::clone(&record.identity));
+            shard.admit(record.key, record.admission == Admission::Accepted);
+        }
+        for (charger, json) in inner.store.upkeep().await? {
+            let Some(record) = inner.directory.charger(charger) else { continue };
+            match serde_json::from_str(&json) {
+                Ok(progress) => {
+                    shards[record.site.0 as usize % count].restore_progress(charger, progress);
+                }
+                // It is asked again, that is all.
+                Err(error) => tracing::warn!(charger.id = charger.0, %error,
+                    "how far a charger's upkeep was is unreadable"),
+            }
         }
         let mut open_transactions = inner.store.open_transactions().await?;
         for (charger, transactions) in &open_transactions {
@@ -430,7 +459,7 @@ impl Inner {
         self.frame_seq.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Takes in what a charger says of itself, and asks for what it does not say.
+    /// Takes in what a charger says of itself.
     pub(crate) fn note_boot(&self, charger: ChargerKey, boot: &Boot) {
         let Some(record) = self.directory.charger(charger) else { return };
         let serial = boot.serial.clone().unwrap_or_else(|| record.serial.clone());
@@ -448,19 +477,6 @@ impl Inner {
                 ..ChargerRecord::clone(&record)
             });
             self.topics.touch(|versions| versions.chargers += 1);
-        }
-        // What the configuration is, once a registration: signals of OCPP 1.6 come out of it too.
-        let command = Command {
-            id: CommandId(format!("s-{}", uuid::Uuid::now_v7().simple()).into()),
-            charger,
-            action: Action::GetConfiguration { keys: Vec::new() },
-            origin: Origin::System,
-            created_at: clock::now(),
-            timeout_ms: COMMAND_TIMEOUT_MS,
-            not_after: clock::now() + 2 * COMMAND_TIMEOUT_MS,
-        };
-        if !same && record.admission == Admission::Accepted {
-            self.feed_back(record.site, ShardMessage::Command(command, None));
         }
     }
 

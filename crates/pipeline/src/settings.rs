@@ -2,6 +2,7 @@
 
 use mendpoint_fleet::FleetSettings;
 use mendpoint_incidents::EngineSettings;
+use mendpoint_upkeep::{Profiles, UpkeepSettings};
 
 /// What the pipeline needs to know before it starts.
 #[derive(Clone, Debug)]
@@ -13,6 +14,10 @@ pub struct PipelineSettings {
     pub queue: usize,
     /// What happens with chargers that nobody registered.
     pub unknown_chargers: UnknownChargers,
+    /// Whether an identity in other capitals is another charger.
+    pub identity_case: IdentityCase,
+    /// The operator's name, as it stands in the O of chargers' certificates; any when empty.
+    pub operator_name: String,
     /// Whether a token that nobody registered may charge.
     pub accept_unknown_tokens: bool,
     /// Whether one token may charge at several places at once.
@@ -31,6 +36,10 @@ pub struct PipelineSettings {
     pub fleet: FleetSettings,
     /// The engine's rules.
     pub engine: EngineSettings,
+    /// When chargers are asked about themselves.
+    pub upkeep: UpkeepSettings,
+    /// How vendors tell of radio links.
+    pub profiles: Profiles,
 }
 
 /// What happens with a charger that nobody registered (behaviour 52).
@@ -44,4 +53,15 @@ pub enum UnknownChargers {
     Quarantine,
     /// Registered and served at once.
     Accept,
+}
+
+/// How identities are compared (behaviour 15).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IdentityCase {
+    /// Letter by letter: `cp1` is not `CP1`.
+    #[default]
+    Exact,
+    /// `cp1` is the `CP1` that is registered.
+    Ignore,
 }

@@ -7,21 +7,22 @@ use std::time::Duration;
 
 use mendpoint_incidents::{Effect, KillScope, Request};
 use mendpoint_model::{
-    Authorize, ChargerEvent, ChargerKey, Chargers, Command, CommandId, CommandOutcome, EventKind,
-    Fact, Finding, FindingCode, FrameSeq, Incident, LedgerLine, ReservationStatus, TransactionId,
-    UnixMs,
+    Admission, Authorize, Capabilities, ChargerEvent, ChargerKey, Chargers, Command, CommandId,
+    CommandOutcome, EventKind, Fact, Finding, FindingCode, FrameSeq, Incident, LedgerLine,
+    ReservationStatus, TransactionId, UnixMs,
 };
 use mendpoint_shard::{Outputs, Shard};
 use mendpoint_store::{Entry, ReservationState};
+use mendpoint_upkeep::Profiles;
 use prometheus::IntGauge;
 use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::clock;
 use crate::conformance::Sample;
 use crate::message::{Answer, Incoming, Sampled, ShardMessage};
 use crate::pipeline::Inner;
 use crate::release::{Batch, Release, TicketEvidence};
+use crate::{clock, redact};
 
 /// How many messages are taken from the queue at once.
 const BATCH: usize = 256;
@@ -50,8 +51,8 @@ pub(crate) struct ShardTask {
 /// What a shard keeps between batches.
 #[derive(Default)]
 pub(crate) struct Working {
-    outputs: Outputs,
-    entries: Vec<Entry>,
+    pub(crate) outputs: Outputs,
+    pub(crate) entries: Vec<Entry>,
     released: Vec<Release>,
     waiters: FxHashMap<CommandId, oneshot::Sender<CommandOutcome>>,
     /// Chargers whose state changed since it was last written down.
@@ -62,9 +63,14 @@ pub(crate) struct Working {
     /// Chargers whose cell may have changed in this batch.
     touched: FxHashSet<ChargerKey>,
     settling: Vec<oneshot::Sender<()>>,
+    /// When the first part of a report of monitors came.
+    pub(crate) monitors_since: FxHashMap<ChargerKey, UnixMs>,
+    /// What the shard was told last of models and of vendors.
+    pub(crate) capabilities: Arc<Capabilities>,
+    pub(crate) profiles: Option<Arc<Profiles>>,
     last_flush_at: UnixMs,
     last_seq: u64,
-    now: UnixMs,
+    pub(crate) now: UnixMs,
 }
 
 impl ShardTask {
@@ -105,6 +111,7 @@ impl ShardTask {
             };
             self.queued.set(self.queue.len() as i64);
             self.note_lag(&batch);
+            self.take_what_all_know();
             for message in batch.drain(..) {
                 self.message(message);
             }
@@ -162,11 +169,15 @@ impl ShardTask {
             }
             ShardMessage::Register(record) => {
                 self.shard.register(record.key, record.site, Arc::clone(&record.identity));
+                self.shard.admit(record.key, record.admission == Admission::Accepted);
                 self.state.touched.insert(record.key);
             }
             ShardMessage::Look(charger, answer) => {
                 let state = self.shard.fleet().charger(charger).cloned().map(Box::new);
                 let _ = answer.send(state);
+            }
+            ShardMessage::LookUpkeep(charger, answer) => {
+                let _ = answer.send(self.shard.progress(charger).cloned().map(Box::new));
             }
             ShardMessage::Catalogue(catalogue) => {
                 self.shard.set_catalogue(self.state.now, catalogue);
@@ -176,8 +187,17 @@ impl ShardTask {
     }
 
     fn incoming(&mut self, incoming: Incoming) {
-        let Incoming { charger, site, epoch, received_at, frame, events, quirks, sample, answer } =
-            incoming;
+        let Incoming {
+            charger,
+            site,
+            epoch,
+            received_at,
+            frame,
+            mut events,
+            quirks,
+            sample,
+            answer,
+        } = incoming;
         self.state.now = self.state.now.max(received_at);
         self.inner.metrics.events.inc_by(events.len() as u64);
         if !quirks.is_empty() {
@@ -187,6 +207,8 @@ impl ShardTask {
         let mut refused_start = false;
         let mut durable = false;
         let external_id = external_id_of(&events);
+        self.shard.prepare(received_at, charger, &mut events);
+        self.write_device(charger, received_at, &events);
         for mut kind in events {
             match &mut kind {
                 EventKind::Meter(reading) => {
@@ -231,7 +253,9 @@ impl ShardTask {
                     }
                     durable = true;
                 }
+                EventKind::Configuration(values) => redact::configuration(values),
                 EventKind::CommandAnswered(answered) => {
+                    redact::outcome(&mut answered.outcome);
                     self.state.entries.push(Entry::CommandOutcome {
                         charger,
                         id: answered.command.clone(),
@@ -345,8 +369,8 @@ impl ShardTask {
     }
 
     /// Journals the intent, then lets the command leave (G11).
-    fn send(&mut self, command: Command) {
-        self.state.entries.push(Entry::Command(command.clone()));
+    pub(crate) fn send(&mut self, command: Command) {
+        self.state.entries.push(Entry::Command(redact::command(&command).into_owned()));
         self.state.released.push(Release::Command(command));
     }
 
@@ -393,6 +417,10 @@ impl ShardTask {
         let effects = std::mem::take(&mut self.state.outputs.effects);
         for effect in effects {
             self.effect(effect);
+        }
+        let upkeep = std::mem::take(&mut self.state.outputs.upkeep);
+        for effect in upkeep {
+            self.upkeep(effect);
         }
     }
 

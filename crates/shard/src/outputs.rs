@@ -2,6 +2,7 @@
 
 use mendpoint_incidents::Effect;
 use mendpoint_model::{ChargerKey, Fact, FrameSeq, LedgerLine, TransactionId, UnixMs};
+use mendpoint_upkeep::UpkeepEffect;
 
 /// What came of an event, a moment or a request. Filled up by the shard, emptied by the caller.
 #[derive(Debug, Default)]
@@ -13,6 +14,8 @@ pub struct Outputs {
     pub lines: Vec<(ChargerKey, UnixMs, FrameSeq, LedgerLine)>,
     /// What the engine wants done, in order.
     pub effects: Vec<Effect>,
+    /// What the upkeep wants done, in order.
+    pub upkeep: Vec<UpkeepEffect>,
     /// The number of the transaction that the event began, new or known (behaviours 32, 46, 57).
     pub answer: Option<TransactionId>,
 }

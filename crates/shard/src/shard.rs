@@ -7,10 +7,12 @@ use mendpoint_incidents::{
     Catalogue, Effect, Engine, EngineSettings, IdSequence, Request, RequestError,
 };
 use mendpoint_model::{
-    CellState, ChargerEvent, ChargerKey, ChargerState, Chargers, Command, EventKind, Fact,
-    Incident, IncidentId, MeterReading, SiteKey, Transaction, TransactionEnded, TransactionId,
-    TransactionStarted, UnixMs,
+    Capabilities, CellState, ChargerEvent, ChargerKey, ChargerState, Chargers, Command, EventKind,
+    Fact, Incident, IncidentId, MeterReading, SiteKey, Transaction, TransactionEnded,
+    TransactionId, TransactionStarted, UnixMs,
 };
+use mendpoint_upkeep::{Profiles, Progress, Upkeep, UpkeepEffect, UpkeepSettings};
+use smallvec::SmallVec;
 
 use crate::number::TransactionNumbers;
 use crate::outputs::Outputs;
@@ -20,6 +22,7 @@ use crate::outputs::Outputs;
 pub struct Shard {
     fleet: Fleet,
     engine: Engine,
+    upkeep: Upkeep,
     numbers: TransactionNumbers,
     /// Kept between events so that a heartbeat allocates nothing.
     facts: Vec<Fact>,
@@ -39,10 +42,54 @@ impl Shard {
         Self {
             fleet: Fleet::new(fleet),
             engine: Engine::new(catalogue, engine, incidents),
+            upkeep: Upkeep::new(
+                UpkeepSettings { enabled: false, ..UpkeepSettings::default() },
+                Arc::default(),
+            ),
             numbers: TransactionNumbers::new(transactions),
             facts: Vec::new(),
             timed_facts: Vec::new(),
         }
+    }
+
+    /// The same with an upkeep that asks chargers about themselves; without it none is asked.
+    #[must_use]
+    pub fn with_upkeep(mut self, settings: UpkeepSettings, profiles: Arc<Profiles>) -> Self {
+        self.upkeep = Upkeep::new(settings, profiles);
+        self
+    }
+
+    /// Whether a person accepted a charger: else nothing is installed on it.
+    pub fn admit(&mut self, key: ChargerKey, accepted: bool) {
+        self.upkeep.admit(key, accepted);
+    }
+
+    /// Takes over how far the upkeep of a charger is.
+    pub fn restore_progress(&mut self, key: ChargerKey, progress: Progress) {
+        self.upkeep.restore(key, progress);
+    }
+
+    /// Goes on with other vendor profiles.
+    pub fn set_profiles(&mut self, now: UnixMs, profiles: Arc<Profiles>) {
+        self.upkeep.set_profiles(now, profiles);
+    }
+
+    /// Goes on with what is known of models now: neither the engine nor the upkeep tries what they
+    /// do not know (behaviour 64).
+    pub fn set_capabilities(&mut self, capabilities: &Arc<Capabilities>) {
+        self.fleet.set_capabilities(Arc::clone(capabilities));
+        self.upkeep.set_capabilities(Arc::clone(capabilities));
+    }
+
+    /// Makes the events of one message ready before they are handled: values are made fit to be
+    /// kept, and what a vendor profile knows of becomes a reading.
+    pub fn prepare(
+        &mut self,
+        now: UnixMs,
+        charger: ChargerKey,
+        events: &mut SmallVec<[EventKind; 2]>,
+    ) {
+        self.upkeep.prepare(now, charger, self.fleet.charger(charger), events);
     }
 
     /// Makes a charger known, or gives it another site or identity.
@@ -62,6 +109,7 @@ impl Shard {
     pub fn remove(&mut self, key: ChargerKey) {
         self.fleet.remove(key);
         self.engine.forget(key);
+        self.upkeep.forget(key);
     }
 
     /// Takes over the state of a charger from disk; `now` is the time of our start. Before
@@ -141,6 +189,9 @@ impl Shard {
         let before = out.effects.len();
         self.engine.handle(now, &event, &self.facts, &self.fleet, &mut out.effects);
         self.note_commands(&out.effects[before..]);
+        let asked = out.upkeep.len();
+        self.upkeep.handle(&event, &self.fleet, &mut out.upkeep);
+        self.note_questions(&out.upkeep[asked..]);
         let of_event = |fact| (event.charger, now, event.frame, fact);
         out.facts.extend(self.facts.drain(..).map(of_event));
     }
@@ -161,11 +212,16 @@ impl Shard {
         self.timed_facts = timed;
         self.engine.advance(now, &self.fleet, &mut out.effects);
         self.note_commands(&out.effects[before..]);
+        let asked = out.upkeep.len();
+        self.upkeep.advance(now, &self.fleet, &mut out.upkeep);
+        self.note_questions(&out.upkeep[asked..]);
     }
 
     /// When [`Shard::advance`] has something to do next.
     pub fn next_deadline(&self) -> Option<UnixMs> {
-        [self.fleet.next_deadline(), self.engine.next_deadline()].into_iter().flatten().min()
+        let deadlines =
+            [self.fleet.next_deadline(), self.engine.next_deadline(), self.upkeep.next_deadline()];
+        deadlines.into_iter().flatten().min()
     }
 
     /// Does what a person or the ticket desk wants of an incident.
@@ -197,6 +253,7 @@ impl Shard {
     pub fn note_command(&mut self, command: &Command) {
         self.fleet.note_command(command);
         self.engine.note_command(command.created_at, command, &self.fleet);
+        self.upkeep.note_command(command);
     }
 
     /// Goes on with other rules.
@@ -216,6 +273,16 @@ impl Shard {
     /// The chargers.
     pub fn fleet(&self) -> &Fleet {
         &self.fleet
+    }
+
+    /// The upkeep.
+    pub fn upkeep(&self) -> &Upkeep {
+        &self.upkeep
+    }
+
+    /// How far the upkeep of a charger is.
+    pub fn progress(&self, charger: ChargerKey) -> Option<&Progress> {
+        self.upkeep.progress(charger)
     }
 
     /// The engine.
@@ -238,10 +305,19 @@ impl Shard {
         })
     }
 
+    fn note_questions(&mut self, effects: &[UpkeepEffect]) {
+        for effect in effects {
+            if let UpkeepEffect::Send(command) = effect {
+                self.engine.note_command(command.created_at, command, &self.fleet);
+            }
+        }
+    }
+
     fn note_commands(&mut self, effects: &[Effect]) {
         for effect in effects {
             if let Effect::Send(command) = effect {
                 self.fleet.note_command(command);
+                self.upkeep.note_command(command);
             }
         }
     }

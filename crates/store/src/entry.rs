@@ -1,7 +1,8 @@
 use mendpoint_model::{
-    Boot, ChargerKey, ChargerState, Command, CommandId, CommandOutcome, ConnectorRef,
-    ConnectorStatus, Finding, FindingCode, FrameSeq, Incident, SecurityReport, SignalReading,
-    TimelineEntry, Transaction, TransactionEnded, TransactionId, TransactionNote, UnixMs,
+    Boot, CapabilityCounts, ChargerKey, ChargerState, Command, CommandId, CommandOutcome,
+    ConnectorRef, ConnectorStatus, Finding, FindingCode, FrameSeq, Incident, ModelKey,
+    MonitorReport, SecurityReport, SignalReading, TimelineEntry, Transaction, TransactionEnded,
+    TransactionId, TransactionNote, UnixMs, VariableReport,
 };
 use serde::Serialize;
 
@@ -179,16 +180,62 @@ pub enum Entry {
         /// The address it came from; empty when not known.
         remote: String,
     },
-    /// A connection was refused before it was one: the identity may be unknown or made up.
-    LoginRefused {
-        /// The identity it asked for.
+    /// Something of our own noticing for the security log: a login that was refused, a connection
+    /// that could not be encrypted.
+    Noted {
+        /// The charger, if it is known.
+        charger: Option<ChargerKey>,
+        /// The identity that was asked for, which may be made up; empty when there was none.
         identity: String,
         /// When.
         at: UnixMs,
+        /// What, as one word.
+        kind: &'static str,
         /// Why, in words.
-        reason: String,
+        info: String,
         /// The address it came from.
         remote: String,
+    },
+    /// Values that a charger told, or that we set.
+    Variables {
+        /// The charger.
+        charger: ChargerKey,
+        /// When, by our clock.
+        at: UnixMs,
+        /// Who is held to have changed what differs: a user's name, or "charger".
+        by: String,
+        /// The values.
+        variables: Vec<VariableReport>,
+    },
+    /// Monitors of a charger.
+    Monitors {
+        /// The charger.
+        charger: ChargerKey,
+        /// When, by our clock.
+        at: UnixMs,
+        /// With the last part of a report of all monitors: when its first part came. What was seen
+        /// before that only is gone.
+        all_since: Option<UnixMs>,
+        /// The monitors.
+        monitors: Vec<MonitorReport>,
+    },
+    /// How far the upkeep of a charger is.
+    Upkeep {
+        /// The charger.
+        charger: ChargerKey,
+        /// When it was so.
+        at: UnixMs,
+        /// The progress as JSON.
+        json: String,
+    },
+    /// How often a model answered what.
+    Capability {
+        /// The model.
+        model: ModelKey,
+        /// What it was asked to do.
+        name: String,
+        /// The counts so far.
+        counts: CapabilityCounts,
     },
     /// Somebody did something.
     Audit {
@@ -216,6 +263,13 @@ impl Entry {
                 4 + u32::try_from(parts).unwrap_or(u32::MAX - 4)
             }
             Self::Incident(_) => 4,
+            Self::Variables { variables, .. } => {
+                1 + u32::try_from(variables.len() / 2).unwrap_or(u32::MAX - 1)
+            }
+            Self::Monitors { monitors, .. } => {
+                1 + u32::try_from(monitors.len() / 4).unwrap_or(u32::MAX - 1)
+            }
+            Self::Upkeep { json, .. } => 1 + u32::try_from(json.len() / 512).unwrap_or(0),
             _ => 1,
         }
     }

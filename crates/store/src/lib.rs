@@ -10,6 +10,7 @@
 //! Read [`Store`], [`Journal`] and [`Entry`] first.
 
 mod audit;
+mod capability;
 mod charger;
 mod charger_state;
 mod charging_profile;
@@ -20,6 +21,8 @@ mod conformance;
 mod credential;
 mod cursor;
 mod db;
+mod device;
+mod device_sheet;
 mod entry;
 mod error;
 mod frame_block;
@@ -49,6 +52,7 @@ mod value;
 mod tests;
 
 pub use audit::AuditRow;
+pub use capability::SignalKeyRow;
 pub use charger_state::HighestIds;
 pub use charging_profile::ChargingProfileRow;
 pub use claim::ServerClaim;
@@ -56,7 +60,9 @@ pub use command::CommandRow;
 pub use conformance::{
     ConformanceChange, DeviationCount, DeviationKey, DeviationRow, ModelKey, ModelRow,
 };
+pub use credential::{AccessRow, Credential, Slot};
 pub use cursor::{Cursor, PAGE_MAX, Page};
+pub use device::{VariableChangeRow, VariableRow};
 pub use entry::Entry;
 pub use error::{Error, Result};
 pub use frame_block::{Direction, FrameBlock, FrameRecord};

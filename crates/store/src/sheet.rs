@@ -6,6 +6,7 @@ use std::sync::Arc;
 use mendpoint_model::{ChargerKey, Incident, Transaction, UnixMs};
 
 use crate::db::json;
+use crate::device_sheet::DeviceBatch;
 use crate::{Entry, Result, row_id};
 
 /// A value of a cell. `NULL` keeps its type, which PostgreSQL wants to know.
@@ -287,6 +288,7 @@ struct Batch {
     signals: Vec<Vec<Value>>,
     security: Vec<Vec<Value>>,
     audit: Vec<Vec<Value>>,
+    device: DeviceBatch,
 }
 
 /// The statements that write these entries down, in the order they must run in. An entry's row
@@ -465,17 +467,34 @@ impl Batch {
                     remote.as_str(),
                 ]);
             }
-            Entry::LoginRefused { identity, at, reason, remote } => {
+            Entry::Noted { charger, identity, at, kind, info, remote } => {
                 self.security.push(row![
                     id,
-                    None::<i64>,
+                    charger.map(|charger| i64::from(charger.0)),
                     identity.as_str(),
                     *at,
-                    "LoginRefused",
-                    reason.as_str(),
+                    *kind,
+                    info.as_str(),
                     None::<i64>,
                     remote.as_str(),
                 ]);
+            }
+            Entry::Variables { charger, at, by, variables } => {
+                for variable in variables {
+                    self.device.variable(*charger, *at, by, variable);
+                }
+            }
+            Entry::Monitors { charger, at, all_since, monitors } => {
+                for monitor in monitors {
+                    self.device.monitor(*charger, *at, monitor);
+                }
+                if let Some(began_at) = all_since {
+                    self.device.monitors_are_all(*charger, *began_at);
+                }
+            }
+            Entry::Upkeep { charger, at, json } => self.device.upkeep(*charger, *at, json),
+            Entry::Capability { model, name, counts } => {
+                self.device.capability(model, name, counts);
             }
             Entry::Audit { at, actor, action, subject, detail } => {
                 self.audit.push(row![
@@ -520,6 +539,7 @@ impl Batch {
             .into_iter()
             .filter(|(_, rows): &(_, Vec<Vec<Value>>)| !rows.is_empty())
             .map(|(form, rows)| Sheet { form, rows })
+            .chain(self.device.into_sheets().into_iter().filter(|sheet| !sheet.rows.is_empty()))
             .collect()
     }
 }

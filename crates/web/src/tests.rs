@@ -26,6 +26,10 @@ impl Outbound for NoChargers {
         Err(SendRefused::NotConnected)
     }
 
+    fn set_accepted(&self, _charger: ChargerKey, _accepted: bool) -> bool {
+        false
+    }
+
     fn close(&self, _: ChargerKey, _: &str) {}
 }
 
@@ -85,6 +89,8 @@ impl Server {
             PipelineSettings {
                 shards: 1,
                 queue: 64,
+                identity_case: mendpoint_pipeline::IdentityCase::Exact,
+                operator_name: String::new(),
                 unknown_chargers: UnknownChargers::Reject,
                 accept_unknown_tokens: true,
                 concurrent_transactions: true,
@@ -95,6 +101,8 @@ impl Server {
                 dispatch_email: String::new(),
                 fleet: mendpoint_fleet::FleetSettings::default(),
                 engine: mendpoint_incidents::EngineSettings::default(),
+                upkeep: mendpoint_upkeep::UpkeepSettings::default(),
+                profiles: mendpoint_upkeep::Profiles::default(),
             },
             store.clone(),
             Arc::new(Catalogue::default()),

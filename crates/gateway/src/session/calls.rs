@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 
 use crate::clock;
-use crate::intake::{Answer, Delivery, Intake, Sample};
+use crate::intake::{Answer, Delivery, GatewayEvent, Intake, Sample};
 use crate::metrics::Counted;
 
 use super::Session;
@@ -135,7 +135,10 @@ where
             return self.answer_error(text, id, error.code, &error.description, at);
         }
 
-        let inbound = mendpoint_ocpp::decode(self.protocol, action, payload, at);
+        let mut inbound = mendpoint_ocpp::decode(self.protocol, action, payload, at);
+        if action == "SignCertificate" && !repeated && self.gets_a_certificate(payload) {
+            inbound.reply = Reply::Literal(r#"{"status":"Accepted"}"#.into());
+        }
         let mut delivery = self.delivery(at);
         delivery.frame = self.log(text, at);
         delivery.sample = self.sample(text, None, !inbound.quirks.is_empty());
@@ -155,10 +158,27 @@ where
                 _counted: Counted::new(&self.gateway.metrics.answers_waiting),
             });
         } else {
-            let answer = self.write_reply(id, &inbound.reply, NOTHING_ASKED, at);
+            let answer = self.write_reply(id, &inbound.reply, &NOTHING_ASKED, at);
             self.answer(answer, at);
         }
         self.deliver(delivery);
+    }
+
+    /// Whether a request for a certificate is in order. It is signed and sent later, as a command:
+    /// never before the answer that the charger waits for (behaviour 26).
+    fn gets_a_certificate(&self, payload: &str) -> bool {
+        let signed = if self.profile.is_encrypted() {
+            self.gateway.intake.sign_certificate(self.charger, self.profile, payload)
+        } else {
+            let number = self.profile.number();
+            Err(format!("certificates are not signed on security profile {number}"))
+        };
+        let charger = self.charger;
+        if let Err(why) = signed {
+            self.gateway.intake.note(GatewayEvent::CertificateRefused { charger, why });
+            return false;
+        }
+        true
     }
 
     /// The pipeline spoke about the first pending call.
@@ -168,7 +188,7 @@ where
         };
         if let Some(answer) = answer {
             let now = self.gateway.clock.now();
-            let text = self.write_reply(&id, &reply, answer, now);
+            let text = self.write_reply(&id, &reply, &answer, now);
             if reply.is_durable() {
                 self.recent.answered(call, &text);
             }
@@ -208,7 +228,7 @@ where
         self.answer(answer, at);
     }
 
-    fn write_reply(&self, id: &str, reply: &Reply, answer: Answer, now: UnixMs) -> String {
+    fn write_reply(&self, id: &str, reply: &Reply, answer: &Answer, now: UnixMs) -> String {
         let mut out = String::with_capacity(128);
         clock::with_text(now, |text| {
             let facts = ReplyFacts {

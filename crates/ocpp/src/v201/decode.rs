@@ -8,7 +8,7 @@ use mendpoint_model::{
 use smallvec::SmallVec;
 
 use super::added_in_21::{self, certificate_chain_status, vat_number};
-use super::device_model::{notify_event, notify_report};
+use super::device_model::{notify_event, notify_monitoring_report, notify_report};
 use super::parts::{Evse, read_id_token};
 use super::transaction::transaction_event;
 use crate::action::ActionList;
@@ -39,6 +39,7 @@ pub(crate) fn decode(
         "MeterValues" => meter_values,
         "NotifyEvent" => notify_event,
         "NotifyReport" => notify_report,
+        "NotifyMonitoringReport" => notify_monitoring_report,
         "BootNotification" => boot,
         "Authorize" => authorize,
         "FirmwareStatusNotification" => firmware,
@@ -77,7 +78,6 @@ fn fixed_reply(protocol: Protocol, action: &str) -> Option<Reply> {
         | "NotifyChargingLimit"
         | "NotifyCustomerInformation"
         | "NotifyDisplayMessages"
-        | "NotifyMonitoringReport"
         | "PublishFirmwareStatusNotification"
         | "ReportChargingProfiles" => Reply::Empty,
         // We do no smart charging and have no certificate authority: a car's needs (K15) and

@@ -6,6 +6,7 @@ mod authorisation;
 mod canonical;
 mod commands;
 mod definitions;
+mod documented;
 mod frames;
 mod fuzz;
 mod replies;

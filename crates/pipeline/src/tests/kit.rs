@@ -15,7 +15,7 @@ use smallvec::SmallVec;
 use sqlx::{Connection as _, Executor as _};
 
 use crate::{
-    Handle, Incoming, NewCharger, Outbound, Pipeline, PipelineSettings, SendRefused,
+    Handle, Incoming, NewCharger, Outbound, Pipeline, PipelineSettings, ReplyTo, SendRefused,
     UnknownChargers,
 };
 
@@ -35,6 +35,10 @@ impl Outbound for Sent {
     fn send(&self, command: Command) -> Result<(), SendRefused> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(command);
         Ok(())
+    }
+
+    fn set_accepted(&self, _charger: ChargerKey, _accepted: bool) -> bool {
+        true
     }
 
     fn close(&self, _charger: ChargerKey, _reason: &str) {}
@@ -77,13 +81,18 @@ impl Kit {
             queue: 64,
             unknown_chargers: UnknownChargers::Reject,
             accept_unknown_tokens: true,
+            concurrent_transactions: true,
             heartbeat_interval_s: 60,
             strict: false,
+            identity_case: crate::IdentityCase::Exact,
+            operator_name: String::new(),
             credential_pepper: "pepper".to_owned(),
             public_url: String::new(),
             dispatch_email: String::new(),
             fleet: FleetSettings::default(),
             engine: EngineSettings { rules: rules.into(), ..engine },
+            upkeep: mendpoint_upkeep::UpkeepSettings { enabled: false, ..Default::default() },
+            profiles: mendpoint_upkeep::Profiles::default(),
         };
         let outbound = Arc::<Sent>::clone(&sent);
         let pipeline = Pipeline::start(settings, store.clone(), catalogue(), outbound, &registry)
@@ -109,6 +118,10 @@ impl Kit {
     }
 
     pub(super) async fn take(&self, event: EventKind) {
+        self.take_and_answer(event, None).await;
+    }
+
+    pub(super) async fn take_and_answer(&self, event: EventKind, answer: Option<ReplyTo>) {
         let incoming = Incoming {
             charger: self.charger.key,
             site: self.charger.site,
@@ -118,7 +131,7 @@ impl Kit {
             events: SmallVec::from_iter([event]),
             quirks: Vec::new(),
             sample: None,
-            answer: None,
+            answer,
         };
         self.handle().take(incoming).await;
     }

@@ -1,4 +1,5 @@
 //! The pipeline as a whole, over a real database and chargers that a test plays.
 
+mod disk;
 mod kit;
 mod lag;

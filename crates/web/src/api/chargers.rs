@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use mendpoint_model::{Action, Admission, CellState, ChargerRecord, Validation};
+use mendpoint_model::{Action, Admission, CellState, ChargerRecord, SecurityProfile, Validation};
 use mendpoint_pipeline::NewCharger;
 use mendpoint_store::Direction;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-use super::auth::{Admin, Caller, Operator, new_token};
+use super::auth::{Admin, Caller, Operator};
 use super::error::{ApiError, Result};
 use super::extract::{Body, Params, limit};
 use super::json::{ChargerDetail, ChargerItem, CommandJson, Page};
@@ -109,6 +109,9 @@ pub(super) struct Create {
     /// Make a password, and show it once in the answer.
     #[serde(default)]
     generate_password: bool,
+    /// The weakest OCPP security profile it may come in with, 0 to 3; 0 when left out.
+    #[serde(default)]
+    security_profile: u8,
 }
 
 /// A charger that was registered.
@@ -150,13 +153,11 @@ pub(super) async fn create(
         (Some(given), false) if !(8..=64).contains(&given.len()) => {
             return Err(ApiError::bad_request("a password has 8 to 64 characters"));
         }
-        (None, true) => {
-            // 2.x chargers take at most 40 characters: the token without its prefix, cut.
-            let token = new_token().map_err(|error| ApiError::conflict(error.to_string()))?;
-            Some(token.chars().skip(3).take(32).collect::<String>())
-        }
+        (None, true) => Some(mendpoint_pipeline::new_secret()?),
         _ => None,
     };
+    let profile =
+        SecurityProfile::try_from(body.security_profile).map_err(ApiError::bad_request)?;
     let password = body.password.or_else(|| made.clone());
     let record = state
         .handle()
@@ -165,6 +166,7 @@ pub(super) async fn create(
             name: body.name,
             site,
             password: password.map(String::into_bytes),
+            profile,
         })
         .await?;
     let created = Created {
@@ -294,6 +296,7 @@ pub(super) async fn commands(
                     mendpoint_model::Origin::Engine(incident) => incident.to_string(),
                     mendpoint_model::Origin::User(name) => name.clone(),
                     mendpoint_model::Origin::System => "system".to_owned(),
+                    mendpoint_model::Origin::Upkeep(_) => "upkeep".to_owned(),
                 },
                 "answered_at": row.answered_at.map(mendpoint_model::UnixMs::rfc3339_ms),
                 "late": row.late,

@@ -28,6 +28,7 @@ pub(super) async fn rules(_: Caller, State(state): State<AppState>) -> Json<Page
                 "condition": rule.condition_text,
                 "clear": rule.clear_text,
                 "severity": rule.severity,
+                "labels": rule.labels,
                 "playbook": rule.playbook,
                 "auto_heal": rule.auto_heal,
                 "tests": rule.tests.len(),

@@ -206,7 +206,6 @@ async fn page(
         model: record.model.clone(),
         firmware: record.firmware.clone(),
     };
-    handle.settle_conformance().await;
     let deviations = store.conformance_of_charger(record.key, &of, DEVIATIONS).await?;
     let page = ChargerPage {
         conformance_href: if deviations.is_empty() {

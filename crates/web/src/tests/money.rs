@@ -29,6 +29,10 @@ impl Outbound for Scripted {
         self.queue.send(command).map_err(|_| SendRefused::NotConnected)
     }
 
+    fn set_accepted(&self, _: ChargerKey, _: bool) -> bool {
+        false
+    }
+
     fn close(&self, _: ChargerKey, _: &str) {}
 }
 

@@ -142,6 +142,30 @@ async fn b38_a_message_that_is_too_long_ends_it_with_the_reason() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn b38_frames_without_a_message_end_it_and_messages_in_between_do_not() {
+    let settings = GatewaySettings { max_message_bytes: 2_000, ..GatewaySettings::default() };
+    let mut pair = Pair::with(With { settings, ..With::default() }).await;
+    // 131 bytes each; 4,000 and 65,536 are granted.
+    for round in 0..4 {
+        for _ in 0..300 {
+            let ping = Message::Ping(vec![0; 125].into());
+            pair.charger.send(ping).await.expect("is taken");
+        }
+        pair.say(&format!(r#"[2,"h{round}","Heartbeat",{{}}]"#)).await;
+        while !matches!(pair.next().await, Message::Text(_)) {}
+    }
+    for _ in 0..600 {
+        if pair.charger.send(Message::Ping(vec![0; 125].into())).await.is_err() {
+            break;
+        }
+    }
+    while matches!(pair.next().await, Message::Pong(_)) {}
+    pair.settle().await;
+    let reason = pair.disconnected().expect("has ended").reason;
+    assert!(reason.contains("without a message"), "{reason}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn b50_a_charger_not_let_in_is_gated_only_after_its_boot() {
     let mut pair = Pair::with(With { boot: BootStatus::Pending, ..With::default() }).await;
     let status = |number: u32| {
