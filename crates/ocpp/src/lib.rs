@@ -33,9 +33,11 @@
 
 mod action;
 mod command;
+mod files;
 mod frame;
 mod inbound;
 mod json;
+mod meaning;
 mod meter;
 mod payload;
 mod quirk;
@@ -52,6 +54,7 @@ pub use action::sendable_actions;
 pub use command::{encode_action, read_answer};
 pub use frame::{BadFrame, BadFrameKind, Frame, read_frame};
 pub use inbound::{Inbound, decode};
+pub use meaning::meaning;
 pub use quirk::Quirk;
 pub use reply::{BootStatus, Reply, ReplyFacts, write_reply};
 pub use strict::{RpcError, check_strict};

@@ -11,6 +11,7 @@ use rust_ocpp::v1_6::messages::unlock_connector::UnlockConnectorRequest;
 use rust_ocpp::v1_6::types::{AvailabilityType, MessageTrigger, ResetRequestStatus};
 
 use crate::command::to_json;
+use crate::files;
 
 /// The name and the payload of a typed action.
 pub(crate) fn encode(action: &Action) -> Result<(&'static str, String), String> {
@@ -67,6 +68,9 @@ pub(crate) fn encode(action: &Action) -> Result<(&'static str, String), String> 
             let request = GetConfigurationRequest { key: (!keys.is_empty()).then(|| keys.clone()) };
             Ok(("GetConfiguration", to_json(&request)?))
         }
+        Action::GetLog(request) => files::v16_log(request),
+        Action::UpdateFirmware(request) => files::v16_firmware(request),
+        Action::ClearCache => Ok(("ClearCache", "{}".to_owned())),
         Action::Raw { action, .. } => Err(format!("{action} is not a typed action")),
     }
 }
@@ -81,5 +85,7 @@ fn trigger(message: TriggeredMessage) -> MessageTrigger {
         TriggeredMessage::StatusNotification => MessageTrigger::StatusNotification,
         TriggeredMessage::Heartbeat => MessageTrigger::Heartbeat,
         TriggeredMessage::MeterValues => MessageTrigger::MeterValues,
+        TriggeredMessage::FirmwareStatus => MessageTrigger::FirmwareStatusNotification,
+        TriggeredMessage::LogStatus => MessageTrigger::DiagnosticsStatusNotification,
     }
 }

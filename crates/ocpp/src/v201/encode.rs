@@ -21,6 +21,7 @@ use rust_ocpp::v2_0_1::messages::trigger_message::TriggerMessageRequest;
 use rust_ocpp::v2_0_1::messages::unlock_connector::UnlockConnectorRequest;
 
 use crate::command::to_json;
+use crate::files;
 
 /// The name and the payload of a typed action.
 pub(crate) fn encode(action: &Action) -> Result<(&'static str, String), String> {
@@ -99,6 +100,9 @@ pub(crate) fn encode(action: &Action) -> Result<(&'static str, String), String> 
             let request = GetVariablesRequest { get_variable_data: variables? };
             Ok(("GetVariables", to_json(&request)?))
         }
+        Action::GetLog(request) => files::v201_log(request),
+        Action::UpdateFirmware(request) => files::v201_firmware(request),
+        Action::ClearCache => Ok(("ClearCache", "{}".to_owned())),
         Action::Raw { action, .. } => Err(format!("{action} is not a typed action")),
     }
 }
@@ -120,6 +124,8 @@ fn trigger(message: TriggeredMessage) -> MessageTriggerEnumType {
         TriggeredMessage::StatusNotification => MessageTriggerEnumType::StatusNotification,
         TriggeredMessage::Heartbeat => MessageTriggerEnumType::Heartbeat,
         TriggeredMessage::MeterValues => MessageTriggerEnumType::MeterValues,
+        TriggeredMessage::FirmwareStatus => MessageTriggerEnumType::FirmwareStatusNotification,
+        TriggeredMessage::LogStatus => MessageTriggerEnumType::LogStatusNotification,
     }
 }
 
