@@ -25,6 +25,7 @@ mod settings;
 mod slot;
 mod status;
 mod transaction;
+mod waiting;
 
 #[cfg(test)]
 mod behaviours;
@@ -34,7 +35,10 @@ mod kit;
 mod properties;
 #[cfg(test)]
 mod sessions;
+#[cfg(test)]
+mod waits;
 
 pub use fleet::Fleet;
 pub use mendpoint_model::Overlay;
 pub use settings::FleetSettings;
+pub use waiting::{Checked, RoomFull, Verdict, WAITING_MAX, WaitingRoom, check};

@@ -248,6 +248,9 @@ pub enum CommandOutcome {
     Expired,
     /// The charger's version has no such action; it was not sent. The reason, in words.
     Unsupported(String),
+    /// It waited for the charger to come back, and then there was no use in it any more, or a person
+    /// took it back (behaviour 67); it was not sent. The reason, in words.
+    Dropped(String),
 }
 
 impl CommandOutcome {
@@ -266,6 +269,7 @@ impl CommandOutcome {
             Self::NotConnected => "Not connected",
             Self::Expired => "Expired in the queue",
             Self::Unsupported(_) => "Not in this OCPP version",
+            Self::Dropped(_) => "Not sent",
         }
     }
 }

@@ -159,7 +159,9 @@ pub(crate) fn v201_firmware(request: &FirmwareRequest) -> Written {
 
 fn has_location(action: &str, location: &str) -> Result<(), String> {
     if location.trim().is_empty() {
-        return Err(format!("{action} needs a location, an address such as https://.. or ftp://.."));
+        return Err(format!(
+            "{action} needs a location, an address such as https://.. or ftp://.."
+        ));
     }
     Ok(())
 }

@@ -50,10 +50,9 @@ fn v201(name: &str, payload: &Value) -> Option<Action> {
     };
     let evse = &payload["evse"];
     Some(match name {
-        "Reset" => Action::Reset {
-            hard: payload["type"] == "Immediate",
-            evse: small(&payload["evseId"]),
-        },
+        "Reset" => {
+            Action::Reset { hard: payload["type"] == "Immediate", evse: small(&payload["evseId"]) }
+        }
         "UnlockConnector" => {
             Action::Unlock { connector: place(&payload["evseId"], &payload["connectorId"])? }
         }

@@ -51,7 +51,7 @@ pub use cursor::{Cursor, PAGE_MAX, Page};
 pub use entry::Entry;
 pub use error::{Error, Result};
 pub use frame_block::{Direction, FrameBlock, FrameRecord};
-pub use frame_log::FrameLog;
+pub use frame_log::{FrameLog, FrameTimes};
 pub use history::{LinkChangeRow, SecurityRow, StateChangeRow};
 pub use id_token::{IdTokenRow, TokenStatus};
 pub use incident::{HourStats, IncidentCounts, IncidentFilter};

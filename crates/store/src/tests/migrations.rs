@@ -4,18 +4,26 @@ use super::kit::File;
 use crate::migration::{MIGRATIONS, Migration};
 use crate::{Error, Store};
 
-const WITH_SECOND: &[Migration] = &[
-    Migration { version: 1, name: "0001_first", sql: MIGRATIONS[0].sql },
-    Migration { version: 2, name: "0002_more", sql: "CREATE TABLE more (id BIGINT PRIMARY KEY);" },
-];
-const WITH_BROKEN: &[Migration] = &[
-    Migration { version: 1, name: "0001_first", sql: MIGRATIONS[0].sql },
-    Migration {
-        version: 2,
-        name: "0002_broken",
-        sql: "CREATE TABLE half (id BIGINT PRIMARY KEY); CREATE TABLE site (id BIGINT);",
-    },
-];
+/// A version that no program knows yet.
+const NEXT: i64 = 9_999;
+
+/// Every migration there is, and one more.
+fn with_another(name: &'static str, sql: &'static str) -> &'static [Migration] {
+    let known = MIGRATIONS.iter().map(|known| Migration { ..*known });
+    let all = known.chain([Migration { version: NEXT, name, sql }]);
+    Box::leak(all.collect::<Vec<_>>().into_boxed_slice())
+}
+
+fn with_second() -> &'static [Migration] {
+    with_another("9999_more", "CREATE TABLE more (id BIGINT PRIMARY KEY);")
+}
+
+fn with_broken() -> &'static [Migration] {
+    with_another(
+        "9999_broken",
+        "CREATE TABLE half (id BIGINT PRIMARY KEY); CREATE TABLE site (id BIGINT);",
+    )
+}
 
 fn backups(file: &File) -> Vec<std::path::PathBuf> {
     let data = file.path().parent().expect("it has a folder").to_path_buf();
@@ -41,10 +49,10 @@ async fn a_new_file_gets_its_folder_and_its_schema_and_opens_again() {
 #[tokio::test]
 async fn a_newer_schema_is_refused_with_a_sentence() {
     let file = File::new();
-    let store = Store::open_with(&file.settings(), &Registry::new(), WITH_SECOND).await;
+    let store = Store::open_with(&file.settings(), &Registry::new(), with_second()).await;
     store.expect("it opens").close().await;
     let error = Store::open(&file.settings(), &Registry::new()).await.expect_err("it is newer");
-    assert!(matches!(error, Error::SchemaTooNew { found: 2, known: 1 }), "{error}");
+    assert!(matches!(error, Error::SchemaTooNew { found: NEXT, .. }), "{error}");
     assert!(error.to_string().contains("run the newer program"), "{error}");
 }
 
@@ -54,7 +62,7 @@ async fn an_older_schema_is_copied_before_it_is_migrated() {
     let store = file.open().await;
     store.set_value("kept", "yes").await.expect("set");
     store.close().await;
-    let store = Store::open_with(&file.settings(), &Registry::new(), WITH_SECOND).await;
+    let store = Store::open_with(&file.settings(), &Registry::new(), with_second()).await;
     let store = store.expect("it is migrated");
     assert_eq!(store.get_value("kept").await.expect("get").as_deref(), Some("yes"));
     store.close().await;
@@ -73,11 +81,11 @@ async fn an_older_schema_is_copied_before_it_is_migrated() {
 async fn a_migration_that_fails_leaves_nothing_behind() {
     let file = File::new();
     file.open().await.close().await;
-    let error = Store::open_with(&file.settings(), &Registry::new(), WITH_BROKEN)
+    let error = Store::open_with(&file.settings(), &Registry::new(), with_broken())
         .await
         .expect_err("there is a table site already");
-    assert!(matches!(error, Error::Migration { name: "0002_broken", .. }), "{error}");
-    // Version 1 still opens, and the first half of the broken one is not there.
+    assert!(matches!(error, Error::Migration { name: "9999_broken", .. }), "{error}");
+    // What was there before still opens, and the first half of the broken one is not there.
     let store = file.open().await;
     let half = sqlx::query("SELECT COUNT(*) FROM half");
     let crate::db::Db::Sqlite { read, .. } = &store.db else { panic!("it is SQLite") };
