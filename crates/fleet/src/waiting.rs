@@ -42,49 +42,41 @@ pub struct Checked {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RoomFull;
 
-/// A command with what it means: the typed form of a raw one.
-#[derive(Debug)]
-struct Waiter {
-    command: Command,
-    meaning: Action,
-}
-
 /// The commands that wait, by charger, oldest first.
 #[derive(Debug, Default)]
 pub struct WaitingRoom {
-    waiters: BTreeMap<ChargerKey, Vec<Waiter>>,
+    waiters: BTreeMap<ChargerKey, Vec<Command>>,
     /// When a charger that came back is settled.
     settles: BTreeMap<ChargerKey, UnixMs>,
 }
 
 impl WaitingRoom {
-    /// Takes a command in. `meaning` is what it asks for in typed words, where it is a raw one. One
-    /// of the same id is taken in once.
+    /// Takes a command in. One of the same id is taken in once.
     ///
     /// # Errors
     /// When [`WAITING_MAX`] commands wait for its charger already.
-    pub fn add(&mut self, command: Command, meaning: Action) -> Result<(), RoomFull> {
+    pub fn add(&mut self, command: Command) -> Result<(), RoomFull> {
         let waiters = self.waiters.entry(command.charger).or_default();
-        if waiters.iter().any(|waiter| waiter.command.id == command.id) {
+        if waiters.iter().any(|waiter| waiter.id == command.id) {
             return Ok(());
         }
         if waiters.len() >= WAITING_MAX {
             return Err(RoomFull);
         }
-        waiters.push(Waiter { command, meaning });
+        waiters.push(command);
         Ok(())
     }
 
     /// Takes a command out that a person does not want any more. `None`: it does not wait.
     pub fn cancel(&mut self, charger: ChargerKey, id: &CommandId) -> Option<Command> {
         let waiters = self.waiters.get_mut(&charger)?;
-        let index = waiters.iter().position(|waiter| waiter.command.id == *id)?;
-        let waiter = waiters.remove(index);
+        let index = waiters.iter().position(|waiter| waiter.id == *id)?;
+        let command = waiters.remove(index);
         if waiters.is_empty() {
             self.waiters.remove(&charger);
             self.settles.remove(&charger);
         }
-        Some(waiter.command)
+        Some(command)
     }
 
     /// A charger came back, or its connection was replaced by a new one.
@@ -101,7 +93,7 @@ impl WaitingRoom {
 
     /// When [`WaitingRoom::due`] has something to do next.
     pub fn next_deadline(&self) -> Option<UnixMs> {
-        let over = self.waiters.values().flatten().map(|waiter| waiter.command.not_after).min();
+        let over = self.waiters.values().flatten().map(|command| command.not_after).min();
         [over, self.settles.values().min().copied()].into_iter().flatten().min()
     }
 
@@ -113,12 +105,12 @@ impl WaitingRoom {
             let settled = self.settles.get(charger).is_some_and(|at| *at <= now);
             let state = chargers.charger(*charger).filter(|state| settled && state.link.connected);
             let mut sent: Vec<Action> = Vec::new();
-            waiters.retain_mut(|waiter| {
+            waiters.retain(|command| {
                 let verdict = match state {
-                    _ if waiter.command.not_after <= now => Verdict::Not(CommandOutcome::Expired),
+                    _ if command.not_after <= now => Verdict::Not(CommandOutcome::Expired),
                     None => return true,
-                    Some(state) => match check(&waiter.command, &waiter.meaning, state) {
-                        Ok(()) if sent.contains(&waiter.meaning) => {
+                    Some(state) => match check(command, state) {
+                        Ok(()) if sent.contains(&command.action) => {
                             dropped("the same command was sent a moment before")
                         }
                         Ok(()) => Verdict::Send,
@@ -126,9 +118,9 @@ impl WaitingRoom {
                     },
                 };
                 if verdict == Verdict::Send {
-                    sent.push(waiter.meaning.clone());
+                    sent.push(command.action.clone());
                 }
-                checked.push(Checked { command: waiter.command.clone(), verdict });
+                checked.push(Checked { command: command.clone(), verdict });
                 false
             });
         }
@@ -146,10 +138,10 @@ fn dropped(why: &str) -> Verdict {
 ///
 /// # Errors
 /// Why not, in words fit to follow "it was not sent:".
-pub fn check(command: &Command, meaning: &Action, state: &ChargerState) -> Result<(), String> {
+pub fn check(command: &Command, state: &ChargerState) -> Result<(), String> {
     let asked_at = command.created_at;
-    match meaning {
-        Action::Reset { .. } if state.booted_at.is_some_and(|at| at > asked_at) => {
+    match &command.action {
+        action if is_reset(action) && state.booted_at.is_some_and(|at| at > asked_at) => {
             Err("it restarted by itself".to_owned())
         }
         Action::Unlock { connector } => check_unlock(asked_at, *connector, state),
@@ -181,6 +173,15 @@ pub fn check(command: &Command, meaning: &Action, state: &ChargerState) -> Resul
         | Action::UpdateFirmware(_)
         | Action::ClearCache
         | Action::Raw { .. } => Ok(()),
+    }
+}
+
+/// Whether a command restarts the charger, however it is written.
+fn is_reset(action: &Action) -> bool {
+    match action {
+        Action::Reset { .. } => true,
+        Action::Raw { action, .. } => action == "Reset",
+        _ => false,
     }
 }
 

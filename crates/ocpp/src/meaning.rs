@@ -1,21 +1,29 @@
 //! What a raw command means: the typed action with the same effect, where there is one.
 //!
-//! People and scripts send raw payloads. Whoever decides about a command (is a reset still wanted?)
-//! must see that a raw `Reset` is a reset.
+//! People and scripts send raw payloads. Whoever decides about a command (is a reset still wanted,
+//! does a switch-off of ours explain the connector's state?) must see that a raw `Reset` is a reset.
 
 use mendpoint_model::{Action, ConnectorRef, Protocol, TransactionId, TriggeredMessage};
 use serde_json::Value;
 
-/// The typed action that a raw one stands for; the action itself when it is typed already, or when
-/// it has no typed form or is not written as the version says.
-pub fn meaning(protocol: Protocol, action: &Action) -> Action {
-    let Action::Raw { action: name, payload } = action else { return action.clone() };
-    let payload: Value = serde_json::from_str(payload).unwrap_or_default();
+use crate::encode_action;
+
+/// The typed action that a raw one stands for, when it is written to exactly the same payload; else
+/// the action as it is.
+pub fn meaning(protocol: Protocol, action: Action) -> Action {
+    let Action::Raw { action: name, payload } = &action else { return action };
+    let Ok(payload) = serde_json::from_str::<Value>(payload) else { return action };
     let typed = match protocol {
         Protocol::V16 => v16(name, &payload),
         Protocol::V201 | Protocol::V21 => v201(name, &payload),
     };
-    typed.unwrap_or_else(|| action.clone())
+    let says_the_same = |typed: &Action| {
+        encode_action(protocol, typed).is_ok_and(|(written, text)| {
+            written == *name
+                && serde_json::from_str::<Value>(&text).is_ok_and(|value| value == payload)
+        })
+    };
+    typed.filter(says_the_same).unwrap_or(action)
 }
 
 fn v16(name: &str, payload: &Value) -> Option<Action> {
@@ -92,7 +100,6 @@ fn operative(word: &Value) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::encode_action;
 
     #[test]
     fn what_is_written_is_understood_again() {
@@ -111,7 +118,7 @@ mod tests {
             ] {
                 let (name, payload) = encode_action(protocol, &action).expect("is in the version");
                 let raw = Action::Raw { action: name.into_owned(), payload };
-                assert_eq!(meaning(protocol, &raw), action, "{protocol:?}");
+                assert_eq!(meaning(protocol, raw), action, "{protocol:?}");
             }
         }
     }
@@ -123,9 +130,12 @@ mod tests {
             ("UnlockConnector", "{\"connectorId\": \"one\"}"),
             ("ChangeAvailability", "{\"connectorId\": 1, \"type\": \"Off\"}"),
             ("RemoteStopTransaction", "not JSON"),
+            // A typed one would leave out what is said besides.
+            ("Reset", "{\"type\": \"Soft\", \"why\": \"because\"}"),
+            ("Reset", "{\"type\": \"soft\"}"),
         ] {
             let raw = Action::Raw { action: name.to_owned(), payload: payload.to_owned() };
-            assert_eq!(meaning(Protocol::V16, &raw), raw);
+            assert_eq!(meaning(Protocol::V16, raw.clone()), raw);
         }
     }
 }

@@ -2,11 +2,13 @@
 
 use mendpoint_incidents::{Request, RequestError};
 use mendpoint_model::{
-    ChargerKey, ChargerRecord, ChargerState, Command, CommandOutcome, EventKind, IncidentId,
-    SiteKey, TransactionId, UnixMs,
+    ChargerKey, ChargerRecord, ChargerState, Command, CommandId, CommandOutcome, EventKind,
+    IncidentId, SiteKey, TransactionId, UnixMs,
 };
 use smallvec::SmallVec;
 use tokio::sync::oneshot;
+
+use crate::waiting::Kept;
 
 /// What one frame of one charger brought, or one change of its connection.
 #[derive(Debug)]
@@ -71,6 +73,10 @@ pub(crate) enum ShardMessage {
     Incoming(Incoming),
     /// A command of a person or of the program. The outcome goes to whoever waits.
     Command(Command, Option<oneshot::Sender<CommandOutcome>>),
+    /// The same, and it may wait until the charger is back. Tells first whether it does.
+    Keep(Command, oneshot::Sender<Kept>, oneshot::Sender<CommandOutcome>),
+    /// A person takes a command back that waits. Tells whether it still did.
+    TakeBack(ChargerKey, CommandId, String, oneshot::Sender<bool>),
     /// What a person wants of an incident.
     Request(Request, oneshot::Sender<Result<IncidentId, RequestError>>),
     /// A charger was registered, or got another site or identity.

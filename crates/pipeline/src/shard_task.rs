@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mendpoint_fleet::WaitingRoom;
 use mendpoint_incidents::{Effect, KillScope, Request};
 use mendpoint_model::{
     ChargerEvent, ChargerKey, Chargers, Command, CommandId, CommandOutcome, EventKind, Fact,
@@ -47,9 +48,11 @@ pub(crate) struct ShardTask {
 #[derive(Default)]
 pub(crate) struct Working {
     outputs: Outputs,
-    entries: Vec<Entry>,
-    released: Vec<Release>,
-    waiters: FxHashMap<CommandId, oneshot::Sender<CommandOutcome>>,
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) released: Vec<Release>,
+    /// Commands that wait for their chargers to come back.
+    pub(crate) waiting: WaitingRoom,
+    pub(crate) waiters: FxHashMap<CommandId, oneshot::Sender<CommandOutcome>>,
     /// Chargers whose state changed since it was last written down.
     dirty: BTreeSet<ChargerKey>,
     /// Chargers whose state goes to disk with this batch, because an incident of theirs does: after
@@ -60,7 +63,7 @@ pub(crate) struct Working {
     settling: Vec<oneshot::Sender<()>>,
     last_flush_at: UnixMs,
     last_seq: u64,
-    now: UnixMs,
+    pub(crate) now: UnixMs,
 }
 
 impl ShardTask {
@@ -122,8 +125,9 @@ impl ShardTask {
     /// flush.
     fn next_wake_ms(&self) -> u64 {
         let flush = FLUSH_EVERY_MS - self.state.now.since_ms(self.state.last_flush_at);
-        let deadline =
-            self.shard.next_deadline().map_or(flush, |at| at.since_ms(clock::now()).min(flush));
+        let next = [self.shard.next_deadline(), self.state.waiting.next_deadline()];
+        let next = next.into_iter().flatten().min();
+        let deadline = next.map_or(flush, |at| at.since_ms(clock::now()).min(flush));
         deadline.clamp(1, FLUSH_EVERY_MS) as u64
     }
 
@@ -131,6 +135,10 @@ impl ShardTask {
         match message {
             ShardMessage::Incoming(incoming) => self.incoming(incoming),
             ShardMessage::Command(command, waiter) => self.command(command, waiter),
+            ShardMessage::Keep(command, kept, waiter) => self.keep(command, kept, waiter),
+            ShardMessage::TakeBack(charger, command, user, answer) => {
+                let _ = answer.send(self.take_back(charger, &command, &user));
+            }
             ShardMessage::Request(request, answer) => {
                 let result = self.shard.request(self.state.now, request, &mut self.state.outputs);
                 self.take_outputs();
@@ -162,6 +170,7 @@ impl ShardTask {
             None => 0,
         };
         if let Some(text) = sent {
+            self.note_sent(charger, received_at, &text);
             self.log_frame(charger, received_at, Direction::Out, text);
         }
         if !quirks.is_empty() {
@@ -198,6 +207,7 @@ impl ShardTask {
                         at: received_at,
                         late: answered.late,
                     });
+                    self.tell_news(charger);
                     if let Some(waiter) = self.state.waiters.remove(&answered.command) {
                         let _ = waiter.send(answered.outcome.clone());
                     }
@@ -261,7 +271,11 @@ impl ShardTask {
         seq
     }
 
-    fn command(&mut self, command: Command, waiter: Option<oneshot::Sender<CommandOutcome>>) {
+    pub(crate) fn command(
+        &mut self,
+        command: Command,
+        waiter: Option<oneshot::Sender<CommandOutcome>>,
+    ) {
         if let Some(waiter) = waiter {
             self.state.waiters.retain(|_, waiter| !waiter.is_closed());
             self.state.waiters.insert(command.id.clone(), waiter);
@@ -273,10 +287,12 @@ impl ShardTask {
     /// Journals the intent, then lets the command leave (G11).
     fn send(&mut self, command: Command) {
         self.state.entries.push(Entry::Command(command.clone()));
+        self.tell_news(command.charger);
         self.state.released.push(Release::Command(command));
     }
 
     fn advance(&mut self) {
+        self.check_waiting();
         let due = self.shard.next_deadline().is_some_and(|at| at <= self.state.now);
         if due {
             self.shard.advance(self.state.now, &mut self.state.outputs);
@@ -288,6 +304,7 @@ impl ShardTask {
     fn take_outputs(&mut self) {
         let facts = std::mem::take(&mut self.state.outputs.facts);
         for (charger, at, _frame, fact) in facts {
+            self.note_link(charger, at, &fact);
             self.state.touched.insert(charger);
             self.state.dirty.insert(charger);
             self.fact(charger, at, fact);

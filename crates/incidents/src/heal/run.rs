@@ -506,7 +506,7 @@ impl Engine {
             CommandOutcome::TimedOut => "The charger did not answer".to_owned(),
             CommandOutcome::NotConnected => "The connection was lost before the answer".to_owned(),
             CommandOutcome::Expired => "It could not be sent in time".to_owned(),
-            CommandOutcome::Unsupported(why) => why.clone(),
+            CommandOutcome::Unsupported(why) | CommandOutcome::Dropped(why) => why.clone(),
         }
     }
 
