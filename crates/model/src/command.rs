@@ -32,8 +32,10 @@ pub const COMMAND_TIMEOUT_MS: i64 = 30_000;
 pub enum Origin {
     /// The engine, for an incident.
     Engine(IncidentId),
-    /// A person or a script: the user's name or the token's name.
+    /// A person: their name.
     User(String),
+    /// A script: the name of its token.
+    Token(String),
     /// The program itself (asking for a boot, a status, a configuration).
     System,
 }

@@ -33,6 +33,8 @@
 
 mod action;
 mod command;
+mod command;
+pub mod definition;
 mod files;
 mod frame;
 mod inbound;

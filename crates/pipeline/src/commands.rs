@@ -28,8 +28,8 @@ pub struct CommandReport {
 pub struct Asked {
     /// What to do.
     pub action: Action,
-    /// The person, or the token of a script.
-    pub by: String,
+    /// Who asks.
+    pub by: Origin,
     /// How long it may wait for a charger that is away, milliseconds; `None`: not at all.
     pub wait_ms: Option<i64>,
 }
@@ -74,7 +74,7 @@ impl Handle {
             id: id.clone(),
             charger,
             action: asked.action,
-            origin: Origin::User(asked.by),
+            origin: asked.by,
             created_at: now,
             timeout_ms: COMMAND_TIMEOUT_MS,
             not_after: now + wait_ms.unwrap_or(0).max(2 * COMMAND_TIMEOUT_MS),
@@ -104,7 +104,7 @@ impl Handle {
         action: Action,
         user: &str,
     ) -> Result<CommandReport, Error> {
-        let asked = Asked { action, by: user.to_owned(), wait_ms: None };
+        let asked = Asked { action, by: Origin::User(user.to_owned()), wait_ms: None };
         self.ask(charger, asked).await?.outcome().await
     }
 
