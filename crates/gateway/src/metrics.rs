@@ -6,53 +6,58 @@ use crate::AddressBook;
 
 /// The actions that have a counter of their own: what chargers send in any version. Everything
 /// else counts as `other`, so that a charger cannot make new time series.
-const ACTIONS: [&str; 37] = [
+const ACTIONS: [&str; 42] = [
     "other",
     "Authorize",
+    "BatterySwap",
     "BootNotification",
     "ClearedChargingLimit",
+    "ClosePeriodicEventStream",
     "DataTransfer",
     "DiagnosticsStatusNotification",
     "FirmwareStatusNotification",
     "Get15118EVCertificate",
+    "GetCertificateChainStatus",
     "GetCertificateStatus",
     "Heartbeat",
     "LogStatusNotification",
     "MeterValues",
     "NotifyChargingLimit",
     "NotifyCustomerInformation",
+    "NotifyDERAlarm",
+    "NotifyDERStartStop",
     "NotifyDisplayMessages",
     "NotifyEVChargingNeeds",
     "NotifyEVChargingSchedule",
     "NotifyEvent",
     "NotifyMonitoringReport",
+    "NotifyPeriodicEventStream",
+    "NotifyPriorityCharging",
     "NotifyReport",
     "NotifySettlement",
-    "NotifyPriorityCharging",
-    "NotifyDERAlarm",
-    "NotifyDERStartStop",
-    "NotifyPeriodicEventStream",
-    "NotifyAllowedEnergyTransfer",
-    "NotifyQRCodeScanned",
+    "OpenPeriodicEventStream",
     "PublishFirmwareStatusNotification",
+    "PullDynamicScheduleUpdate",
     "ReportChargingProfiles",
     "ReportDERControl",
     "ReservationStatusUpdate",
     "SecurityEventNotification",
     "SignCertificate",
+    "SignedFirmwareStatusNotification",
     "StartTransaction",
     "StatusNotification",
     "StopTransaction",
     "TransactionEvent",
+    "VatNumberValidation",
 ];
 
 /// The position of an action in [`ACTIONS`]; the frequent ones first, one comparison each.
 fn action_index(action: &str) -> usize {
     match action {
-        "Heartbeat" => 9,
-        "MeterValues" => 11,
-        "StatusNotification" => 34,
-        "TransactionEvent" => 36,
+        "Heartbeat" => 12,
+        "MeterValues" => 14,
+        "StatusNotification" => 38,
+        "TransactionEvent" => 40,
         _ => ACTIONS.iter().position(|known| *known == action).unwrap_or(0),
     }
 }
@@ -226,6 +231,9 @@ impl Drop for Counted {
 
 #[cfg(test)]
 mod tests {
+    use mendpoint_model::Protocol;
+    use mendpoint_ocpp::definition::messages;
+
     use super::*;
 
     #[test]
@@ -234,6 +242,11 @@ mod tests {
             assert_eq!(action_index(action), index, "{action}");
         }
         assert_eq!(action_index("MakeCoffee"), 0);
+        for protocol in [Protocol::V16, Protocol::V201, Protocol::V21] {
+            for message in messages(protocol).filter(|message| message.sender.is_charger()) {
+                assert!(action_index(message.action) > 0, "{}", message.action);
+            }
+        }
     }
 
     #[test]

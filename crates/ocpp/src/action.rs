@@ -2,43 +2,61 @@
 
 use mendpoint_model::Protocol;
 
-use crate::{v16, v201};
+use crate::definition::{message, messages};
+
+/// The names of 2.x for what 1.6 calls differently.
+const RENAMED_IN_2_X: &[(&str, &str)] = &[
+    ("RemoteStartTransaction", "RequestStartTransaction"),
+    ("RemoteStopTransaction", "RequestStopTransaction"),
+    ("GetConfiguration", "GetVariables"),
+    ("ChangeConfiguration", "SetVariables"),
+    ("GetDiagnostics", "GetLog"),
+    ("ExtendedTriggerMessage", "TriggerMessage"),
+    ("SignedUpdateFirmware", "UpdateFirmware"),
+];
+
+/// The names of 1.6 for what 2.x calls differently.
+const RENAMED_IN_1_6: &[(&str, &str)] = &[
+    ("RequestStartTransaction", "RemoteStartTransaction"),
+    ("RequestStopTransaction", "RemoteStopTransaction"),
+    ("GetVariables", "GetConfiguration"),
+    ("SetVariables", "ChangeConfiguration"),
+];
 
 /// The actions of one version.
 #[derive(Debug)]
 pub(crate) struct ActionList {
+    protocol: Protocol,
     /// The version's name for people.
     pub(crate) version: &'static str,
-    /// What chargers send.
-    pub(crate) from_charger: &'static [&'static [&'static str]],
-    /// What we may send.
-    pub(crate) to_charger: &'static [&'static [&'static str]],
     /// What another version calls differently: its name, and this version's.
-    pub(crate) renamed: &'static [(&'static str, &'static str)],
+    renamed: &'static [(&'static str, &'static str)],
 }
 
 impl ActionList {
-    pub(crate) fn of(protocol: Protocol) -> &'static Self {
+    pub(crate) fn of(protocol: Protocol) -> Self {
         match protocol {
-            Protocol::V16 => &v16::ACTIONS,
-            Protocol::V201 => &v201::ACTIONS,
-            Protocol::V21 => &v201::ACTIONS_V21,
+            Protocol::V16 => Self { protocol, version: "OCPP 1.6", renamed: RENAMED_IN_1_6 },
+            Protocol::V201 => Self { protocol, version: "OCPP 2.0.1", renamed: RENAMED_IN_2_X },
+            Protocol::V21 => Self { protocol, version: "OCPP 2.1", renamed: RENAMED_IN_2_X },
         }
     }
 
-    /// Every action that we may send, in the order of the lists.
-    pub(crate) fn sendable(&self) -> impl Iterator<Item = &'static str> {
-        self.to_charger.iter().copied().flatten().copied()
+    /// Every action that we may send, in alphabetical order.
+    fn sendable(&self) -> impl Iterator<Item = &'static str> {
+        let ours = messages(self.protocol).filter(|message| message.sender.is_central_system());
+        ours.map(|message| message.action)
     }
 
     /// The action of this exact name, if we may send it.
     pub(crate) fn find_sendable(&self, name: &str) -> Option<&'static str> {
-        self.sendable().find(|action| *action == name)
+        let message = message(self.protocol, name)?;
+        message.sender.is_central_system().then_some(message.action)
     }
 
     /// Whether chargers send an action of this name.
-    pub(crate) fn is_from_charger(&self, name: &str) -> bool {
-        self.from_charger.iter().copied().flatten().any(|action| *action == name)
+    fn is_from_charger(&self, name: &str) -> bool {
+        message(self.protocol, name).is_some_and(|message| message.sender.is_charger())
     }
 
     /// Why an action cannot be sent, in a sentence that says what to do.
@@ -85,9 +103,7 @@ impl ActionList {
 /// The actions that may be sent to a charger of this version, in alphabetical order: what a form
 /// or an API document offers.
 pub fn sendable_actions(protocol: Protocol) -> Vec<&'static str> {
-    let mut actions: Vec<_> = ActionList::of(protocol).sendable().collect();
-    actions.sort_unstable();
-    actions
+    ActionList::of(protocol).sendable().collect()
 }
 
 /// Whether a name is the beginning of an action's.

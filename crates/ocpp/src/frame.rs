@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use mendpoint_model::Protocol;
+
 use crate::json::{Scalar, Scanner};
 
 /// One message as it stands on the wire, borrowing from it.
@@ -57,6 +59,31 @@ pub enum Frame<'a> {
         /// The payload's text.
         payload: &'a str,
     },
+}
+
+impl Frame<'_> {
+    /// The frame, if its version has such a type: 5 and 6 came with OCPP 2.1, and are to the
+    /// earlier versions what any unknown number is to them (behaviour 33).
+    ///
+    /// # Errors
+    /// What [`read_frame`] says of an unknown type.
+    pub fn known_to(self, protocol: Protocol) -> Result<Self, BadFrame> {
+        let (message_type, id) = match &self {
+            Self::CallResultError { id, .. } => (5, id),
+            Self::Send { id, .. } => (6, id),
+            Self::Call { .. } | Self::CallResult { .. } | Self::CallError { .. } => {
+                return Ok(self);
+            }
+        };
+        if protocol == Protocol::V21 {
+            return Ok(self);
+        }
+        Err(BadFrame {
+            kind: BadFrameKind::UnknownType(message_type),
+            ..BadFrame::malformed(&format!("{message_type} is a message type of OCPP 2.1 only"))
+        }
+        .of(id, true))
+    }
 }
 
 /// Why a text is no frame.

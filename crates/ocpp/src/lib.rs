@@ -32,7 +32,7 @@
 //! ```
 
 mod action;
-mod command;
+mod check;
 mod command;
 pub mod definition;
 mod files;
@@ -44,6 +44,7 @@ mod meter;
 mod payload;
 mod quirk;
 mod reply;
+mod security_event;
 mod shared;
 mod signal;
 mod strict;
@@ -53,11 +54,16 @@ mod v201;
 mod write;
 
 pub use action::sendable_actions;
+pub use check::{DEVIATIONS_MAX, Deviation, Rule, answer_deviations, deviations};
 pub use command::{encode_action, read_answer};
 pub use frame::{BadFrame, BadFrameKind, Frame, read_frame};
 pub use inbound::{Inbound, decode};
 pub use meaning::meaning;
 pub use quirk::Quirk;
 pub use reply::{BootStatus, Reply, ReplyFacts, write_reply};
-pub use strict::{RpcError, check_strict};
-pub use write::{write_bad_frame_answer, write_call, write_call_error, write_call_result};
+pub use security_event::{SecurityEvent, SecurityRating, security_event};
+pub use strict::{RpcError, check_answer_strict, check_strict};
+pub use write::{
+    write_bad_frame_answer, write_call, write_call_error, write_call_result,
+    write_call_result_error,
+};

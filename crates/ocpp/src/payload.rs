@@ -26,6 +26,11 @@ impl<'a> Payload<'a> {
         Self { scanner: Scanner::new(text), received_at, quirks: Vec::new() }
     }
 
+    /// When the message was received.
+    pub(crate) fn received_at(&self) -> UnixMs {
+        self.received_at
+    }
+
     /// Enters the payload. `false`, and a note, when it is not an object.
     pub(crate) fn open(&mut self) -> bool {
         let is_object = self.scanner.peek() == Some(b'{');

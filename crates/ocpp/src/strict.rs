@@ -1,10 +1,11 @@
-//! The strict reading: what the specification says of a payload, by types that somebody else wrote.
+//! The strict reading: the first deviation from the definition, with the code that the version
+//! wants it refused with.
 
 use mendpoint_model::Protocol;
-use serde::de::DeserializeOwned;
 
 use crate::action::ActionList;
-use crate::{v16, v201};
+use crate::check::{Deviation, Rule, of_shape};
+use crate::definition::{Shape, message};
 
 /// A refusal of a message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -12,106 +13,76 @@ use crate::{v16, v201};
 pub struct RpcError {
     /// OCPP-J error code in the version's own spelling (behaviour 34).
     pub code: &'static str,
-    /// What is wrong, in words.
+    /// What is wrong, in words: the path of the field, what stood there, what is allowed.
     pub description: String,
 }
 
-/// What the strict reading knows of one action.
-pub(crate) struct Check {
-    pub(crate) action: &'static str,
-    pub(crate) read: fn(&str) -> serde_json::Result<()>,
-    /// Longest text of fields of the payload's own level, in characters.
-    pub(crate) len_max: &'static [(&'static str, usize)],
-}
-
-/// Reads a payload as a type.
-pub(crate) fn reads_as<T: DeserializeOwned>(payload: &str) -> serde_json::Result<()> {
-    serde_json::from_str::<T>(payload).map(drop)
-}
-
-/// The error codes of a version.
-struct Codes {
-    format: &'static str,
-    occurrence: &'static str,
-}
-
-impl Codes {
-    fn of(protocol: Protocol) -> Self {
-        match protocol {
-            // The misspelling is the specification's (J16 s4.2.3).
-            Protocol::V16 => {
-                Self { format: "FormationViolation", occurrence: "OccurenceConstraintViolation" }
-            }
-            Protocol::V201 | Protocol::V21 => {
-                Self { format: "FormatViolation", occurrence: "OccurrenceConstraintViolation" }
-            }
+/// The code of a broken rule in the spelling of a version (J16 s4.2.3, P4 s4.3).
+fn code_of(protocol: Protocol, rule: Rule) -> &'static str {
+    match (rule, protocol) {
+        // Not the structure of the message.
+        (Rule::Json | Rule::Unknown, Protocol::V16) => "FormationViolation",
+        (Rule::Json | Rule::Unknown, _) => "FormatViolation",
+        // The misspelling is the specification's.
+        (Rule::Missing | Rule::Doubled | Rule::Count, Protocol::V16) => {
+            "OccurenceConstraintViolation"
         }
+        (Rule::Missing | Rule::Doubled | Rule::Count, _) => "OccurrenceConstraintViolation",
+        (Rule::Type, _) => "TypeConstraintViolation",
+        // The right kind of value, and not one that is allowed.
+        (Rule::Time | Rule::Length | Rule::Word | Rule::Range, _) => "PropertyConstraintViolation",
     }
 }
 
-/// Checks the payload of a charger's request against the specification, for `validation = strict`
-/// and for reports about chargers.
+fn refusal(protocol: Protocol, shape: &'static Shape, payload: &str) -> Result<(), RpcError> {
+    let Some(deviation) = of_shape(shape, payload, 1).pop() else { return Ok(()) };
+    // A payload that is text or a list is not a wrong value but no payload at all.
+    let is_whole = deviation.path.is_empty();
+    let rule = if is_whole { Rule::Json } else { deviation.rule };
+    Err(RpcError { code: code_of(protocol, rule), description: describe(&deviation) })
+}
+
+fn describe(deviation: &Deviation) -> String {
+    if deviation.path.is_empty() && deviation.rule == Rule::Type {
+        return "the payload is not a JSON object".to_owned();
+    }
+    deviation.to_string()
+}
+
+/// Checks the payload of a charger's request against the specification, for `validation = strict`.
 ///
 /// # Errors
 /// The code with which the specification wants the request refused, and why in words.
 pub fn check_strict(protocol: Protocol, action: &str, payload: &str) -> Result<(), RpcError> {
-    let checks = match protocol {
-        Protocol::V16 => v16::CHECKS,
-        Protocol::V201 | Protocol::V21 => v201::CHECKS,
-    };
-    let codes = Codes::of(protocol);
-    let Some(check) = checks.iter().find(|check| check.action == action) else {
-        let list = ActionList::of(protocol);
-        return Err(match list.find_sendable(action) {
-            Some(_) => RpcError {
-                code: "NotSupported",
-                description: format!("{action} is sent to chargers, not by them"),
-            },
-            None => RpcError {
-                code: "NotImplemented",
-                description: format!("{} has no such action", list.version),
-            },
-        });
-    };
-    if !payload.trim_start().starts_with('{') {
-        return Err(RpcError {
-            code: codes.format,
-            description: "the payload is not a JSON object".to_owned(),
-        });
-    }
-    if let Err(error) = (check.read)(payload) {
-        return Err(RpcError { code: code_of(&error, &codes), description: error.to_string() });
-    }
-    check_lengths(check, payload)
-}
-
-/// The OCPP-J code of a `serde_json` error. Its kind is told by its words only.
-fn code_of(error: &serde_json::Error, codes: &Codes) -> &'static str {
-    let text = error.to_string();
-    if !error.is_data() {
-        codes.format
-    } else if text.starts_with("missing field") || text.starts_with("duplicate field") {
-        codes.occurrence
-    } else if text.starts_with("invalid type") {
-        "TypeConstraintViolation"
-    } else {
-        // An unknown word, a number out of range, a time that is none.
-        "PropertyConstraintViolation"
-    }
-}
-
-fn check_lengths(check: &Check, payload: &str) -> Result<(), RpcError> {
-    for (field, len_max) in check.len_max {
-        let text = crate::command::top_level_text(payload, field).unwrap_or_default();
-        let len = text.chars().count();
-        if len > *len_max {
-            return Err(RpcError {
-                code: "PropertyConstraintViolation",
-                description: format!("{field} has {len} characters, at most {len_max} are allowed"),
-            });
+    match message(protocol, action) {
+        Some(message) if message.sender.is_charger() => {
+            refusal(protocol, &message.request, payload)
         }
+        Some(_) => Err(RpcError {
+            code: "NotSupported",
+            description: format!("{action} is sent to chargers, not by them"),
+        }),
+        None => Err(RpcError {
+            code: "NotImplemented",
+            description: format!("{} has no such action", ActionList::of(protocol).version),
+        }),
     }
-    Ok(())
+}
+
+/// Checks a charger's answer to a request of ours. OCPP 2.1 can be told about it
+/// ([`write_call_result_error`](crate::write_call_result_error)); the earlier versions cannot.
+///
+/// # Errors
+/// As [`check_strict`].
+pub fn check_answer_strict(
+    protocol: Protocol,
+    action: &str,
+    payload: &str,
+) -> Result<(), RpcError> {
+    match message(protocol, action) {
+        Some(message) => refusal(protocol, &message.response, payload),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -130,8 +101,11 @@ mod tests {
             (V201, "[]", "FormatViolation"),
             (V16, "{\"a\":", "FormationViolation"),
             (V21, "{\"a\":", "FormatViolation"),
+            (V16, "{\"a\":1}", "FormationViolation"),
+            (V21, "{\"a\":1}", "FormatViolation"),
             (V16, "{}", "OccurenceConstraintViolation"),
             (V201, "{}", "OccurrenceConstraintViolation"),
+            (V21, "{}", "OccurrenceConstraintViolation"),
         ] {
             assert_eq!(code(protocol, "StatusNotification", payload), Some(expected), "{payload}");
         }
@@ -147,10 +121,33 @@ mod tests {
         let check = |payload: &str| code(Protocol::V16, "StatusNotification", payload);
         assert_eq!(check(&status("1", "NoError", "")), None);
         assert_eq!(check(&status("\"1\"", "NoError", "")), Some("TypeConstraintViolation"));
+        assert_eq!(check(&status("1.5", "NoError", "")), Some("TypeConstraintViolation"));
+        assert_eq!(check(&status("-1", "NoError", "")), Some("PropertyConstraintViolation"));
         assert_eq!(check(&status("1", "Error", "")), Some("PropertyConstraintViolation"));
+        assert_eq!(check(&status("1", "NoError", &"é".repeat(50))), None);
         let long = "x".repeat(51);
         assert_eq!(check(&status("1", "NoError", &long)), Some("PropertyConstraintViolation"));
         assert_eq!(code(Protocol::V16, "TransactionEvent", "{}"), Some("NotImplemented"));
         assert_eq!(code(Protocol::V16, "Reset", "{}"), Some("NotSupported"));
+        assert_eq!(code(Protocol::V16, "InstallCertificate", "{}"), Some("NotSupported"));
+        assert_eq!(code(Protocol::V201, "BatterySwap", "{}"), Some("NotImplemented"));
+    }
+
+    #[test]
+    fn the_description_names_the_place_and_what_is_allowed() {
+        let payload = r#"{"connectorId":1,"meterValue":[{"timestamp":"2026-09-21T14:13:00Z",
+            "sampledValue":[{"value":"1"},{"value":"2"},{"value":"3","unit":"kWh "}]}]}"#;
+        let error = check_strict(Protocol::V16, "MeterValues", payload).expect_err("is refused");
+        assert_eq!(error.code, "PropertyConstraintViolation");
+        let begin = "meterValue[0].sampledValue[2].unit: \"kWh \" is none of Wh, kWh, varh";
+        assert!(error.description.starts_with(begin), "{}", error.description);
+    }
+
+    #[test]
+    fn an_answer_is_checked_as_well() {
+        let check = |payload| check_answer_strict(Protocol::V21, "Reset", payload);
+        assert_eq!(check(r#"{"status":"Accepted"}"#), Ok(()));
+        let error = check(r#"{"status":"Fine"}"#).expect_err("is refused");
+        assert_eq!(error.code, "PropertyConstraintViolation");
     }
 }

@@ -89,6 +89,12 @@ fn parse_number(text: &[u8]) -> Option<(UnixMs, Option<&'static str>)> {
     Some((UnixMs(at_ms), Some("time as a number")))
 }
 
+/// Whether the 19 bytes `YYYY-MM-DDTHH:MM:SS` name a moment that the calendar has.
+pub(crate) fn exists(date_time: &[u8]) -> bool {
+    // 24 o'clock is a habit, not a time of RFC 3339.
+    date_time.get(11..13).is_some_and(|hour| hour < b"24") && parse(date_time).is_some()
+}
+
 struct Cursor<'a> {
     text: &'a [u8],
     at: usize,

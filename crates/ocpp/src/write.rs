@@ -30,7 +30,17 @@ const DESCRIPTION_LEN_MAX: usize = 255;
 
 /// Appends the refusal of a request: `[4,"id","code","description",{}]`.
 pub fn write_call_error(out: &mut String, id: &str, code: &str, description: &str) {
-    out.push_str("[4,");
+    write_error(out, "[4,", id, code, description);
+}
+
+/// Appends the refusal of an answer, which OCPP 2.1 has:
+/// `[5,"id","code","description",{}]` (P4 of 2.1, s4.2.4).
+pub fn write_call_result_error(out: &mut String, id: &str, code: &str, description: &str) {
+    write_error(out, "[5,", id, code, description);
+}
+
+fn write_error(out: &mut String, start: &str, id: &str, code: &str, description: &str) {
+    out.push_str(start);
     push_json_string(out, id);
     out.push(',');
     push_json_string(out, code);

@@ -1,7 +1,8 @@
 //! What the charger asks: its calls, in their order, and our answers, in the same order.
 
 use mendpoint_model::{EventKind, TransactionId, UnixMs};
-use mendpoint_ocpp::{BadFrame, BootStatus, Frame, Reply, ReplyFacts};
+use mendpoint_ocpp::definition::message;
+use mendpoint_ocpp::{BadFrame, BootStatus, Frame, Reply, ReplyFacts, check_strict};
 use smallvec::{SmallVec, smallvec};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
@@ -37,7 +38,8 @@ where
 {
     pub(super) fn on_text(&mut self, text: &str) {
         let received_at = self.gateway.clock.now();
-        match mendpoint_ocpp::read_frame(text) {
+        let frame = mendpoint_ocpp::read_frame(text);
+        match frame.and_then(|frame| frame.known_to(self.protocol)) {
             Ok(Frame::Call { id, action, payload }) => {
                 self.on_call(text, &id, &action, payload, received_at);
             }
@@ -53,16 +55,7 @@ where
                 self.deliver_frame(text, None, received_at);
             }
             Ok(Frame::Send { action, payload, .. }) => {
-                // OCPP 2.1: a message without an answer.
-                self.gateway.metrics.message(&action);
-                let inbound = mendpoint_ocpp::decode(self.protocol, &action, payload, received_at);
-                let delivery = self.delivery(received_at);
-                self.deliver(Delivery {
-                    frame: Some(text.into()),
-                    events: inbound.events,
-                    quirks: inbound.quirks,
-                    ..delivery
-                });
+                self.on_send(text, &action, payload, received_at);
             }
             Err(bad) => self.on_bad_frame(text, &bad, received_at),
         }
@@ -79,6 +72,31 @@ where
             answer.into_boxed_str()
         });
         self.deliver_frame(text, sent, received_at);
+    }
+
+    /// OCPP 2.1: a message without an answer, not even a refusal.
+    fn on_send(&mut self, text: &str, action: &str, payload: &str, at: UnixMs) {
+        self.gateway.metrics.message(action);
+        let is_send = message(self.protocol, action).is_some_and(|message| message.is_send);
+        let refused = if is_send {
+            let checked = self.strict.then(|| check_strict(self.protocol, action, payload));
+            checked.and_then(Result::err).map(|error| error.to_string())
+        } else {
+            // Whoever sends it so waits for no answer, and would miss what we say to it.
+            Some(format!("{action} wants an answer and came as one that wants none"))
+        };
+        if let Some(why) = refused {
+            self.note_protocol_error(why);
+            return self.deliver_frame(text, None, at);
+        }
+        let inbound = mendpoint_ocpp::decode(self.protocol, action, payload, at);
+        let delivery = self.delivery(at);
+        self.deliver(Delivery {
+            frame: Some(text.into()),
+            events: inbound.events,
+            quirks: inbound.quirks,
+            ..delivery
+        });
     }
 
     fn on_call(&mut self, text: &str, id: &str, action: &str, payload: &str, at: UnixMs) {
@@ -109,7 +127,7 @@ where
             return self.answer_error(text, id, "SecurityError", why, at);
         }
         if self.strict
-            && let Err(error) = mendpoint_ocpp::check_strict(self.protocol, action, payload)
+            && let Err(error) = check_strict(self.protocol, action, payload)
         {
             return self.answer_error(text, id, error.code, &error.description, at);
         }

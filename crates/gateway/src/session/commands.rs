@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use mendpoint_model::{Command, CommandAnswered, CommandId, CommandOutcome, EventKind, UnixMs};
+use mendpoint_model::{
+    Command, CommandAnswered, CommandId, CommandOutcome, EventKind, Protocol, UnixMs,
+};
 use smallvec::{SmallVec, smallvec};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
@@ -90,9 +92,28 @@ where
         let Some((command, late)) = self.commands.take(id) else {
             return self.on_strange_answer(text, id, at);
         };
+        self.check_answer(&command, id, payload);
         let (outcome, events) =
             mendpoint_ocpp::read_answer(self.protocol, &command.action, payload);
         self.deliver_answer(text, command.id, outcome, late, events, at);
+    }
+
+    /// In the strict mode, OCPP 2.1: tells the charger what is wrong with its answer. What the
+    /// answer says counts all the same, as what was done is done.
+    fn check_answer(&mut self, command: &Command, id: &str, payload: &str) {
+        if !self.strict || self.protocol != Protocol::V21 {
+            return;
+        }
+        let Ok((action, _)) = mendpoint_ocpp::encode_action(self.protocol, &command.action) else {
+            return;
+        };
+        let checked = mendpoint_ocpp::check_answer_strict(self.protocol, &action, payload);
+        if let Err(error) = checked {
+            let mut text = String::new();
+            mendpoint_ocpp::write_call_result_error(&mut text, id, error.code, &error.description);
+            self.write_text(&text);
+            self.note_protocol_error(format!("the answer to {action}: {error}"));
+        }
     }
 
     pub(super) fn on_call_error(

@@ -4,11 +4,11 @@ use std::borrow::Cow;
 
 use mendpoint_model::{
     Authorize, Boot, ConnectorRef, ConnectorStatus, ErrorReport, EventKind, FirmwareReport,
-    StatusReport, TransactionEnded, TransactionId, TransactionStarted,
+    Protocol, StatusReport, TransactionEnded, TransactionId, TransactionStarted,
 };
 use smallvec::SmallVec;
 
-use super::ACTIONS;
+use crate::action::ActionList;
 use crate::meter::MeterBook;
 use crate::payload::Payload;
 use crate::reply::Reply;
@@ -54,7 +54,7 @@ pub(crate) fn decode(action: &str, payload: &mut Payload<'_>, events: &mut Event
 
 /// The answer to an action that is not the charger's to send (behaviour 47).
 fn unknown(action: &str) -> Reply {
-    let is_ours = ACTIONS.find_sendable(action).is_some();
+    let is_ours = ActionList::of(Protocol::V16).find_sendable(action).is_some();
     Reply::Error {
         code: if is_ours { "NotSupported" } else { "NotImplemented" },
         description: if is_ours {

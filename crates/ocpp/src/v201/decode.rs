@@ -7,6 +7,7 @@ use mendpoint_model::{
 };
 use smallvec::SmallVec;
 
+use super::added_in_21::{self, certificate_chain_status, vat_number};
 use super::device_model::{notify_event, notify_report};
 use super::parts::{Evse, read_id_token};
 use super::transaction::transaction_event;
@@ -42,6 +43,8 @@ pub(crate) fn decode(
         "LogStatusNotification" => log_status,
         "SecurityEventNotification" => security_event,
         "DataTransfer" => data_transfer,
+        "GetCertificateChainStatus" if protocol == Protocol::V21 => certificate_chain_status,
+        "VatNumberValidation" if protocol == Protocol::V21 => vat_number,
         _ => match fixed_reply(protocol, action) {
             Some(reply) => {
                 if payload.open() {
@@ -79,16 +82,7 @@ fn fixed_reply(protocol: Protocol, action: &str) -> Option<Reply> {
         // No ISO 15118 certificates and no OCSP responder here (M01, M06).
         "Get15118EVCertificate" => Reply::literal("{\"status\":\"Failed\",\"exiResponse\":\"\"}"),
         "GetCertificateStatus" => Reply::literal("{\"status\":\"Failed\"}"),
-        // What 2.1 added and what wants nothing but to be heard.
-        "NotifyDERAlarm"
-        | "NotifyDERStartStop"
-        | "NotifyPeriodicEventStream"
-        | "NotifyPriorityCharging"
-        | "ReportDERControl"
-            if protocol == Protocol::V21 =>
-        {
-            Reply::Empty
-        }
+        _ if protocol == Protocol::V21 => return added_in_21::fixed_reply(action),
         _ => return None,
     };
     Some(reply)
@@ -117,6 +111,8 @@ fn reply_to_nothing(action: &str) -> Reply {
         "BootNotification" => Reply::Boot,
         "Authorize" => Reply::literal("{\"idTokenInfo\":{\"status\":\"Invalid\"}}"),
         "DataTransfer" => Reply::literal("{\"status\":\"UnknownVendorId\"}"),
+        "GetCertificateChainStatus" => added_in_21::no_certificate_named(),
+        "VatNumberValidation" => added_in_21::vat_reply("", None),
         _ => Reply::Empty,
     }
 }

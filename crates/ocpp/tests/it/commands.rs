@@ -19,7 +19,7 @@ fn at(evse: u16, connector: u16) -> ConnectorRef {
 }
 
 /// Every typed action, with and without what is optional.
-fn typed_actions() -> Vec<Action> {
+pub(crate) fn typed_actions() -> Vec<Action> {
     let mut actions = vec![
         Action::Trigger { message: TriggeredMessage::Heartbeat, connector: None },
         Action::Unlock { connector: at(2, 1) },
@@ -152,7 +152,7 @@ fn logs_and_firmware_are_asked_for_in_the_words_of_the_version() {
 }
 
 #[test]
-fn typed_actions_say_what_is_meant() {
+pub(crate) fn typed_actions_say_what_is_meant() {
     let encode = |protocol, action: Action| {
         let (name, payload) = encode_action(protocol, &action).expect("is in the version");
         let payload: Value = serde_json::from_str(&payload).expect("is JSON");

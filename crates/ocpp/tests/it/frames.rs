@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use mendpoint_model::Protocol;
 use mendpoint_ocpp::{
-    BadFrame, BadFrameKind, Frame, read_frame, write_bad_frame_answer, write_call, write_call_error,
+    BadFrame, BadFrameKind, Frame, read_frame, write_bad_frame_answer, write_call,
+    write_call_error, write_call_result_error,
 };
 
 fn call(text: &str) -> (String, String, String) {
@@ -178,6 +179,33 @@ fn b33_each_version_answers_a_bad_frame_in_its_own_way() {
         answer(V201, unknown).as_deref(),
         Some(r#"[4,"1","MessageTypeNotSupported","9 is not a message type",{}]"#)
     );
+}
+
+#[test]
+fn b33_the_types_of_2_1_are_unknown_to_the_versions_before() {
+    use Protocol::{V16, V21, V201};
+    for text in [r#"[5,"1","FormatViolation","",{}]"#, r#"[6,"1","NotifyPeriodicEventStream",{}]"#]
+    {
+        let frame = || read_frame(text).expect("is a frame");
+        assert!(frame().known_to(V21).is_ok());
+        let bad = frame().known_to(V16).expect_err("is not of 1.6");
+        assert!(matches!(bad.kind, BadFrameKind::UnknownType(5 | 6)));
+        let mut out = String::new();
+        assert!(!write_bad_frame_answer(&mut out, V16, &bad));
+        let bad = frame().known_to(V201).expect_err("is not of 2.0.1");
+        assert!(write_bad_frame_answer(&mut out, V201, &bad));
+        assert!(out.starts_with(r#"[4,"1","MessageTypeNotSupported","#), "{out}");
+    }
+    let call = read_frame(r#"[2,"1","Heartbeat",{}]"#).expect("is a frame");
+    assert!(call.known_to(V16).is_ok());
+}
+
+#[test]
+fn a_refused_answer_is_written_as_2_1_wants() {
+    let mut out = String::new();
+    write_call_result_error(&mut out, "7", "FormatViolation", "why");
+    assert_eq!(out, r#"[5,"7","FormatViolation","why",{}]"#);
+    assert!(matches!(read_frame(&out), Ok(Frame::CallResultError { .. })));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod arbitrary;
 mod canonical;
 mod commands;
+mod definitions;
 mod frames;
 mod replies;
 mod tolerance;

@@ -1,7 +1,10 @@
 //! Every message gets the answer of its version, by types that somebody else wrote.
 
 use mendpoint_model::Protocol;
-use mendpoint_ocpp::{Frame, Reply, ReplyFacts, check_strict, read_frame, write_reply};
+use mendpoint_ocpp::definition::message;
+use mendpoint_ocpp::{
+    Frame, Reply, ReplyFacts, answer_deviations, check_strict, read_frame, write_reply,
+};
 use serde_json::Value;
 
 use crate::canonical::{Case, FACTS, every_case, read};
@@ -39,6 +42,7 @@ pub(crate) fn assert_fits(case: &Case, answer: &Value) {
     fields(answer, "", &mut sent);
     fields(&reread, "", &mut known);
     assert_eq!(sent, known, "{action}");
+    assert_eq!(answer_deviations(case.protocol, action, &answer.to_string()), [], "{action}");
 }
 
 #[test]
@@ -58,10 +62,15 @@ fn every_message_is_read_without_a_quirk_and_answered_in_form() {
 }
 
 #[test]
-fn the_table_has_every_message_of_both_versions() {
+fn the_table_has_every_message_of_every_version() {
     let count = |protocol| every_case().iter().filter(|case| case.protocol == protocol).count();
     assert_eq!(count(Protocol::V16), 14);
     assert_eq!(count(Protocol::V201), 25);
+    assert_eq!(count(Protocol::V21), 37);
+    for case in every_case() {
+        let message = message(case.protocol, case.action).expect("is defined");
+        assert!(message.sender.is_charger(), "{}", case.action);
+    }
 }
 
 #[test]

@@ -94,6 +94,8 @@ pub(super) struct With {
     pub(super) boot: BootStatus,
     pub(super) strict: bool,
     pub(super) pipe_bytes: Option<usize>,
+    /// OCPP 1.6 when left out.
+    pub(super) protocol: Option<Protocol>,
 }
 
 impl Pair {
@@ -127,7 +129,7 @@ impl Pair {
         };
         let start = SessionStart {
             admitted,
-            protocol: Protocol::V16,
+            protocol: with.protocol.unwrap_or(Protocol::V16),
             replaced: false,
             mailbox: Arc::clone(&mailbox),
         };

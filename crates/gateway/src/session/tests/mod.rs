@@ -4,3 +4,4 @@ mod commands;
 mod ending;
 mod kit;
 mod messages;
+mod versions;
