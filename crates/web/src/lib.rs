@@ -8,6 +8,8 @@
 
 mod api;
 mod assets;
+mod commands;
+mod form;
 mod health;
 mod live;
 mod number;
@@ -27,6 +29,7 @@ mod show;
 mod state;
 mod tickets;
 mod url;
+mod wire;
 
 #[cfg(test)]
 mod tests;

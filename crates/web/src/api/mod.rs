@@ -6,11 +6,14 @@
 
 mod auth;
 mod chargers;
+mod commands;
 mod error;
 mod events;
 mod extract;
+pub(crate) mod frames;
 mod incidents;
 mod json;
+mod neutral;
 mod openapi;
 mod sites;
 mod system;
@@ -34,8 +37,9 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/openapi.json", get(openapi::document))
         .route("/chargers", get(chargers::list).post(chargers::create))
         .route("/chargers/{id}", get(chargers::one).patch(chargers::change))
-        .route("/chargers/{id}/commands", get(chargers::commands).post(chargers::command))
-        .route("/chargers/{id}/frames", get(chargers::frames))
+        .route("/chargers/{id}/commands", get(commands::list).post(commands::ask))
+        .route("/chargers/{id}/commands/{command}", get(commands::one).delete(commands::take_back))
+        .route("/chargers/{id}/frames", get(frames::list))
         .route("/transactions", get(transactions::list))
         .route("/transactions/{id}", get(transactions::one))
         .route("/incidents", get(incidents::list).post(incidents::report))

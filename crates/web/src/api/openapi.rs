@@ -6,7 +6,10 @@ use axum::Json;
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
-use super::{chargers, incidents, json as shapes, sites, system, tickets, tokens, transactions};
+use super::{
+    chargers, commands, frames, incidents, json as shapes, neutral, sites, system, tickets, tokens,
+    transactions,
+};
 
 /// The shapes of requests and answers.
 #[derive(OpenApi)]
@@ -16,16 +19,27 @@ use super::{chargers, incidents, json as shapes, sites, system, tickets, tokens,
         description = "Chargers, incidents, tickets and commands. Times are RFC 3339 in UTC."
     ),
     components(schemas(
-        chargers::Ask,
         chargers::Change,
         chargers::Create,
         chargers::Created,
-        chargers::FrameJson,
+        commands::Ask,
+        commands::CommandItem,
+        commands::CommandJson,
+        frames::FrameJson,
         incidents::ActBody,
         incidents::Report,
         shapes::ChargerDetail,
         shapes::ChargerItem,
-        shapes::CommandJson,
+        neutral::ClearCacheCommand,
+        neutral::GetConfigurationCommand,
+        neutral::GetLogCommand,
+        neutral::ResetCommand,
+        neutral::SetAvailabilityCommand,
+        neutral::StartCommand,
+        neutral::StopCommand,
+        neutral::TriggerCommand,
+        neutral::UnlockCommand,
+        neutral::UpdateFirmwareCommand,
         shapes::IncidentJson,
         shapes::SiteJson,
         sites::Put,
@@ -49,6 +63,22 @@ struct Address {
     answer: Answer,
 }
 
+/// The body of a command: one of [`COMMAND_SHAPES`].
+const COMMAND_BODY: &str = "Command";
+const COMMAND_SHAPES: [&str; 11] = [
+    "Ask",
+    "ResetCommand",
+    "SetAvailabilityCommand",
+    "UnlockCommand",
+    "StartCommand",
+    "StopCommand",
+    "TriggerCommand",
+    "GetConfigurationCommand",
+    "GetLogCommand",
+    "UpdateFirmwareCommand",
+    "ClearCacheCommand",
+];
+
 /// What an address answers.
 enum Answer {
     One(&'static str),
@@ -67,12 +97,23 @@ const ADDRESSES: &[Address] = &[
     patch("/chargers/{id}", "Change a charger's name, admission or password")
         .takes("Change")
         .one("ChargerItem"),
-    get("/chargers/{id}/commands", "The last commands of a charger", &[]),
-    post("/chargers/{id}/commands", "Send a command and wait for the charger's own answer")
-        .takes("Ask")
-        .one("CommandJson"),
-    get("/chargers/{id}/frames", "Raw frames, newest first", &["before", "limit"])
-        .page("FrameJson"),
+    get("/chargers/{id}/commands", "The commands of a charger, newest first", PAGED)
+        .page("CommandItem"),
+    post(
+        "/chargers/{id}/commands",
+        "Send a command and wait for the charger's own answer; with `wait_s` it may wait for a \
+         charger that is away (202)",
+    )
+    .takes(COMMAND_BODY)
+    .one("CommandJson"),
+    get("/chargers/{id}/commands/{command}", "A command and what became of it", &[])
+        .one("CommandItem"),
+    Address {
+        method: "delete",
+        ..get("/chargers/{id}/commands/{command}", "Take a command back that still waits", &[])
+    }
+    .one("CommandItem"),
+    get("/chargers/{id}/frames", "Raw frames, newest first", frames::QUERY).page("FrameJson"),
     get("/transactions", "Charging sessions, newest first", &["charger", "open", "limit", "cursor"])
         .page("TransactionJson"),
     get("/transactions/{id}", "A charging session", &[]).one("TransactionJson"),
@@ -191,6 +232,10 @@ fn content(kind: &str, schema: &Value) -> Value {
 
 /// A shape by its name.
 fn reference(shape: &str) -> Value {
+    if shape == COMMAND_BODY {
+        let shapes: Vec<Value> = COMMAND_SHAPES.iter().map(|shape| reference(shape)).collect();
+        return json!({ "oneOf": shapes });
+    }
     json!({ "$ref": format!("#/components/schemas/{shape}") })
 }
 
@@ -219,12 +264,18 @@ mod tests {
     #[test]
     fn every_shape_that_is_named_is_described() {
         let schemas = &DOCUMENT["components"]["schemas"];
+        for shape in COMMAND_SHAPES {
+            assert!(schemas[shape].is_object(), "{shape} is a body of a command");
+        }
         for address in ADDRESSES {
             let shapes = address.body.into_iter().chain(match address.answer {
                 Answer::One(shape) | Answer::Page(shape) => Some(shape),
                 _ => None,
             });
             for shape in shapes {
+                if shape == COMMAND_BODY {
+                    continue;
+                }
                 assert!(schemas[shape].is_object(), "{} names {shape}", address.path);
             }
         }

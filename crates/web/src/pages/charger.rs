@@ -1,7 +1,10 @@
 //! One charger: how it is, how it was, and everything that can be asked of it.
 
+mod action;
 mod commands;
 mod frames;
+mod history;
+mod live;
 pub(super) mod now;
 mod sample;
 mod sentence;
@@ -21,9 +24,8 @@ use mendpoint_model::{
 use mendpoint_store::{CommandRow, IncidentFilter, TicketFilter, TransactionRow};
 use serde::Deserialize;
 
-use self::commands::Told;
-pub(super) use self::commands::connector_of;
-use self::frames::{Log, Which};
+use self::frames::{Links, Log, Which};
+use self::history::{Answer, AnswerFragment, History, HistoryFragment};
 use self::now::{Now, NowFragment};
 use self::signal::Signal;
 use super::errors::{Page, PageError, back, render};
@@ -32,11 +34,10 @@ use crate::session::{Admin, Viewer};
 use crate::shell::Shell;
 use crate::{AppState, show, url};
 
-/// Sessions, incidents, tickets and commands that are shown.
+/// Sessions, incidents and tickets that are shown.
 const SESSIONS: u32 = 10;
 const INCIDENTS: u32 = 8;
 const TICKETS: u32 = 6;
-const COMMANDS: u32 = 12;
 /// Flags on the ribbon.
 const MARKS: usize = 6;
 
@@ -45,7 +46,11 @@ pub(crate) fn routes() -> Router<AppState> {
     Router::new()
         .route("/chargers/{identity}", get(page))
         .route("/chargers/{identity}/frames", get(frames::fragment))
+        .route("/chargers/{identity}/frames.{format}", get(frames::download))
+        .route("/chargers/{identity}/live", get(live::stream))
         .route("/chargers/{identity}/command", post(commands::send))
+        .route("/chargers/{identity}/command/take-back", post(commands::take_back))
+        .route("/chargers/{identity}/actions", get(action::show).post(action::send))
         .route("/chargers/{identity}/admission", post(admit))
 }
 
@@ -65,9 +70,6 @@ struct Asked {
     fragment: String,
     /// A command whose answer is shown on top.
     command: String,
-    /// For the messages, see [`Which`].
-    before: String,
-    text: String,
     done: Option<String>,
     error: Option<String>,
 }
@@ -124,12 +126,6 @@ struct Setting {
     at: Moment,
 }
 
-/// A choice of "Any command".
-struct Choice {
-    action: &'static str,
-    payload: &'static str,
-}
-
 #[derive(Template)]
 #[template(path = "charger.html")]
 struct ChargerPage {
@@ -149,10 +145,13 @@ struct ChargerPage {
     settings_at: Option<Moment>,
     /// The connectors that can be unlocked and switched.
     connectors: Vec<String>,
-    choices: Vec<Choice>,
-    answer: Option<Told>,
-    commands: Vec<Told>,
+    /// Every action of the charger's version.
+    actions: Vec<&'static str>,
+    answer: Option<Answer>,
+    history: History,
     log: Log,
+    /// Actions that the filter of the messages offers.
+    heard: Vec<String>,
     public_href: String,
     public_url: String,
     /// The form value of healing's switch for this charger.
@@ -165,6 +164,7 @@ async fn page(
     State(state): State<AppState>,
     Path(identity): Path<String>,
     Query(asked): Query<Asked>,
+    Query(which): Query<Which>,
 ) -> Page {
     let record = find(&state, &identity)?;
     let handle = state.handle();
@@ -176,17 +176,27 @@ async fn page(
     }
     let now = handle.now();
     let store = handle.store();
-    let log = {
-        let which = Which { before: asked.before, text: asked.text };
-        frames::log(&state, record.key, charger_href(&record.identity), &which).await?
-    };
-    let (history, _) = store.commands(record.key, None, COMMANDS).await?;
+    let home = charger_href(&record.identity);
+    let protocol = crate::commands::protocol_of(live);
+    let can_act = viewer.can_act();
+    if asked.fragment == "answer" {
+        let id = &asked.command;
+        let answer = history::answer(&state, record.key, protocol, &home, can_act, id).await?;
+        let answer = answer.ok_or_else(|| PageError::not_found("There is no such command."))?;
+        return render(AnswerFragment { answer });
+    }
+    let rows = history::rows(&state, record.key).await?;
+    let history = History::new(now, protocol, home.clone(), can_act, &rows);
+    if asked.fragment == "history" {
+        return render(HistoryFragment { history });
+    }
     let (sessions, _) = store.transactions(Some(record.key), false, None, SESSIONS).await?;
     let day = store.signals(record.key, now - DAY_MS, now).await?;
-    let protocol = live.and_then(|live| live.link.protocol);
     let scope = KillScope::Charger(record.key);
     let incidents = incidents(&state, record.key).await?;
-    let (ribbon, ribbon_title) = ribbon(&state, record.key, &history, &incidents).await?;
+    let (ribbon, ribbon_title) = ribbon(&state, record.key, &rows, &incidents).await?;
+    let links = links(&state, &sessions, &incidents).await?;
+    let log = frames::log(&state, record.key, home.clone(), which, &links).await?;
     let page = ChargerPage {
         shell: Shell::new(&state, &viewer, "chargers", &*record.name)
             .await
@@ -207,9 +217,11 @@ async fn page(
         connectors: live.map_or_else(Vec::new, |live| {
             live.connectors.iter().map(|connector| connector.at.to_string()).collect()
         }),
-        choices: choices(protocol.unwrap_or(Protocol::V16)),
-        answer: commands::told(&state, record.key, &asked.command).await?,
-        commands: history.iter().map(|row| Told::new(now, row)).collect(),
+        actions: mendpoint_ocpp::sendable_actions(protocol),
+        answer: history::answer(&state, record.key, protocol, &home, can_act, &asked.command)
+            .await?,
+        history,
+        heard: heard(protocol),
         log,
         public_href: format!("/c/{}", record.public_id),
         public_url: format!("{}/c/{}", state.settings().public_url, record.public_id),
@@ -391,11 +403,29 @@ fn is_secret(key: &str) -> bool {
         .any(|word| key.contains(word))
 }
 
-fn choices(protocol: Protocol) -> Vec<Choice> {
-    mendpoint_ocpp::sendable_actions(protocol)
-        .into_iter()
-        .map(|action| Choice { action, payload: sample::payload(protocol, action) })
-        .collect()
+/// The actions of a version, both ways.
+fn heard(protocol: Protocol) -> Vec<String> {
+    mendpoint_ocpp::definition::messages(protocol).map(|known| known.action.to_owned()).collect()
+}
+
+/// Where the messages lead to: the sessions on the page, and the incidents that have a message as
+/// evidence.
+async fn links(
+    state: &AppState,
+    sessions: &[TransactionRow],
+    incidents: &[Linked],
+) -> Result<Links, PageError> {
+    let mut links = Links::default();
+    links.sessions = sessions.iter().map(|row| row.transaction.id.0).collect();
+    for incident in incidents {
+        let Ok(id) = incident.id.parse() else { continue };
+        for entry in state.handle().store().timeline(id).await? {
+            if entry.frame > 0 {
+                links.incidents.entry(entry.frame).or_insert_with(|| incident.id.clone());
+            }
+        }
+    }
+    Ok(links)
 }
 
 /// Accept or block, from the list and from the page.
