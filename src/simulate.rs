@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use mendpoint_simulator::load::{self, LoadOptions, Pace};
+use mendpoint_simulator::load::{self, LoadOptions, Mix, Pace};
 use mendpoint_simulator::{Scenario, Simulation, Target};
 use tokio::sync::watch;
 
@@ -115,6 +115,12 @@ async fn put_load(options: SimulateLoad) -> Result<ExitCode> {
         (false, Some(messages_per_s)) => Pace::OpenLoop { messages_per_s },
         (false, None) => Pace::ClosedLoop,
     };
+    let parts = options.mix.as_deref().unwrap_or(&[60, 10, 30]);
+    let &[heartbeat_percent, status_percent, meter_percent] = parts else {
+        anyhow::bail!("--mix wants three parts of a hundred, such as 60,10,30");
+    };
+    let meter_bytes = options.meter_bytes;
+    let mix = Mix { heartbeat_percent, status_percent, meter_percent, meter_bytes };
     let report = load::run(LoadOptions {
         url: options.url,
         chargers: options.chargers,
@@ -122,6 +128,7 @@ async fn put_load(options: SimulateLoad) -> Result<ExitCode> {
         password: options.password,
         duration: Duration::from_secs(options.duration),
         pace,
+        mix,
         pid: options.pid,
         ..LoadOptions::default()
     })

@@ -13,7 +13,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("shard", &["model", "fleet", "incidents"]),
     ("store", &["model"]),
     ("gateway", &["model", "ocpp"]),
-    ("pipeline", &["model", "fleet", "incidents", "shard", "store", "tickets"]),
+    ("pipeline", &["model", "fleet", "incidents", "ocpp", "shard", "store", "tickets"]),
     ("notify", &["model", "store"]),
     ("web", &["model", "fleet", "incidents", "ocpp", "pipeline", "store", "tickets"]),
 ];

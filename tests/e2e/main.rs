@@ -1,5 +1,6 @@
 //! End-to-end tests: the real program, started as its users start it.
 
+mod commands;
 mod direction;
 mod input;
 mod kill;

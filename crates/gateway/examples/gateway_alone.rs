@@ -9,7 +9,7 @@ use mendpoint_gateway::{
     Admit, Admitted, Answer, BootStatus, Delivery, Gateway, GatewayEvent, GatewaySettings, Hello,
     Intake,
 };
-use mendpoint_model::{ChargerKey, SiteKey, TransactionId};
+use mendpoint_model::{ChargerKey, SiteKey, TransactionId, UnixMs};
 use tokio::sync::watch;
 
 /// Numbers chargers as they come.
@@ -31,12 +31,21 @@ impl Intake for Everybody {
         })
     }
 
-    async fn deliver(&self, delivery: Delivery) {
+    fn try_deliver(&self, delivery: Delivery) -> Result<(), Delivery> {
         if let Some(answer) = delivery.answer {
             // The charger may be gone already.
             let _ = answer.send(Answer { transaction: TransactionId(1), token_accepted: true });
         }
+        Ok(())
     }
+
+    async fn deliver(&self, _delivery: Delivery) {}
+
+    fn received(&self, _charger: ChargerKey, _at: UnixMs, _frame: &str) -> u64 {
+        0
+    }
+
+    fn sent(&self, _charger: ChargerKey, _at: UnixMs, _frame: &str) {}
 
     fn note(&self, _event: GatewayEvent) {}
 }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use mendpoint_model::{ChargerKey, EventKind, SiteKey, TransactionId, UnixMs};
+use mendpoint_model::{ChargerKey, EventKind, FrameSeq, SiteKey, TransactionId, UnixMs};
 use mendpoint_ocpp::{BootStatus, Quirk};
 use smallvec::SmallVec;
 use tokio::sync::oneshot;
@@ -12,9 +12,23 @@ pub trait Intake: Send + Sync + 'static {
     /// Decides, before the upgrade is answered, whether a charger may connect.
     fn admit(&self, hello: Hello) -> impl Future<Output = Admit> + Send;
 
-    /// Takes what a charger said or was told. Waits while the receiving queue is full; meanwhile
-    /// nothing more is read from that charger, which is how it learns to slow down.
+    /// Takes what a charger said, unless the receiving queue is full: then the delivery comes back
+    /// and [`Intake::deliver`] waits with it.
+    ///
+    /// # Errors
+    /// The delivery, when there is no room for it now.
+    #[expect(clippy::result_large_err, reason = "what comes back is what was given")]
+    fn try_deliver(&self, delivery: Delivery) -> Result<(), Delivery>;
+
+    /// Takes what a charger said. Waits while the receiving queue is full; meanwhile nothing more
+    /// is read from that charger, which is how it learns to slow down.
     fn deliver(&self, delivery: Delivery) -> impl Future<Output = ()> + Send;
+
+    /// Keeps a frame as it was received, and gives its number. Cheap, never waits.
+    fn received(&self, charger: ChargerKey, at: UnixMs, frame: &str) -> FrameSeq;
+
+    /// Keeps a frame that we sent: an answer or a call. Cheap, never waits.
+    fn sent(&self, charger: ChargerKey, at: UnixMs, frame: &str);
 
     /// Learns of something for the security log. Cheap, never waits.
     fn note(&self, event: GatewayEvent);
@@ -94,18 +108,26 @@ pub struct Delivery {
     pub epoch: u64,
     /// When it came, or was sent.
     pub received_at: UnixMs,
-    /// The frame as received, if one was.
-    pub frame: Option<Box<str>>,
-    /// The answer or call that we wrote, for the frame log. The answer to a call that waits for
-    /// [`Delivery::answer`] comes in a delivery of its own once it has left.
-    pub sent: Option<Box<str>>,
+    /// The number of the frame it was read from; 0 when there was none.
+    pub frame: FrameSeq,
     /// What it means.
     pub events: SmallVec<[EventKind; 2]>,
     /// What was odd about it.
     pub quirks: Vec<Quirk>,
+    /// The message itself, when it is one of those that are held against the specification.
+    pub sample: Option<Box<Sample>>,
     /// Where to say that the answer may leave; dropped without a word, no answer is written and
     /// the charger asks again (behaviour 72).
     pub answer: Option<oneshot::Sender<Answer>>,
+}
+
+/// A message that is to be held against the specification.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// The frame as received.
+    pub text: Box<str>,
+    /// For an answer of the charger: the action that it answers.
+    pub answers: Option<Box<str>>,
 }
 
 /// The leave to answer a call.

@@ -22,7 +22,7 @@ mod settings;
 
 pub use address_book::{AddressBook, SendRefused, WhyRefused};
 pub use error::GatewayError;
-pub use intake::{Admit, Admitted, Answer, Delivery, GatewayEvent, Hello, Intake};
+pub use intake::{Admit, Admitted, Answer, Delivery, GatewayEvent, Hello, Intake, Sample};
 pub use listener::Gateway;
 pub use mendpoint_ocpp::{BootStatus, Quirk};
 pub use settings::GatewaySettings;

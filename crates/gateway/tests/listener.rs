@@ -10,7 +10,7 @@ use mendpoint_gateway::{
     Admit, Admitted, Answer, Delivery, Gateway, GatewayError, GatewayEvent, GatewaySettings, Hello,
     Intake,
 };
-use mendpoint_model::{ChargerKey, EventKind, Protocol, SiteKey, TransactionId};
+use mendpoint_model::{ChargerKey, EventKind, Protocol, SiteKey, TransactionId, UnixMs};
 use mendpoint_ocpp::BootStatus;
 use prometheus::Registry;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -60,13 +60,22 @@ impl Intake for Register {
         }
     }
 
-    async fn deliver(&self, delivery: Delivery) {
+    fn try_deliver(&self, delivery: Delivery) -> Result<(), Delivery> {
         if let Some(answer) = delivery.answer {
             let _ = answer.send(Answer { transaction: TransactionId(5), token_accepted: true });
         }
         let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
         events.extend(delivery.events.into_iter().map(|event| (delivery.epoch, event)));
+        Ok(())
     }
+
+    async fn deliver(&self, _delivery: Delivery) {}
+
+    fn received(&self, _charger: ChargerKey, _at: UnixMs, _frame: &str) -> u64 {
+        0
+    }
+
+    fn sent(&self, _charger: ChargerKey, _at: UnixMs, _frame: &str) {}
 
     fn note(&self, event: GatewayEvent) {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner).push(event);

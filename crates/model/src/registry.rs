@@ -29,8 +29,51 @@ pub struct ChargerRecord {
     pub firmware: String,
     /// Whether it may be used: see [`Admission`].
     pub admission: Admission,
+    /// How strictly its messages are read: see [`Validation`].
+    pub validation: Validation,
     /// When it was registered.
     pub created_at: UnixMs,
+}
+
+/// How strictly the messages of a charger are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Validation {
+    /// As the server's setting says.
+    #[default]
+    Server,
+    /// What is wrong is read as far as possible and answered normally.
+    Tolerant,
+    /// What is not as the specification says is refused with the specification's error.
+    Strict,
+}
+
+impl Validation {
+    /// Every one.
+    pub const EVERY: [Self; 3] = [Self::Server, Self::Tolerant, Self::Strict];
+
+    /// The word in the database and the API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Tolerant => "tolerant",
+            Self::Strict => "strict",
+        }
+    }
+
+    /// The validation of a word.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::EVERY.into_iter().find(|validation| validation.name() == name)
+    }
+
+    /// Whether messages are refused, where the server's setting is `server_is_strict`.
+    pub fn is_strict(self, server_is_strict: bool) -> bool {
+        match self {
+            Self::Server => server_is_strict,
+            Self::Tolerant => false,
+            Self::Strict => true,
+        }
+    }
 }
 
 /// Whether a charger may be used.

@@ -97,7 +97,7 @@ impl Inner {
             accepted: record.admission == Admission::Accepted,
             epoch: self.epoch.fetch_add(1, Ordering::Relaxed) + 1,
             heartbeat_interval_s: self.settings.heartbeat_interval_s,
-            strict: self.settings.strict,
+            strict: record.validation.is_strict(self.settings.strict),
         })
     }
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use mendpoint_incidents::{Catalogue, Request, RequestError};
 use mendpoint_model::{
-    Actor, Admission, ChargerKey, ChargerRecord, ChargerState, IncidentId, SiteKey, SiteRecord,
-    TicketId, UnixMs,
+    Actor, Admission, ChargerKey, ChargerRecord, ChargerState, FrameSeq, IncidentId, SiteKey,
+    SiteRecord, TicketId, UnixMs,
 };
-use mendpoint_store::{IdTokenRow, Store};
+use mendpoint_store::{Direction, IdTokenRow, Store};
 use mendpoint_tickets::{Ticket, TicketCommand, TicketEvent};
 use tokio::sync::oneshot;
 
@@ -96,6 +96,28 @@ impl Handle {
         let (sender, receiver) = oneshot::channel();
         self.0.to_shard(site, ShardMessage::Look(key, sender)).await.ok()?;
         receiver.await.ok()?
+    }
+
+    /// Takes in what a charger sent, if the queue of its site's shard has room: only then is it
+    /// asked for.
+    pub fn try_take(&self, site: SiteKey, incoming: impl FnOnce() -> Option<Incoming>) {
+        self.0.try_incoming(site, incoming);
+    }
+
+    /// Keeps a raw frame in the frame log, and gives its number. Never waits.
+    pub fn log_frame(
+        &self,
+        charger: ChargerKey,
+        at: UnixMs,
+        direction: Direction,
+        text: &str,
+    ) -> FrameSeq {
+        let seq = self.0.next_frame();
+        self.0.frames.push(seq, charger, at, direction, text);
+        if direction == Direction::Out {
+            self.0.note_sent(charger, at, text);
+        }
+        seq
     }
 
     /// Takes in what a charger sent. Waits while the shard's queue is full.
@@ -222,6 +244,12 @@ impl Handle {
         self.0.store.put_id_token(&row).await?;
         self.0.put_token(&row);
         Ok(())
+    }
+
+    /// Waits until what was found of chargers' deviations so far is in the database, so that a
+    /// report read from there shows it.
+    pub async fn settle_conformance(&self) {
+        self.0.conformance.flush().await;
     }
 
     /// Writes a line of the audit log.

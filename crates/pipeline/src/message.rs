@@ -3,7 +3,7 @@
 use mendpoint_incidents::{Request, RequestError};
 use mendpoint_model::{
     ChargerKey, ChargerRecord, ChargerState, Command, CommandId, CommandOutcome, EventKind,
-    IncidentId, SiteKey, TransactionId, UnixMs,
+    FrameSeq, IncidentId, SiteKey, TransactionId, UnixMs,
 };
 use smallvec::SmallVec;
 use tokio::sync::oneshot;
@@ -21,16 +21,25 @@ pub struct Incoming {
     pub epoch: u64,
     /// When it was received.
     pub received_at: UnixMs,
-    /// The frame as received, for the frame log.
-    pub frame: Option<Box<str>>,
-    /// What we sent at the same time (the answer, or a call of ours), for the frame log.
-    pub sent: Option<Box<str>>,
+    /// The number that the frame log gave to its frame; 0 when it came from none.
+    pub frame: FrameSeq,
     /// What it says.
     pub events: SmallVec<[EventKind; 2]>,
     /// What in it was not as the standard says: field and reason.
     pub quirks: Vec<(String, String)>,
+    /// The message itself, when it is to be held against the specification.
+    pub sample: Option<Box<Sampled>>,
     /// Whoever waits for a decision. Answered after the commit when an event is a transaction's.
     pub answer: Option<ReplyTo>,
+}
+
+/// A message that is to be held against the specification.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sampled {
+    /// The frame as received.
+    pub text: Box<str>,
+    /// For an answer of the charger: the action that it answers.
+    pub answers: Option<Box<str>>,
 }
 
 /// Where a decision goes. A function and not a channel, so that whoever holds the session can turn
@@ -75,6 +84,8 @@ pub(crate) enum ShardMessage {
     Command(Command, Option<oneshot::Sender<CommandOutcome>>),
     /// The same, and it may wait until the charger is back. Tells first whether it does.
     Keep(Command, oneshot::Sender<Kept>, oneshot::Sender<CommandOutcome>),
+    /// A command was put on the wire.
+    Sent(ChargerKey, CommandId, UnixMs),
     /// A person takes a command back that waits. Tells whether it still did.
     TakeBack(ChargerKey, CommandId, String, oneshot::Sender<bool>),
     /// What a person wants of an incident.

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use mendpoint_model::{Incident, IncidentId, IncidentState};
 use prometheus::{
-    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
+    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
 /// The pipeline's metrics.
@@ -19,6 +19,10 @@ pub(crate) struct Metrics {
     pub(crate) queued: IntGaugeVec,
     /// Batches that wait for the disk, by shard.
     pub(crate) waiting: IntGaugeVec,
+    /// Messages that wait to be held against the specification.
+    pub(crate) samples_waiting: IntGauge,
+    /// Those that were left out because too many waited.
+    pub(crate) samples_left_out: IntCounter,
     /// Opened incidents by rule.
     opened: IntCounterVec,
     /// Ended incidents by how they ended.
@@ -54,6 +58,14 @@ impl Metrics {
             ),
             &["shard"],
         )?;
+        let samples_waiting = IntGauge::new(
+            "mendpoint_conformance_queue_messages",
+            "Messages that wait to be held against the specification",
+        )?;
+        let samples_left_out = IntCounter::new(
+            "mendpoint_conformance_left_out_total",
+            "Messages that were not held against the specification because too many waited",
+        )?;
         let opened = IntCounterVec::new(
             Opts::new("mendpoint_incidents_opened_total", "Incidents opened, by rule"),
             &["rule"],
@@ -70,6 +82,8 @@ impl Metrics {
         registry.register(Box::new(delay_seconds.clone()))?;
         registry.register(Box::new(queued.clone()))?;
         registry.register(Box::new(waiting.clone()))?;
+        registry.register(Box::new(samples_waiting.clone()))?;
+        registry.register(Box::new(samples_left_out.clone()))?;
         registry.register(Box::new(opened.clone()))?;
         registry.register(Box::new(ended.clone()))?;
         registry.register(Box::new(open.clone()))?;
@@ -78,6 +92,8 @@ impl Metrics {
             delay_seconds,
             queued,
             waiting,
+            samples_waiting,
+            samples_left_out,
             opened,
             ended,
             open,

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use dashmap::DashMap;
 use mendpoint_incidents::{Catalogue, IdSequence, KillScope, Request};
 use mendpoint_model::{
@@ -17,8 +17,9 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::attempts::Attempts;
+use crate::conformance::Conformance;
 use crate::desk::Desk;
-use crate::message::ShardMessage;
+use crate::message::{Incoming, ShardMessage};
 use crate::metrics::Metrics;
 use crate::release;
 use crate::shard_task::{ShardTask, Working};
@@ -35,6 +36,8 @@ pub struct Pipeline {
     handle: Handle,
     /// The ticket desk, then the shards with their releasers.
     tasks: (JoinHandle<()>, Vec<JoinHandle<()>>),
+    /// The task that holds messages against the specification.
+    conformance: JoinHandle<()>,
 }
 
 /// What all tasks of the pipeline share.
@@ -50,6 +53,7 @@ pub(crate) struct Inner {
     pub(crate) metrics: Metrics,
     pub(crate) outbound: Arc<dyn Outbound>,
     pub(crate) desk: Desk,
+    pub(crate) conformance: Conformance,
     pub(crate) credentials: DashMap<ChargerKey, Vec<u8>>,
     pub(crate) pepper: hmac::Hmac<sha2::Sha256>,
     pub(crate) epoch: AtomicU64,
@@ -63,7 +67,7 @@ pub(crate) struct Inner {
     frame_seq: AtomicU64,
     pub(crate) unassigned: SiteKey,
     /// Emptied at the stop: a shard ends when the last sender of its queue is gone.
-    shards: RwLock<Vec<mpsc::Sender<ShardMessage>>>,
+    shards: ArcSwapOption<Vec<mpsc::Sender<ShardMessage>>>,
     feedback: Vec<mpsc::WeakUnboundedSender<ShardMessage>>,
     started_at: UnixMs,
 }
@@ -121,10 +125,14 @@ impl Pipeline {
         let (feedback, feedback_receivers): (Vec<_>, Vec<_>) =
             (0..count).map(|_| mpsc::unbounded_channel()).unzip();
         let (desk, desk_work) = Desk::new(highest.ticket);
+        let metrics = Metrics::new(registry)?;
+        let (conformance, samples) =
+            Conformance::new(metrics.samples_waiting.clone(), metrics.samples_left_out.clone());
         let inner = Arc::new(Inner {
             journal: store.journal(),
             frames: store.frame_log(),
-            metrics: Metrics::new(registry)?,
+            metrics,
+            conformance,
             catalogue: ArcSwap::new(Arc::clone(&catalogue)),
             directory,
             board: Board::default(),
@@ -141,7 +149,7 @@ impl Pipeline {
             kill_switches: Mutex::new(kill_switches.clone()),
             frame_seq: AtomicU64::new(highest.frame + 1),
             unassigned,
-            shards: RwLock::new(queues),
+            shards: ArcSwapOption::from_pointee(queues),
             feedback: feedback.iter().map(mpsc::UnboundedSender::downgrade).collect(),
             started_at: now,
             store,
@@ -194,6 +202,7 @@ impl Pipeline {
         forget_unanswered(&inner, now).await?;
 
         let desk = tokio::spawn(crate::desk::run(Arc::clone(&inner), desk_work));
+        let conformance = tokio::spawn(crate::conformance::run(Arc::clone(&inner), samples));
         let mut tasks = Vec::with_capacity(2 * count);
         let parts = shards.into_iter().zip(receivers).zip(feedback_receivers);
         let parts = parts.zip(incidents.into_iter().zip(waiting)).zip(feedback);
@@ -224,7 +233,7 @@ impl Pipeline {
             }));
             tasks.push(releaser);
         }
-        Ok(Self { handle: Handle(inner), tasks: (desk, tasks) })
+        Ok(Self { handle: Handle(inner), tasks: (desk, tasks), conformance })
     }
 
     /// The way in.
@@ -234,8 +243,8 @@ impl Pipeline {
 
     /// Lets the shards finish what is queued, and waits until all of it is on disk.
     pub async fn stop(self) {
-        let Self { handle, tasks } = self;
-        handle.0.shards.write().unwrap_or_else(PoisonError::into_inner).clear();
+        let Self { handle, tasks, conformance } = self;
+        handle.0.shards.store(None);
         let (desk, shards) = tasks;
         for task in shards {
             if let Err(error) = task.await {
@@ -246,6 +255,10 @@ impl Pipeline {
         handle.0.desk.stop();
         if let Err(error) = desk.await {
             tracing::error!(%error, "the ticket desk ended badly");
+        }
+        handle.0.conformance.stop().await;
+        if let Err(error) = conformance.await {
+            tracing::error!(%error, "the task of the conformance reports ended badly");
         }
         let last = handle.0.journal.append(handle.0.frames.due(clock::now(), true)).await;
         handle.0.journal.wait(last).await;
@@ -292,13 +305,26 @@ impl Inner {
     /// Hands a message to the shard of a site; waits while its queue is full.
     pub(crate) async fn to_shard(&self, site: SiteKey, message: ShardMessage) -> Result<(), Error> {
         let sender = {
-            let shards = self.shards.read().unwrap_or_else(PoisonError::into_inner);
-            if shards.is_empty() {
-                return Err(Error::Stopping);
-            }
+            let shards = self.shards.load();
+            let shards = shards.as_ref().ok_or(Error::Stopping)?;
             shards[site.0 as usize % shards.len()].clone()
         };
         sender.send(message).await.map_err(|_| Error::Stopping)
+    }
+
+    /// Hands a charger's message to its shard, if there is room in its queue. At the stop it is
+    /// dropped: the charger will send it again.
+    pub(crate) fn try_incoming(&self, site: SiteKey, incoming: impl FnOnce() -> Option<Incoming>) {
+        let shards = self.shards.load();
+        let Some(shards) = shards.as_ref() else {
+            drop(incoming());
+            return;
+        };
+        if let Ok(room) = shards[site.0 as usize % shards.len()].try_reserve()
+            && let Some(incoming) = incoming()
+        {
+            room.send(ShardMessage::Incoming(incoming));
+        }
     }
 
     /// Hands a message to every shard.
@@ -306,8 +332,8 @@ impl Inner {
         &self,
         message: impl Fn() -> ShardMessage,
     ) -> Result<(), Error> {
-        let shards = self.shards.read().unwrap_or_else(PoisonError::into_inner).clone();
-        for shard in shards {
+        let shards = self.shards.load_full().ok_or(Error::Stopping)?;
+        for shard in shards.iter() {
             shard.send(message()).await.map_err(|_| Error::Stopping)?;
         }
         Ok(())
@@ -359,8 +385,8 @@ impl Inner {
             serde_json::to_string(&*switches).unwrap_or_default()
         };
         // First the shards, then the disk: stopping must not wait for a slow database.
-        let shards = self.shards.read().unwrap_or_else(PoisonError::into_inner).clone();
-        for shard in shards {
+        let shards = self.shards.load_full().ok_or(Error::Stopping)?;
+        for shard in shards.iter() {
             let request = Request::KillSwitch { scope: scope.clone(), on, user: user.clone() };
             let (sender, receiver) = oneshot::channel();
             shard

@@ -46,11 +46,12 @@ impl Inner {
             ));
         }
         self.store.update_charger(&record).await?;
-        let changed = before.admission != record.admission;
+        let changed =
+            before.admission != record.admission || before.validation != record.validation;
         let key = record.key;
         let record = self.directory.put_charger(record);
         if changed {
-            // It boots again and gets the new answer.
+            // It comes back, boots again, and is read and answered anew.
             self.outbound.close(key, "its registration was changed");
         }
         self.topics.touch(|versions| versions.chargers += 1);

@@ -88,10 +88,10 @@ fn send(inner: &Inner, command: Command) {
             site: record.site,
             epoch: 0,
             received_at: crate::clock::now(),
-            frame: None,
-            sent: None,
+            frame: 0,
             events: smallvec![event],
             quirks: Vec::new(),
+            sample: None,
             answer: None,
         }),
     );

@@ -9,16 +9,17 @@ use mendpoint_fleet::WaitingRoom;
 use mendpoint_incidents::{Effect, KillScope, Request};
 use mendpoint_model::{
     ChargerEvent, ChargerKey, Chargers, Command, CommandId, CommandOutcome, EventKind, Fact,
-    FrameSeq, Incident, TransactionId, UnixMs,
+    Incident, TransactionId, UnixMs,
 };
 use mendpoint_shard::{Outputs, Shard};
-use mendpoint_store::{Direction, Entry, FrameRecord};
+use mendpoint_store::Entry;
 use prometheus::IntGauge;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock;
-use crate::message::{Answer, Incoming, ShardMessage};
+use crate::conformance::Sample;
+use crate::message::{Answer, Incoming, Sampled, ShardMessage};
 use crate::pipeline::Inner;
 use crate::release::{Batch, Release, TicketEvidence};
 
@@ -54,12 +55,12 @@ pub(crate) struct Working {
     pub(crate) waiting: WaitingRoom,
     pub(crate) waiters: FxHashMap<CommandId, oneshot::Sender<CommandOutcome>>,
     /// Chargers whose state changed since it was last written down.
-    dirty: BTreeSet<ChargerKey>,
+    dirty: FxHashSet<ChargerKey>,
     /// Chargers whose state goes to disk with this batch, because an incident of theirs does: after
     /// a crash both tell the same story.
     urgent: BTreeSet<ChargerKey>,
     /// Chargers whose cell may have changed in this batch.
-    touched: BTreeSet<ChargerKey>,
+    touched: FxHashSet<ChargerKey>,
     settling: Vec<oneshot::Sender<()>>,
     last_flush_at: UnixMs,
     last_seq: u64,
@@ -136,6 +137,10 @@ impl ShardTask {
             ShardMessage::Incoming(incoming) => self.incoming(incoming),
             ShardMessage::Command(command, waiter) => self.command(command, waiter),
             ShardMessage::Keep(command, kept, waiter) => self.keep(command, kept, waiter),
+            ShardMessage::Sent(charger, id, at) => {
+                self.state.entries.push(Entry::CommandSent { id, at });
+                self.tell_news(charger);
+            }
             ShardMessage::TakeBack(charger, command, user, answer) => {
                 let _ = answer.send(self.take_back(charger, &command, &user));
             }
@@ -161,18 +166,10 @@ impl ShardTask {
     }
 
     fn incoming(&mut self, incoming: Incoming) {
-        let Incoming { charger, site, epoch, received_at, frame, sent, events, quirks, answer } =
+        let Incoming { charger, site, epoch, received_at, frame, events, quirks, sample, answer } =
             incoming;
         self.state.now = self.state.now.max(received_at);
         self.inner.metrics.events.inc_by(events.len() as u64);
-        let frame = match frame {
-            Some(text) => self.log_frame(charger, received_at, Direction::In, text),
-            None => 0,
-        };
-        if let Some(text) = sent {
-            self.note_sent(charger, received_at, &text);
-            self.log_frame(charger, received_at, Direction::Out, text);
-        }
         if !quirks.is_empty() {
             self.inner.note_quirks(charger, &quirks);
         }
@@ -243,8 +240,26 @@ impl ShardTask {
                 session.send(reply);
             }
         }
+        if let Some(sample) = sample {
+            self.offer_sample(charger, received_at, *sample, quirks);
+        }
         let delay_ms = clock::now().since_ms(received_at).max(0);
         self.inner.metrics.delay_seconds.observe(delay_ms as f64 / 1_000.0);
+    }
+
+    /// Hands a message over to be held against the specification. After everything else, when what
+    /// a boot says of its charger is known.
+    fn offer_sample(
+        &self,
+        charger: ChargerKey,
+        at: UnixMs,
+        sample: Sampled,
+        quirks: Vec<(String, String)>,
+    ) {
+        let state = self.shard.fleet().charger(charger);
+        let Some(protocol) = state.and_then(|state| state.link.protocol) else { return };
+        let Sampled { text, answers } = sample;
+        self.inner.conformance.offer(Sample { charger, protocol, at, text, answers, quirks });
     }
 
     /// A transaction message is on disk before its answer leaves: the newest state of the charger's
@@ -257,18 +272,6 @@ impl ShardTask {
                     .push(Entry::TransactionChanged { charger, transaction: transaction.clone() });
             }
         }
-    }
-
-    fn log_frame(
-        &self,
-        charger: ChargerKey,
-        at: UnixMs,
-        direction: Direction,
-        text: Box<str>,
-    ) -> FrameSeq {
-        let seq = self.inner.next_frame();
-        self.inner.frames.push(FrameRecord { seq, charger, at, direction, text });
-        seq
     }
 
     pub(crate) fn command(
@@ -378,7 +381,7 @@ impl ShardTask {
         self.state.entries.extend(self.inner.frames.due(self.state.now, everything));
     }
 
-    fn write_states(&mut self, chargers: BTreeSet<ChargerKey>) {
+    fn write_states(&mut self, chargers: impl IntoIterator<Item = ChargerKey>) {
         for charger in chargers {
             if let Some(state) = self.shard.fleet().charger(charger) {
                 self.state.entries.push(Entry::State(Box::new(state.clone())));

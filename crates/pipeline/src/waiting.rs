@@ -8,11 +8,25 @@ use mendpoint_model::{
 use mendpoint_store::Entry;
 use tokio::sync::oneshot;
 
+use crate::message::ShardMessage;
+use crate::pipeline::Inner;
 use crate::release::Release;
 use crate::shard_task::ShardTask;
 
 /// Whether a command waits now (`true`) or leaves at once, or why it cannot be kept.
 pub(crate) type Kept = Result<bool, String>;
+
+impl Inner {
+    /// Notes when a command of ours left: a call is logged as it is put on the wire.
+    pub(crate) fn note_sent(&self, charger: ChargerKey, at: UnixMs, text: &str) {
+        // Calls are written by ourselves, `[2,"id",..`, and our ids need no escapes.
+        let Some(id) = text.strip_prefix("[2,\"").and_then(|rest| rest.split('"').next()) else {
+            return;
+        };
+        let Some(record) = self.directory.charger(charger) else { return };
+        self.feed_back(record.site, ShardMessage::Sent(charger, CommandId(id.into()), at));
+    }
+}
 
 impl ShardTask {
     /// Takes back what waited before the start.
@@ -108,16 +122,6 @@ impl ShardTask {
             late: false,
         });
         self.tell_news(command.charger);
-    }
-
-    /// Notes when a command of ours left: a call is told as it was put on the wire.
-    pub(crate) fn note_sent(&mut self, charger: ChargerKey, at: UnixMs, text: &str) {
-        // Calls are written by ourselves, `[2,"id",..`, and our ids need no escapes.
-        let Some(id) = text.strip_prefix("[2,\"").and_then(|rest| rest.split('"').next()) else {
-            return;
-        };
-        self.state.entries.push(Entry::CommandSent { id: CommandId(id.into()), at });
-        self.tell_news(charger);
     }
 
     /// Lets pages know, once it is on disk, that a command of this charger changed.

@@ -1,21 +1,21 @@
-use mendpoint_model::{Admission, ChargerKey, ChargerRecord, SiteKey, UnixMs};
+use mendpoint_model::{Admission, ChargerKey, ChargerRecord, SiteKey, UnixMs, Validation};
 
 use crate::db::{Columns, all, one, read, tx, write};
 use crate::{Error, Result, Store, row_id};
 
 const ALL: &str = "SELECT charger_key, identity, site_key, public_id, name, vendor, model, serial,
-    firmware, admission, created_at_ms FROM charger ORDER BY charger_key";
+    firmware, admission, created_at_ms, validation FROM charger ORDER BY charger_key";
 const ONE: &str = "SELECT charger_key, identity, site_key, public_id, name, vendor, model, serial,
-    firmware, admission, created_at_ms FROM charger WHERE charger_key = $1";
+    firmware, admission, created_at_ms, validation FROM charger WHERE charger_key = $1";
 const BY_IDENTITY: &str = "SELECT charger_key, identity, site_key, public_id, name, vendor, model,
-    serial, firmware, admission, created_at_ms FROM charger WHERE identity = $1";
+    serial, firmware, admission, created_at_ms, validation FROM charger WHERE identity = $1";
 const BY_PUBLIC_ID: &str = "SELECT charger_key, identity, site_key, public_id, name, vendor, model,
-    serial, firmware, admission, created_at_ms FROM charger WHERE public_id = $1";
+    serial, firmware, admission, created_at_ms, validation FROM charger WHERE public_id = $1";
 const INSERT: &str = "INSERT INTO charger (charger_key, identity, site_key, public_id, name,
     vendor, model, serial, firmware, admission, created_at_ms)
     VALUES ($1, $2, $3, $4, $5, '', '', '', '', $6, $7)";
 const UPDATE: &str = "UPDATE charger SET site_key = $2, name = $3, vendor = $4, model = $5,
-    serial = $6, firmware = $7, admission = $8 WHERE charger_key = $1";
+    serial = $6, firmware = $7, admission = $8, validation = $9 WHERE charger_key = $1";
 const DELETE: &str = "DELETE FROM charger WHERE charger_key = $1";
 const DELETE_STATE: &str = "DELETE FROM charger_state WHERE charger_key = $1";
 const CONNECTORS: &str = "SELECT charger_key, connectors FROM charger_state ORDER BY charger_key";
@@ -27,6 +27,7 @@ const PUBLIC_LENGTH: usize = 12;
 
 fn charger(row: &impl Columns) -> Result<ChargerRecord> {
     let admission = row.text(9)?;
+    let validation = row.text(11)?;
     Ok(ChargerRecord {
         key: ChargerKey(row.number(0)?),
         identity: row.text(1)?.into(),
@@ -39,6 +40,8 @@ fn charger(row: &impl Columns) -> Result<ChargerRecord> {
         firmware: row.text(8)?,
         admission: Admission::from_name(&admission)
             .ok_or_else(|| Error::Unreadable(format!("the admission \"{admission}\"")))?,
+        validation: Validation::from_name(&validation)
+            .ok_or_else(|| Error::Unreadable(format!("the validation \"{validation}\"")))?,
         created_at: UnixMs(row.int(10)?),
     })
 }
@@ -109,6 +112,7 @@ impl Store {
             serial: String::new(),
             firmware: String::new(),
             admission,
+            validation: Validation::Server,
             created_at: row_id::now(),
         };
         let written = async {
@@ -145,6 +149,7 @@ impl Store {
                 .bind(&record.serial)
                 .bind(&record.firmware)
                 .bind(record.admission.name())
+                .bind(record.validation.name())
                 .execute(conn)
                 .await?;
             Ok(done.rows_affected() > 0)

@@ -69,43 +69,88 @@ const HEAD_BYTES: usize = 25;
 /// The most a block unpacks to: a bucket is packed above 64 KiB, and a frame has 1 MiB at most.
 const RAW_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// Room a record takes before packing.
-pub(crate) fn raw_bytes(record: &FrameRecord) -> usize {
-    HEAD_BYTES + record.text.len()
+/// Records on their way into a block, already in the form that is packed: one buffer that is used
+/// again, so that keeping a frame costs a copy and no allocation.
+#[derive(Debug, Default)]
+pub(crate) struct Gathering {
+    raw: Vec<u8>,
+    /// What the block will say of them; `None` while there are none.
+    head: Option<Head>,
 }
 
-impl FrameBlock {
-    /// Packs records of one bucket; `None` when there are none.
-    pub(crate) fn pack(bucket: u8, records: &[FrameRecord]) -> Option<Self> {
-        let first = records.first()?;
-        let mut raw = Vec::with_capacity(records.iter().map(raw_bytes).sum());
-        let mut block = Self {
-            bucket,
-            first_seq: first.seq,
-            last_seq: first.seq,
-            first_at: first.at,
-            last_at: first.at,
+#[derive(Clone, Copy, Debug)]
+struct Head {
+    first_seq: FrameSeq,
+    last_seq: FrameSeq,
+    first_at: UnixMs,
+    last_at: UnixMs,
+    presence: i64,
+    records: u32,
+}
+
+impl Gathering {
+    /// Adds a record at the end.
+    pub(crate) fn push(
+        &mut self,
+        seq: FrameSeq,
+        charger: ChargerKey,
+        at: UnixMs,
+        direction: Direction,
+        text: &str,
+    ) {
+        let head = self.head.get_or_insert(Head {
+            first_seq: seq,
+            last_seq: seq,
+            first_at: at,
+            last_at: at,
             presence: 0,
-            records: u32::try_from(records.len()).unwrap_or(u32::MAX),
-            data: Arc::from([]),
-        };
-        for record in records {
-            block.first_seq = block.first_seq.min(record.seq);
-            block.last_seq = block.last_seq.max(record.seq);
-            block.first_at = block.first_at.min(record.at);
-            block.last_at = block.last_at.max(record.at);
-            block.presence |= presence_of(record.charger);
-            raw.extend_from_slice(&record.seq.to_le_bytes());
-            raw.extend_from_slice(&record.at.0.to_le_bytes());
-            raw.extend_from_slice(&record.charger.0.to_le_bytes());
-            raw.push(u8::from(record.direction == Direction::Out));
-            raw.extend_from_slice(&(record.text.len() as u32).to_le_bytes());
-            raw.extend_from_slice(record.text.as_bytes());
-        }
-        block.data = lz4_flex::block::compress_prepend_size(&raw).into();
-        Some(block)
+            records: 0,
+        });
+        head.first_seq = head.first_seq.min(seq);
+        head.last_seq = head.last_seq.max(seq);
+        head.first_at = head.first_at.min(at);
+        head.last_at = head.last_at.max(at);
+        head.presence |= presence_of(charger);
+        head.records += 1;
+        self.raw.reserve(HEAD_BYTES + text.len());
+        self.raw.extend_from_slice(&seq.to_le_bytes());
+        self.raw.extend_from_slice(&at.0.to_le_bytes());
+        self.raw.extend_from_slice(&charger.0.to_le_bytes());
+        self.raw.push(u8::from(direction == Direction::Out));
+        self.raw.extend_from_slice(&(text.len() as u32).to_le_bytes());
+        self.raw.extend_from_slice(text.as_bytes());
+    }
+
+    /// Room the records take before packing.
+    pub(crate) fn bytes(&self) -> usize {
+        self.raw.len()
+    }
+
+    /// When the oldest of them came or went.
+    pub(crate) fn first_at(&self) -> Option<UnixMs> {
+        self.head.map(|head| head.first_at)
+    }
+
+    /// The records, in the order they were added.
+    pub(crate) fn records(&self) -> Vec<FrameRecord> {
+        // They were written by `push`.
+        read_records(&self.raw).unwrap_or_default()
+    }
+
+    /// Packs what there is and begins anew; `None` when there is nothing.
+    pub(crate) fn pack(&mut self, bucket: u8) -> Option<FrameBlock> {
+        let head = self.head.take()?;
+        let data = lz4_flex::block::compress_prepend_size(&self.raw).into();
+        self.raw.clear();
+        // A burst of large frames must not keep its memory.
+        self.raw.shrink_to(KEPT_BYTES);
+        let Head { first_seq, last_seq, first_at, last_at, presence, records } = head;
+        Some(FrameBlock { bucket, first_seq, last_seq, first_at, last_at, presence, records, data })
     }
 }
+
+/// Room that a buffer keeps between two blocks.
+const KEPT_BYTES: usize = 80 * 1024;
 
 /// The records of a packed block, in the order they were added.
 pub(crate) fn unpack(data: &[u8]) -> Result<Vec<FrameRecord>> {
@@ -116,14 +161,17 @@ pub(crate) fn unpack(data: &[u8]) -> Result<Vec<FrameRecord>> {
         return Err(broken());
     }
     let raw = lz4_flex::block::decompress_size_prepended(data).map_err(|_| broken())?;
-    let mut rest = raw.as_slice();
+    read_records(&raw).ok_or_else(broken)
+}
+
+fn read_records(mut rest: &[u8]) -> Option<Vec<FrameRecord>> {
     let mut records = Vec::new();
     while !rest.is_empty() {
-        let (record, after) = read_record(rest).ok_or_else(broken)?;
+        let (record, after) = read_record(rest)?;
         records.push(record);
         rest = after;
     }
-    Ok(records)
+    Some(records)
 }
 
 fn read_record(bytes: &[u8]) -> Option<(FrameRecord, &[u8])> {
@@ -157,10 +205,22 @@ mod tests {
         }
     }
 
+    fn packed(bucket: u8, records: &[FrameRecord]) -> FrameBlock {
+        let mut gathering = Gathering::default();
+        for record in records {
+            let FrameRecord { seq, charger, at, direction, text } = record;
+            gathering.push(*seq, *charger, *at, *direction, text);
+        }
+        assert_eq!(gathering.records(), records);
+        let block = gathering.pack(bucket).expect("there are records");
+        assert!(gathering.pack(bucket).is_none());
+        block
+    }
+
     #[test]
     fn what_is_packed_unpacks() {
         let records = [record(5, 1, "[2,\"a\"]"), record(4, 2, ""), record(9, 1, "ș")];
-        let block = FrameBlock::pack(3, &records).expect("there are records");
+        let block = packed(3, &records);
         assert_eq!((block.first_seq, block.last_seq, block.records), (4, 9, 3));
         assert_eq!((block.first_at, block.last_at), (UnixMs(1_004), UnixMs(1_009)));
         assert_eq!(unpack(&block.data).expect("it is whole"), records);
@@ -169,7 +229,7 @@ mod tests {
 
     #[test]
     fn a_cut_block_is_an_error_and_no_panic() {
-        let block = FrameBlock::pack(0, &[record(1, 1, "hello hello hello")]).expect("one");
+        let block = packed(0, &[record(1, 1, "hello hello hello")]);
         for cut in 0..block.data.len() {
             assert!(unpack(&block.data[..cut]).is_err(), "cut at {cut}");
         }
@@ -177,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_block_that_claims_to_be_huge_is_refused() {
-        let block = FrameBlock::pack(0, &[record(1, 1, "hello")]).expect("one");
+        let block = packed(0, &[record(1, 1, "hello")]);
         let mut data = block.data.to_vec();
         data[..4].copy_from_slice(&u32::MAX.to_le_bytes());
         assert!(unpack(&data).is_err());

@@ -10,8 +10,8 @@ use mendpoint_model::{ChargerKey, FrameSeq, UnixMs};
 use tokio::sync::broadcast;
 
 use crate::db::{Columns as _, Db, all, read, write};
-use crate::frame_block::{BUCKETS, bucket_of, presence_of, raw_bytes, unpack};
-use crate::{Entry, FrameBlock, FrameRecord, Result};
+use crate::frame_block::{BUCKETS, Gathering, bucket_of, presence_of, unpack};
+use crate::{Direction, Entry, FrameBlock, FrameRecord, Result};
 
 /// A bucket with more than this is packed.
 const BLOCK_BYTES: usize = 64 * 1024;
@@ -57,9 +57,7 @@ pub struct FrameTimes {
 #[derive(Debug, Default)]
 struct Bucket {
     /// Records that are gathering.
-    records: Vec<FrameRecord>,
-    bytes: usize,
-    oldest: Option<UnixMs>,
+    gathering: Gathering,
     /// Blocks packed and not handed to the journal yet.
     packed: Vec<FrameBlock>,
     /// Blocks handed to the journal and not on disk yet.
@@ -68,12 +66,9 @@ struct Bucket {
 
 impl Bucket {
     fn pack(&mut self, number: u8) {
-        if let Some(block) = FrameBlock::pack(number, &self.records) {
+        if let Some(block) = self.gathering.pack(number) {
             self.packed.push(block);
         }
-        self.records.clear();
-        self.bytes = 0;
-        self.oldest = None;
     }
 }
 
@@ -97,16 +92,23 @@ impl FrameLog {
         receiver
     }
 
-    fn tell_listeners(&self, record: &FrameRecord) {
+    fn tell_listeners(
+        &self,
+        seq: FrameSeq,
+        charger: ChargerKey,
+        at: UnixMs,
+        direction: Direction,
+        text: &str,
+    ) {
         if self.listeners.count.load(Ordering::Acquire) == 0 {
             return;
         }
         let mut listeners =
             self.listeners.by_charger.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(sender) = listeners.get(&record.charger) else { return };
-        let told = FrameRecord { text: beginning(&record.text), ..*record };
+        let Some(sender) = listeners.get(&charger) else { return };
+        let told = FrameRecord { seq, charger, at, direction, text: beginning(text) };
         if sender.send(told).is_err() {
-            listeners.remove(&record.charger);
+            listeners.remove(&charger);
             self.listeners.count.store(listeners.len(), Ordering::Release);
         }
     }
@@ -118,14 +120,19 @@ impl FrameLog {
 
     /// Takes a frame in. It can be read at once; it is on disk when the block that
     /// [`FrameLog::due`] gives out for it is.
-    pub fn push(&self, record: FrameRecord) {
-        self.tell_listeners(&record);
-        let number = bucket_of(record.charger);
+    pub fn push(
+        &self,
+        seq: FrameSeq,
+        charger: ChargerKey,
+        at: UnixMs,
+        direction: Direction,
+        text: &str,
+    ) {
+        self.tell_listeners(seq, charger, at, direction, text);
+        let number = bucket_of(charger);
         self.bucket(number, |bucket| {
-            bucket.bytes += raw_bytes(&record);
-            bucket.oldest.get_or_insert(record.at);
-            bucket.records.push(record);
-            if bucket.bytes > BLOCK_BYTES {
+            bucket.gathering.push(seq, charger, at, direction, text);
+            if bucket.gathering.bytes() > BLOCK_BYTES {
                 bucket.pack(number);
             }
         });
@@ -137,7 +144,8 @@ impl FrameLog {
         let mut entries = Vec::new();
         for number in 0..BUCKETS {
             self.bucket(number, |bucket| {
-                let is_old = bucket.oldest.is_some_and(|at| now.since_ms(at) >= BLOCK_AGE_MS);
+                let is_old =
+                    bucket.gathering.first_at().is_some_and(|at| now.since_ms(at) >= BLOCK_AGE_MS);
                 if everything || is_old {
                     bucket.pack(number);
                 }
@@ -160,7 +168,7 @@ impl FrameLog {
     /// Frames that are not known to be on disk, in no order.
     fn in_memory(&self, number: u8, wanted: impl Fn(&FrameRecord) -> bool) -> Vec<FrameRecord> {
         let (mut found, blocks) = self.bucket(number, |bucket| {
-            let records = bucket.records.iter().filter(|record| wanted(record)).cloned();
+            let records = bucket.gathering.records().into_iter().filter(&wanted);
             let blocks: Vec<FrameBlock> =
                 bucket.packed.iter().chain(&bucket.leaving).cloned().collect();
             (records.collect::<Vec<_>>(), blocks)

@@ -15,6 +15,7 @@ mod charger_state;
 mod claim;
 mod command;
 mod commit;
+mod conformance;
 mod credential;
 mod cursor;
 mod db;
@@ -47,6 +48,9 @@ pub use audit::AuditRow;
 pub use charger_state::HighestIds;
 pub use claim::ServerClaim;
 pub use command::CommandRow;
+pub use conformance::{
+    ConformanceChange, DeviationCount, DeviationKey, DeviationRow, ModelKey, ModelRow,
+};
 pub use cursor::{Cursor, PAGE_MAX, Page};
 pub use entry::Entry;
 pub use error::{Error, Result};

@@ -1,6 +1,6 @@
 //! What the charger asks: its calls, in their order, and our answers, in the same order.
 
-use mendpoint_model::{EventKind, TransactionId, UnixMs};
+use mendpoint_model::{EventKind, FrameSeq, TransactionId, UnixMs};
 use mendpoint_ocpp::definition::message;
 use mendpoint_ocpp::{BadFrame, BootStatus, Frame, Reply, ReplyFacts, check_strict};
 use smallvec::{SmallVec, smallvec};
@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 
 use crate::clock;
-use crate::intake::{Answer, Delivery, Intake};
+use crate::intake::{Answer, Delivery, Intake, Sample};
 use crate::metrics::Counted;
 
 use super::Session;
@@ -52,7 +52,7 @@ where
             Ok(Frame::CallResultError { code, description, .. }) => {
                 // OCPP 2.1: it did not understand an answer of ours. Nothing to do but to say so.
                 self.note_protocol_error(format!("our answer was refused: {code} {description}"));
-                self.deliver_frame(text, None, received_at);
+                self.deliver_frame(text, received_at);
             }
             Ok(Frame::Send { action, payload, .. }) => {
                 self.on_send(text, &action, payload, received_at);
@@ -65,13 +65,11 @@ where
     fn on_bad_frame(&mut self, text: &str, bad: &BadFrame, received_at: UnixMs) {
         self.gateway.metrics.bad_frames.inc();
         self.note_protocol_error(bad.why.clone());
+        self.deliver_frame(text, received_at);
         let mut answer = String::new();
-        let sent = mendpoint_ocpp::write_bad_frame_answer(&mut answer, self.protocol, bad);
-        let sent = sent.then(|| {
-            self.answer(&answer);
-            answer.into_boxed_str()
-        });
-        self.deliver_frame(text, sent, received_at);
+        if mendpoint_ocpp::write_bad_frame_answer(&mut answer, self.protocol, bad) {
+            self.answer(answer, received_at);
+        }
     }
 
     /// OCPP 2.1: a message without an answer, not even a refusal.
@@ -87,12 +85,15 @@ where
         };
         if let Some(why) = refused {
             self.note_protocol_error(why);
-            return self.deliver_frame(text, None, at);
+            return self.deliver_frame(text, at);
         }
         let inbound = mendpoint_ocpp::decode(self.protocol, action, payload, at);
+        let frame = self.log(text, at);
+        let sample = self.sample(text, None, !inbound.quirks.is_empty());
         let delivery = self.delivery(at);
         self.deliver(Delivery {
-            frame: Some(text.into()),
+            frame,
+            sample,
             events: inbound.events,
             quirks: inbound.quirks,
             ..delivery
@@ -106,22 +107,23 @@ where
             Seen::New => false,
             Seen::Repeated => true,
             Seen::Answered(answer) => {
-                let answer: Box<str> = answer.into();
+                let answer = answer.to_owned();
                 self.gateway.metrics.duplicates.inc();
-                self.answer(&answer);
-                return self.deliver_frame(text, Some(answer), at);
+                self.deliver_frame(text, at);
+                return self.answer(answer, at);
             }
         };
         if repeated {
             self.gateway.metrics.duplicates.inc();
             if self.is_pending(call) {
                 // Its answer is on the way.
-                return self.deliver_frame(text, None, at);
+                return self.deliver_frame(text, at);
             }
         }
         let boot = self.mailbox.boot();
         if action == "BootNotification" {
             self.boot_seen = true;
+            self.sampler.booted();
         } else if self.boot_seen && boot != BootStatus::Accepted {
             let why = "the boot notification of this charger has not been accepted";
             return self.answer_error(text, id, "SecurityError", why, at);
@@ -134,7 +136,8 @@ where
 
         let inbound = mendpoint_ocpp::decode(self.protocol, action, payload, at);
         let mut delivery = self.delivery(at);
-        delivery.frame = Some(text.into());
+        delivery.frame = self.log(text, at);
+        delivery.sample = self.sample(text, None, !inbound.quirks.is_empty());
         delivery.quirks = inbound.quirks;
         // The same message twice is one event; that it was sent again is only a sign of life.
         delivery.events = if repeated { alive() } else { inbound.events };
@@ -152,8 +155,7 @@ where
             });
         } else {
             let answer = self.write_reply(id, &inbound.reply, NOTHING_ASKED, at);
-            self.answer(&answer);
-            delivery.sent = Some(answer.into_boxed_str());
+            self.answer(answer, at);
         }
         self.deliver(delivery);
     }
@@ -166,12 +168,10 @@ where
         if let Some(answer) = answer {
             let now = self.gateway.clock.now();
             let text = self.write_reply(&id, &reply, answer, now);
-            self.write_text(&text);
             if reply.is_durable() {
                 self.recent.answered(call, &text);
             }
-            let delivery = self.delivery(now);
-            self.deliver(Delivery { sent: Some(text.into_boxed_str()), ..delivery });
+            self.write_text(text, now);
         } else {
             // Nobody could take it in. An error would make the charger drop or block it
             // (behaviour 72); silence makes it ask again.
@@ -180,7 +180,8 @@ where
         while let Some(Pending::Ready(text)) =
             self.pending.pop_front_if(|next| matches!(next, Pending::Ready(_)))
         {
-            self.write_text(&text);
+            let now = self.gateway.clock.now();
+            self.write_text(text.into_string(), now);
         }
     }
 
@@ -191,19 +192,19 @@ where
     }
 
     /// Writes an answer, or queues it behind the ones that must go first (behaviour 27).
-    fn answer(&mut self, text: &str) {
+    fn answer(&mut self, text: String, at: UnixMs) {
         if self.pending.is_empty() {
-            self.write_text(text);
+            self.write_text(text, at);
         } else {
-            self.pending.push_back(Pending::Ready(text.into()));
+            self.pending.push_back(Pending::Ready(text.into_boxed_str()));
         }
     }
 
     fn answer_error(&mut self, text: &str, id: &str, code: &str, description: &str, at: UnixMs) {
+        self.deliver_frame(text, at);
         let mut answer = String::new();
         mendpoint_ocpp::write_call_error(&mut answer, id, code, description);
-        self.answer(&answer);
-        self.deliver_frame(text, Some(answer.into_boxed_str()), at);
+        self.answer(answer, at);
     }
 
     fn write_reply(&self, id: &str, reply: &Reply, answer: Answer, now: UnixMs) -> String {
@@ -222,9 +223,29 @@ where
     }
 
     /// A frame that changes nothing but shows that the charger lives (behaviour 10).
-    pub(super) fn deliver_frame(&mut self, text: &str, sent: Option<Box<str>>, at: UnixMs) {
+    pub(super) fn deliver_frame(&mut self, text: &str, at: UnixMs) {
         let delivery = self.delivery(at);
-        self.deliver(Delivery { frame: Some(text.into()), sent, events: alive(), ..delivery });
+        let frame = self.log(text, at);
+        let sample = self.sample(text, None, false);
+        self.deliver(Delivery { frame, sample, events: alive(), ..delivery });
+    }
+
+    /// A copy of a frame, if it is one of those that are held against the specification; `answers`
+    /// is the action of ours that it answers.
+    pub(super) fn sample(
+        &mut self,
+        text: &str,
+        answers: Option<&str>,
+        is_odd: bool,
+    ) -> Option<Box<Sample>> {
+        // Answers are few, and each is one of a kind.
+        let is_wanted = answers.is_some() || self.sampler.pick(is_odd);
+        is_wanted.then(|| Box::new(Sample { text: text.into(), answers: answers.map(Into::into) }))
+    }
+
+    /// Keeps a frame of the charger's in the frame log.
+    pub(super) fn log(&self, text: &str, at: UnixMs) -> FrameSeq {
+        self.gateway.intake.received(self.charger, at, text)
     }
 
     /// Calls not yet answered.

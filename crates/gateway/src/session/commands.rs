@@ -10,7 +10,7 @@ use smallvec::{SmallVec, smallvec};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use crate::intake::{Delivery, Intake};
+use crate::intake::{Delivery, Intake, Sample};
 
 use super::Session;
 
@@ -77,14 +77,12 @@ where
     fn send_call(&mut self, command: Command, action: &str, payload: &str, now: UnixMs) {
         let mut text = String::with_capacity(payload.len() + action.len() + 48);
         mendpoint_ocpp::write_call(&mut text, &command.id.0, action, payload);
-        self.write_text(&text);
+        self.write_text(text, now);
         self.gateway.metrics.calls_sent.inc();
         // The time-out runs from here, not from when it was asked for (behaviour 29).
         let timeout = Duration::from_millis(command.timeout_ms.max(0) as u64);
         let deadline = Instant::now() + timeout;
         self.commands.in_flight = Some(Box::new(InFlight { command, deadline }));
-        let delivery = self.delivery(now);
-        self.deliver(Delivery { sent: Some(text.into_boxed_str()), ..delivery });
         self.arm_timer();
     }
 
@@ -92,26 +90,28 @@ where
         let Some((command, late)) = self.commands.take(id) else {
             return self.on_strange_answer(text, id, at);
         };
-        self.check_answer(&command, id, payload);
-        let (outcome, events) =
-            mendpoint_ocpp::read_answer(self.protocol, &command.action, payload);
-        self.deliver_answer(text, command.id, outcome, late, events, at);
+        let action = mendpoint_ocpp::encode_action(self.protocol, &command.action);
+        let action = action.as_ref().ok().map(|(action, _)| &**action);
+        let sample = self.sample(text, action, false);
+        let (outcome, told) = mendpoint_ocpp::read_answer(self.protocol, &command.action, payload);
+        let answered = CommandAnswered { command: command.id, outcome, late };
+        self.deliver_answer(text, answered, told, sample, at);
+        if let Some(action) = action {
+            self.check_answer(action, id, payload, at);
+        }
     }
 
     /// In the strict mode, OCPP 2.1: tells the charger what is wrong with its answer. What the
     /// answer says counts all the same, as what was done is done.
-    fn check_answer(&mut self, command: &Command, id: &str, payload: &str) {
+    fn check_answer(&mut self, action: &str, id: &str, payload: &str, at: UnixMs) {
         if !self.strict || self.protocol != Protocol::V21 {
             return;
         }
-        let Ok((action, _)) = mendpoint_ocpp::encode_action(self.protocol, &command.action) else {
-            return;
-        };
-        let checked = mendpoint_ocpp::check_answer_strict(self.protocol, &action, payload);
+        let checked = mendpoint_ocpp::check_answer_strict(self.protocol, action, payload);
         if let Err(error) = checked {
             let mut text = String::new();
             mendpoint_ocpp::write_call_result_error(&mut text, id, error.code, &error.description);
-            self.write_text(&text);
+            self.write_text(text, at);
             self.note_protocol_error(format!("the answer to {action}: {error}"));
         }
     }
@@ -129,33 +129,33 @@ where
         };
         let outcome =
             CommandOutcome::Refused { code: code.to_owned(), description: description.to_owned() };
-        self.deliver_answer(text, command.id, outcome, late, SmallVec::new(), at);
+        let answered = CommandAnswered { command: command.id, outcome, late };
+        self.deliver_answer(text, answered, SmallVec::new(), None, at);
     }
 
     /// An answer to nothing we asked.
     fn on_strange_answer(&mut self, text: &str, id: &str, at: UnixMs) {
         let shown: String = id.chars().take(36).collect();
         self.note_protocol_error(format!("an answer to a call we did not send: {shown}"));
-        self.deliver_frame(text, None, at);
+        self.deliver_frame(text, at);
     }
 
     fn deliver_answer(
         &mut self,
         text: &str,
-        command: CommandId,
-        outcome: CommandOutcome,
-        late: bool,
+        answered: CommandAnswered,
         told: SmallVec<[EventKind; 1]>,
+        sample: Option<Box<Sample>>,
         at: UnixMs,
     ) {
-        if late {
+        if answered.late {
             self.gateway.metrics.late_answers.inc();
         }
-        let answered = CommandAnswered { command, outcome, late };
         let mut events: SmallVec<[EventKind; 2]> = smallvec![EventKind::CommandAnswered(answered)];
         events.extend(told);
         let delivery = self.delivery(at);
-        self.deliver(Delivery { frame: Some(text.into()), events, ..delivery });
+        let frame = self.log(text, at);
+        self.deliver(Delivery { frame, events, sample, ..delivery });
     }
 
     /// What the clock says about our calls.

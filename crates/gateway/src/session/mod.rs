@@ -8,6 +8,7 @@ mod commands;
 mod ending;
 mod liveness;
 mod recent;
+mod sampler;
 #[cfg(test)]
 mod tests;
 
@@ -40,6 +41,7 @@ use self::ending::{Ending, Phase};
 pub(crate) use self::liveness::PingMemory;
 use self::liveness::{Liveness, Verdict};
 use self::recent::Recent;
+use self::sampler::Sampler;
 
 /// Held by every session; when all are dropped the gateway has drained.
 pub(crate) type Alive = mpsc::Sender<()>;
@@ -72,10 +74,11 @@ pub(crate) struct Session<S, I> {
     /// Calls whose answer has not been written, in their order (behaviour 27).
     pending: VecDeque<Pending>,
     recent: Recent,
+    sampler: Sampler,
     commands: Commands,
     liveness: Liveness,
     timer: Pin<Box<Sleep>>,
-    /// What this turn has for the intake; empty, without memory, between turns.
+    /// What the intake had no room for; empty, without memory, between turns.
     outbox: Vec<Delivery>,
     /// Set when the connection cannot go on.
     ending: Option<Ending>,
@@ -162,6 +165,7 @@ where
             phase: Phase::Open,
             pending: VecDeque::new(),
             recent: Recent::default(),
+            sampler: Sampler::default(),
             commands: Commands::default(),
             liveness,
             timer,
@@ -194,15 +198,17 @@ where
         }
     }
 
-    /// Hands over what this turn has for the intake. Boxed one by one: a delivery is large, and
-    /// idle tasks, which have none, are many.
+    /// Waits with what the intake had no room for. Boxed one by one: a delivery is large, and idle
+    /// tasks, which have none, are many.
     async fn hand_over(&mut self) {
         while !self.outbox.is_empty() {
             let delivery = self.outbox.remove(0);
             self.start_delivering(delivery).await;
         }
-        // Not even an empty vector's capacity is kept.
-        self.outbox = Vec::new();
+        if self.outbox.capacity() > 0 {
+            // Not even an empty vector's capacity is kept.
+            self.outbox = Vec::new();
+        }
     }
 
     fn start_delivering(&self, delivery: Delivery) -> Delivering<'_> {
@@ -352,16 +358,21 @@ where
         }
     }
 
-    fn write_text(&mut self, text: &str) {
+    /// Writes a frame and keeps it in the frame log.
+    fn write_text(&mut self, text: String, at: UnixMs) {
+        self.gateway.intake.sent(self.charger, at, &text);
         self.write(Message::Text(text.into()));
     }
 
-    /// Queues something for the intake.
+    /// Hands something to the intake; what it has no room for waits for [`Session::hand_over`].
     fn deliver(&mut self, delivery: Delivery) {
-        if self.outbox.is_empty() {
-            self.outbox.reserve_exact(1);
+        if !self.outbox.is_empty() {
+            return self.outbox.push(delivery);
         }
-        self.outbox.push(delivery);
+        if let Err(delivery) = self.gateway.intake.try_deliver(delivery) {
+            self.outbox.reserve_exact(1);
+            self.outbox.push(delivery);
+        }
     }
 
     /// A delivery of this session with nothing in it.
@@ -371,10 +382,10 @@ where
             site: self.site,
             epoch: self.epoch,
             received_at,
-            frame: None,
-            sent: None,
+            frame: 0,
             events: SmallVec::new(),
             quirks: Vec::new(),
+            sample: None,
             answer: None,
         }
     }

@@ -14,6 +14,11 @@ fn frame(seq: u64, charger: ChargerKey) -> FrameRecord {
     }
 }
 
+/// Takes a record into the log.
+pub(super) fn keep(log: &FrameLog, record: &FrameRecord) {
+    log.push(record.seq, record.charger, record.at, record.direction, &record.text);
+}
+
 /// Two chargers of the same bucket, so that one's frames lie among the other's.
 fn neighbours() -> (ChargerKey, ChargerKey) {
     let first = ChargerKey(1);
@@ -40,18 +45,18 @@ async fn frames_are_read_newest_first_wherever_they_are() {
     let (one, two) = neighbours();
     // Written to disk.
     for seq in 1..=40 {
-        log.push(frame(seq, if seq % 2 == 0 { two } else { one }));
+        keep(&log, &frame(seq, if seq % 2 == 0 { two } else { one }));
         if seq % 4 == 0 {
             flush(&store).await;
         }
     }
     // Handed out and not on disk: as while a commit runs.
-    log.push(frame(41, one));
-    log.push(frame(42, two));
+    keep(&log, &frame(41, one));
+    keep(&log, &frame(42, two));
     let leaving = log.due(UnixMs(0), true);
     assert_eq!(leaving.len(), 1);
     // Gathering.
-    log.push(frame(43, one));
+    keep(&log, &frame(43, one));
 
     let odd: Vec<u64> = (1..=43).rev().filter(|seq| seq % 2 == 1).collect();
     assert_eq!(seqs(&log, one, None, 100).await, odd);
@@ -86,7 +91,7 @@ async fn blocks_that_overlap_are_read_in_order() {
     // Two shards fill the bucket side by side: numbers come out of order.
     for block in [[1, 5, 9], [2, 3, 8], [4, 6, 7]] {
         for seq in block {
-            log.push(frame(seq, one));
+            keep(&log, &frame(seq, one));
         }
         flush(&store).await;
     }
@@ -102,16 +107,16 @@ async fn a_bucket_is_due_when_it_is_large_or_old() {
     let file = File::new();
     let store = file.open().await;
     let log = store.frame_log();
-    log.push(frame(1, ChargerKey(1)));
+    keep(&log, &frame(1, ChargerKey(1)));
     assert!(log.due(UnixMs(1_000 + 4_999), false).is_empty());
     assert_eq!(log.due(UnixMs(1_000 + 5_000), false).len(), 1);
     assert!(log.due(UnixMs(1_000_000), false).is_empty(), "it is given out once");
     let long = "x".repeat(3_000);
     for seq in 2..=22 {
-        log.push(FrameRecord { text: long.as_str().into(), ..frame(seq, ChargerKey(1)) });
+        keep(&log, &FrameRecord { text: long.as_str().into(), ..frame(seq, ChargerKey(1)) });
     }
     assert!(log.due(UnixMs(0), false).is_empty());
-    log.push(FrameRecord { text: long.as_str().into(), ..frame(23, ChargerKey(1)) });
+    keep(&log, &FrameRecord { text: long.as_str().into(), ..frame(23, ChargerKey(1)) });
     assert_eq!(log.due(UnixMs(0), false).len(), 1, "more than 64 KiB");
 }
 
@@ -121,7 +126,7 @@ async fn old_blocks_are_pruned_and_newer_ones_stay() {
     let store = file.open().await;
     let log = store.frame_log();
     for seq in 1..=1_200 {
-        log.push(frame(seq, ChargerKey(1)));
+        keep(&log, &frame(seq, ChargerKey(1)));
         if seq <= 1_100 {
             write(&store, log.due(UnixMs(0), true)).await;
         }
@@ -140,7 +145,7 @@ async fn a_stretch_of_time_is_read_wherever_its_frames_are() {
     let log = store.frame_log();
     let one = ChargerKey(1);
     for seq in 1..=20 {
-        log.push(frame(seq, one));
+        keep(&log, &frame(seq, one));
         if seq % 5 == 0 && seq < 20 {
             flush(&store).await;
         }
@@ -162,21 +167,21 @@ async fn a_listener_hears_its_charger_and_how_much_it_missed() {
     let file = File::new();
     let log = file.open().await.frame_log();
     let (one, two) = neighbours();
-    log.push(frame(1, one));
+    keep(&log, &frame(1, one));
     let mut listener = log.listen(one);
-    log.push(frame(2, two));
-    log.push(frame(3, one));
+    keep(&log, &frame(2, two));
+    keep(&log, &frame(3, one));
     assert_eq!(listener.recv().await.expect("a frame"), frame(3, one));
     let long = FrameRecord { text: "ș".repeat(20_000).into(), ..frame(4, one) };
-    log.push(long);
+    keep(&log, &long);
     let heard = listener.recv().await.expect("a frame").text;
     assert!(heard.len() < 17_000 && heard.ends_with("ș…"), "{} bytes", heard.len());
     for seq in 5..2_000 {
-        log.push(frame(seq, one));
+        keep(&log, &frame(seq, one));
     }
     let missed = listener.recv().await.expect_err("it was too slow");
     assert!(matches!(missed, tokio::sync::broadcast::error::RecvError::Lagged(1483)), "{missed}");
     drop(listener);
-    log.push(frame(2_000, one));
+    keep(&log, &frame(2_000, one));
     assert_eq!(seqs(&log, one, None, 1).await, [2_000], "frames go on without listeners");
 }

@@ -1,28 +1,22 @@
 use prometheus::Registry;
 
 use super::kit::File;
-use crate::migration::{MIGRATIONS, Migration};
+use crate::migration::{MIGRATIONS, Migration, newest};
 use crate::{Error, Store};
 
-/// A version that no program knows yet.
-const NEXT: i64 = 9_999;
-
-/// Every migration there is, and one more.
-fn with_another(name: &'static str, sql: &'static str) -> &'static [Migration] {
-    let known = MIGRATIONS.iter().map(|known| Migration { ..*known });
-    let all = known.chain([Migration { version: NEXT, name, sql }]);
-    Box::leak(all.collect::<Vec<_>>().into_boxed_slice())
+/// The schema of this program and one step more.
+fn with_next(name: &'static str, sql: &'static str) -> &'static [Migration] {
+    let next = Migration { version: newest(MIGRATIONS) + 1, name, sql };
+    MIGRATIONS.iter().copied().chain([next]).collect::<Vec<_>>().leak()
 }
 
-fn with_second() -> &'static [Migration] {
-    with_another("9999_more", "CREATE TABLE more (id BIGINT PRIMARY KEY);")
+fn with_more() -> &'static [Migration] {
+    with_next("9999_more", "CREATE TABLE more (id BIGINT PRIMARY KEY);")
 }
 
 fn with_broken() -> &'static [Migration] {
-    with_another(
-        "9999_broken",
-        "CREATE TABLE half (id BIGINT PRIMARY KEY); CREATE TABLE site (id BIGINT);",
-    )
+    let sql = "CREATE TABLE half (id BIGINT PRIMARY KEY); CREATE TABLE site (id BIGINT);";
+    with_next("9999_broken", sql)
 }
 
 fn backups(file: &File) -> Vec<std::path::PathBuf> {
@@ -49,10 +43,14 @@ async fn a_new_file_gets_its_folder_and_its_schema_and_opens_again() {
 #[tokio::test]
 async fn a_newer_schema_is_refused_with_a_sentence() {
     let file = File::new();
-    let store = Store::open_with(&file.settings(), &Registry::new(), with_second()).await;
+    let store = Store::open_with(&file.settings(), &Registry::new(), with_more()).await;
     store.expect("it opens").close().await;
     let error = Store::open(&file.settings(), &Registry::new()).await.expect_err("it is newer");
-    assert!(matches!(error, Error::SchemaTooNew { found: NEXT, .. }), "{error}");
+    let ours = newest(MIGRATIONS);
+    assert!(
+        matches!(error, Error::SchemaTooNew { found, known } if found == ours + 1 && known == ours),
+        "{error}"
+    );
     assert!(error.to_string().contains("run the newer program"), "{error}");
 }
 
@@ -62,7 +60,7 @@ async fn an_older_schema_is_copied_before_it_is_migrated() {
     let store = file.open().await;
     store.set_value("kept", "yes").await.expect("set");
     store.close().await;
-    let store = Store::open_with(&file.settings(), &Registry::new(), with_second()).await;
+    let store = Store::open_with(&file.settings(), &Registry::new(), with_more()).await;
     let store = store.expect("it is migrated");
     assert_eq!(store.get_value("kept").await.expect("get").as_deref(), Some("yes"));
     store.close().await;
@@ -85,7 +83,7 @@ async fn a_migration_that_fails_leaves_nothing_behind() {
         .await
         .expect_err("there is a table site already");
     assert!(matches!(error, Error::Migration { name: "9999_broken", .. }), "{error}");
-    // What was there before still opens, and the first half of the broken one is not there.
+    // The version before still opens, and the first half of the broken one is not there.
     let store = file.open().await;
     let half = sqlx::query("SELECT COUNT(*) FROM half");
     let crate::db::Db::Sqlite { read, .. } = &store.db else { panic!("it is SQLite") };

@@ -6,4 +6,5 @@ mod journal;
 mod kit;
 mod migrations;
 mod story;
+mod story_conformance;
 mod story_people;

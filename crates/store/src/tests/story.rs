@@ -4,11 +4,13 @@ use mendpoint_model::{
     Action, Actor, Admission, Boot, ChargerKey, Command, CommandId, CommandOutcome, ConnectorRef,
     ConnectorStatus, Contact, HOUR_MS, IncidentState, Origin, SecurityReport, SignalReading,
     SignalUnit, SiteKey, SiteRecord, Source, TicketId, TimelineEntry, TransactionId, Transport,
-    UnixMs,
+    UnixMs, Validation,
 };
 use prometheus::Registry;
 
+use super::frames::keep;
 use super::kit::{File, closed, healed, incident, state, transaction, write};
+use super::story_conformance::conformance;
 use super::story_people::{new_mail, outbox, people, reports, tokens, values};
 use crate::{
     Cursor, Direction, Entry, Error, FrameRecord, HighestIds, IncidentFilter, Store, StoreSettings,
@@ -68,6 +70,7 @@ async fn story(store: Store) {
     tokens(&store).await;
     reports(&store, one).await;
     values(&store).await;
+    conformance(&store).await;
     frames(&store, one).await;
     let HighestIds { incident, ticket, transaction, .. } = store.highest_ids().await.expect("read");
     assert_eq!((incident, ticket, transaction), (14, 1882, 3));
@@ -117,6 +120,7 @@ async fn register(store: &Store) -> (ChargerKey, ChargerKey) {
     let mut changed = two.clone();
     changed.admission = Admission::Blocked;
     changed.name = "Bay B".to_owned();
+    changed.validation = Validation::Strict;
     assert!(store.update_charger(&changed).await.expect("changed"));
     assert_eq!(store.charger(two.key).await.expect("read"), Some(changed.clone()));
     assert_eq!(store.charger_by_identity("CP-1").await.expect("read"), Some(one.clone()));
@@ -528,8 +532,8 @@ async fn frames(store: &Store, one: ChargerKey) {
         direction: Direction::In,
         text: "[2,\"1\",\"Heartbeat\",{}]".into(),
     };
-    log.push(record(899));
-    log.push(record(900));
+    keep(&log, &record(899));
+    keep(&log, &record(900));
     write(store, log.due(UnixMs(0), true)).await;
     assert_eq!(log.frames_of(one, None, 1).await.expect("read"), [record(900)]);
     assert_eq!(log.frame_of(one, 899).await.expect("read"), Some(record(899)));

@@ -307,7 +307,7 @@ async fn progress(State(state): State<AppState>, Path(reference): Path<String>) 
 
 #[cfg(test)]
 mod tests {
-    use mendpoint_model::{Admission, ChargerKey, SiteKey, UnixMs};
+    use mendpoint_model::{Admission, ChargerKey, SiteKey, UnixMs, Validation};
 
     use super::*;
 
@@ -323,6 +323,7 @@ mod tests {
             serial: String::new(),
             firmware: String::new(),
             admission: Admission::Accepted,
+            validation: Validation::Server,
             created_at: UnixMs(0),
         }
     }

@@ -37,6 +37,8 @@ pub(super) const TRANSACTION: TransactionId = TransactionId(4_711);
 pub(super) struct FakeIntake {
     pub(super) hold_answers: bool,
     deliveries: Mutex<Vec<Delivery>>,
+    /// The frame log: direction and text, in the order on the wire.
+    frames: Mutex<Vec<(&'static str, String)>>,
     held: Mutex<Vec<oneshot::Sender<Answer>>>,
     pub(super) notes: Mutex<Vec<GatewayEvent>>,
 }
@@ -52,7 +54,7 @@ impl Intake for FakeIntake {
         Admit::Unknown
     }
 
-    async fn deliver(&self, mut delivery: Delivery) {
+    fn try_deliver(&self, mut delivery: Delivery) -> Result<(), Delivery> {
         if let Some(answer) = delivery.answer.take() {
             if self.hold_answers {
                 lock(&self.held).push(answer);
@@ -61,6 +63,21 @@ impl Intake for FakeIntake {
             }
         }
         lock(&self.deliveries).push(delivery);
+        Ok(())
+    }
+
+    async fn deliver(&self, delivery: Delivery) {
+        assert!(self.try_deliver(delivery).is_ok(), "there is always room");
+    }
+
+    fn received(&self, _charger: ChargerKey, _at: UnixMs, frame: &str) -> u64 {
+        let mut frames = lock(&self.frames);
+        frames.push(("in", frame.to_owned()));
+        frames.len() as u64
+    }
+
+    fn sent(&self, _charger: ChargerKey, _at: UnixMs, frame: &str) {
+        lock(&self.frames).push(("out", frame.to_owned()));
     }
 
     fn note(&self, event: GatewayEvent) {
@@ -250,12 +267,9 @@ impl Pair {
         })
     }
 
-    /// What the frame log would hold: received and sent texts in the order of delivery.
-    pub(super) fn log(&self) -> Vec<(Option<String>, Option<String>)> {
-        lock(&self.intake.deliveries)
-            .iter()
-            .map(|it| (it.frame.as_deref().map(Into::into), it.sent.as_deref().map(Into::into)))
-            .collect()
+    /// What the frame log holds: direction and text, in the order on the wire.
+    pub(super) fn log(&self) -> Vec<(&'static str, String)> {
+        lock(&self.intake.frames).clone()
     }
 
     pub(super) fn now(&self) -> UnixMs {
