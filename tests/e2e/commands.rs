@@ -51,7 +51,7 @@ async fn live_until_over(server: &Server, charger: &mut Charger, name: &str, id:
     }
 }
 
-async fn leave(server: &Server, charger: Charger, name: &str) {
+fn leave(server: &Server, charger: Charger, name: &str) {
     drop(charger);
     let path = format!("/chargers/{name}");
     wait_until("the charger to be away", || server.get(&path)["online"] == json!(false));
@@ -64,7 +64,7 @@ async fn b67_what_waits_survives_a_restart_and_an_old_reset_is_never_sent() {
         let mut charger = server.charger(name).await.expect("connected");
         boot(&mut charger).await;
         status(&mut charger, "Available").await;
-        leave(&server, charger, name).await;
+        leave(&server, charger, name);
     }
     let reset = json!({"command": "reset", "wait_s": 3600});
     let (status_1, first) = ask(&server, "WAITS-1", &reset);
@@ -99,7 +99,7 @@ async fn b67_what_waits_survives_a_restart_and_an_old_reset_is_never_sent() {
     let item = live_until_over(&server, &mut charger, "WAITS-2", &second["id"]).await;
     assert_eq!(item["outcome"]["status"], "NotSupported", "{item}");
     assert!(item["sent_at"].is_string() && item["late"] == json!(false), "{item}");
-    leave(&server, charger, "WAITS-2").await;
+    leave(&server, charger, "WAITS-2");
     let mut charger = server.charger("WAITS-2").await.expect("connected");
     for _ in 0..70 {
         charger.call("Heartbeat", json!({})).await.expect("an answer");

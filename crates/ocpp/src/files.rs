@@ -27,7 +27,7 @@ struct Diagnostics<'a> {
 /// `GetLog` of 2.x and of the security extension of 1.6.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Log<'a> {
+struct LogCall<'a> {
     log_type: &'static str,
     request_id: i32,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -103,7 +103,7 @@ pub(crate) fn v16_log(request: &LogRequest) -> Written {
 
 pub(crate) fn v201_log(request: &LogRequest) -> Written {
     has_location("GetLog", &request.location)?;
-    let log = Log {
+    let log = LogCall {
         log_type: if request.security { "SecurityLog" } else { "DiagnosticsLog" },
         request_id: request.request_id,
         retries: request.retries,

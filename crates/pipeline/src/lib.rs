@@ -17,6 +17,7 @@ mod desk;
 mod directory;
 mod error;
 mod handle;
+mod history;
 mod message;
 mod metrics;
 mod outbound;
@@ -28,6 +29,9 @@ mod shard_task;
 mod topics;
 mod vitals;
 mod waiting;
+
+#[cfg(test)]
+mod tests;
 
 pub use admission::{Admitted, NotAdmitted};
 pub use board::{Board, Change};

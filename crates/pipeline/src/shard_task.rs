@@ -324,13 +324,19 @@ impl ShardTask {
                 Entry::LinkChange { charger, at, online: true, reason: String::new() }
             }
             Fact::LinkDown { reason } => Entry::LinkChange { charger, at, online: false, reason },
-            Fact::StatusChanged { connector, to, error, .. } => Entry::StateChange {
-                charger,
-                connector,
-                at,
-                status: to,
-                error: error.map(|error| error.code).unwrap_or_default(),
-            },
+            Fact::StatusChanged { connector, to, error, .. } => {
+                let told = (to, error.map(|error| error.code).unwrap_or_default());
+                let Some(entry) = self.state_entry(charger, at, connector, Some(told)) else {
+                    return;
+                };
+                entry
+            }
+            Fact::FaultChanged(fault) => {
+                let Some(entry) = self.state_entry(charger, at, fault.connector, None) else {
+                    return;
+                };
+                entry
+            }
             Fact::TransactionOpened(transaction) => {
                 Entry::TransactionOpened { charger, transaction }
             }

@@ -415,8 +415,8 @@ async fn links(
     sessions: &[TransactionRow],
     incidents: &[Linked],
 ) -> Result<Links, PageError> {
-    let mut links = Links::default();
-    links.sessions = sessions.iter().map(|row| row.transaction.id.0).collect();
+    let sessions = sessions.iter().map(|row| row.transaction.id.0).collect();
+    let mut links = Links { sessions, ..Links::default() };
     for incident in incidents {
         let Ok(id) = incident.id.parse() else { continue };
         for entry in state.handle().store().timeline(id).await? {
