@@ -6,9 +6,11 @@
 
 mod cli;
 mod demo;
+mod descriptors;
 mod logging;
 mod people;
 mod rules;
+mod security;
 mod server;
 mod settings;
 mod simulate;

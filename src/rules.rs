@@ -18,9 +18,12 @@ macro_rules! built_in {
 }
 
 const RULES: &[(&str, &str)] = built_in!("rules":
-    "cp_offline.toml", "err_faulted.toml", "failed_burst.toml", "weak_cell.toml", "weak_wifi.toml",
+    "cmd_unresponsive.toml", "cp_offline.toml", "err_faulted.toml", "failed_burst.toml",
+    "identity_contested.toml", "weak_cell.toml", "weak_wifi.toml",
 );
-const PLAYBOOKS: &[(&str, &str)] = built_in!("playbooks": "err_faulted.toml", "failed_burst.toml");
+const PLAYBOOKS: &[(&str, &str)] = built_in!("playbooks":
+    "cmd_unresponsive.toml", "err_faulted.toml", "failed_burst.toml",
+);
 
 /// `mendpoint rules ..`.
 pub(crate) fn run(command: Rules) -> Result<ExitCode> {

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use mendpoint_gateway::{AddressBook, Gateway, GatewaySettings};
+use mendpoint_gateway::{
+    AddressBook, Certificates, Gateway, GatewayError, GatewaySettings, ProxyWords,
+};
 use mendpoint_model::{DAY_MS, UnixMs};
 use mendpoint_notify::{Notifier, NotifySettings};
 use mendpoint_pipeline::{Handle, Pipeline};
@@ -15,9 +17,9 @@ use mendpoint_store::{ServerClaim, Store, StoreSettings};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::rules;
 use crate::settings::Settings;
 use crate::wiring::{ToChargers, ToPipeline};
+use crate::{descriptors, rules, security};
 
 /// How long everything may take to stop.
 const STOP_WITHIN: Duration = Duration::from_secs(25);
@@ -30,6 +32,7 @@ pub(crate) struct Server {
     pub(crate) handle: Handle,
     pub(crate) ocpp: SocketAddr,
     pub(crate) web: SocketAddr,
+    certificates: Certificates,
     pipeline: Pipeline,
     store: Store,
     /// Keeps other servers from this database.
@@ -58,23 +61,29 @@ pub(crate) async fn run(settings: Settings) -> Result<ExitCode> {
     }
     tokio::select! {
         stopped = wait_for_stop() => stopped?,
-        reloading = reload_rules(&server.handle, &rules, &playbooks) => reloading?,
+        reloading = reload(&server, &rules, &playbooks) => reloading?,
     }
     server.stop().await;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Reads rules and playbooks again at SIGHUP. What cannot be used is told and changes nothing.
-async fn reload_rules(handle: &Handle, rules: &str, playbooks: &str) -> Result<()> {
+/// Reads rules, playbooks and certificates again at SIGHUP. What cannot be used is told and changes
+/// nothing; no charger is disconnected.
+async fn reload(server: &Server, rules: &str, playbooks: &str) -> Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut hang_up = signal(SignalKind::hangup())?;
     while hang_up.recv().await.is_some() {
         match rules::load(rules, playbooks) {
             Ok(catalogue) => {
-                handle.set_catalogue(catalogue).await?;
+                server.handle.set_catalogue(catalogue).await?;
                 tracing::info!("the rules were read again");
             }
             Err(error) => tracing::error!("the rules stay as they were: {error:#}"),
+        }
+        let certificates = server.certificates.clone();
+        match tokio::task::spawn_blocking(move || certificates.reload()).await? {
+            Ok(()) => tracing::info!("the certificates were read again"),
+            Err(why) => tracing::error!("certificates stay as they were: {why}"),
         }
     }
     std::future::pending().await
@@ -90,6 +99,14 @@ fn cannot_listen(
         "failed to listen on {address}: {}; is another server using it? Change {setting}",
         root_cause(error)
     )
+}
+
+/// The same for chargers, whose listeners may have other troubles.
+fn cannot_accept_chargers(error: GatewayError) -> anyhow::Error {
+    match &error {
+        GatewayError::Listen { address, .. } => cannot_listen("ocpp.listen", *address, &error),
+        _ => anyhow::Error::new(error).context("failed to listen for chargers"),
+    }
 }
 
 /// The words of the system at the bottom of a chain of errors.
@@ -135,18 +152,27 @@ impl Server {
 
         let (stop_gateway, gateway_stopped) = watch::channel(false);
         let (stop_rest, rest_stopped) = watch::channel(false);
-        let gateway_settings = GatewaySettings {
-            listen: settings.ocpp.listen,
+        let mut gateway_settings = GatewaySettings {
+            listeners: settings.ocpp.listeners()?,
+            trusted_proxies: settings.ocpp.trusted_proxies.clone(),
+            proxy_words: ProxyWords {
+                certificate_header: settings.ocpp.proxy_certificate_header.clone(),
+            },
             ping_interval_ms: u64::from(settings.ocpp.ping_interval_s) * 1_000,
             max_message_bytes: settings.ocpp.max_message_bytes,
             max_connections: settings.ocpp.max_connections,
+            messages_per_second: settings.ocpp.messages_per_second,
             legacy_protocol: settings.ocpp.legacy_protocol.protocol(),
             ..GatewaySettings::default()
         };
-        let intake = Arc::new(ToPipeline(handle.clone()));
+        descriptors::fit(&mut gateway_settings);
+        let authority = settings.ocpp.authority()?;
+        let intake = Arc::new(ToPipeline { handle: handle.clone(), authority });
         let gateway = Gateway::bind_with_book(gateway_settings, intake, &registry, book)
-            .map_err(|error| cannot_listen("ocpp.listen", settings.ocpp.listen, &error))?;
+            .map_err(cannot_accept_chargers)?;
         let ocpp = gateway.local_addr();
+        let certificates = gateway.certificates();
+        security::warn_of_open_listeners(&gateway.listeners());
         let gateway = tokio::spawn(gateway.run(gateway_stopped));
 
         let web = tokio::net::TcpListener::bind(settings.web.listen)
@@ -176,6 +202,7 @@ impl Server {
         )
         .context("the mail settings cannot be used")?;
         let rest = vec![
+            tokio::spawn(security::watch_certificates(certificates.clone(), rest_stopped.clone())),
             tokio::spawn(mendpoint_web::serve(web, state, rest_stopped.clone())),
             tokio::spawn(notifier.run(rest_stopped.clone())),
             tokio::spawn(housekeeping(
@@ -188,6 +215,7 @@ impl Server {
             handle,
             ocpp,
             web: web_address,
+            certificates,
             pipeline,
             store,
             claim,

@@ -1,14 +1,15 @@
 //! The program's settings: built-in defaults, then a file, then the environment.
 
 use std::fmt;
-use std::net::SocketAddr;
-use std::path::Path;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use config::{Config, ConfigError, Environment, File, FileFormat};
+use mendpoint_gateway::{Authority, ListenerSettings, TlsFiles};
 use mendpoint_incidents::{EngineSettings, HealMode};
-use mendpoint_model::{Protocol, SECOND_MS};
-use mendpoint_pipeline::{PipelineSettings, UnknownChargers};
+use mendpoint_model::{Protocol, SECOND_MS, SecurityProfile};
+use mendpoint_pipeline::{IdentityCase, PipelineSettings, UnknownChargers};
 use serde::Deserialize;
 
 /// The file with every setting; its values are the defaults.
@@ -31,15 +32,90 @@ pub(crate) struct Settings {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Ocpp {
     pub(crate) listen: SocketAddr,
+    pub(crate) profile: SecurityProfile,
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) operator_name: String,
+    pub(crate) ca_certificate: String,
+    pub(crate) ca_key: String,
+    pub(crate) trusted_proxies: Vec<IpAddr>,
+    pub(crate) proxy_certificate_header: String,
     pub(crate) unknown_chargers: UnknownChargers,
+    pub(crate) identity_case: IdentityCase,
     pub(crate) validation: Validation,
     pub(crate) heartbeat_interval_s: u32,
     pub(crate) ping_interval_s: u32,
     pub(crate) max_message_bytes: usize,
     pub(crate) max_connections: usize,
+    pub(crate) messages_per_second: u32,
     pub(crate) legacy_protocol: LegacyProtocol,
     pub(crate) accept_unknown_tokens: bool,
     pub(crate) credential_pepper: Secret,
+}
+
+/// One of several addresses that chargers connect to.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Listener {
+    pub(crate) listen: SocketAddr,
+    pub(crate) profile: SecurityProfile,
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+    client_ca: Option<PathBuf>,
+    client_crl: Option<PathBuf>,
+}
+
+impl Listener {
+    /// In the gateway's words. What is missing is named.
+    fn settings(&self) -> Result<ListenerSettings> {
+        let (listen, profile) = (self.listen, self.profile);
+        let (certificate, key) = (self.certificate.clone(), self.key.clone());
+        let tls = match (certificate, key) {
+            (Some(certificate), Some(key)) => Some(TlsFiles {
+                certificate,
+                key,
+                client_ca: self.client_ca.clone(),
+                client_crl: self.client_crl.clone(),
+            }),
+            (None, None) => {
+                anyhow::ensure!(
+                    self.client_ca.is_none() && self.client_crl.is_none(),
+                    "the listener {listen} asks chargers for certificates without having one; set \
+                     certificate and key"
+                );
+                None
+            }
+            (Some(_), None) => anyhow::bail!("the listener {listen} has a certificate but no key"),
+            (None, Some(_)) => anyhow::bail!("the listener {listen} has a key but no certificate"),
+        };
+        Ok(ListenerSettings { listen, profile, tls })
+    }
+}
+
+impl Ocpp {
+    /// The operator's own certificate authority, if there is one.
+    pub(crate) fn authority(&self) -> Result<Option<Authority>> {
+        if self.ca_certificate.is_empty() {
+            return Ok(None);
+        }
+        let (certificate, key) = (Path::new(&self.ca_certificate), Path::new(&self.ca_key));
+        Authority::read(certificate, key, &self.operator_name)
+            .map(Some)
+            .map_err(|why| anyhow::anyhow!("failed to use ocpp.ca_certificate: {why}"))
+    }
+
+    /// Where chargers connect: the listeners, or the one address of the simple form.
+    pub(crate) fn listeners(&self) -> Result<Vec<ListenerSettings>> {
+        if !self.listeners.is_empty() {
+            return self.listeners.iter().map(Listener::settings).collect();
+        }
+        anyhow::ensure!(
+            !self.profile.is_encrypted(),
+            "ocpp.profile = {} needs certificates, which [[ocpp.listeners]] has; see \
+             docs/security-profiles.md",
+            self.profile.number()
+        );
+        Ok(vec![ListenerSettings { listen: self.listen, profile: self.profile, tls: None }])
+    }
 }
 
 /// How payloads are read.
@@ -96,6 +172,7 @@ pub(crate) struct Engine {
     pub(crate) startup_grace_s: u32,
     pub(crate) shards: u32,
     pub(crate) queue: usize,
+    pub(crate) diagnostics_url: Secret,
 }
 
 /// How mail is sent.
@@ -131,7 +208,9 @@ impl Settings {
         let environment = Environment::with_prefix("MENDPOINT")
             .prefix_separator("__")
             .separator("__")
-            .try_parsing(true);
+            .try_parsing(true)
+            .list_separator(",")
+            .with_list_parse_key("ocpp.trusted_proxies");
         Self::read_from(file, environment)
     }
 
@@ -164,6 +243,16 @@ impl Settings {
             "ocpp.heartbeat_interval_s must be between 5 and 86400 seconds, and is {}",
             self.ocpp.heartbeat_interval_s
         );
+        self.ocpp.listeners()?;
+        anyhow::ensure!(
+            self.ocpp.ca_certificate.is_empty() == self.ocpp.ca_key.is_empty(),
+            "ocpp.ca_certificate and ocpp.ca_key belong together: set both or none"
+        );
+        anyhow::ensure!(
+            self.ocpp.proxy_certificate_header.is_empty() || !self.ocpp.trusted_proxies.is_empty(),
+            "ocpp.proxy_certificate_header is believed of nobody; name the proxy in \
+             ocpp.trusted_proxies"
+        );
         anyhow::ensure!(
             (1..=3_600).contains(&self.ocpp.ping_interval_s),
             "ocpp.ping_interval_s must be between 1 and 3600 seconds, and is {}",
@@ -178,6 +267,16 @@ impl Settings {
             (16..=1_000_000).contains(&self.engine.queue),
             "engine.queue must be between 16 and 1000000 messages, and is {}",
             self.engine.queue
+        );
+        let upload = &self.engine.diagnostics_url.0;
+        anyhow::ensure!(
+            upload.is_empty()
+                || (["ftp://", "ftps://", "sftp://", "http://", "https://"]
+                    .iter()
+                    .any(|scheme| upload.starts_with(scheme))
+                    && upload.len() <= 512),
+            "engine.diagnostics_url must be an address to upload to, as in \
+             ftp://files.example.org/in, of at most 512 characters"
         );
         anyhow::ensure!(
             self.engine.shards <= 64,
@@ -229,6 +328,8 @@ impl Settings {
             shards: if self.engine.shards == 0 { cores.min(8) } else { self.engine.shards },
             queue: self.engine.queue,
             unknown_chargers: self.ocpp.unknown_chargers,
+            identity_case: self.ocpp.identity_case,
+            operator_name: self.ocpp.operator_name.clone(),
             accept_unknown_tokens: self.ocpp.accept_unknown_tokens,
             heartbeat_interval_s: self.ocpp.heartbeat_interval_s,
             strict: self.ocpp.validation == Validation::Strict,
@@ -239,6 +340,7 @@ impl Settings {
             engine: EngineSettings {
                 pace: self.engine.pace,
                 default_mode: self.engine.default_mode,
+                diagnostics_url: self.engine.diagnostics_url.0.clone(),
                 startup_grace_ms: i64::from(self.engine.startup_grace_s) * SECOND_MS,
                 ..EngineSettings::default()
             },
@@ -266,6 +368,7 @@ fn in_words(error: &ConfigError) -> String {
 fn known_words(key: &str) -> &'static str {
     match key {
         "ocpp.unknown_chargers" => "it is reject, quarantine or accept",
+        "ocpp.identity_case" => "it is exact or ignore",
         "ocpp.validation" => "it is tolerant or strict",
         "ocpp.legacy_protocol" => "it is none or ocpp1.6",
         "engine.default_mode" => "it is off, shadow, approve or on",
@@ -331,6 +434,8 @@ mod tests {
             .prefix_separator("__")
             .separator("__")
             .try_parsing(true)
+            .list_separator(",")
+            .with_list_parse_key("ocpp.trusted_proxies")
             .source(Some(source));
         Settings::read_from(Some(&path), environment)
     }
@@ -355,15 +460,43 @@ mod tests {
     }
 
     #[test]
+    fn listeners_replace_the_simple_form() {
+        let simple = read("[ocpp]\nprofile = 1\n", &[]).expect("valid");
+        let listeners = simple.ocpp.listeners().expect("valid");
+        assert_eq!(listeners.len(), 1);
+        assert_eq!((listeners[0].listen.port(), listeners[0].profile.number()), (9000, 1));
+        let two = read(
+            "[[ocpp.listeners]]\nlisten = \"127.0.0.1:9001\"\nprofile = 1\n\
+             [[ocpp.listeners]]\nlisten = \"0.0.0.0:9443\"\nprofile = 3\n\
+             certificate = \"c.pem\"\nkey = \"k.pem\"\nclient_ca = \"ca.pem\"\n",
+            &[("MENDPOINT__OCPP__TRUSTED_PROXIES", "10.0.0.1,10.0.0.2")],
+        )
+        .expect("valid");
+        let listeners = two.ocpp.listeners().expect("valid");
+        assert_eq!(listeners.iter().map(|it| it.listen.port()).collect::<Vec<_>>(), [9001, 9443]);
+        assert!(listeners[1].tls.as_ref().is_some_and(|tls| tls.client_ca.is_some()));
+        assert_eq!(two.ocpp.trusted_proxies.len(), 2);
+    }
+
+    #[test]
     fn what_is_wrong_is_named() {
         for (file, told) in [
             ("[ocpp]\nlisten_to = 1\n", "listen_to"),
             ("[ocpp]\nvalidation = \"lax\"\n", "it is tolerant or strict"),
             ("[ocpp]\nlistn = \"x\"\n", "did you mean listen?"),
             ("[ocpp]\nlisten = \"9000\"\n", "ocpp.listen is not ADDRESS:PORT"),
+            ("[ocpp]\nprofile = 2\n", "[[ocpp.listeners]]"),
+            ("[ocpp]\nprofile = 7\n", "a security profile is 0, 1, 2 or 3"),
+            ("[ocpp]\nca_key = \"k.pem\"\n", "ocpp.ca_certificate"),
+            (
+                "[[ocpp.listeners]]\nlisten = \"0.0.0.0:9443\"\nprofile = 2\nkey = \"k.pem\"\n",
+                "no certificate",
+            ),
+            ("[[ocpp.listeners]]\nlisten = \"0.0.0.0:9443\"\n", "profile"),
             ("[log]\nfilter = \"loud\"\n[ocpp]\nheartbeat_interval_s = 1\n", "heartbeat"),
             ("[log]\nfilter = \"a=b=c\"\n", "log.filter"),
             ("[engine]\npace = 0.0\n", "engine.pace"),
+            ("[engine]\ndiagnostics_url = \"files\"\n", "engine.diagnostics_url"),
             ("[database]\nurl = \"mysql://x\"\n", "database.url"),
             ("[web]\nbootstrap_token = \"short\"\n", "web.bootstrap_token"),
             ("[ocpp\n", "line 1"),

@@ -1,20 +1,36 @@
 //! Where the gateway and the pipeline meet: neither knows the other.
 
 use mendpoint_gateway::{
-    AddressBook, Admit, Admitted, Answer, BootStatus, Delivery, GatewayEvent, Hello, Intake,
-    WhyRefused,
+    AddressBook, Admit, Admitted, Answer, Authority, BootStatus, Delivery, GatewayEvent, Hello,
+    Intake, WhyRefused,
 };
-use mendpoint_model::{ChargerKey, Command, FrameSeq, UnixMs};
-use mendpoint_pipeline::{Handle, Incoming, NotAdmitted, Outbound, ReplyTo, Sampled, SendRefused};
+use mendpoint_model::{ChargerKey, Command, FrameSeq, SecurityProfile, UnixMs};
+use mendpoint_pipeline::{
+    Door, Handle, Incoming, NotAdmitted, Outbound, ReplyTo, Sampled, SendRefused,
+};
 use mendpoint_store::Direction;
 
+use crate::security;
+
 /// Chargers' way in: what the gateway hands over goes to the pipeline.
-pub(crate) struct ToPipeline(pub(crate) Handle);
+pub(crate) struct ToPipeline {
+    pub(crate) handle: Handle,
+    /// Signs what chargers ask for, if the operator has an authority.
+    pub(crate) authority: Option<Authority>,
+}
 
 impl Intake for ToPipeline {
     async fn admit(&self, hello: Hello) -> Admit {
         let credentials = hello.credentials.as_ref().map(|(user, password)| (&**user, &**password));
-        match self.0.admit(&hello.identity, credentials, hello.remote.ip()).await {
+        let door = Door {
+            identity: &hello.identity,
+            credentials,
+            remote: hello.remote.ip(),
+            tls: hello.tls,
+            listener: hello.listener,
+            certificate: hello.certificate.as_ref(),
+        };
+        match self.handle.admit(door).await {
             Ok(admitted) => Admit::Accept(Admitted {
                 charger: admitted.charger,
                 site: admitted.site,
@@ -22,9 +38,10 @@ impl Intake for ToPipeline {
                 epoch: admitted.epoch,
                 heartbeat_interval_s: admitted.heartbeat_interval_s,
                 strict: admitted.strict,
+                profile: admitted.profile,
             }),
             Err(NotAdmitted::Unknown) => Admit::Unknown,
-            Err(NotAdmitted::Unauthorized) => Admit::Unauthorized,
+            Err(NotAdmitted::Unauthorized(why)) => Admit::Unauthorized { why },
             Err(NotAdmitted::TooMany(retry_after_s)) => Admit::TooMany { retry_after_s },
             Err(NotAdmitted::Unavailable) => Admit::Unavailable,
         }
@@ -32,24 +49,41 @@ impl Intake for ToPipeline {
 
     fn try_deliver(&self, delivery: Delivery) -> Result<(), Delivery> {
         let (site, mut delivery) = (delivery.site, Some(delivery));
-        self.0.try_take(site, || delivery.take().map(incoming));
+        self.handle.try_take(site, || delivery.take().map(incoming));
         delivery.map_or(Ok(()), Err)
     }
 
     async fn deliver(&self, delivery: Delivery) {
-        self.0.take(incoming(delivery)).await;
+        self.handle.take(incoming(delivery)).await;
     }
 
     fn received(&self, charger: ChargerKey, at: UnixMs, frame: &str) -> FrameSeq {
-        self.0.log_frame(charger, at, Direction::In, frame)
+        self.handle.log_frame(charger, at, Direction::In, frame)
     }
 
     fn sent(&self, charger: ChargerKey, at: UnixMs, frame: &str) {
-        self.0.log_frame(charger, at, Direction::Out, frame);
+        self.handle.log_frame(charger, at, Direction::Out, frame);
+    }
+
+    fn sign_certificate(
+        &self,
+        charger: ChargerKey,
+        profile: SecurityProfile,
+        payload: &str,
+    ) -> Result<(), String> {
+        let authority = self.authority.as_ref().ok_or("ocpp.ca_certificate is not set")?;
+        let signed = security::sign(authority, &self.handle, charger, profile, payload)?;
+        let handle = self.handle.clone();
+        tokio::spawn(async move {
+            if let Err(error) = handle.command(charger, signed, "certificate authority").await {
+                tracing::warn!(%error, charger.key = charger.0, "a certificate was not sent");
+            }
+        });
+        Ok(())
     }
 
     fn note(&self, event: GatewayEvent) {
-        tracing::info!(?event, "the gateway noted something");
+        self.handle.note_security(security::note(event));
     }
 }
 
@@ -89,6 +123,11 @@ impl Outbound for ToChargers {
             WhyRefused::NotConnected => SendRefused::NotConnected,
             WhyRefused::QueueFull => SendRefused::QueueFull,
         })
+    }
+
+    fn set_accepted(&self, charger: ChargerKey, accepted: bool) -> bool {
+        let boot = if accepted { BootStatus::Accepted } else { BootStatus::Pending };
+        self.0.set_boot(charger, boot)
     }
 
     fn close(&self, charger: ChargerKey, reason: &str) {

@@ -45,6 +45,7 @@ class Server:
             "MENDPOINT__ENGINE__PACE": str(pace),
             **{f"MENDPOINT__{key.upper()}": value for key, value in settings.items()},
         }
+        self.command = [str(BINARY), "serve"]
         self.process = None
 
     def __enter__(self):
@@ -58,7 +59,7 @@ class Server:
     def start(self):
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [BINARY, "serve"], env=self.environment, stdout=log, stderr=log, cwd=self.folder.name
+                self.command, env=self.environment, stdout=log, stderr=log, cwd=self.folder.name
             )
         self.wait_for(self.is_ready, "the server to be ready", 20)
 
@@ -67,6 +68,7 @@ class Server:
             return
         self.process.send_signal(signal.SIGKILL if kill else signal.SIGTERM)
         self.process.wait(20)
+        self.command = [str(BINARY), "serve"]
         self.process = None
 
     def is_ready(self):

@@ -227,7 +227,9 @@ impl Slot {
         });
         match (known, report.active) {
             (Some(index), true) => {
-                let is_repeat = faults[index].code == report.code;
+                // A severity that changed is news: it may be a danger now (G3).
+                let is_repeat =
+                    faults[index].code == report.code && faults[index].severity == report.severity;
                 faults[index] = report.clone();
                 if is_repeat {
                     return;

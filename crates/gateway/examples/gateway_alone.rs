@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use mendpoint_gateway::{
     Admit, Admitted, Answer, BootStatus, Delivery, Gateway, GatewayEvent, GatewaySettings, Hello,
-    Intake,
+    Intake, ListenerSettings,
 };
-use mendpoint_model::{ChargerKey, SiteKey, TransactionId, UnixMs};
+use mendpoint_model::{ChargerKey, SecurityProfile, SiteKey, TransactionId, UnixMs};
 use tokio::sync::watch;
 
 /// Numbers chargers as they come.
@@ -19,7 +19,7 @@ struct Everybody {
 }
 
 impl Intake for Everybody {
-    async fn admit(&self, _hello: Hello) -> Admit {
+    async fn admit(&self, hello: Hello) -> Admit {
         let number = self.count.fetch_add(1, Ordering::Relaxed) + 1;
         Admit::Accept(Admitted {
             charger: ChargerKey(number as u32),
@@ -28,6 +28,7 @@ impl Intake for Everybody {
             epoch: number,
             heartbeat_interval_s: 300,
             strict: false,
+            profile: hello.listener,
         })
     }
 
@@ -47,13 +48,25 @@ impl Intake for Everybody {
 
     fn sent(&self, _charger: ChargerKey, _at: UnixMs, _frame: &str) {}
 
+    fn sign_certificate(
+        &self,
+        _charger: ChargerKey,
+        _profile: SecurityProfile,
+        _payload: &str,
+    ) -> Result<(), String> {
+        Err("nobody signs here".to_owned())
+    }
+
     fn note(&self, _event: GatewayEvent) {}
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listen = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9101".to_owned()).parse()?;
-    let settings = GatewaySettings { listen, ..GatewaySettings::default() };
+    let settings = GatewaySettings {
+        listeners: vec![ListenerSettings { listen, ..ListenerSettings::default() }],
+        ..GatewaySettings::default()
+    };
     let intake = Arc::new(Everybody::default());
     let gateway = Gateway::bind(settings, intake, &prometheus::Registry::new())?;
     // Runs until it is killed: the sender stays.

@@ -116,7 +116,7 @@ impl AddressBook {
                 old.close(CloseRequest {
                     code: 1008,
                     reason: Cow::Borrowed("replaced by a newer connection"),
-                    how: CloseHow::Replaced,
+                    how: CloseHow::Replaced { by: mailbox.remote },
                 });
                 Registered::Replaced(old.remote)
             }
@@ -189,7 +189,10 @@ pub(crate) enum CloseHow {
     /// By the engine or a person.
     Asked,
     /// Because a newer connection took its place.
-    Replaced,
+    Replaced {
+        /// Where that one comes from.
+        by: SocketAddr,
+    },
     /// Because the server stops: answers that are owed leave first (behaviour 23).
     Shutdown,
 }

@@ -14,6 +14,14 @@ pub enum GatewayError {
         /// What the system said.
         source: io::Error,
     },
+    /// A listener's certificates cannot be used.
+    #[error("use the certificates of the listener {address}: {why}")]
+    Certificates {
+        /// The listener.
+        address: SocketAddr,
+        /// A sentence that names the file.
+        why: String,
+    },
     /// Two gateways in one metrics registry, or a name that is taken.
     #[error("register the gateway's metrics: {0}")]
     Metrics(#[from] prometheus::Error),

@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use mendpoint_model::ClientCertificate;
+use serde::{Deserialize, Serialize};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 /// The longest request head taken, bytes.
@@ -20,8 +22,25 @@ pub(crate) struct Upgrade {
     pub(crate) accept_key: String,
     pub(crate) protocols: Vec<String>,
     pub(crate) credentials: Option<(Vec<u8>, Vec<u8>)>,
-    pub(crate) forwarded_for: Option<IpAddr>,
-    pub(crate) forwarded_tls: bool,
+    /// What a trusted proxy says of the charger's own connection.
+    pub(crate) forwarded: Option<Forwarded>,
+}
+
+/// What a trusted proxy is believed beyond address and scheme.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProxyWords {
+    /// The header that carries the subject of the charger's certificate, which the proxy verified:
+    /// `CN=..,O=..` or the CN alone. Empty: none.
+    pub certificate_header: String,
+}
+
+/// A charger's own connection, in the words of a trusted proxy.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Forwarded {
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) tls: bool,
+    pub(crate) certificate: Option<ClientCertificate>,
 }
 
 /// A request that cannot be an upgrade.
@@ -41,8 +60,12 @@ impl BadRequest {
     }
 }
 
-/// Reads a request head. `None`: it is not all there yet. The number is where it ends.
-pub(crate) fn read_head(bytes: &[u8]) -> Result<Option<(Upgrade, usize)>, BadRequest> {
+/// Reads a request head; what it says of a connection before it only with a trusted `proxy`. `None`:
+/// it is not all there yet. The number is where it ends.
+pub(crate) fn read_head(
+    bytes: &[u8],
+    proxy: Option<&ProxyWords>,
+) -> Result<Option<(Upgrade, usize)>, BadRequest> {
     // Told apart before a line end comes, which in a TLS greeting may be never.
     if bytes.first() == Some(&0x16) {
         return Err(BadRequest::new("this port speaks plain WebSocket (ws://), not TLS"));
@@ -77,16 +100,13 @@ pub(crate) fn read_head(bytes: &[u8]) -> Result<Option<(Upgrade, usize)>, BadReq
     else {
         return Err(BadRequest::new("Sec-WebSocket-Key is missing"));
     };
+    let credentials = headers.first_bytes("Authorization");
     let upgrade = Upgrade {
-        identity,
         accept_key: derive_accept_key(key.as_bytes()),
         protocols: headers.list("Sec-WebSocket-Protocol").map(str::to_owned).collect(),
-        credentials: headers.first_bytes("Authorization").and_then(read_basic),
-        forwarded_for: headers.list("X-Forwarded-For").next_back().and_then(|it| it.parse().ok()),
-        forwarded_tls: headers
-            .list("X-Forwarded-Proto")
-            .next_back()
-            .is_some_and(|it| it.eq_ignore_ascii_case("https") || it.eq_ignore_ascii_case("wss")),
+        credentials: credentials.and_then(|value| read_basic(value, &identity)),
+        forwarded: proxy.map(|proxy| read_forwarded(&headers, proxy)),
+        identity,
     };
     Ok(Some((upgrade, length)))
 }
@@ -172,21 +192,94 @@ fn hex_digit(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16).map(|digit| digit as u8)
 }
 
+/// What a proxy says of the charger's connection to it. The last element of a list is its own
+/// word; those before it are the charger's.
+fn read_forwarded(headers: &Headers<'_>, proxy: &ProxyWords) -> Forwarded {
+    let scheme = headers.list("X-Forwarded-Proto").next_back();
+    let tls =
+        scheme.is_some_and(|it| it.eq_ignore_ascii_case("https") || it.eq_ignore_ascii_case("wss"));
+    let subject = Some(proxy.certificate_header.as_str()).filter(|name| !name.is_empty());
+    // A second header of that name is not the proxy's: neither is believed.
+    let subject = subject.and_then(|name| {
+        let mut all = headers.all(name);
+        let one = all.next().filter(|_| all.next().is_none())?;
+        std::str::from_utf8(one).ok().map(str::trim)
+    });
+    Forwarded {
+        address: headers.list("X-Forwarded-For").next_back().and_then(|it| it.parse().ok()),
+        tls,
+        certificate: subject.filter(|text| tls && !text.is_empty()).map(read_subject),
+    }
+}
+
+/// The CN and O of a subject as proxies write it (RFC 4514: `CN=SN1,O=Operator`); text without an
+/// equals sign is the CN itself.
+fn read_subject(text: &str) -> ClientCertificate {
+    let mut certificate = ClientCertificate {
+        common_name: String::new(),
+        organization: String::new(),
+        sha256: String::new(),
+        not_after: None,
+    };
+    if !text.contains('=') {
+        text.clone_into(&mut certificate.common_name);
+        return certificate;
+    }
+    for part in split_unescaped(text) {
+        let Some((name, value)) = part.split_once('=') else { continue };
+        let value = value.trim().replace('\\', "");
+        let place = match name.trim().to_ascii_uppercase().as_str() {
+            "CN" => &mut certificate.common_name,
+            "O" => &mut certificate.organization,
+            _ => continue,
+        };
+        // Two of them are as good as none.
+        *place = if place.is_empty() { value } else { String::from("\u{0}") };
+    }
+    for value in [&mut certificate.common_name, &mut certificate.organization] {
+        if value == "\u{0}" {
+            value.clear();
+        }
+    }
+    certificate
+}
+
+/// The parts between commas (or slashes, as older proxies write) that no backslash precedes.
+fn split_unescaped(text: &str) -> Vec<&str> {
+    let separator = if text.starts_with('/') { b'/' } else { b',' };
+    let mut parts = Vec::new();
+    let (mut start, mut escaped) = (0, false);
+    for (index, byte) in text.bytes().enumerate() {
+        if byte == separator && !escaped {
+            parts.push(&text[start..index]);
+            start = index + 1;
+        }
+        escaped = byte == b'\\' && !escaped;
+    }
+    parts.push(&text[start..]);
+    parts
+}
+
 /// Base64 with or without its padding: some firmware leaves it out.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Name and password of a Basic header, split at the first colon, on bytes: a 1.6
-/// `AuthorizationKey` is any 16 to 20 bytes (behaviour 16).
-fn read_basic(value: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+/// Name and password of a Basic header, on bytes: a 1.6 `AuthorizationKey` is any 16 to 20 bytes
+/// (behaviour 16). Split behind the identity when it stands there, which may have a colon in it
+/// (behaviour 15), else at the first colon.
+fn read_basic(value: &[u8], identity: &str) -> Option<(Vec<u8>, Vec<u8>)> {
     let (scheme, rest) = value.split_at_checked(6)?;
     if !scheme.eq_ignore_ascii_case(b"Basic ") {
         return None;
     }
     let pair = BASE64.decode(rest.trim_ascii()).ok()?;
-    let colon = pair.iter().position(|byte| *byte == b':')?;
+    let behind = pair.strip_prefix(identity.as_bytes()).filter(|rest| rest.starts_with(b":"));
+    let colon = match behind {
+        Some(_) => identity.len(),
+        None => pair.iter().position(|byte| *byte == b':')?,
+    };
     Some((pair[..colon].to_vec(), pair[colon + 1..].to_vec()))
 }
 
@@ -205,7 +298,7 @@ mod tests {
     #[test]
     fn reads_a_whole_request_and_says_where_it_ends() {
         let (upgrade, length) =
-            read_head(REQUEST.as_bytes()).expect("is good").expect("is complete");
+            read_head(REQUEST.as_bytes(), None).expect("is good").expect("is complete");
         assert_eq!(&REQUEST[length..], "REST");
         assert_eq!(upgrade.identity, "CP 1");
         assert_eq!(upgrade.accept_key, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
@@ -215,16 +308,67 @@ mod tests {
     }
 
     #[test]
+    fn b17_only_a_trusted_proxy_is_believed() {
+        let request = REQUEST.replace(
+            "\r\nREST",
+            "X-Forwarded-For: 198.51.100.1, 203.0.113.9\r\nX-Forwarded-Proto: wss\r\n\
+             X-Subject: CN=SN\\,1,O=Volt AG,C=CH\r\n\r\n",
+        );
+        let read = |text: &str, proxy| {
+            let (upgrade, _) = read_head(text.as_bytes(), proxy).expect("good").expect("complete");
+            upgrade.forwarded
+        };
+        assert_eq!(read(&request, None), None, "anybody can write headers");
+        let proxy = ProxyWords { certificate_header: "X-Subject".to_owned() };
+        let told = read(&request, Some(&proxy)).expect("the proxy speaks");
+        assert_eq!((told.address, told.tls), ("203.0.113.9".parse().ok(), true));
+        let certificate = told.certificate.expect("a subject");
+        assert_eq!(certificate.common_name, "SN,1");
+        assert_eq!(certificate.organization, "Volt AG");
+        // Written by the charger and passed on beside the proxy's own: neither counts.
+        let doubled = request.replace("X-Subject", "X-Subject: CN=SN9\r\nX-Subject");
+        assert_eq!(read(&doubled, Some(&proxy)).and_then(|told| told.certificate), None);
+        let plain = request.replace("wss", "ws");
+        assert_eq!(read(&plain, Some(&proxy)).and_then(|told| told.certificate), None);
+    }
+
+    #[test]
+    fn subjects_are_read_as_proxies_write_them() {
+        let read = |text: &str| {
+            let it = read_subject(text);
+            (it.common_name, it.organization)
+        };
+        let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+        assert_eq!(read("SN1"), pair("SN1", ""));
+        assert_eq!(read("O=Volt, CN=SN1"), pair("SN1", "Volt"));
+        assert_eq!(read("/C=CH/O=Volt/CN=SN1"), pair("SN1", "Volt"));
+        assert_eq!(read("CN=SN1,CN=SN2,O=Volt"), pair("", "Volt"));
+    }
+
+    #[test]
+    fn b15_and_b16_a_colon_in_the_identity_does_not_split_the_password() {
+        let value = |pair: &str| {
+            let base64 = base64::engine::general_purpose::STANDARD.encode(pair);
+            format!("Basic {base64}").into_bytes()
+        };
+        let read = |pair: &str, identity| read_basic(&value(pair), identity);
+        let split = |a: &str, b: &str| Some((a.as_bytes().to_vec(), b.as_bytes().to_vec()));
+        assert_eq!(read("DE*A:1:secret", "DE*A:1"), split("DE*A:1", "secret"));
+        assert_eq!(read("CP1:a:b", "CP1"), split("CP1", "a:b"));
+        assert_eq!(read("CP1X:a", "CP1"), split("CP1X", "a"));
+    }
+
+    #[test]
     fn every_prefix_of_a_request_is_incomplete() {
         let end = REQUEST.len() - "REST".len();
         for length in 1..end {
-            assert_eq!(read_head(&REQUEST.as_bytes()[..length]), Ok(None), "{length}");
+            assert_eq!(read_head(&REQUEST.as_bytes()[..length], None), Ok(None), "{length}");
         }
     }
 
     #[test]
     fn says_what_is_wrong() {
-        let said = |text: &str| read_head(text.as_bytes()).expect_err("is bad").why;
+        let said = |text: &str| read_head(text.as_bytes(), None).expect_err("is bad").why;
         assert!(said("\x16\x03\x01").contains("TLS"));
         assert!(said("garbage").contains("no HTTP"));
         assert!(said("POST /a HTTP/1.1\r\n\r\n").contains("GET"));
@@ -269,7 +413,7 @@ mod tests {
 
         #[test]
         fn no_bytes_break_the_reader(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
-            let _ = read_head(&bytes);
+            let _ = read_head(&bytes, None);
         }
 
         #[test]

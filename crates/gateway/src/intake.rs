@@ -1,8 +1,11 @@
 //! What the gateway needs from the rest of the program, and what it hands over.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use mendpoint_model::{ChargerKey, EventKind, FrameSeq, SiteKey, TransactionId, UnixMs};
+use mendpoint_model::{
+    ChargerKey, ClientCertificate, EventKind, FrameSeq, SecurityProfile, SiteKey, TransactionId,
+    UnixMs,
+};
 use mendpoint_ocpp::{BootStatus, Quirk};
 use smallvec::SmallVec;
 use tokio::sync::oneshot;
@@ -30,6 +33,19 @@ pub trait Intake: Send + Sync + 'static {
     /// Keeps a frame that we sent: an answer or a call. Cheap, never waits.
     fn sent(&self, charger: ChargerKey, at: UnixMs, frame: &str);
 
+    /// A charger on an encrypted connection asks for a certificate to be signed; `payload` is its
+    /// request. `Ok`: it is in order, and `CertificateSigned` will be sent as a command. `Err`: why
+    /// it is not. Cheap, never waits.
+    ///
+    /// # Errors
+    /// A sentence for the security log.
+    fn sign_certificate(
+        &self,
+        charger: ChargerKey,
+        profile: SecurityProfile,
+        payload: &str,
+    ) -> Result<(), String>;
+
     /// Learns of something for the security log. Cheap, never waits.
     fn note(&self, event: GatewayEvent);
 }
@@ -46,8 +62,12 @@ pub struct Hello {
     pub remote: SocketAddr,
     /// The sub-protocols it offers, in its order.
     pub protocols: Vec<String>,
-    /// Whether the charger's own connection is encrypted.
+    /// Whether the charger's own connection is encrypted, by us or by a trusted proxy.
     pub tls: bool,
+    /// The profile of the listener it came to: the weakest way in there.
+    pub listener: SecurityProfile,
+    /// The certificate it showed, with a chain that was found good; by us or by a trusted proxy.
+    pub certificate: Option<ClientCertificate>,
 }
 
 impl std::fmt::Debug for Hello {
@@ -58,6 +78,8 @@ impl std::fmt::Debug for Hello {
             .field("remote", &self.remote)
             .field("protocols", &self.protocols)
             .field("tls", &self.tls)
+            .field("listener", &self.listener)
+            .field("certificate", &self.certificate)
             .finish()
     }
 }
@@ -69,8 +91,12 @@ pub enum Admit {
     Accept(Admitted),
     /// No such charger: 404 (behaviour 12).
     Unknown,
-    /// Wrong or missing credentials: 401 (behaviour 12).
-    Unauthorized,
+    /// Wrong or missing credentials, or a way in that is too weak for it: 401 (behaviours 12
+    /// and 17). The reason is for our log; the charger is told nothing that would help to guess.
+    Unauthorized {
+        /// Why, as a sentence.
+        why: &'static str,
+    },
     /// Too many failures: 429.
     TooMany {
         /// When to come back, seconds.
@@ -95,6 +121,8 @@ pub struct Admitted {
     pub heartbeat_interval_s: u32,
     /// Whether payloads that break the schema are answered with an error.
     pub strict: bool,
+    /// How it came in.
+    pub profile: SecurityProfile,
 }
 
 /// One thing that went over a connection, or happened to it.
@@ -155,8 +183,8 @@ pub enum GatewayEvent {
         identity: String,
         /// Where it comes from.
         remote: SocketAddr,
-        /// Whether it sent any.
-        had_credentials: bool,
+        /// Why, as a sentence.
+        why: &'static str,
     },
     /// Refused for trying too often.
     TooManyAttempts {
@@ -170,6 +198,13 @@ pub enum GatewayEvent {
         /// Where it comes from.
         remote: SocketAddr,
         /// What is wrong with it.
+        why: String,
+    },
+    /// A connection that could not be encrypted, or whose certificate is not good.
+    TlsRefused {
+        /// Where it comes from.
+        remote: SocketAddr,
+        /// Why, as a sentence.
         why: String,
     },
     /// A known charger that speaks no version of ours (behaviour 12).
@@ -190,6 +225,21 @@ pub enum GatewayEvent {
         old: SocketAddr,
         /// The address of the connection that stays.
         new: SocketAddr,
+    },
+    /// Two devices take turns at pushing each other out of one identity (behaviour 4). From now on
+    /// each keeps it for a while.
+    IdentityContested {
+        /// The charger.
+        charger: ChargerKey,
+        /// Where they come from.
+        addresses: Vec<IpAddr>,
+    },
+    /// A charger asked for a certificate and does not get one (S6).
+    CertificateRefused {
+        /// The charger.
+        charger: ChargerKey,
+        /// Why, as a sentence.
+        why: String,
     },
     /// A frame that breaks the protocol.
     ProtocolError {

@@ -10,19 +10,24 @@
 
 mod address_book;
 mod clock;
+mod contest;
 mod error;
 mod handshake;
 mod head;
 mod intake;
 mod listener;
+mod lobby;
 mod metered;
 mod metrics;
 mod session;
 mod settings;
+mod tls;
 
 pub use address_book::{AddressBook, SendRefused, WhyRefused};
 pub use error::GatewayError;
+pub use head::ProxyWords;
 pub use intake::{Admit, Admitted, Answer, Delivery, GatewayEvent, Hello, Intake, Sample};
 pub use listener::Gateway;
 pub use mendpoint_ocpp::{BootStatus, Quirk};
-pub use settings::GatewaySettings;
+pub use settings::{GatewaySettings, ListenerSettings};
+pub use tls::{Authority, CertificateStatus, Certificates, SigningRequest, TlsFiles};

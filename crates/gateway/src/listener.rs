@@ -6,18 +6,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use mendpoint_model::SecurityProfile;
 use prometheus::Registry;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::address_book::{CloseHow, CloseRequest};
 use crate::clock::Clock;
-use crate::handshake;
+use crate::contest::Contests;
+use crate::handshake::{self, Peer};
 use crate::intake::Intake;
+use crate::lobby::Lobby;
 use crate::metrics::Metrics;
 use crate::session::{Alive, PingMemory};
-use crate::{AddressBook, GatewayError, GatewaySettings};
+use crate::tls::{Certificates, Presented};
+use crate::{AddressBook, GatewayError, GatewaySettings, ListenerSettings};
 
 /// Connections the system may hold for us while we are busy: a fleet that returns at once comes
 /// with thousands a second (behaviour 21).
@@ -33,9 +37,18 @@ const DRAIN_STEP: Duration = Duration::from_millis(20);
 /// The OCPP listener.
 #[derive(Debug)]
 pub struct Gateway<I> {
+    doors: Vec<Door>,
+    certificates: Certificates,
+    shared: Arc<Shared<I>>,
+}
+
+/// One listener.
+#[derive(Debug)]
+struct Door {
     listener: TcpListener,
     address: SocketAddr,
-    shared: Arc<Shared<I>>,
+    profile: SecurityProfile,
+    tls: Option<Arc<Presented>>,
 }
 
 /// What every connection needs.
@@ -47,6 +60,7 @@ pub(crate) struct Shared<I> {
     pub(crate) book: AddressBook,
     pub(crate) clock: Clock,
     pub(crate) pings: PingMemory,
+    pub(crate) contests: Contests,
     stopping: AtomicBool,
 }
 
@@ -59,7 +73,8 @@ impl<I> Shared<I> {
         clock: Clock,
     ) -> Self {
         let stopping = AtomicBool::new(false);
-        Self { intake, settings, metrics, book, clock, pings: PingMemory::default(), stopping }
+        let (pings, contests) = (PingMemory::default(), Contests::default());
+        Self { intake, settings, metrics, book, clock, pings, contests, stopping }
     }
 
     /// Whether the server is on its way out.
@@ -92,18 +107,27 @@ impl<I: Intake> Gateway<I> {
         book: AddressBook,
     ) -> Result<Self, GatewayError> {
         settings.check()?;
-        let address = settings.listen;
-        let refused = |source| GatewayError::Listen { address, source };
-        let listener = listen(address).map_err(refused)?;
-        let address = listener.local_addr().map_err(refused)?;
+        let doors: Result<Vec<Door>, _> = settings.listeners.iter().map(Door::open).collect();
+        let doors = doors?;
+        let presented = doors.iter().filter_map(|door| door.tls.clone()).collect();
         let metrics = Metrics::new(registry, &book)?;
         let shared = Arc::new(Shared::new(intake, settings, metrics, book, Clock::System));
-        Ok(Self { listener, address, shared })
+        Ok(Self { doors, certificates: Certificates::new(presented), shared })
     }
 
-    /// The address it listens on; tells the port when the settings said 0.
+    /// The first address it listens on; tells the port when the settings said 0.
     pub fn local_addr(&self) -> SocketAddr {
-        self.address
+        self.doors[0].address
+    }
+
+    /// All addresses it listens on, with their profiles, in the order of the settings.
+    pub fn listeners(&self) -> Vec<(SocketAddr, SecurityProfile)> {
+        self.doors.iter().map(|door| (door.address, door.profile)).collect()
+    }
+
+    /// What is presented on encrypted listeners, to read it again or to see when it ends.
+    pub fn certificates(&self) -> Certificates {
+        self.certificates.clone()
     }
 
     /// The connected chargers.
@@ -114,14 +138,23 @@ impl<I: Intake> Gateway<I> {
     /// Accepts chargers until `shutdown` turns true (or its sender is gone), then closes all
     /// sessions with 1001 (behaviour 23) and waits for them within the drain time.
     pub async fn run(self, mut shutdown: watch::Receiver<bool>) {
-        let Self { listener, shared, .. } = self;
+        let Self { doors, certificates, shared } = self;
         let (alive, all_gone) = mpsc::channel(1);
+        let metrics = &shared.metrics;
+        let lobby = Lobby::new(
+            shared.settings.handshakes_max,
+            shared.settings.handshakes_per_address,
+            metrics.handshakes_open.clone(),
+            metrics.handshakes_evicted.clone(),
+        );
+        let accepting = doors.iter().map(|door| accept_forever(door, &lobby, &shared, &alive));
         tokio::select! {
-            () = accept_forever(&listener, &shared, &alive) => {}
+            _ = futures_util::future::join_all(accepting) => {}
+            () = certificates.watch() => {}
             _ = shutdown.wait_for(|stop| *stop) => {}
         }
         // New chargers are refused by the system from here on, and find the next server.
-        drop(listener);
+        drop(doors);
         drop(alive);
         shared.stopping.store(true, Ordering::Release);
         stop_sessions(&shared, all_gone).await;
@@ -136,12 +169,35 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-async fn accept_forever<I: Intake>(listener: &TcpListener, shared: &Arc<Shared<I>>, alive: &Alive) {
-    let handshakes = Arc::new(Semaphore::new(shared.settings.handshakes_max));
+impl Door {
+    fn open(settings: &ListenerSettings) -> Result<Self, GatewayError> {
+        let ListenerSettings { listen: address, profile, tls } = settings;
+        let (address, profile) = (*address, *profile);
+        let material = tls
+            .as_ref()
+            .map(|files| files.load().map_err(|why| GatewayError::Certificates { address, why }));
+        let material = material.transpose()?;
+        let refused = |source| GatewayError::Listen { address, source };
+        let listener = listen(address).map_err(refused)?;
+        let address = listener.local_addr().map_err(refused)?;
+        let tls = tls
+            .clone()
+            .zip(material)
+            .map(|(files, material)| Presented::new(address, profile, files, material));
+        Ok(Self { listener, address, profile, tls: tls.map(Arc::new) })
+    }
+}
+
+async fn accept_forever<I: Intake>(
+    door: &Door,
+    lobby: &Lobby,
+    shared: &Arc<Shared<I>>,
+    alive: &Alive,
+) {
     loop {
-        // The permit first: what cannot be served waits in the system's backlog, not in our memory.
-        let Ok(permit) = Arc::clone(&handshakes).acquire_owned().await else { return };
-        let (stream, peer) = match listener.accept().await {
+        // Room first: what cannot be served waits in the system's backlog, not in our memory.
+        lobby.room().await;
+        let (stream, address) = match door.listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
                 shared.metrics.accept_errors.inc();
@@ -149,15 +205,22 @@ async fn accept_forever<I: Intake>(listener: &TcpListener, shared: &Arc<Shared<I
                 continue;
             }
         };
-        shared.metrics.handshakes_open.inc();
-        let shared = Arc::clone(shared);
-        let alive = alive.clone();
-        tokio::spawn(async move {
+        let place = lobby.enter(address.ip());
+        let number = place.number();
+        let peer = Peer { address, listener: door.profile, certificate: None };
+        let acceptor = door.tls.as_ref().map(|tls| tls.acceptor());
+        let (shared, alive) = (Arc::clone(shared), alive.clone());
+        let task = tokio::spawn(async move {
             prepare(&stream);
-            handshake::serve(stream, peer, Arc::clone(&shared), alive).await;
-            shared.metrics.handshakes_open.dec();
-            drop(permit);
+            match acceptor {
+                None => handshake::serve(stream, peer, place, shared, alive).await,
+                // Boxed: the plain handshake shall not carry room for the encrypted one.
+                Some(tls) => {
+                    Box::pin(handshake::serve_tls(stream, tls, peer, place, shared, alive)).await;
+                }
+            }
         });
+        lobby.belongs_to(address.ip(), number, task.abort_handle());
     }
 }
 

@@ -67,6 +67,7 @@ fn action_index(action: &str) -> usize {
 pub(crate) struct Metrics {
     pub(crate) sessions: IntGauge,
     pub(crate) handshakes_open: IntGauge,
+    pub(crate) handshakes_evicted: IntCounter,
     pub(crate) accept_errors: IntCounter,
     handshakes: [IntCounter; HandshakeResult::ALL.len()],
     messages: [IntCounter; ACTIONS.len()],
@@ -77,6 +78,8 @@ pub(crate) struct Metrics {
     pub(crate) replaced: IntCounter,
     pub(crate) dead_peers: IntCounter,
     pub(crate) slow_readers: IntCounter,
+    pub(crate) slowed_down: IntCounter,
+    pub(crate) contested: IntCounter,
     pub(crate) calls_sent: IntCounter,
     pub(crate) call_timeouts: IntCounter,
     pub(crate) late_answers: IntCounter,
@@ -95,13 +98,14 @@ pub(crate) enum HandshakeResult {
     Unavailable,
     Full,
     BadRequest,
+    BadTls,
     NoCommonProtocol,
     TimedOut,
     Lost,
 }
 
 impl HandshakeResult {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Accepted,
         Self::Unknown,
         Self::Unauthorized,
@@ -109,6 +113,7 @@ impl HandshakeResult {
         Self::Unavailable,
         Self::Full,
         Self::BadRequest,
+        Self::BadTls,
         Self::NoCommonProtocol,
         Self::TimedOut,
         Self::Lost,
@@ -123,6 +128,7 @@ impl HandshakeResult {
             Self::Unavailable => "unavailable",
             Self::Full => "full",
             Self::BadRequest => "bad_request",
+            Self::BadTls => "bad_tls",
             Self::NoCommonProtocol => "no_common_protocol",
             Self::TimedOut => "timed_out",
             Self::Lost => "lost",
@@ -155,6 +161,10 @@ impl Metrics {
         Ok(Self {
             sessions: gauge("sessions", "Chargers connected.")?,
             handshakes_open: gauge("handshakes_open", "Connections in their handshake.")?,
+            handshakes_evicted: counter(
+                "handshakes_evicted",
+                "Stalled handshakes that were ended to make room.",
+            )?,
             accept_errors: counter("accept_errors", "Connections the system could not accept.")?,
             handshakes: HandshakeResult::ALL.map(|it| handshakes.with_label_values(&[it.label()])),
             messages: ACTIONS.map(|action| messages.with_label_values(&[action])),
@@ -164,6 +174,8 @@ impl Metrics {
             sent_bytes: counter("sent_bytes", "Bytes sent to chargers.")?,
             replaced: counter("replaced", "Connections replaced by a newer one.")?,
             dead_peers: counter("dead_peers", "Connections closed for silence.")?,
+            slowed_down: counter("slowed_down", "Messages after which a charger had to wait.")?,
+            contested: counter("contested", "Connections kept out of a contested identity.")?,
             slow_readers: counter("slow_readers", "Connections closed because nobody read.")?,
             calls_sent: counter("calls_sent", "Calls sent to chargers.")?,
             call_timeouts: counter("call_timeouts", "Calls to chargers without an answer.")?,

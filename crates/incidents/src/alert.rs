@@ -7,6 +7,9 @@ use smallvec::SmallVec;
 
 use crate::predicate::Holds;
 
+/// The most things that are counted at a time; a rule may ask for 1,000 (behaviour 71).
+const COUNTED_MAX: usize = 1_024;
+
 /// An alert. One that is inactive does not exist.
 #[derive(Clone, Debug)]
 pub(crate) struct Alert {
@@ -106,6 +109,9 @@ impl Alert {
     /// Counts one more thing; says how many are in the window, ends included, and how many
     /// different ones.
     pub(crate) fn count(&mut self, now: UnixMs, within_ms: i64, mark: &str) -> (u32, u32) {
+        if self.counted.len() == COUNTED_MAX {
+            self.counted.pop_front();
+        }
         self.counted.push_back((now, mark.into()));
         self.forget_counted(now, within_ms);
         let mut marks: Vec<&str> = self

@@ -140,6 +140,8 @@ pub(crate) struct AttemptLog {
     /// When a driver was last let in: a token was accepted, a charge began, or a remote start was
     /// accepted (G2).
     pub(crate) authorised_at: Option<UnixMs>,
+    /// The card that was refused last, and when.
+    refused: Option<(UnixMs, Box<str>)>,
     /// Remote starts that are not answered yet.
     starts: SmallVec<[CommandId; 1]>,
     pub(crate) armed: Option<UnixMs>,
@@ -234,6 +236,9 @@ impl AttemptLog {
                 self.authorised_at = Some(now);
                 self.authorised(&scene, id_token, *connector, news);
             }
+            Fact::Authorized { id_token, accepted: false, .. } => {
+                self.refused = Some((now, id_token.as_str().into()));
+            }
             Fact::TransactionOpened(transaction) => self.opened(&scene, transaction, news),
             Fact::TransactionClosed { transaction, reason, ended_at, energy_wh, historical } => {
                 let verdict = Verdict { reason, ended_at: *ended_at, energy_wh: *energy_wh };
@@ -314,6 +319,12 @@ impl AttemptLog {
             self.attempts.remove(index);
         }
         if transaction.offline || now.since_ms(transaction.started_at) > LATE_MS {
+            return;
+        }
+        // A charger may begin before it asks. A card that we refuse is no driver who charges, and
+        // the end of it no failed charge.
+        let is_refused = |(at, card): (UnixMs, Box<str>)| at == now && card == *token;
+        if self.refused.take().is_some_and(is_refused) {
             return;
         }
         if !token.is_empty() {

@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use crate::alert::Alert;
 use crate::attempts::{AttemptLog, Failure};
+use crate::calls::Calls;
 use crate::credit::{Credit, Hand};
 use crate::guardrail::ActionRecord;
 use crate::rule::Occurrence;
@@ -15,6 +16,8 @@ use crate::signal::SignalLog;
 
 /// For how long a lost command says that the connection is over, when nothing else does.
 const LOST_MS: i64 = 30_000;
+/// How many kinds of past incidents of a charger are remembered.
+const PAST_MAX: usize = 32;
 /// How many failed charges are kept as evidence.
 const FAILURES_MAX: usize = 10;
 
@@ -30,9 +33,23 @@ pub(crate) struct Watch {
     pub(crate) actions: Vec<ActionRecord>,
     /// The newest failed charges: when, by which frame, where and why.
     pub(crate) failures: Vec<(UnixMs, FrameSeq, ConnectorRef, Failure)>,
+    /// The newest incident of each fingerprint that is over, oldest first. Codes are what chargers
+    /// make them, so it is bounded (behaviour 71).
+    pub(crate) past: Vec<(Fingerprint, IncidentId)>,
+    /// Counting rules that fired, where, and until when they do not fire again (`cooldown`).
+    pub(crate) cooling: SmallVec<[(u16, ConnectorRef, UnixMs); 1]>,
     /// When a command could not reach the charger. That is known a moment before the connection's
     /// end is told.
     pub(crate) lost_at: Option<UnixMs>,
+    /// Rungs that it said it does not support, with the word it said so with (behaviour 64).
+    pub(crate) lacks: SmallVec<[(Rung, Box<str>); 1]>,
+    /// Whether it answers commands.
+    pub(crate) calls: Calls,
+    pub(crate) calls_armed: Option<UnixMs>,
+    /// When it was last asked for its diagnostics and said yes or no.
+    pub(crate) diagnostics_at: Option<UnixMs>,
+    /// Until when no more commands are queued for it: its queue was full.
+    pub(crate) full_until: Option<UnixMs>,
     /// When countable things last happened.
     pub(crate) last: SmallVec<[(Occurrence, UnixMs); 2]>,
 }
@@ -55,6 +72,22 @@ impl Watch {
             now.since_ms(at) < LOST_MS && link.last_seen_at.max(link.since) <= Some(at)
         });
         link.connected && !is_lost
+    }
+
+    /// An incident is over.
+    pub(crate) fn remember(&mut self, fingerprint: Fingerprint, id: IncidentId) {
+        self.past.retain(|(known, _)| *known != fingerprint);
+        if self.past.len() == PAST_MAX {
+            self.past.remove(0);
+        }
+        self.past.push((fingerprint, id));
+    }
+
+    /// It does not support a rung. There are not many of them.
+    pub(crate) fn note_lacking(&mut self, rung: Rung, word: &str) {
+        if self.lacks.iter().all(|(known, _)| *known != rung) {
+            self.lacks.push((rung, word.into()));
+        }
     }
 
     /// Keeps a failed charge as evidence.
@@ -103,6 +136,10 @@ pub(crate) struct Case {
     /// How far a person got with its ticket.
     pub(crate) hand: Option<Hand>,
     pub(crate) run: Run,
+    /// Its history says already why no diagnostics are fetched.
+    pub(crate) said_no_diagnostics: bool,
+    /// The devices that its history names, for an incident about an identity.
+    pub(crate) contest: String,
     /// How many status lines its history has: a flapping charger must not fill the disk.
     pub(crate) status_lines: u32,
     pub(crate) armed: Option<UnixMs>,
@@ -125,6 +162,8 @@ pub(crate) struct Run {
     pub(crate) freed_at: Option<UnixMs>,
     /// When the charger came back after the step.
     pub(crate) back_at: Option<UnixMs>,
+    /// When the charger last told the subject's status.
+    pub(crate) told_at: Option<UnixMs>,
     /// When a status of the subject came after the step.
     pub(crate) status_at: Option<UnixMs>,
     /// Since when the condition stays away.
@@ -140,7 +179,12 @@ pub(crate) struct Run {
 impl Run {
     /// Forgets what belonged to the step before.
     pub(crate) fn begin_step(&mut self) {
-        *self = Self { active: self.active, position: self.position, ..Self::default() };
+        *self = Self {
+            active: self.active,
+            position: self.position,
+            told_at: self.told_at,
+            ..Self::default()
+        };
     }
 }
 
@@ -168,6 +212,8 @@ impl Case {
             credit: None,
             hand: None,
             run: Run::default(),
+            said_no_diagnostics: false,
+            contest: String::new(),
             status_lines: 0,
             armed: None,
         }
@@ -193,7 +239,8 @@ impl Case {
     /// Whether a command is on its way or its effect is being watched.
     pub(crate) fn is_acting(&self) -> bool {
         self.step().is_some_and(|step| {
-            step.rung != Rung::L0 && matches!(step.state, StepState::Sent | StepState::Verifying)
+            !matches!(step.rung, Rung::L0 | Rung::D)
+                && matches!(step.state, StepState::Sent | StepState::Verifying)
         })
     }
 
@@ -205,7 +252,7 @@ impl Case {
     /// Whether anything was really tried: then a session has to prove the end.
     pub(crate) fn was_tried(&self) -> bool {
         self.steps().iter().any(|step| {
-            !matches!(step.rung, Rung::Q | Rung::L0)
+            !matches!(step.rung, Rung::Q | Rung::L0 | Rung::D)
                 && matches!(step.state, StepState::Fixed | StepState::NotFixed | StepState::Unknown)
         })
     }

@@ -8,7 +8,7 @@ use mendpoint_model::UnixMs;
 use crate::settings::Guardrails;
 
 /// What it says while it holds.
-const WHY: &str = "many chargers vanished at once, so nothing is sent";
+const WHY: &str = "many chargers vanished at once, so nothing is sent (G11)";
 
 /// The connections that were lost lately.
 #[derive(Debug, Default)]

@@ -14,6 +14,7 @@ use crate::case::{Case, Fingerprint, Line, Watch};
 use crate::catalogue::Catalogue;
 use crate::dead_man::DeadMan;
 use crate::effect::Effect;
+use crate::lag::LagStop;
 use crate::predicate::Subject;
 use crate::program::Program;
 use crate::request::KillScope;
@@ -41,11 +42,10 @@ pub struct Engine {
     pub(crate) ids: IdSequence,
     pub(crate) watches: FxHashMap<ChargerKey, Watch>,
     pub(crate) cases: BTreeMap<IncidentId, Case>,
-    /// The newest incident of each fingerprint that is over.
-    pub(crate) last: FxHashMap<Fingerprint, IncidentId>,
     pub(crate) timers: Timers,
     pub(crate) switches: BTreeSet<KillScope>,
     pub(crate) dead_man: DeadMan,
+    pub(crate) lag: LagStop,
     /// Before this moment silence counts for nothing (startup grace).
     pub(crate) grace_until: UnixMs,
     /// Incidents to be written when the call ends.
@@ -70,10 +70,10 @@ impl Engine {
             ids,
             watches: FxHashMap::default(),
             cases: BTreeMap::new(),
-            last: FxHashMap::default(),
             timers: Timers::default(),
             switches: BTreeSet::new(),
             dead_man: DeadMan::default(),
+            lag: LagStop::default(),
             grace_until: UnixMs(i64::MIN),
             dirty: BTreeSet::new(),
             lines: Vec::new(),
@@ -176,6 +176,7 @@ impl Engine {
             std::mem::replace(&mut self.program, Arc::new(Program::new(catalogue, &self.settings)));
         let new_place = |place: u16| self.program.place(&old.rules[usize::from(place)].id);
         for watch in self.watches.values_mut() {
+            watch.cooling.clear();
             watch.alerts.retain(|alert| match (alert.incident(), new_place(alert.rule)) {
                 (Some(_), Some(place)) => {
                     let clears = self.program.rules[usize::from(place)].clears.len();
@@ -243,14 +244,24 @@ impl Engine {
 
     // What the other modules share.
 
+    /// The newest incident of a fingerprint that is over, as long as it is remembered.
+    pub(crate) fn past(&self, fingerprint: &Fingerprint) -> Option<IncidentId> {
+        let past = &self.watches.get(&fingerprint.charger)?.past;
+        past.iter().rev().find(|(known, _)| known == fingerprint).map(|(_, id)| *id)
+    }
+
     pub(crate) fn subject<'a>(
         &'a self,
         cx: &Cx<'_>,
         charger: &'a ChargerState,
         at: ConnectorRef,
     ) -> Subject<'a> {
-        let signals = self.watches.get(&charger.key).and_then(|watch| watch.signals.as_deref());
-        Subject::new(cx.now, charger, at, signals)
+        match self.watches.get(&charger.key) {
+            Some(watch) => {
+                Subject::watched(cx.now, charger, at, watch.signals.as_deref(), watch.calls)
+            }
+            None => Subject::new(cx.now, charger, at),
+        }
     }
 
     /// Writes a line of history; the incident itself is written too.
@@ -285,6 +296,7 @@ impl Engine {
                     }
                 }
                 Timer::Attempts(charger) => self.attempts_due(cx, charger),
+                Timer::Calls(charger) => self.calls_due(cx, charger),
                 Timer::Case(id) => {
                     if let Some(case) = self.cases.get_mut(&id) {
                         case.armed = None;

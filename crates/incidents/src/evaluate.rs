@@ -15,6 +15,11 @@ use crate::rule::{ClearWay, Condition, Distinct, Occurrence, Scope};
 use crate::timers::Timer;
 use crate::whole::Cleared;
 
+/// How long nothing more is queued for a charger whose queue was full.
+const FULL_MS: i64 = 30_000;
+/// How often an end is looked for again while we are late.
+const LATE_POLL_MS: i64 = 10_000;
+
 impl Engine {
     /// One event: signals, answers, attempts, alerts, cases, in this order.
     pub(crate) fn take_in(&mut self, cx: &Cx<'_>, event: &ChargerEvent, facts: &[Fact]) {
@@ -31,13 +36,24 @@ impl Engine {
         }
         let watch = self.watches.entry(key).or_default();
         watch.site = event.site;
-        if matches!(
-            &event.kind,
-            EventKind::CommandAnswered(answer) if answer.outcome == CommandOutcome::NotConnected
-        ) {
-            watch.lost_at = Some(cx.now);
+        if let EventKind::CommandAnswered(answer) = &event.kind {
+            match answer.outcome {
+                CommandOutcome::NotConnected => watch.lost_at = Some(cx.now),
+                CommandOutcome::QueueFull => watch.full_until = Some(cx.now + FULL_MS),
+                _ => {}
+            }
         }
         self.note_signals(cx, event);
+        if let EventKind::CommandAnswered(answer) = &event.kind {
+            self.note_call(cx, key, answer);
+        }
+        if facts.iter().any(|fact| matches!(fact, Fact::Booted { changed: true }))
+            && let Some(watch) = self.watches.get_mut(&key)
+        {
+            // Another firmware, or another device: what it lacks is to be found out anew.
+            watch.lacks.clear();
+        }
+        self.note_calls_link(cx, key, facts);
         if let EventKind::CommandAnswered(answer) = &event.kind
             && !self.answered(cx, event.epoch, answer)
         {
@@ -48,7 +64,11 @@ impl Engine {
         let focus = focus_of(event, facts);
         self.note_cases(cx, event, facts);
         self.evaluate_all(cx, key, focus, inputs);
-        self.happen(cx, key, &happenings(facts));
+        self.happen(cx, key, &happenings(event, facts));
+        if matches!(event.kind, EventKind::IdentityContested(_)) {
+            // The incident may be of just now.
+            self.note_cases(cx, event, &[]);
+        }
         self.attempt_news(cx, key, &news);
         self.tend_charger(cx, key);
     }
@@ -217,7 +237,7 @@ impl Engine {
         if !program.enabled[usize::from(place)] {
             return;
         }
-        let subject = Subject::new(cx.now, charger, at, watch.signals.as_deref());
+        let subject = Subject::watched(cx.now, charger, at, watch.signals.as_deref(), watch.calls);
         let excluded = rule.exclusions.iter().any(|part| part.holds(&subject).at(cx.now));
         let holds = match &rule.condition {
             _ if excluded => Holds::NEVER,
@@ -319,7 +339,7 @@ impl Engine {
         let Some(charger) = cx.fleet.charger(key) else { return };
         let Some(watch) = self.watches.get_mut(&key) else { return };
         let Some(index) = watch.alert(place, at) else { return };
-        let subject = Subject::new(cx.now, charger, at, watch.signals.as_deref());
+        let subject = Subject::watched(cx.now, charger, at, watch.signals.as_deref(), watch.calls);
         let mut again = false;
         if let Condition::State { when, .. } = &rule.condition {
             let holds = when.holds(&subject).at(cx.now);
@@ -331,6 +351,8 @@ impl Engine {
             alert.holding = holds;
         }
         let opened_at = self.cases.get(&id).map_or(cx.now, |case| case.incident.opened_at);
+        // While we are late, the fault's return may wait for us: nothing ends (blind).
+        let is_late = self.lag.holds().is_some();
         let mut cleared = None;
         let mut wake: Option<UnixMs> = None;
         let mut look_at = |at: UnixMs| wake = Some(wake.map_or(at, |other| other.min(at)));
@@ -362,7 +384,9 @@ impl Engine {
             };
             watch.alerts[index].clear_since[n] = since;
             let Some(since) = since else { continue };
-            if since + clear.for_ms <= cx.now {
+            if is_late {
+                look_at(cx.now + LATE_POLL_MS);
+            } else if since + clear.for_ms <= cx.now {
                 cleared = cleared.or(Some(clear.unproven));
             } else {
                 look_at(since + clear.for_ms);
@@ -378,7 +402,10 @@ impl Engine {
         let is_own = self.cases.get(&id).is_none_or(|case| case.incident.connector == at);
         if is_own {
             self.follow_code(cx, id);
-        } else if at.is_charger() && holds && !self.heed_whole(cx, id, &code) {
+        } else if holds
+            && (self.must_leave(id, at, &code)
+                || (at.is_charger() && !self.heed_whole(cx, id, &code)))
+        {
             // It goes on as an incident of its own.
             self.leave_place(key, place, at);
             self.evaluate(cx, key, place, at);
@@ -452,8 +479,13 @@ impl Engine {
                 if count.kind == item.kind && program.enabled[usize::from(place)] =>
             {
                 let Some(watch) = self.watches.get_mut(&key) else { return };
-                let subject =
-                    Subject::new(cx.now, charger, item.connector, watch.signals.as_deref());
+                let subject = Subject::watched(
+                    cx.now,
+                    charger,
+                    item.connector,
+                    watch.signals.as_deref(),
+                    watch.calls,
+                );
                 let counts = count.filter.as_ref().is_none_or(|f| f.holds(&subject).at(cx.now));
                 let excluded = rule.exclusions.iter().any(|part| part.holds(&subject).at(cx.now));
                 if !counts || excluded {
@@ -475,6 +507,15 @@ impl Engine {
                     return;
                 }
                 if many >= count.at_least {
+                    watch.cooling.retain(|(_, _, until)| *until > cx.now);
+                    if watch.cooling.iter().any(|(rule, of, _)| (*rule, *of) == (place, at)) {
+                        return;
+                    }
+                    if count.cooldown_ms > 0 {
+                        watch.cooling.push((place, at, cx.now + count.cooldown_ms));
+                    }
+                    let Some(index) = watch.alert(place, at) else { return };
+                    let alert = &watch.alerts[index];
                     let began = alert.counted.front().map_or(cx.now, |(at, _)| *at);
                     self.fire_counted(cx, key, place, at, began, (many, distinct));
                 }

@@ -9,7 +9,7 @@ use crate::predicate::{Compare, Elapsed, Flag, Number, Predicate, Text, status_b
 use crate::problem::suggestion;
 use crate::signal::Channel;
 
-const FLAGS: [(&str, Flag); 7] = [
+const FLAGS: [(&str, Flag); 8] = [
     ("connected", Flag::Connected),
     ("ever_connected", Flag::EverConnected),
     ("spoke", Flag::Spoke),
@@ -17,6 +17,7 @@ const FLAGS: [(&str, Flag); 7] = [
     ("transaction.open", Flag::TransactionOpen),
     ("fault.active", Flag::FaultActive),
     ("out_of_service_by_plan", Flag::OutOfServiceByPlan),
+    ("answers_commands", Flag::AnswersCommands),
 ];
 
 const TEXTS: [(&str, Text); 4] = [
@@ -26,12 +27,13 @@ const TEXTS: [(&str, Text); 4] = [
     ("firmware", Text::Firmware),
 ];
 
-const NUMBERS: [(&str, Number); 5] = [
+const NUMBERS: [(&str, Number); 6] = [
     ("connector", Number::Connector),
     ("power_w", Number::Power),
     ("soc_percent", Number::Soc),
     ("temperature_c", Number::Temperature),
     ("clock_skew_s", Number::ClockSkew),
+    ("unanswered_commands", Number::UnansweredCommands),
 ];
 
 const ELAPSED: [(&str, Elapsed); 6] = [

@@ -31,6 +31,8 @@ pub(crate) struct Question<'a> {
     pub(crate) charger: &'a ChargerState,
     /// Whether commands reach the charger.
     pub(crate) connected: bool,
+    /// Whether the charger told the subject's status since it connected.
+    pub(crate) told: bool,
     /// A matter of safety that another open incident of this charger is about (G3).
     pub(crate) danger: Option<&'a str>,
     /// Actions of this charger, oldest first.
@@ -96,6 +98,13 @@ pub(crate) fn judge(rails: &Guardrails, question: &Question<'_>) -> Verdict {
     if is_planned_out(question.charger, question.at) {
         return wait(None, "a person took it out of service");
     }
+    if let Some(until) = question.charger.link.since.map(|since| since + rails.reconnect_ms)
+        && !question.told
+        && question.now < until
+    {
+        // What is known is of before (behaviour 67): whatever waited is judged anew.
+        return wait(Some(until), "the charger just connected, and has not told its state yet");
+    }
     if let Some(verdict) = occupied(rails, question) {
         return verdict;
     }
@@ -121,7 +130,7 @@ fn forbidden(rails: &Guardrails, question: &Question<'_>) -> Option<String> {
     }
     let everywhere = question.charger.connectors.iter().map(|connector| connector.at);
     for at in everywhere.chain([ConnectorRef::CHARGER]) {
-        let subject = Subject::new(question.now, question.charger, at, None);
+        let subject = Subject::new(question.now, question.charger, at);
         let faulted = connector_state(question.charger, at)
             .is_some_and(|state| state.status == ConnectorStatus::Faulted);
         let code = subject.code();
@@ -257,8 +266,12 @@ fn occupied(rails: &Guardrails, question: &Question<'_>) -> Option<Verdict> {
     ) {
         return Some(wait(None, "the firmware is being updated"));
     }
-    if busy(&charger.diagnostics_status, &["Uploading"]) {
-        return Some(wait(None, "the charger is sending its diagnostics"));
+    if let Some((at, word)) = &charger.diagnostics_status
+        && word.as_ref() == "Uploading"
+        && now < *at + rails.upload_max_ms
+    {
+        let until = *at + rails.upload_max_ms;
+        return Some(wait(Some(until), "the charger is sending its diagnostics"));
     }
     None
 }

@@ -11,6 +11,7 @@
 
 mod alert;
 mod attempts;
+mod calls;
 mod case;
 mod catalogue;
 mod codes;
@@ -23,6 +24,7 @@ mod evaluate;
 mod expression;
 mod guardrail;
 mod heal;
+mod lag;
 mod lifecycle;
 mod news;
 mod opening;
@@ -42,6 +44,14 @@ mod settings;
 mod signal;
 #[cfg(test)]
 mod stories;
+#[cfg(test)]
+mod stories_behaviours;
+#[cfg(test)]
+mod stories_commands;
+#[cfg(test)]
+mod stories_diagnostics;
+#[cfg(test)]
+mod stories_late;
 #[cfg(test)]
 mod stories_lost;
 #[cfg(test)]

@@ -295,7 +295,10 @@ impl Engine {
             case.escalate_at = Some(cx.now + wait_ms);
             case.will_ask(cx.now + wait_ms);
         }
-        self.last.remove(&Fingerprint::of(&self.cases[&id].incident));
+        let fingerprint = Fingerprint::of(&self.cases[&id].incident);
+        if let Some(watch) = self.watches.get_mut(&fingerprint.charger) {
+            watch.past.retain(|(known, _)| *known != fingerprint);
+        }
         self.say(cx, id, Line::new("reopened", why));
         self.evidence(cx, id, Evidence::FaultReturned, why);
         if !active && wait_ms == 0 {
@@ -379,7 +382,9 @@ impl Engine {
         incident.next_at = None;
         words.clone_into(&mut incident.resolution);
         let fingerprint = Fingerprint::of(incident);
-        self.last.insert(fingerprint, id);
+        if let Some(watch) = self.watches.get_mut(&fingerprint.charger) {
+            watch.remember(fingerprint, id);
+        }
         self.drop_alert(id);
         if proven {
             self.evidence(cx, id, Evidence::Proven, words);

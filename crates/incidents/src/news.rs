@@ -20,7 +20,7 @@ pub(crate) struct Happening {
 pub(crate) fn inputs_of(event: &ChargerEvent, facts: &[Fact]) -> Inputs {
     let mut inputs = Inputs::MESSAGE;
     match &event.kind {
-        EventKind::Connected(_) => inputs.add(Inputs::LINK),
+        EventKind::Connected(_) | EventKind::IdentityContested(_) => inputs.add(Inputs::LINK),
         EventKind::Disconnected(_) => inputs = Inputs::LINK,
         EventKind::Boot(_) => inputs.add(Inputs::BOOT),
         EventKind::Status(report) if report.error.is_none() => {}
@@ -34,8 +34,9 @@ pub(crate) fn inputs_of(event: &ChargerEvent, facts: &[Fact]) -> Inputs {
                 CommandOutcome::Answered { .. } | CommandOutcome::Refused { .. }
             ) =>
         {
-            inputs = Inputs::default();
+            inputs = Inputs::CALLS;
         }
+        EventKind::CommandAnswered(_) => inputs.add(Inputs::CALLS),
         _ => {}
     }
     for fact in facts {
@@ -75,8 +76,12 @@ pub(crate) fn focus_of(event: &ChargerEvent, facts: &[Fact]) -> Option<Connector
 }
 
 /// What an event's facts count as.
-pub(crate) fn happenings(facts: &[Fact]) -> Vec<Happening> {
+pub(crate) fn happenings(event: &ChargerEvent, facts: &[Fact]) -> Vec<Happening> {
     let mut happened = Vec::new();
+    if matches!(event.kind, EventKind::IdentityContested(_)) {
+        let (kind, connector) = (Occurrence::IdentityContested, ConnectorRef::CHARGER);
+        happened.push(Happening { kind, connector, id_token: Box::default() });
+    }
     for fact in facts {
         let (kind, connector) = match fact {
             Fact::LinkDown { .. } => (Occurrence::Disconnected, ConnectorRef::CHARGER),

@@ -79,6 +79,10 @@ impl Engine {
                 self.join_whole(cx, id, place, &code);
                 id
             }
+            None if let Some(id) = self.charger_case(key, rule, at, &code) => {
+                self.join_connector(cx, id, place, (at, &code));
+                id
+            }
             None => {
                 let place = Opening { place, began, counted, key, at, code, title };
                 self.open_case(cx, place)
@@ -194,7 +198,7 @@ impl Engine {
             blind: false,
         };
         incident.description = describe(cx, rule, &incident, counted);
-        incident.previous = self.last.get(&Fingerprint::of(&incident)).copied();
+        incident.previous = self.past(&Fingerprint::of(&incident));
         incident.healing = self.healing_for(rule, &incident.code);
         let lasted = duration_words(cx.now.since_ms(began));
         let line = Line::new("opened", format!("Opened: {}", incident.title))

@@ -31,8 +31,7 @@ struct RawRule {
     #[serde(default)]
     labels: Vec<String>,
     playbook: Option<String>,
-    #[serde(default)]
-    route: String,
+    route: Option<Spanned<String>>,
     auto_heal: Spanned<String>,
     #[serde(default)]
     probe: bool,
@@ -97,6 +96,9 @@ struct RawClearCount {
     at_least: u32,
 }
 
+/// The one route there is.
+const ROUTE: &str = "default";
+
 /// What a headline may contain.
 const PLACES: [&str; 6] = ["code", "where", "for", "count", "within", "value"];
 
@@ -137,6 +139,13 @@ pub(crate) fn parse_rule(reader: &mut Reader<'_>) -> Option<Rule> {
             clears.push(clear);
             clear_text.push(text);
         }
+    }
+    if let Some(keep) = raw.condition.get_ref().keep_firing_for.as_ref()
+        && (!raw.clear.is_empty() || !matches!(condition, Condition::State { .. }))
+    {
+        let message = "keep_firing_for has no effect here: it is for a rule with `when` and without \
+                       [[clear]]; give the [[clear]] a `for` instead";
+        reader.refuse(keep.span().start, message);
     }
     if clears.is_empty() {
         match &condition {
@@ -189,7 +198,7 @@ pub(crate) fn parse_rule(reader: &mut Reader<'_>) -> Option<Rule> {
         scope,
         labels: raw.labels,
         playbook: raw.playbook,
-        route: raw.route,
+        route: raw.route.map_or_else(|| ROUTE.to_owned(), Spanned::into_inner),
         auto_heal,
         escalate_after_ms,
         proof: proof.unwrap_or(Proof::Session),
@@ -222,6 +231,14 @@ fn check_identity(reader: &mut Reader<'_>, raw: &RawRule) {
         if text.get_ref().trim().is_empty() {
             reader.refuse(text.span().start, format!("{name} must not be empty: people read it"));
         }
+    }
+    if let Some(route) = raw.route.as_ref().filter(|route| route.get_ref() != ROUTE) {
+        let message = format!(
+            "there is no route \"{}\": every incident goes to the installer of its site; leave \
+             route out",
+            route.get_ref()
+        );
+        reader.refuse(route.span().start, message);
     }
     if let Some(headline) = &raw.headline {
         for place in headline.get_ref().split('{').skip(1) {
@@ -484,6 +501,12 @@ steps = [{ at = "0s", connect = true }, { at = "1h", expect = { incidents = [] }
                 "exactly one thing, this one does 2",
             ),
             ("version = 1", "version = \"1\"", "r.toml:2:11: invalid type"),
+            ("severity = 4", "severity = 4\nroute = \"night\"", "there is no route \"night\""),
+            (
+                "for = \"60s\"",
+                "for = \"60s\"\nkeep_firing_for = \"5m\"",
+                "r.toml:13:19: keep_firing_for has no effect here",
+            ),
             (
                 "[condition]",
                 "[condition]\nabsent = \"boot\"",

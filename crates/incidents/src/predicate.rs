@@ -8,6 +8,7 @@ use mendpoint_model::{
     ChargerState, ConnectorRef, ConnectorState, ConnectorStatus, Transport, UnixMs,
 };
 
+use crate::calls::Calls;
 use crate::codes::{is_safety, normalise_error, normalise_fault};
 use crate::duration::paced;
 use crate::signal::{Channel, SignalLog};
@@ -86,6 +87,8 @@ impl Inputs {
     pub(crate) const BOOT: Self = Self(32);
     /// Any message: a sign of life.
     pub(crate) const MESSAGE: Self = Self(64);
+    /// The end of a command.
+    pub(crate) const CALLS: Self = Self(128);
 
     pub(crate) fn add(&mut self, other: Self) {
         self.0 |= other.0;
@@ -106,6 +109,7 @@ pub(crate) enum Flag {
     TransactionOpen,
     FaultActive,
     OutOfServiceByPlan,
+    AnswersCommands,
 }
 
 /// Text fields.
@@ -125,6 +129,7 @@ pub(crate) enum Number {
     Soc,
     Temperature,
     ClockSkew,
+    UnansweredCommands,
     Signal(Channel),
 }
 
@@ -211,17 +216,25 @@ pub(crate) struct Subject<'a> {
     pub(crate) connector: Option<&'a ConnectorState>,
     pub(crate) at: ConnectorRef,
     pub(crate) signals: Option<&'a SignalLog>,
+    calls: Calls,
 }
 
 impl<'a> Subject<'a> {
     /// A connector of a charger, or the charger itself.
-    pub(crate) fn new(
+    pub(crate) fn new(now: UnixMs, charger: &'a ChargerState, at: ConnectorRef) -> Self {
+        let connector = connector_state(charger, at);
+        Self { now, charger, connector, at, signals: None, calls: Calls::default() }
+    }
+
+    /// The same, with what the engine itself knows of the charger.
+    pub(crate) fn watched(
         now: UnixMs,
         charger: &'a ChargerState,
         at: ConnectorRef,
         signals: Option<&'a SignalLog>,
+        calls: Calls,
     ) -> Self {
-        Self { now, charger, connector: connector_state(charger, at), at, signals }
+        Self { signals, calls, ..Self::new(now, charger, at) }
     }
 
     /// The normalised code of what is wrong here; empty when the charger names nothing. Of several
@@ -269,6 +282,7 @@ impl<'a> Subject<'a> {
             Number::Soc => self.connector?.soc_percent,
             Number::Temperature => self.connector?.temperature_c,
             Number::ClockSkew => self.charger.clock_skew_ms.map(|ms| ms as f64 / 1_000.0),
+            Number::UnansweredCommands => Some(f64::from(self.calls.unanswered)),
             Number::Signal(channel) => self.signals?.last(channel),
         }
     }
@@ -290,6 +304,7 @@ impl<'a> Subject<'a> {
             Flag::TransactionOpen => self.transactions().next().is_some(),
             Flag::FaultActive => self.faults().next().is_some(),
             Flag::OutOfServiceByPlan => is_planned_out(self.charger, self.at),
+            Flag::AnswersCommands => self.calls.answers,
         }
     }
 
@@ -411,6 +426,7 @@ impl Predicate {
                 Self::Flag(Flag::Connected | Flag::EverConnected) => Inputs::LINK,
                 Self::Flag(Flag::Spoke) => Inputs(Inputs::LINK.0 | Inputs::MESSAGE.0),
                 Self::Flag(Flag::TransactionOpen) => Inputs::TRANSACTION,
+                Self::Flag(Flag::AnswersCommands) => Inputs::CALLS,
                 Self::Flag(_) | Self::Status { .. } | Self::Text { field: Text::ErrorCode, .. } => {
                     Inputs::STATUS
                 }
@@ -418,6 +434,7 @@ impl Predicate {
                 Self::Number { field, .. } | Self::Known(field) => match field {
                     Number::Signal(_) => Inputs::SIGNAL,
                     Number::Connector => Inputs::default(),
+                    Number::UnansweredCommands => Inputs::CALLS,
                     Number::ClockSkew => Inputs::STATUS,
                     _ => Inputs::METER,
                 },

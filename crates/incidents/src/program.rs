@@ -13,6 +13,8 @@ pub(crate) struct Program {
     pub(crate) rules: Vec<Rule>,
     playbooks: Vec<Playbook>,
     pub(crate) enabled: Vec<bool>,
+    /// Whether any rule asks whether chargers answer.
+    pub(crate) reads_calls: bool,
     /// What each rule listens to before it fires, and while it does.
     pub(crate) inputs: Vec<(Inputs, Inputs)>,
 }
@@ -22,11 +24,12 @@ impl Program {
         let own = |rule: &Rule| settings.rules.get(&rule.id);
         let rules: Vec<Rule> =
             catalogue.rules().iter().map(|rule| rule.paced(settings.pace, own(rule))).collect();
+        let enabled = |rule: &Rule| own(rule).and_then(|own| own.enabled).unwrap_or(true);
         Self {
-            enabled: rules
+            reads_calls: rules
                 .iter()
-                .map(|rule| own(rule).and_then(|own| own.enabled).unwrap_or(true))
-                .collect(),
+                .any(|rule| enabled(rule) && rule.inputs(true).meets(Inputs::CALLS)),
+            enabled: rules.iter().map(enabled).collect(),
             inputs: rules.iter().map(|rule| (rule.inputs(false), rule.inputs(true))).collect(),
             playbooks: catalogue
                 .playbooks()

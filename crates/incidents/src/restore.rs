@@ -11,6 +11,7 @@ use crate::effect::Effect;
 use crate::engine::{Cx, Engine};
 use crate::guardrail::ActionRecord;
 use crate::heal::ladder::position_after;
+use crate::heal::support::lacking_in;
 use crate::predicate::Inputs;
 use crate::timers::Timer;
 
@@ -58,11 +59,20 @@ impl Engine {
         watch.site = incident.site;
         watch.cases.push(id);
         if over {
-            self.last.insert(Fingerprint::of(&incident), id);
+            watch.remember(Fingerprint::of(&incident), id);
         }
         let window = self.settings.guardrails.disruptive_window_ms;
         let tries = self.settings.guardrails.tries_per_rung as usize;
         for step in incident.healing.iter().flat_map(|healing| &healing.steps) {
+            if step.rung == Rung::D
+                && crate::heal::diagnostics::was_answered(step)
+                && cx.now.since_ms(step.at) < self.settings.diagnostics_every_ms
+            {
+                watch.diagnostics_at = watch.diagnostics_at.max(Some(step.at));
+            }
+            if let Some((rung, word)) = lacking_in(step) {
+                watch.note_lacking(rung, word);
+            }
             let sent = !step.commands.is_empty() || step.rung == Rung::L6;
             if sent && step.state != StepState::Waiting && cx.now.since_ms(step.at) < window {
                 let refused = step.state == StepState::Blocked
@@ -91,6 +101,9 @@ impl Engine {
             let timer = Timer::Alert(key, place, incident.connector);
             self.timers.set(&mut alert.armed, timer, Some(cx.now + 1));
             watch.alerts.push(alert);
+        }
+        if !over && !recovered {
+            self.restore_calls(key, place);
         }
         let mut case = Case::new(incident, place);
         case.recovered_at = recovered.then_some(case.incident.updated_at);

@@ -115,16 +115,19 @@ pub(crate) enum Occurrence {
     Boot,
     /// A connector became Faulted.
     Faulted,
+    /// Two devices were seen to use the identity.
+    IdentityContested,
 }
 
 impl Occurrence {
-    pub(crate) const NAMES: [(&'static str, Self); 6] = [
+    pub(crate) const NAMES: [(&'static str, Self); 7] = [
         ("attempt_failed", Self::AttemptFailed),
         ("attempt_succeeded", Self::AttemptSucceeded),
         ("attempt", Self::Attempt),
         ("disconnect", Self::Disconnected),
         ("boot", Self::Boot),
         ("faulted", Self::Faulted),
+        ("identity_contested", Self::IdentityContested),
     ];
 }
 

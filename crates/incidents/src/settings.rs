@@ -47,6 +47,13 @@ pub struct EngineSettings {
     pub unproven_close_ms: i64,
     /// Within this time a driver's report joins an open incident.
     pub report_join_ms: i64,
+    /// Where chargers upload their diagnostics before a reset (1.6). Empty: they are not asked. May
+    /// hold a password.
+    pub diagnostics_url: String,
+    /// How long the upload is waited for before the repair goes on without it.
+    pub diagnostics_ms: i64,
+    /// How long a charger is not asked for its diagnostics again, also when it refused.
+    pub diagnostics_every_ms: i64,
     /// What healing may never do.
     pub guardrails: Guardrails,
     /// Operators' own numbers, by rule id.
@@ -72,6 +79,9 @@ impl Default for EngineSettings {
             proof_ms: DAY_MS,
             unproven_close_ms: 7 * DAY_MS,
             report_join_ms: DAY_MS,
+            diagnostics_url: String::new(),
+            diagnostics_ms: 5 * MINUTE_MS,
+            diagnostics_every_ms: DAY_MS,
             guardrails: Guardrails::default(),
             rules: BTreeMap::new(),
         }
@@ -89,6 +99,9 @@ pub struct Guardrails {
     pub stuck_transaction_ms: i64,
     /// How long a stopped stuck transaction is waited for (G1).
     pub stuck_stop_ms: i64,
+    /// After a charger connected, how long its own status is waited for before anything is done to
+    /// it on the strength of an old one. Not paced: chargers do not hurry.
+    pub reconnect_ms: i64,
     /// Least time between two actions on a charger (G4).
     pub gap_ms: i64,
     /// Most tries of a rung in an incident (G4).
@@ -103,6 +116,9 @@ pub struct Guardrails {
     pub backoff_ms: [i64; 3],
     /// A wait for a limit longer than this is no wait: the rung is skipped.
     pub wait_max_ms: i64,
+    /// How long an upload of diagnostics is not disturbed after its last news (G2): some chargers
+    /// never say that it ended.
+    pub upload_max_ms: i64,
     /// Most chargers of a site disturbed at a time, in percent, at least one (G5).
     pub site_percent: u32,
     /// More than this part of the fleet lost within `vanished_window_ms`, in percent: nothing is
@@ -114,6 +130,13 @@ pub struct Guardrails {
     pub vanished_window_ms: i64,
     /// How long nothing is sent after that.
     pub vanished_hold_ms: i64,
+    /// When the engine is later than this, nothing is sent (G11). Not paced: the disk does not
+    /// hurry.
+    pub lag_stop_ms: i64,
+    /// It must be no later than this before anything is sent again. Not paced.
+    pub lag_resume_ms: i64,
+    /// And for so long. Not paced.
+    pub lag_calm_ms: i64,
 }
 
 impl Default for Guardrails {
@@ -122,6 +145,7 @@ impl Default for Guardrails {
             after_plug_in_ms: 120 * SECOND_MS,
             stuck_transaction_ms: 30 * MINUTE_MS,
             stuck_stop_ms: 120 * SECOND_MS,
+            reconnect_ms: 60 * SECOND_MS,
             gap_ms: 5 * MINUTE_MS,
             tries_per_rung: 2,
             disruptive_max: 3,
@@ -129,11 +153,15 @@ impl Default for Guardrails {
             hard_reset_gap_ms: 6 * HOUR_MS,
             backoff_ms: [15 * MINUTE_MS, HOUR_MS, 6 * HOUR_MS],
             wait_max_ms: HOUR_MS,
+            upload_max_ms: 15 * MINUTE_MS,
             site_percent: 20,
             vanished_percent: 20,
             vanished_min: 10,
             vanished_window_ms: MINUTE_MS,
             vanished_hold_ms: 10 * MINUTE_MS,
+            lag_stop_ms: 60 * SECOND_MS,
+            lag_resume_ms: 10 * SECOND_MS,
+            lag_calm_ms: 60 * SECOND_MS,
         }
     }
 }
@@ -158,6 +186,8 @@ impl EngineSettings {
             &mut settings.proof_ms,
             &mut settings.unproven_close_ms,
             &mut settings.report_join_ms,
+            &mut settings.diagnostics_ms,
+            &mut settings.diagnostics_every_ms,
             &mut rails.after_plug_in_ms,
             &mut rails.stuck_transaction_ms,
             &mut rails.stuck_stop_ms,
@@ -165,6 +195,7 @@ impl EngineSettings {
             &mut rails.disruptive_window_ms,
             &mut rails.hard_reset_gap_ms,
             &mut rails.wait_max_ms,
+            &mut rails.upload_max_ms,
             &mut rails.vanished_hold_ms,
         ] {
             *ms = paced(*ms, pace);

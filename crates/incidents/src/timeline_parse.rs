@@ -43,6 +43,8 @@ struct RawStep {
     transaction_stop: Option<Spanned<TestStop>>,
     meter: Option<TestMeter>,
     signal: Option<RawSignal>,
+    command: Option<Spanned<String>>,
+    contested: Option<bool>,
     expect: Option<Expect>,
 }
 
@@ -58,7 +60,7 @@ struct RawSignal {
 const STEPS_MAX: usize = 10_000;
 
 /// Actions of ours that a test may give an answer for.
-const ANSWERED: [&str; 7] = [
+const ANSWERED: [&str; 8] = [
     "TriggerMessage",
     "UnlockConnector",
     "ChangeAvailability",
@@ -66,6 +68,7 @@ const ANSWERED: [&str; 7] = [
     "RemoteStartTransaction",
     "RemoteStopTransaction",
     "GetConfiguration",
+    "GetDiagnostics",
 ];
 
 /// Reads one test, noting what is wrong with it.
@@ -126,7 +129,7 @@ fn add_step(
         let message = format!(
             "a step does exactly one thing, this one does {}; the things are connect, disconnect, \
              heartbeat, boot, status, fault, authorize, transaction_start, transaction_stop, \
-             meter, signal and expect",
+             meter, signal, command, contested and expect",
             acts.len()
         );
         reader.refuse(offset, message);
@@ -197,6 +200,17 @@ fn acts(reader: &mut Reader<'_>, step: RawStep) -> Vec<Act> {
     acts.extend(step.meter.map(Act::Meter));
     if let Some(signal) = step.signal {
         acts.extend(read_signal(reader, &signal));
+    }
+    if let Some(command) = step.command {
+        if !ANSWERED.contains(&command.get_ref().as_str()) {
+            let hint = suggestion(command.get_ref(), &ANSWERED);
+            let message = format!("unknown action \"{}\"{hint}", command.get_ref());
+            reader.refuse(command.span().start, message);
+        }
+        acts.push(Act::Command(command.into_inner()));
+    }
+    if yes(step.contested) {
+        acts.push(Act::Contested);
     }
     acts.extend(step.expect.map(Act::Expect));
     acts

@@ -76,6 +76,10 @@ pub enum Act {
         /// The reading.
         value: f64,
     },
+    /// A person sends it this command, by its OCPP 1.6 name.
+    Command(String),
+    /// Another device is seen to use its identity.
+    Contested,
     /// What must be true now. What is `None` is not asked.
     Expect(Expect),
 }

@@ -12,6 +12,8 @@ pub(crate) enum Timer {
     Alert(ChargerKey, u16, ConnectorRef),
     /// The attempts of a charger.
     Attempts(ChargerKey),
+    /// Whether a charger answers.
+    Calls(ChargerKey),
     /// A case.
     Case(IncidentId),
 }

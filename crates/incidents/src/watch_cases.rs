@@ -1,13 +1,14 @@
 //! What an event means for the cases of its charger: it came back, it reported something.
 
 use mendpoint_model::{
-    Actor, ChargerEvent, ConnectorRef, ConnectorStatus, EventKind, Fact, IncidentId, Rung,
-    StepState,
+    Actor, ChargerEvent, ConnectorRef, ConnectorStatus, EventKind, Fact, IdentityContest,
+    IncidentId, Rung, StepState,
 };
 
 use crate::case::Line;
 use crate::duration::duration_words;
 use crate::engine::{Cx, Engine};
+use crate::rule::{Condition, Occurrence};
 use crate::words::subject_words;
 
 /// The most status lines in the history of one incident.
@@ -20,14 +21,21 @@ impl Engine {
         if watch.cases.is_empty() {
             return;
         }
-        let came_back = matches!(event.kind, EventKind::Connected(_) | EventKind::Boot(_));
+        let booted = matches!(event.kind, EventKind::Boot(_));
+        let came_back = booted || matches!(event.kind, EventKind::Connected(_));
         for id in watch.cases.clone() {
             let over = self.cases.get(&id).is_none_or(|case| case.incident.state.is_over());
             if came_back {
-                self.note_back(cx, id);
+                self.note_back(cx, id, booted);
             }
             if over {
                 continue;
+            }
+            if let EventKind::IdentityContested(contest) = &event.kind {
+                self.note_contest(cx, id, contest);
+            }
+            if let EventKind::Diagnostics(word) = &event.kind {
+                self.note_upload(cx, id, word);
             }
             for fact in facts {
                 self.note_fact(cx, id, fact);
@@ -35,13 +43,22 @@ impl Engine {
         }
     }
 
-    fn note_back(&mut self, cx: &Cx<'_>, id: IncidentId) {
+    fn note_back(&mut self, cx: &Cx<'_>, id: IncidentId, booted: bool) {
         let Some(case) = self.cases.get_mut(&id) else { return };
         case.run.debt_at = None;
         let Some(step) = case.step() else { return };
         let resets = matches!(step.rung, Rung::L4 | Rung::L5 | Rung::L6);
         let sent = matches!(step.state, StepState::Sent | StepState::Verifying);
         if !resets || !sent || case.run.back_at.is_some() {
+            return;
+        }
+        // After a start of ours every charger connects anew: that is our restart and not its own. A
+        // boot is, and so is a connection that ended since.
+        let ours = case
+            .run
+            .watched_from
+            .is_some_and(|from| case.run.dropped_at.is_none_or(|dropped| dropped < from));
+        if ours && !booted && step.rung != Rung::L6 {
             return;
         }
         let rung = step.rung;
@@ -51,6 +68,24 @@ impl Engine {
         self.say(cx, id, line.by(Actor::Charger).rung(rung));
     }
 
+    /// Who the devices are, when that is news: they may be more than two, and change.
+    fn note_contest(&mut self, cx: &Cx<'_>, id: IncidentId, contest: &IdentityContest) {
+        let Some(case) = self.cases.get_mut(&id) else { return };
+        let place = case.rule.map(|place| &self.program.rules[usize::from(place)].condition);
+        let is_about = matches!(
+            place,
+            Some(Condition::Count(count)) if count.kind == Occurrence::IdentityContested
+        );
+        let who = contest.parties.join(" and ");
+        if !is_about || case.contest == who || case.status_lines >= STATUS_LINES_MAX {
+            return;
+        }
+        case.contest.clone_from(&who);
+        case.status_lines += 1;
+        let text = format!("One took the other's place {} times lately.", contest.swaps);
+        self.say(cx, id, Line::new("identity", format!("Seen: {who}")).text(text));
+    }
+
     fn note_fact(&mut self, cx: &Cx<'_>, id: IncidentId, fact: &Fact) {
         let Some(case) = self.cases.get_mut(&id) else { return };
         let at = case.incident.connector;
@@ -58,14 +93,17 @@ impl Engine {
         match fact {
             Fact::StatusRepeated { connector } if here(*connector) => {
                 case.run.status_at = Some(cx.now);
+                case.run.told_at = Some(cx.now);
             }
             Fact::FaultChanged(fault) if here(fault.connector) => {
                 case.run.status_at = Some(cx.now);
+                case.run.told_at = Some(cx.now);
             }
             Fact::StatusChanged { connector, to, error, historical: false, .. }
                 if here(*connector) =>
             {
                 case.run.status_at = Some(cx.now);
+                case.run.told_at = Some(cx.now);
                 if case.status_lines >= STATUS_LINES_MAX {
                     return;
                 }

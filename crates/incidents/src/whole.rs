@@ -19,11 +19,18 @@ use crate::words::{Places, headline, subject_words};
 
 /// The sentence in a description that says so; by it a restart knows of it.
 const WHOLE_TOO: &str = "The whole charger is faulted too";
+/// What it has in common with the sentence about a connector beside its charger.
+const TOO: &str = "is faulted too";
 
 impl Case {
     /// Whether a fault of the whole charger has joined it.
     pub(crate) fn has_whole(&self) -> bool {
         self.incident.description.contains(WHOLE_TOO)
+    }
+
+    /// Whether a fault at another place has joined it.
+    fn has_places(&self) -> bool {
+        self.incident.description.contains(TOO)
     }
 
     /// Whether it may move to the whole charger: a connector that it still has to switch on again
@@ -82,6 +89,68 @@ impl Engine {
             self.say(cx, id, Line::new("whole_faulted", title).by(Actor::Charger));
         }
         self.heed_whole(cx, id, code);
+    }
+
+    /// The open incident of the whole charger that the fault of a connector belongs to: one cause,
+    /// one incident, and the parent takes it (1.7). A danger at the connector that the charger
+    /// itself is not in stays an incident of its own: only that connector is taken out of service.
+    pub(crate) fn charger_case(
+        &self,
+        key: ChargerKey,
+        rule: &Rule,
+        at: ConnectorRef,
+        code: &str,
+    ) -> Option<IncidentId> {
+        let fits = !at.is_charger()
+            && rule.scope == Scope::Connector
+            && matches!(rule.condition, Condition::State { .. });
+        if !fits {
+            return None;
+        }
+        let cases = self.watches.get(&key)?.cases.iter().filter_map(|id| self.cases.get(id));
+        cases
+            .map(|case| &case.incident)
+            .filter(|incident| {
+                incident.rule == rule.id
+                    && !incident.state.is_over()
+                    && incident.state != IncidentState::RecoveredUnproven
+                    && incident.connector.is_charger()
+                    && stays_together(code, &incident.code)
+            })
+            .map(|incident| incident.id)
+            .min()
+    }
+
+    /// The fault of a connector joins the incident of its charger.
+    pub(crate) fn join_connector(
+        &mut self,
+        cx: &Cx<'_>,
+        id: IncidentId,
+        place: u16,
+        (at, code): (ConnectorRef, &str),
+    ) {
+        let severity = self.program.rules[usize::from(place)].severity_of(code);
+        let Some(case) = self.cases.get_mut(&id) else { return };
+        case.rule = Some(place);
+        let named = if code.is_empty() { "no code" } else { code };
+        let subject = subject_words(at);
+        if !case.has_places() {
+            let description = &mut case.incident.description;
+            *description = format!("{description} {subject} {TOO}: {named}.");
+        }
+        case.incident.occurrences += 1;
+        case.incident.severity = case.incident.severity.min(severity);
+        let line = Line::new("connector_faulted", format!("{subject} is faulted now: {named}"));
+        self.say(cx, id, line.by(Actor::Charger));
+    }
+
+    /// A connector whose fault became a danger leaves the incident of its charger.
+    pub(crate) fn must_leave(&self, id: IncidentId, at: ConnectorRef, code: &str) -> bool {
+        let parent = self.cases.get(&id).map(|case| &case.incident);
+        !at.is_charger()
+            && parent.is_some_and(|incident| {
+                incident.connector.is_charger() && !stays_together(code, &incident.code)
+            })
     }
 
     /// Takes the whole charger's code into account. Says whether the incident can carry it.
@@ -195,7 +264,7 @@ impl Engine {
 
     /// After a restart: the other places at which an incident fires.
     pub(crate) fn take_up_places(&mut self, cx: &Cx<'_>, id: IncidentId) {
-        let Some(case) = self.cases.get(&id).filter(|case| case.has_whole()) else { return };
+        let Some(case) = self.cases.get(&id).filter(|case| case.has_places()) else { return };
         let Some(place) = case.rule else { return };
         let (key, own, began) =
             (case.incident.charger, case.incident.connector, case.incident.began_at);
@@ -220,6 +289,11 @@ impl Engine {
             }
         }
     }
+}
+
+/// Whether a connector's fault may be part of its charger's incident.
+fn stays_together(code: &str, parent: &str) -> bool {
+    !crate::codes::is_safety(code) || crate::codes::is_safety(parent)
 }
 
 /// What the end of the condition at one place means.

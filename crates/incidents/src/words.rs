@@ -53,6 +53,7 @@ pub(crate) fn cure_words(rung: Rung) -> &'static str {
         Rung::L5 => "Hard reset",
         Rung::L6 => "dropping the connection",
         Rung::Q => "taking it out of service",
+        Rung::D => "fetching the diagnostics",
     }
 }
 
@@ -61,6 +62,7 @@ pub(crate) fn tried_line(step: &Step) -> String {
     let what = match step.state {
         StepState::Waiting | StepState::AwaitingApproval => "waiting",
         StepState::Sent | StepState::Verifying => "under way",
+        StepState::Done => "done",
         StepState::Fixed if step.rung == Rung::Q => "done",
         StepState::Fixed => "worked",
         StepState::NotFixed => "did not help",

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use mendpoint_model::{
     Authorize, Boot, ChargerEvent, ChargerKey, ChargerState, Chargers, Command, CommandAnswered,
     CommandId, CommandOutcome, Connected, ConnectorRef, ConnectorState, ConnectorStatus,
-    Disconnected, ErrorReport, EventKind, Fact, FaultReport, Incident, IncidentId, Link, Protocol,
-    Rung, SiteKey, StatusReport, StepState, TimelineEntry, Transaction, TransactionId,
-    TransactionStarted, UnixMs,
+    Disconnected, ErrorReport, EventKind, Fact, FaultReport, IdentityContest, Incident, IncidentId,
+    Link, Protocol, Rung, SiteKey, StatusReport, StepState, TimelineEntry, Transaction,
+    TransactionId, TransactionStarted, UnixMs,
 };
 
 use crate::timeline_test::action_words;
@@ -76,6 +76,8 @@ pub(crate) struct World {
 /// The rules and playbooks that are shipped.
 pub(crate) fn shipped() -> Arc<Catalogue> {
     let rules = [
+        ("cmd_unresponsive.toml", include_str!("../../../config/rules/cmd_unresponsive.toml")),
+        ("identity_contested.toml", include_str!("../../../config/rules/identity_contested.toml")),
         ("cp_offline.toml", include_str!("../../../config/rules/cp_offline.toml")),
         ("err_faulted.toml", include_str!("../../../config/rules/err_faulted.toml")),
         ("failed_burst.toml", include_str!("../../../config/rules/failed_burst.toml")),
@@ -83,6 +85,7 @@ pub(crate) fn shipped() -> Arc<Catalogue> {
         ("weak_wifi.toml", include_str!("../../../config/rules/weak_wifi.toml")),
     ];
     let playbooks = [
+        ("cmd_unresponsive.toml", include_str!("../../../config/playbooks/cmd_unresponsive.toml")),
         ("err_faulted.toml", include_str!("../../../config/playbooks/err_faulted.toml")),
         ("failed_burst.toml", include_str!("../../../config/playbooks/failed_burst.toml")),
     ];
@@ -233,9 +236,14 @@ impl World {
     }
 
     pub(crate) fn boot(&mut self, key: ChargerKey) {
+        self.booted(key, false);
+    }
+
+    /// A boot; `changed` says whether what it says of itself did.
+    pub(crate) fn booted(&mut self, key: ChargerKey, changed: bool) {
         self.heard(key);
         let kind = EventKind::Boot(Boot::default());
-        self.handle(key, kind, &[Fact::Booted { changed: false }]);
+        self.handle(key, kind, &[Fact::Booted { changed }]);
     }
 
     fn heard(&mut self, key: ChargerKey) {
@@ -319,6 +327,27 @@ impl World {
         self.handle(key, EventKind::Fault(fault.clone()), &[Fact::FaultChanged(fault)]);
     }
 
+    /// Another device is seen to use its identity.
+    pub(crate) fn contested(&mut self, key: ChargerKey) {
+        self.heard(key);
+        let parties = vec!["192.0.2.1".to_owned(), "192.0.2.2".to_owned()];
+        let contest = IdentityContest { parties, swaps: 4 };
+        self.handle(key, EventKind::IdentityContested(contest), &[]);
+    }
+
+    /// The end of a command that a person sent.
+    pub(crate) fn person(&mut self, key: ChargerKey, outcome: CommandOutcome) {
+        self.answer(key, CommandId("u-1".into()), outcome);
+    }
+
+    /// News of an upload.
+    pub(crate) fn upload(&mut self, key: ChargerKey, word: &str) {
+        self.heard(key);
+        let now = self.now;
+        self.state(key).diagnostics_status = Some((now, word.into()));
+        self.handle(key, EventKind::Diagnostics(word.to_owned()), &[]);
+    }
+
     pub(crate) fn authorize(&mut self, key: ChargerKey, token: &str) {
         self.heard(key);
         let kind = EventKind::Authorize(Authorize {
@@ -328,6 +357,19 @@ impl World {
         });
         let fact = Fact::Authorized { id_token: token.to_owned(), accepted: true, connector: None };
         self.handle(key, kind, &[fact]);
+    }
+
+    /// A card is shown inside a start, and refused.
+    pub(crate) fn refuse(&mut self, key: ChargerKey, token: &str) {
+        self.heard(key);
+        let id_token = token.to_owned();
+        let connector = None;
+        let kind = EventKind::Authorize(Authorize {
+            id_token: id_token.clone(),
+            accepted: false,
+            connector,
+        });
+        self.handle(key, kind, &[Fact::Authorized { id_token, accepted: false, connector }]);
     }
 
     pub(crate) fn start(&mut self, key: ChargerKey, n: u16, token: &str) {
@@ -398,6 +440,13 @@ impl World {
             self.wait(60);
             self.heartbeat(key);
         }
+    }
+
+    /// The engine is told how late it is.
+    pub(crate) fn lag(&mut self, lag_ms: i64) {
+        let mut out = Vec::new();
+        self.engine.note_lag(self.now, lag_ms, &self.fleet, &mut out);
+        self.take(out);
     }
 
     pub(crate) fn request(&mut self, request: Request) -> Result<IncidentId, RequestError> {

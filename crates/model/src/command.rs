@@ -246,8 +246,11 @@ pub enum CommandOutcome {
     TimedOut,
     /// There was no connection, or it ended before the answer came.
     NotConnected,
-    /// It waited in the queue past its deadline, or the queue was full; it was not sent.
+    /// It waited in the queue past its deadline; it was not sent. Old rows say it of a full queue
+    /// too.
     Expired,
+    /// Too many commands were waiting for the charger already; it was not sent.
+    QueueFull,
     /// The charger's version has no such action; it was not sent. The reason, in words.
     Unsupported(String),
     /// It waited for the charger to come back, and then there was no use in it any more, or a person
@@ -270,6 +273,7 @@ impl CommandOutcome {
             Self::TimedOut => "No answer",
             Self::NotConnected => "Not connected",
             Self::Expired => "Expired in the queue",
+            Self::QueueFull => "Queue full",
             Self::Unsupported(_) => "Not in this OCPP version",
             Self::Dropped(_) => "Not sent",
         }

@@ -57,6 +57,8 @@ pub enum EventKind {
     Diagnostics(String),
     /// `SecurityEventNotification`.
     Security(SecurityReport),
+    /// Two devices use one identity (behaviour 4). Whoever lets connections in finds that out.
+    IdentityContested(IdentityContest),
     /// Configuration keys (1.6) or variables (2.x) as the charger reported them.
     Configuration(Vec<ConfigurationValue>),
     /// An answer to a command of ours, or the news that there will be none.
@@ -398,6 +400,16 @@ pub struct SecurityReport {
     pub info: Option<String>,
     /// The charger's own time of it.
     pub at: Option<UnixMs>,
+}
+
+/// Two devices that use one identity: each one's connection takes the place of the other's
+/// (behaviour 4). Told again as long as it goes on, at most once a minute.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdentityContest {
+    /// What tells the devices apart, for people, one text a device: an address, a serial number.
+    pub parties: Vec<String>,
+    /// How often one took the place of the other lately.
+    pub swaps: u32,
 }
 
 /// One configuration key (1.6) or variable (2.x, `Component.Variable`).

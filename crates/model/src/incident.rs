@@ -262,6 +262,8 @@ pub enum Rung {
     L6,
     /// Quarantine: take the connector out of service.
     Q,
+    /// Fetch the diagnostics: never part of a playbook, comes before the first reset (1.6).
+    D,
 }
 
 impl Rung {
@@ -276,6 +278,7 @@ impl Rung {
             Self::L5 => "L5",
             Self::L6 => "L6",
             Self::Q => "Q",
+            Self::D => "D",
         }
     }
 
@@ -290,6 +293,7 @@ impl Rung {
             Self::L5 => "Hard reset",
             Self::L6 => "Drop the connection",
             Self::Q => "Take out of service",
+            Self::D => "Fetch diagnostics",
         }
     }
 
@@ -334,6 +338,8 @@ pub enum StepState {
     Verifying,
     /// The condition went away and stayed away.
     Fixed,
+    /// It was done, and repairs nothing by itself (diagnostics).
+    Done,
     /// The condition is still there, or came back.
     NotFixed,
     /// Things got worse (G9).

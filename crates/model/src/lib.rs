@@ -9,6 +9,7 @@ mod event;
 mod id;
 mod incident;
 mod registry;
+mod security;
 mod state;
 mod time;
 
@@ -17,5 +18,6 @@ pub use event::*;
 pub use id::*;
 pub use incident::*;
 pub use registry::*;
+pub use security::*;
 pub use state::*;
 pub use time::*;

@@ -1,14 +1,47 @@
-//! Who may connect: identity and password, decided before the WebSocket handshake is answered.
+//! Who may connect: identity, password or certificate, decided before the WebSocket handshake is
+//! answered. A charger that is known costs no query (behaviour 21).
 
 use std::net::IpAddr;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
-use hmac::{Hmac, KeyInit, Mac};
-use mendpoint_model::{Admission, ChargerKey, SiteKey};
-use sha2::Sha256;
+use mendpoint_model::{
+    Admission, ChargerKey, ChargerRecord, ClientCertificate, SecurityProfile, SiteKey, UnixMs,
+};
+use mendpoint_store::Slot;
+use tokio::time::timeout;
 
+use crate::access::{Granted, Owner, Password, Way};
+use crate::keyring::Fit;
 use crate::pipeline::Inner;
 use crate::{NewCharger, UnknownChargers, clock};
+
+/// How long a charger that nobody registered waits to be entered, and how long nobody else tries
+/// after that failed: while the database is away, a fleet at the door gets its 503 at once.
+const ENTER_WAIT: Duration = Duration::from_secs(2);
+const ENTER_PAUSE_MS: i64 = 5_000;
+
+/// When entering a charger failed last.
+#[derive(Debug, Default)]
+pub(crate) struct LastFailure(AtomicI64);
+
+/// A charger at the door.
+#[derive(Clone, Copy, Debug)]
+pub struct Door<'a> {
+    /// What it calls itself.
+    pub identity: &'a str,
+    /// User name and password of Basic authentication, as bytes (behaviour 16).
+    pub credentials: Option<(&'a [u8], &'a [u8])>,
+    /// Where it comes from.
+    pub remote: IpAddr,
+    /// Whether its connection is encrypted, by us or by a trusted proxy.
+    pub tls: bool,
+    /// The profile of the listener it came to: the weakest way in there.
+    pub listener: SecurityProfile,
+    /// The certificate it showed, with a chain that was found good.
+    pub certificate: Option<&'a ClientCertificate>,
+}
 
 /// What a charger is let in as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +58,8 @@ pub struct Admitted {
     pub heartbeat_interval_s: u32,
     /// Whether its payloads are checked against the standard.
     pub strict: bool,
+    /// How it came in.
+    pub profile: SecurityProfile,
 }
 
 /// Why a charger is not let in.
@@ -32,8 +67,9 @@ pub struct Admitted {
 pub enum NotAdmitted {
     /// Nobody registered it, or it is blocked: 404.
     Unknown,
-    /// Wrong or missing password: 401.
-    Unauthorized,
+    /// Wrong or missing password, or a way in that is too weak for it: 401. The reason is for the
+    /// security log.
+    Unauthorized(&'static str),
     /// Too many wrong passwords: 429, with the time to wait in seconds.
     TooMany(u32),
     /// We cannot tell now (the database is away): 503, it will come back.
@@ -41,56 +77,66 @@ pub enum NotAdmitted {
 }
 
 impl Inner {
-    /// Decides on a connection. `credentials` are the user name and the password as bytes.
-    pub(crate) async fn admit(
-        &self,
-        identity: &str,
-        credentials: Option<(&[u8], &[u8])>,
-        remote: IpAddr,
-    ) -> Result<Admitted, NotAdmitted> {
+    /// Decides on a connection.
+    pub(crate) async fn admit(&self, door: Door<'_>) -> Result<Admitted, NotAdmitted> {
         let now = clock::now();
-        if let Some(wait_s) = self.attempts.wait_s(remote, identity, now) {
-            return Err(NotAdmitted::TooMany(wait_s));
-        }
-        let record = match self.directory.by_identity(identity) {
+        let password = door.credentials.map_or(&[][..], |(_, password)| password);
+        let wait_s = self.attempts.wait_s(door.remote, door.identity, now);
+        let record = match self.directory.by_identity_in(door.identity, self.settings.identity_case)
+        {
             Some(record) => record,
-            None => {
-                let admission = match self.settings.unknown_chargers {
-                    UnknownChargers::Reject => return Err(NotAdmitted::Unknown),
-                    UnknownChargers::Quarantine => Admission::Quarantined,
-                    UnknownChargers::Accept => Admission::Accepted,
-                };
-                let new = NewCharger { identity: identity.to_owned(), ..NewCharger::default() };
-                match self.register_charger(new, admission).await {
-                    Ok(record) => record,
-                    // Another connection of the same charger may have registered it just now.
-                    Err(error) => match self.directory.by_identity(identity) {
-                        Some(record) => record,
-                        None => {
-                            tracing::warn!(charger.identity = identity, %error,
-                                "a charger that came by itself could not be registered");
-                            return Err(match error {
-                                crate::Error::Refused(_) => NotAdmitted::Unknown,
-                                _ => NotAdmitted::Unavailable,
-                            });
-                        }
-                    },
-                }
-            }
+            None if wait_s.is_some() => return Err(NotAdmitted::TooMany(wait_s.unwrap_or(1))),
+            None => self.enter(&door, password, now).await?,
         };
         if record.admission == Admission::Blocked {
+            self.keyring.pretend(password);
             return Err(NotAdmitted::Unknown);
         }
-        if let Some(hash) = self.credentials.get(&record.key) {
-            let is_right = credentials.is_some_and(|(user, password)| {
-                self.password_matches(&hash, password) && user == record.identity.as_bytes()
-            });
-            if !is_right {
-                self.attempts.failed(remote, identity, now);
-                return Err(NotAdmitted::Unauthorized);
+        let access = self.keyring.of(record.key);
+        let names_itself = door.credentials.is_some_and(|(user, _)| {
+            user == record.identity.as_bytes() || user == door.identity.as_bytes()
+        });
+        let fit = if let Some(wait_s) = wait_s {
+            // Somebody guesses from this address. A secret of ours cannot be guessed, so the real
+            // charger behind the same address still comes in (S24); nothing slow is done.
+            let fit = self.keyring.fits_fast(&access, password).filter(|_| names_itself);
+            if fit.is_none() && door.certificate.is_none() {
+                return Err(NotAdmitted::TooMany(wait_s));
             }
-            self.attempts.succeeded(remote, identity);
+            fit
+        } else if names_itself {
+            let fit = self.keyring.fits(&access, password).await;
+            fit.map_err(|()| NotAdmitted::Unavailable)?
+        } else {
+            self.keyring.pretend(password);
+            None
+        };
+        let told = match (&door.credentials, &fit) {
+            (_, Some(_)) => Password::Right,
+            (Some(_), None) => Password::Wrong,
+            (None, None) => Password::Absent,
+        };
+        let way = Way { listener: door.listener, tls: door.tls, certificate: door.certificate };
+        let owner = Owner {
+            identity: &record.identity,
+            serial: &record.serial,
+            operator: &self.settings.operator_name,
+        };
+        let granted = access.decide(&way, told, record.admission, &owner).map_err(|refused| {
+            if refused.is_guess {
+                self.attempts.failed(door.remote, door.identity, now);
+            }
+            NotAdmitted::Unauthorized(refused.why)
+        })?;
+        if let Some(name) = &granted.bind
+            && self.keyring.is_bound_elsewhere(name, record.key)
+        {
+            return Err(NotAdmitted::Unauthorized("its certificate is another charger's"));
         }
+        if fit.is_some() {
+            self.attempts.succeeded(door.remote, door.identity);
+        }
+        self.came_in(&record, &granted, fit, door.certificate).await;
         Ok(Admitted {
             charger: record.key,
             site: record.site,
@@ -98,79 +144,112 @@ impl Inner {
             epoch: self.epoch.fetch_add(1, Ordering::Relaxed) + 1,
             heartbeat_interval_s: self.settings.heartbeat_interval_s,
             strict: record.validation.is_strict(self.settings.strict),
+            profile: granted.profile,
         })
     }
 
-    /// The keyed hash of a charger's password. Keyed and fast on purpose: ten thousand chargers
-    /// that return at once must not cost ten thousand slow hashes, and these secrets are random.
-    pub(crate) fn password_hash(&self, password: &[u8]) -> Vec<u8> {
-        self.mac(password).finalize().into_bytes().to_vec()
-    }
-
-    /// Whether a password fits a hash, in each spelling that chargers use: an OCPP 1.6
-    /// `AuthorizationKey` is hexadecimal text for bytes, and both the text and the bytes are sent
-    /// in the field (behaviour 16).
-    fn password_matches(&self, hash: &[u8], password: &[u8]) -> bool {
-        let fits = |candidate: &[u8]| self.mac(candidate).verify_slice(hash).is_ok();
-        if fits(password) {
-            return true;
+    /// Enters a charger that nobody registered, as the settings say (behaviour 52).
+    async fn enter(
+        &self,
+        door: &Door<'_>,
+        password: &[u8],
+        now: UnixMs,
+    ) -> Result<Arc<ChargerRecord>, NotAdmitted> {
+        let admission = match self.settings.unknown_chargers {
+            UnknownChargers::Reject => {
+                self.keyring.pretend(password);
+                return Err(NotAdmitted::Unknown);
+            }
+            // A listener that asks for proof takes in nobody who has none to be checked: they are
+            // shown and wait.
+            UnknownChargers::Accept if door.listener == SecurityProfile::Open => {
+                Admission::Accepted
+            }
+            UnknownChargers::Accept | UnknownChargers::Quarantine => Admission::Quarantined,
+        };
+        if now.since_ms(UnixMs(self.enter_failed.0.load(Ordering::Relaxed))) < ENTER_PAUSE_MS {
+            return Err(NotAdmitted::Unavailable);
         }
-        // Either the text was sent and the bytes are known, or the other way round, or both are
-        // text, in capitals and not.
-        let bytes = decode_hex(password);
-        let bytes = bytes.as_deref().unwrap_or(password);
-        fits(bytes)
-            || fits(encode_hex(bytes, b"0123456789ABCDEF").as_bytes())
-            || fits(encode_hex(bytes, b"0123456789abcdef").as_bytes())
+        let new = NewCharger { identity: door.identity.to_owned(), ..NewCharger::default() };
+        let entered = timeout(ENTER_WAIT, self.register_charger(new, admission)).await;
+        if let Ok(Ok(record)) = entered {
+            return Ok(record);
+        }
+        // Another connection of the same charger may have entered it just now.
+        if let Some(record) = self.directory.by_identity(door.identity) {
+            return Ok(record);
+        }
+        if let Ok(Err(crate::Error::Refused(why))) = &entered {
+            tracing::info!(charger.identity = door.identity, why, "a charger was turned away");
+            return Err(NotAdmitted::Unknown);
+        }
+        self.enter_failed.0.store(now.0, Ordering::Relaxed);
+        tracing::warn!(
+            charger.identity = door.identity,
+            "a charger that came by itself could not be entered: the database does not answer"
+        );
+        Err(NotAdmitted::Unavailable)
     }
 
-    fn mac(&self, password: &[u8]) -> Hmac<Sha256> {
-        let mut mac = self.pepper.clone();
-        mac.update(password);
-        mac
+    /// Remembers how a charger came in. Writes only what is new.
+    async fn came_in(
+        &self,
+        record: &ChargerRecord,
+        granted: &Granted,
+        fit: Option<Fit>,
+        certificate: Option<&ClientCertificate>,
+    ) {
+        let key = record.key;
+        let before = self.keyring.of(key);
+        let spelling = fit.as_ref().and_then(|fit| fit.spelling);
+        let is_news = granted.profile > before.reached
+            || granted.bind.is_some()
+            || spelling.is_some_and(|spelling| spelling != before.key_spelling);
+        let is_same = before.last == Some(granted.profile)
+            && before.last_certificate.as_ref() == certificate
+            && fit.as_ref().is_none_or(|fit| fit.proven.is_none());
+        if is_news || !is_same {
+            self.keyring.change(key, |access| {
+                access.reached = access.reached.max(granted.profile);
+                access.last = Some(granted.profile);
+                access.last_certificate = certificate.cloned();
+                if let Some(name) = &granted.bind {
+                    access.certificate_name.clone_from(name);
+                }
+                if let Some(spelling) = spelling {
+                    spelling.clone_into(&mut access.key_spelling);
+                }
+                if let Some(proven) = fit.as_ref().and_then(|fit| fit.proven.clone()) {
+                    access.proven = Some(proven);
+                }
+            });
+        }
+        if is_news {
+            self.keyring.save(key).await;
+        }
+        if before.next.is_some()
+            && !before.rotating
+            && let Some(fit) = fit
+        {
+            self.settle_password(key, fit.slot).await;
+        }
     }
-}
 
-/// The keyed hash function for charger passwords.
-pub(crate) fn pepper(key: &[u8]) -> Hmac<Sha256> {
-    // The block of SHA-256 is 64 bytes; HMAC hashes longer keys first, and so do we, always.
-    let mut block = [0; 64];
-    block[..32].copy_from_slice(&<Sha256 as sha2::Digest>::digest(key));
-    <Hmac<Sha256> as KeyInit>::new(&block.into())
-}
-
-fn decode_hex(text: &[u8]) -> Option<Vec<u8>> {
-    if !(32..=40).contains(&text.len()) || !text.len().is_multiple_of(2) {
-        return None;
-    }
-    text.chunks(2)
-        .map(|pair| {
-            let high = char::from(pair[0]).to_digit(16)?;
-            let low = char::from(pair[1]).to_digit(16)?;
-            Some((high * 16 + low) as u8)
-        })
-        .collect()
-}
-
-fn encode_hex(bytes: &[u8], digits: &[u8; 16]) -> String {
-    bytes
-        .iter()
-        .flat_map(|byte| [digits[usize::from(byte >> 4)], digits[usize::from(byte & 15)]])
-        .map(char::from)
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hexadecimal_keys_are_read_both_ways() {
-        let key = b"00112233445566778899AABBCCDDEEFF00112233";
-        let bytes = decode_hex(key).expect("forty digits");
-        assert_eq!(bytes.len(), 20);
-        assert_eq!(encode_hex(&bytes, b"0123456789ABCDEF").as_bytes(), key);
-        assert_eq!(decode_hex(b"short"), None);
-        assert_eq!(decode_hex(b"zz112233445566778899AABBCCDDEEFF"), None);
+    /// The first login after an answer that was lost says which password the charger has: the
+    /// other one is dead (S5).
+    pub(crate) async fn settle_password(&self, charger: ChargerKey, kept: Slot) {
+        // The disk first: if it does not take it, both stay good, and the next login settles it.
+        let kept_on_disk = timeout(ENTER_WAIT, self.store.keep_credential(charger, kept)).await;
+        if !matches!(kept_on_disk, Ok(Ok(()))) {
+            tracing::warn!(charger.key = charger.0, "which password is good is settled later");
+            return;
+        }
+        self.keyring.change(charger, |access| {
+            let next = access.next.take();
+            if kept == Slot::Next {
+                access.current = next;
+                access.proven = None;
+            }
+        });
     }
 }

@@ -65,7 +65,7 @@ impl Handle {
     /// # Errors
     /// When the charger is not registered, too many commands wait for it already, or the program is
     /// stopping.
-    pub async fn ask(&self, charger: ChargerKey, asked: Asked) -> Result<Taken, Error> {
+    pub async fn submit(&self, charger: ChargerKey, asked: Asked) -> Result<Taken, Error> {
         let record = self.directory().charger(charger).ok_or(Error::UnknownCharger)?;
         let now = clock::now();
         let id = CommandId(format!("u-{}", uuid::Uuid::now_v7().simple()).into());
@@ -105,7 +105,7 @@ impl Handle {
         user: &str,
     ) -> Result<CommandReport, Error> {
         let asked = Asked { action, by: Origin::User(user.to_owned()), wait_ms: None };
-        self.ask(charger, asked).await?.outcome().await
+        self.submit(charger, asked).await?.outcome().await
     }
 
     /// Takes a command back that waits for its charger. Its outcome is written down before this

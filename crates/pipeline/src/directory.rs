@@ -6,12 +6,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use dashmap::DashMap;
 use mendpoint_model::{ChargerKey, ChargerRecord, SiteKey, SiteRecord};
 
+use crate::IdentityCase;
+
 /// All registered chargers and sites. The database is the record; this is its copy in memory,
 /// written by [`crate::Handle`] after the database took the change.
 #[derive(Debug, Default)]
 pub struct Directory {
     chargers: DashMap<ChargerKey, Arc<ChargerRecord>>,
     by_identity: DashMap<Arc<str>, ChargerKey>,
+    /// The same in small letters, for those who write it otherwise (behaviour 15). Of two that
+    /// differ in capitals only, the first.
+    by_small_identity: DashMap<String, ChargerKey>,
     by_public_id: DashMap<String, ChargerKey>,
     sites: DashMap<SiteKey, Arc<SiteRecord>>,
     version: AtomicU64,
@@ -27,6 +32,18 @@ impl Directory {
     pub fn by_identity(&self, identity: &str) -> Option<Arc<ChargerRecord>> {
         let key = *self.by_identity.get(identity)?;
         self.charger(key)
+    }
+
+    /// The charger of an OCPP identity: as it is registered, or if the case is ignored the one that
+    /// differs in capitals only.
+    pub fn by_identity_in(&self, identity: &str, case: IdentityCase) -> Option<Arc<ChargerRecord>> {
+        self.by_identity(identity).or_else(|| {
+            if case == IdentityCase::Exact {
+                return None;
+            }
+            let key = *self.by_small_identity.get(&identity.to_lowercase())?;
+            self.charger(key)
+        })
     }
 
     /// The charger of a public id (QR code, driver's page).
@@ -83,6 +100,7 @@ impl Directory {
     pub(crate) fn put_charger(&self, record: ChargerRecord) -> Arc<ChargerRecord> {
         let record = Arc::new(record);
         self.by_identity.insert(Arc::clone(&record.identity), record.key);
+        self.by_small_identity.entry(record.identity.to_lowercase()).or_insert(record.key);
         self.by_public_id.insert(record.public_id.clone(), record.key);
         self.chargers.insert(record.key, Arc::clone(&record));
         self.version.fetch_add(1, Ordering::AcqRel);

@@ -1,12 +1,11 @@
 //! The way in for people, pages and scripts.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use mendpoint_incidents::{Catalogue, Request, RequestError};
 use mendpoint_model::{
-    Actor, Admission, ChargerKey, ChargerRecord, ChargerState, FrameSeq, IncidentId, SiteKey,
-    SiteRecord, TicketId, UnixMs,
+    Actor, Admission, ChargerKey, ChargerRecord, ChargerState, ClientCertificate, FrameSeq,
+    IncidentId, SecurityProfile, SiteKey, SiteRecord, TicketId, UnixMs,
 };
 use mendpoint_store::{Direction, IdTokenRow, Store};
 use mendpoint_tickets::{Ticket, TicketCommand, TicketEvent};
@@ -14,7 +13,8 @@ use tokio::sync::oneshot;
 
 use crate::message::{Incoming, ShardMessage};
 use crate::pipeline::Inner;
-use crate::{Admitted, Board, Directory, Error, NotAdmitted, Topics, clock};
+use crate::security_log::SecurityNote;
+use crate::{Admitted, Board, Directory, Door, Error, NotAdmitted, Topics, clock, redact};
 
 /// Everything that pages, the API and the command line may ask of the running program. Cheap to
 /// clone.
@@ -32,6 +32,42 @@ pub struct NewCharger {
     pub site: Option<SiteKey>,
     /// Password for Basic authentication; none when `None`.
     pub password: Option<Vec<u8>>,
+    /// The weakest security profile it may come in with.
+    pub profile: SecurityProfile,
+}
+
+/// What to change of how a charger may come in; `None` stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SecurityChange {
+    /// The weakest profile, also if it has come in with a stronger one.
+    pub profile: Option<SecurityProfile>,
+    /// The CN its certificate must have; empty for whatever it comes with next.
+    pub certificate_name: Option<String>,
+    /// The SHA-256 of the one certificate it may use, in hexadecimal; empty for any of its name.
+    pub certificate_sha256: Option<String>,
+}
+
+/// How a charger may come in, and how it came last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChargerSecurity {
+    /// The weakest profile a person allows.
+    pub required: SecurityProfile,
+    /// The strongest it has come in with: weaker ones are refused.
+    pub reached: SecurityProfile,
+    /// How it came in last since the start.
+    pub last: Option<SecurityProfile>,
+    /// `none`, `generated` or `chosen`.
+    pub password: &'static str,
+    /// Whether two passwords are good, because it is not known which one it has.
+    pub two_passwords: bool,
+    /// How it sends its 1.6 key; empty while unknown.
+    pub key_spelling: String,
+    /// The CN of its certificate; empty while none is bound.
+    pub certificate_name: String,
+    /// The one certificate it may use; empty for any of its name.
+    pub certificate_sha256: String,
+    /// The certificate it showed last since the start.
+    pub certificate: Option<ClientCertificate>,
 }
 
 impl Handle {
@@ -76,18 +112,35 @@ impl Handle {
         self.0.vitals()
     }
 
-    /// Decides on a connection before its handshake is answered. `credentials` are the user name and
-    /// the password of Basic authentication, as bytes (behaviour 16).
+    /// Decides on a connection before its handshake is answered.
     ///
     /// # Errors
     /// Why the charger is not let in.
-    pub async fn admit(
+    pub async fn admit(&self, door: Door<'_>) -> Result<Admitted, NotAdmitted> {
+        self.0.admit(door).await
+    }
+
+    /// Notes something for the security log. Never waits. Must be called inside a tokio runtime.
+    pub fn note_security(&self, note: SecurityNote) {
+        self.0.security_log.note(note);
+    }
+
+    /// How a charger may come in, and how it came last.
+    pub fn security(&self, charger: ChargerKey) -> ChargerSecurity {
+        self.0.keyring.of(charger).summary()
+    }
+
+    /// Changes how a charger may come in, as an administrator decides: the one way down from a
+    /// profile it has reached (S7).
+    ///
+    /// # Errors
+    /// When the charger is unknown, the name is another charger's, or the database refuses.
+    pub async fn set_security(
         &self,
-        identity: &str,
-        credentials: Option<(&[u8], &[u8])>,
-        remote: IpAddr,
-    ) -> Result<Admitted, NotAdmitted> {
-        self.0.admit(identity, credentials, remote).await
+        charger: ChargerKey,
+        change: SecurityChange,
+    ) -> Result<ChargerSecurity, Error> {
+        self.0.set_security(charger, change).await
     }
 
     /// The state of a charger now.
@@ -113,7 +166,7 @@ impl Handle {
         text: &str,
     ) -> FrameSeq {
         let seq = self.0.next_frame();
-        self.0.frames.push(seq, charger, at, direction, text);
+        self.0.frames.push(seq, charger, at, direction, &redact::frame(text));
         if direction == Direction::Out {
             self.0.note_sent(charger, at, text);
         }

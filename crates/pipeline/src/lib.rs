@@ -7,6 +7,7 @@
 //!
 //! Read [`Pipeline`], [`Handle`] and [`Incoming`] first.
 
+mod access;
 mod admission;
 mod attempts;
 mod board;
@@ -18,30 +19,37 @@ mod directory;
 mod error;
 mod handle;
 mod history;
+mod keyring;
+mod lag;
 mod message;
 mod metrics;
 mod outbound;
 mod pipeline;
+mod redact;
 mod registration;
 mod release;
+mod rotation;
+mod security_log;
 mod settings;
 mod shard_task;
+#[cfg(test)]
+mod tests;
 mod topics;
 mod vitals;
 mod waiting;
 
-#[cfg(test)]
-mod tests;
-
-pub use admission::{Admitted, NotAdmitted};
+pub use admission::{Admitted, Door, NotAdmitted};
 pub use board::{Board, Change};
 pub use commands::{Asked, CommandReport, Taken, WAIT_MAX_MS};
 pub use directory::Directory;
 pub use error::Error;
-pub use handle::{Handle, NewCharger};
+pub use handle::{ChargerSecurity, Handle, NewCharger, SecurityChange};
+pub use keyring::new_secret;
 pub use message::{Answer, Incoming, ReplyTo, Sampled};
 pub use outbound::{Outbound, SendRefused};
 pub use pipeline::Pipeline;
-pub use settings::{PipelineSettings, UnknownChargers};
+pub use rotation::{Rotated, UpgradeStep, UpgradeTo};
+pub use security_log::SecurityNote;
+pub use settings::{IdentityCase, PipelineSettings, UnknownChargers};
 pub use topics::{Topics, Versions};
 pub use vitals::Vitals;

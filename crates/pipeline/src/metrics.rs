@@ -5,7 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use mendpoint_model::{Incident, IncidentId, IncidentState};
 use prometheus::{
-    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry,
 };
 
 /// The pipeline's metrics.
@@ -19,6 +20,10 @@ pub(crate) struct Metrics {
     pub(crate) queued: IntGaugeVec,
     /// Batches that wait for the disk, by shard.
     pub(crate) waiting: IntGaugeVec,
+    /// How late the engine is, in seconds, by shard (G11).
+    pub(crate) lag_seconds: GaugeVec,
+    /// Whether it sends nothing because of that, or because the fleet vanished, by shard (G11).
+    pub(crate) held: IntGaugeVec,
     /// Messages that wait to be held against the specification.
     pub(crate) samples_waiting: IntGauge,
     /// Those that were left out because too many waited.
@@ -58,6 +63,20 @@ impl Metrics {
             ),
             &["shard"],
         )?;
+        let lag_seconds = GaugeVec::new(
+            Opts::new(
+                "mendpoint_engine_lag_seconds",
+                "How late the engine is: messages, deadlines or decisions that wait",
+            ),
+            &["shard"],
+        )?;
+        let held = IntGaugeVec::new(
+            Opts::new(
+                "mendpoint_engine_held",
+                "1 while the engine sends nothing of its own accord (guardrail G11)",
+            ),
+            &["shard"],
+        )?;
         let samples_waiting = IntGauge::new(
             "mendpoint_conformance_queue_messages",
             "Messages that wait to be held against the specification",
@@ -82,6 +101,8 @@ impl Metrics {
         registry.register(Box::new(delay_seconds.clone()))?;
         registry.register(Box::new(queued.clone()))?;
         registry.register(Box::new(waiting.clone()))?;
+        registry.register(Box::new(lag_seconds.clone()))?;
+        registry.register(Box::new(held.clone()))?;
         registry.register(Box::new(samples_waiting.clone()))?;
         registry.register(Box::new(samples_left_out.clone()))?;
         registry.register(Box::new(opened.clone()))?;
@@ -92,6 +113,8 @@ impl Metrics {
             delay_seconds,
             queued,
             waiting,
+            lag_seconds,
+            held,
             samples_waiting,
             samples_left_out,
             opened,

@@ -10,6 +10,10 @@ pub trait Outbound: Send + Sync + 'static {
     /// Why it could not be queued.
     fn send(&self, command: Command) -> Result<(), SendRefused>;
 
+    /// Changes what the boots of a connected charger are answered, once a person decided. False: it
+    /// is not connected.
+    fn set_accepted(&self, charger: ChargerKey, accepted: bool) -> bool;
+
     /// Drops the charger's connection; it will come back by itself.
     fn close(&self, charger: ChargerKey, reason: &str);
 }

@@ -16,12 +16,16 @@ use mendpoint_store::{Entry, FrameLog, IdTokenRow, Journal, Store, TokenStatus};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use crate::admission::LastFailure;
 use crate::attempts::Attempts;
 use crate::conformance::Conformance;
 use crate::desk::Desk;
+use crate::keyring::Keyring;
+use crate::lag::LagBoard;
 use crate::message::{Incoming, ShardMessage};
 use crate::metrics::Metrics;
 use crate::release;
+use crate::security_log::SecurityLog;
 use crate::shard_task::{ShardTask, Working};
 use crate::{Board, Directory, Error, Handle, Outbound, PipelineSettings, Topics, Vitals, clock};
 
@@ -51,11 +55,13 @@ pub(crate) struct Inner {
     pub(crate) topics: Topics,
     pub(crate) catalogue: ArcSwap<Catalogue>,
     pub(crate) metrics: Metrics,
+    pub(crate) lag: LagBoard,
     pub(crate) outbound: Arc<dyn Outbound>,
     pub(crate) desk: Desk,
     pub(crate) conformance: Conformance,
-    pub(crate) credentials: DashMap<ChargerKey, Vec<u8>>,
-    pub(crate) pepper: hmac::Hmac<sha2::Sha256>,
+    pub(crate) keyring: Arc<Keyring>,
+    pub(crate) enter_failed: LastFailure,
+    pub(crate) security_log: SecurityLog,
     pub(crate) epoch: AtomicU64,
     pub(crate) attempts: Attempts,
     /// Of which charger a command changed.
@@ -103,13 +109,13 @@ impl Pipeline {
             directory.put_charger(charger);
         }
         let highest = store.highest_ids().await?;
-        let credentials = store.credentials().await?.into_iter().collect();
         let tokens = store.id_tokens().await?.iter().map(token_entry).collect();
         let pepper = if settings.credential_pepper.is_empty() {
             store.secret("credential_pepper").await?
         } else {
             settings.credential_pepper.clone().into_bytes()
         };
+        let keyring = Arc::new(Keyring::read(store.clone(), &pepper).await?);
         let kill_switches: BTreeSet<KillScope> = match store.get_value(KILL_SWITCHES).await? {
             Some(text) => serde_json::from_str(&text).unwrap_or_else(|_| {
                 // Unreadable means somebody wrote into it: the safe reading is "stop".
@@ -131,6 +137,7 @@ impl Pipeline {
         let inner = Arc::new(Inner {
             journal: store.journal(),
             frames: store.frame_log(),
+            lag: LagBoard::new(count, &metrics),
             metrics,
             conformance,
             catalogue: ArcSwap::new(Arc::clone(&catalogue)),
@@ -139,8 +146,9 @@ impl Pipeline {
             topics: Topics::default(),
             outbound,
             desk,
-            credentials,
-            pepper: crate::admission::pepper(&pepper),
+            keyring,
+            enter_failed: LastFailure::default(),
+            security_log: SecurityLog::new(store.journal()),
             epoch: AtomicU64::new(now.0.unsigned_abs() * 1_000),
             attempts: Attempts::default(),
             command_news: broadcast::Sender::new(COMMAND_NEWS),
@@ -214,6 +222,7 @@ impl Pipeline {
             let label = index.to_string();
             let (releases, waiting) = mpsc::channel(WAITING_BATCHES);
             let mut task = ShardTask {
+                index,
                 inner: Arc::clone(&inner),
                 shard,
                 queue,
@@ -484,12 +493,16 @@ impl Inner {
     }
 
     pub(crate) fn vitals(&self) -> Vitals {
+        let (lag_ms, held) = self.lag.worst();
+        let journal = self.journal.health();
         Vitals {
+            lag_ms: lag_ms.max(journal.lag_ms),
+            held,
             started_at: self.started_at,
             chargers: self.directory.len(),
             events: self.metrics.events.get(),
             delay_p99_ms: self.metrics.delay_ms(0.99),
-            journal: self.journal.health(),
+            journal,
             kill_switches: self.kill_switches(),
             quirks: self.quirks.iter().map(|count| *count).sum(),
         }

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use mendpoint_model::{Admission, ChargerKey, ChargerRecord, SiteRecord};
+use mendpoint_model::{
+    Action, Admission, COMMAND_TIMEOUT_MS, ChargerKey, ChargerRecord, Command, CommandId, Origin,
+    SecurityProfile, SiteRecord, TriggeredMessage,
+};
 
 use crate::message::ShardMessage;
 use crate::pipeline::Inner;
-use crate::{Error, NewCharger};
+use crate::{ChargerSecurity, Error, NewCharger, SecurityChange, clock};
 
 impl Inner {
     pub(crate) async fn register_charger(
@@ -23,11 +26,18 @@ impl Inner {
             return Err(Error::Refused("no such site".to_owned()));
         }
         let name = if new.name.is_empty() { &new.identity } else { &new.name };
+        let sealed = match &new.password {
+            Some(password) => Some(self.keyring.seal(password).await?),
+            None => None,
+        };
         let record = self.store.insert_charger(&new.identity, name, site, admission).await?;
-        if let Some(password) = &new.password {
-            let hash = self.password_hash(password);
-            self.store.set_credential(record.key, Some(&hash)).await?;
-            self.credentials.insert(record.key, hash);
+        if let Some(sealed) = sealed {
+            self.store.set_credential(record.key, Some(&sealed)).await?;
+            self.keyring.change(record.key, |access| access.current = Some(sealed));
+        }
+        if new.profile > SecurityProfile::Open {
+            self.keyring.change(record.key, |access| access.required = new.profile);
+            self.keyring.save_once(record.key).await?;
         }
         self.to_shard(site, ShardMessage::Register(record.clone())).await?;
         let record = self.directory.put_charger(record);
@@ -46,13 +56,24 @@ impl Inner {
             ));
         }
         self.store.update_charger(&record).await?;
-        let changed =
-            before.admission != record.admission || before.validation != record.validation;
         let key = record.key;
         let record = self.directory.put_charger(record);
-        if changed {
-            // It comes back, boots again, and is read and answered anew.
-            self.outbound.close(key, "its registration was changed");
+        match record.admission {
+            admission if admission == before.admission => {}
+            Admission::Blocked => self.outbound.close(key, "the charger was blocked"),
+            // It stays connected: its next boot gets the new answer, and it is asked for one.
+            Admission::Accepted => {
+                if self.outbound.set_accepted(key, true) {
+                    self.ask_for_boot(&record);
+                }
+            }
+            Admission::Quarantined => {
+                self.outbound.set_accepted(key, false);
+            }
+        }
+        if record.validation != before.validation {
+            // It comes back, and is read as is wanted now.
+            self.outbound.close(key, "its messages are checked differently from now on");
         }
         self.topics.touch(|versions| versions.chargers += 1);
         Ok(record)
@@ -64,14 +85,64 @@ impl Inner {
         password: Option<Vec<u8>>,
     ) -> Result<(), Error> {
         self.directory.charger(charger).ok_or(Error::UnknownCharger)?;
-        let hash = password.map(|password| self.password_hash(&password));
-        self.store.set_credential(charger, hash.as_deref()).await?;
-        match hash {
-            Some(hash) => drop(self.credentials.insert(charger, hash)),
-            None => drop(self.credentials.remove(&charger)),
-        }
+        let sealed = match &password {
+            Some(password) => Some(self.keyring.seal(password).await?),
+            None => None,
+        };
+        self.store.set_credential(charger, sealed.as_ref()).await?;
+        self.keyring.change(charger, |access| {
+            access.current = sealed;
+            access.next = None;
+            access.proven = None;
+            access.key_spelling.clear();
+        });
         self.outbound.close(charger, "its password was changed");
         Ok(())
+    }
+
+    pub(crate) async fn set_security(
+        &self,
+        charger: ChargerKey,
+        change: SecurityChange,
+    ) -> Result<ChargerSecurity, Error> {
+        self.directory.charger(charger).ok_or(Error::UnknownCharger)?;
+        if let Some(name) = change.certificate_name.as_deref().filter(|name| !name.is_empty())
+            && self.keyring.is_bound_elsewhere(name, charger)
+        {
+            return Err(Error::Refused(format!("{name} is the name of another charger")));
+        }
+        self.keyring.change(charger, |access| {
+            if let Some(profile) = change.profile {
+                access.required = profile;
+                access.reached = profile;
+            }
+            if let Some(name) = change.certificate_name {
+                access.certificate_name = name;
+            }
+            if let Some(sha256) = change.certificate_sha256 {
+                access.certificate_sha256 = sha256.to_ascii_lowercase().replace(':', "");
+            }
+        });
+        self.keyring.save_once(charger).await?;
+        Ok(self.keyring.of(charger).summary())
+    }
+
+    /// Asks a charger to boot, so that it learns that it was accepted.
+    fn ask_for_boot(&self, record: &ChargerRecord) {
+        let now = clock::now();
+        let command = Command {
+            id: CommandId(format!("s-{}", uuid::Uuid::now_v7().simple()).into()),
+            charger: record.key,
+            action: Action::Trigger {
+                message: TriggeredMessage::BootNotification,
+                connector: None,
+            },
+            origin: Origin::System,
+            created_at: now,
+            timeout_ms: COMMAND_TIMEOUT_MS,
+            not_after: now + COMMAND_TIMEOUT_MS,
+        };
+        self.feed_back(record.site, ShardMessage::Command(command, None));
     }
 
     pub(crate) async fn put_site(&self, site: SiteRecord) -> Result<Arc<SiteRecord>, Error> {
@@ -92,8 +163,8 @@ fn check_identity(identity: &str) -> Result<(), Error> {
         Some("an identity cannot be empty")
     } else if identity.chars().count() > 48 {
         Some("an identity has at most 48 characters")
-    } else if identity.contains([':', '/']) || identity.chars().any(char::is_control) {
-        Some("an identity has no colon, no slash and no control characters")
+    } else if identity.contains('/') || identity.chars().any(char::is_control) {
+        Some("an identity has no slash and no control characters")
     } else {
         None
     };
@@ -105,9 +176,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn identities_that_cannot_work_are_refused_with_a_reason() {
-        assert!(check_identity("RDAM|123").is_ok());
-        for wrong in ["", "a:b", "a/b", "a\nb", &"x".repeat(49)] {
+    fn b15_identities_of_every_kind_work_and_others_are_refused_with_a_reason() {
+        for good in ["RDAM|123", "DE*ABC*E1:2", "a-b_c.d", "CP 7", "café"] {
+            assert!(check_identity(good).is_ok(), "{good}");
+        }
+        for wrong in ["", "a/b", "a\nb", &"x".repeat(49)] {
             assert!(matches!(check_identity(wrong), Err(Error::Refused(_))), "{wrong:?}");
         }
     }

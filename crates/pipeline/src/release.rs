@@ -77,7 +77,7 @@ fn send(inner: &Inner, command: Command) {
     let outcome = match inner.outbound.send(command) {
         Ok(()) => return,
         Err(SendRefused::NotConnected) => CommandOutcome::NotConnected,
-        Err(SendRefused::QueueFull) => CommandOutcome::Expired,
+        Err(SendRefused::QueueFull) => CommandOutcome::QueueFull,
     };
     let Some(record) = inner.directory.charger(charger) else { return };
     let event = EventKind::CommandAnswered(CommandAnswered { command: id, outcome, late: false });

@@ -13,6 +13,10 @@ pub struct PipelineSettings {
     pub queue: usize,
     /// What happens with chargers that nobody registered.
     pub unknown_chargers: UnknownChargers,
+    /// Whether an identity in other capitals is another charger.
+    pub identity_case: IdentityCase,
+    /// The operator's name, as it stands in the O of chargers' certificates; any when empty.
+    pub operator_name: String,
     /// Whether a token that nobody registered may charge.
     pub accept_unknown_tokens: bool,
     /// Heartbeat interval that chargers are told, in seconds.
@@ -42,4 +46,15 @@ pub enum UnknownChargers {
     Quarantine,
     /// Registered and served at once.
     Accept,
+}
+
+/// How identities are compared (behaviour 15).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IdentityCase {
+    /// Letter by letter: `cp1` is not `CP1`.
+    #[default]
+    Exact,
+    /// `cp1` is the `CP1` that is registered.
+    Ignore,
 }

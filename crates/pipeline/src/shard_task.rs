@@ -8,8 +8,8 @@ use std::time::Duration;
 use mendpoint_fleet::WaitingRoom;
 use mendpoint_incidents::{Effect, KillScope, Request};
 use mendpoint_model::{
-    ChargerEvent, ChargerKey, Chargers, Command, CommandId, CommandOutcome, EventKind, Fact,
-    Incident, TransactionId, UnixMs,
+    Authorize, ChargerEvent, ChargerKey, Chargers, Command, CommandId, CommandOutcome, EventKind,
+    Fact, Incident, TransactionId, UnixMs,
 };
 use mendpoint_shard::{Outputs, Shard};
 use mendpoint_store::Entry;
@@ -17,11 +17,11 @@ use prometheus::IntGauge;
 use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::clock;
 use crate::conformance::Sample;
 use crate::message::{Answer, Incoming, Sampled, ShardMessage};
 use crate::pipeline::Inner;
 use crate::release::{Batch, Release, TicketEvidence};
+use crate::{clock, redact};
 
 /// How many messages are taken from the queue at once.
 const BATCH: usize = 256;
@@ -31,6 +31,8 @@ const FLUSH_EVERY_MS: i64 = 2_000;
 
 /// The task of one shard.
 pub(crate) struct ShardTask {
+    /// The shard's number.
+    pub(crate) index: usize,
     pub(crate) inner: Arc<Inner>,
     pub(crate) shard: Shard,
     pub(crate) queue: mpsc::Receiver<ShardMessage>,
@@ -104,7 +106,7 @@ impl ShardTask {
                 () = tokio::time::sleep(Duration::from_millis(wake)) => true,
             };
             self.queued.set(self.queue.len() as i64);
-            self.state.now = self.state.now.max(clock::now());
+            self.note_lag(&batch);
             for message in batch.drain(..) {
                 self.message(message);
             }
@@ -120,6 +122,25 @@ impl ShardTask {
                 return;
             }
         }
+    }
+
+    /// Tells the engine how late it is, before it works on what waited (G11): how long the oldest
+    /// message waited, by how much the next deadline is overdue, and how long the oldest decision
+    /// waits for the disk, whichever is most.
+    fn note_lag(&mut self, batch: &[ShardMessage]) {
+        let clock = clock::now();
+        self.state.now = self.state.now.max(clock);
+        let oldest = batch.iter().filter_map(|message| match message {
+            ShardMessage::Incoming(incoming) => Some(incoming.received_at),
+            _ => None,
+        });
+        let due = self.shard.next_deadline();
+        let late_ms = oldest.chain(due).map(|at| clock.since_ms(at)).max().unwrap_or(0);
+        let lag_ms = late_ms.max(self.inner.journal.health().lag_ms).max(0);
+        self.shard.note_lag(self.state.now, lag_ms, &mut self.state.outputs);
+        self.take_outputs();
+        let held = self.shard.engine().held(self.state.now);
+        self.inner.lag.say(self.index, lag_ms, held);
     }
 
     /// How long to sleep when nothing comes: to the next deadline of a rule, at most to the next
@@ -188,6 +209,17 @@ impl ShardTask {
                 EventKind::TransactionStarted(started) => {
                     reply.token_accepted = self.inner.accepts_token(&started.id_token);
                     durable = true;
+                    if !reply.token_accepted {
+                        // The card was presented inside the message: what was said to it goes first.
+                        let kind = EventKind::Authorize(Authorize {
+                            id_token: started.id_token.clone(),
+                            accepted: false,
+                            connector: Some(started.connector),
+                        });
+                        let event = ChargerEvent { charger, site, received_at, epoch, frame, kind };
+                        self.shard.handle(event, &mut self.state.outputs);
+                        self.take_outputs();
+                    }
                 }
                 EventKind::TransactionUpdated(updated) => {
                     if let Some(token) = &updated.id_token {
@@ -196,7 +228,9 @@ impl ShardTask {
                     durable = true;
                 }
                 EventKind::TransactionEnded(_) => durable = true,
+                EventKind::Configuration(values) => redact::configuration(values),
                 EventKind::CommandAnswered(answered) => {
+                    redact::outcome(&mut answered.outcome);
                     self.state.entries.push(Entry::CommandOutcome {
                         charger,
                         id: answered.command.clone(),
@@ -289,7 +323,7 @@ impl ShardTask {
 
     /// Journals the intent, then lets the command leave (G11).
     fn send(&mut self, command: Command) {
-        self.state.entries.push(Entry::Command(command.clone()));
+        self.state.entries.push(Entry::Command(redact::command(&command).into_owned()));
         self.tell_news(command.charger);
         self.state.released.push(Release::Command(command));
     }

@@ -17,6 +17,10 @@ pub struct Vitals {
     pub delay_p99_ms: f64,
     /// How the journal is doing.
     pub journal: JournalHealth,
+    /// How late the engine is, milliseconds: the latest shard.
+    pub lag_ms: i64,
+    /// Why the engine sends nothing now of its own accord (G11), if so.
+    pub held: Option<&'static str>,
     /// What is not healed, by order of a person.
     pub kill_switches: Vec<KillScope>,
     /// How many fields were not as the standard says since the start.

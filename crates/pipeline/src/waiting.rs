@@ -1,6 +1,8 @@
 //! The shard's side of commands that wait for their charger to come back (behaviour 67). Whether
 //! one is still wanted is decided by [`WaitingRoom`](mendpoint_fleet::WaitingRoom).
 
+use std::borrow::Cow;
+
 use mendpoint_fleet::{Checked, Verdict, WAITING_MAX};
 use mendpoint_model::{
     Admission, ChargerKey, Chargers as _, Command, CommandId, CommandOutcome, Fact, UnixMs,
@@ -10,6 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::message::ShardMessage;
 use crate::pipeline::Inner;
+use crate::redact;
 use crate::release::Release;
 use crate::shard_task::ShardTask;
 
@@ -49,6 +52,12 @@ impl ShardTask {
         if is_connected {
             let _ = kept.send(Ok(false));
             return self.command(command, Some(waiter));
+        }
+        if matches!(redact::command(&command), Cow::Owned(_)) {
+            let why = "it carries a secret, and secrets are not kept: send it when the charger is \
+                       connected";
+            let _ = kept.send(Err(why.to_owned()));
+            return;
         }
         let answer = match self.state.waiting.add(command.clone()) {
             Ok(()) => {

@@ -18,6 +18,8 @@ pub mod timeline_test;
 mod properties;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod weeks;
 
 pub use outputs::Outputs;
 pub use shard::Shard;

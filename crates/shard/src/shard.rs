@@ -169,6 +169,14 @@ impl Shard {
         result
     }
 
+    /// Tells the engine how late we are (G11), in milliseconds: see
+    /// [`Engine::note_lag`](mendpoint_incidents::Engine::note_lag).
+    pub fn note_lag(&mut self, now: UnixMs, lag_ms: i64, out: &mut Outputs) {
+        let before = out.effects.len();
+        self.engine.note_lag(now, lag_ms, &self.fleet, &mut out.effects);
+        self.note_commands(&out.effects[before..]);
+    }
+
     /// Notes a command that a person or the program sends; those of the engine are noted as they
     /// leave it.
     pub fn note_command(&mut self, command: &Command) {

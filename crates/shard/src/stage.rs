@@ -9,9 +9,10 @@ use mendpoint_incidents::timeline_test::{
 };
 use mendpoint_incidents::{Catalogue, Effect, EngineSettings, IdSequence, Request, parse_duration};
 use mendpoint_model::{
-    Authorize, Boot, ChargerEvent, ChargerKey, Command, CommandAnswered, CommandId, CommandOutcome,
-    Connected, ConnectorRef, ConnectorStatus, Disconnected, ErrorReport, EventKind, FaultReport,
-    Incident, IncidentId, MeterReading, Protocol, SignalReading, SiteKey, StatusReport, TicketId,
+    Action, Authorize, Boot, COMMAND_TIMEOUT_MS, ChargerEvent, ChargerKey, Command,
+    CommandAnswered, CommandId, CommandOutcome, Connected, ConnectorRef, ConnectorStatus,
+    Disconnected, ErrorReport, EventKind, FaultReport, IdentityContest, Incident, IncidentId,
+    MeterReading, Origin, Protocol, SignalReading, SiteKey, StatusReport, TicketId,
     TransactionEnded, TransactionId, TransactionStarted, UnixMs,
 };
 
@@ -167,6 +168,23 @@ impl<'a> Stage<'a> {
                     unit: *unit,
                 }));
             }
+            Act::Command(action) => {
+                let command = Command {
+                    id: CommandId(format!("u-{}", self.sent.len()).into()),
+                    charger: CHARGER,
+                    action: Action::Raw { action: action.clone(), payload: "{}".to_owned() },
+                    origin: Origin::User("ana".to_owned()),
+                    created_at: now,
+                    timeout_ms: COMMAND_TIMEOUT_MS,
+                    not_after: now + 2 * COMMAND_TIMEOUT_MS,
+                };
+                self.shard.note_command(&command);
+                self.send(&command);
+            }
+            Act::Contested => self.deliver(EventKind::IdentityContested(IdentityContest {
+                parties: vec!["192.0.2.1".to_owned(), "192.0.2.2".to_owned()],
+                swaps: 4,
+            })),
             // Looked at where the failures are collected.
             Act::Expect(_) => {}
         }

@@ -286,3 +286,55 @@ fn times_are_told_as_they_are_written() {
     assert_eq!(clock_words(90_000_000), "1d1h");
     assert_eq!(clock_words(1_500), "1s500ms");
 }
+
+const COOLING: &str = r#"
+id = "TEST_BOOTS"
+version = 1
+title = "Boots"
+description = "It boots too often."
+severity = 5
+scope = "charger"
+auto_heal = "off"
+proof = "clear"
+
+[condition]
+count = { kind = "boot", at_least = 2, within = "10m", cooldown = "3h" }
+
+[[clear]]
+absent = "boot"
+for = "20m"
+
+[[test]]
+name = "two boots, and not again for three hours"
+steps = [
+    { at = "0s", connect = true },
+    { at = "1m", boot = { model = "X" } },
+    { at = "2m", boot = { model = "X" } },
+    { at = "3m", expect = { incidents = ["TEST_BOOTS"] } },
+    { at = "23m", expect = { incidents = [], states = ["resolved"] } },
+    { at = "2h", boot = { model = "X" } },
+    { at = "2h1m", boot = { model = "X" } },
+    { at = "2h2m", expect = { incidents = [] } },
+    { at = "3h2m", boot = { model = "X" } },
+    { at = "3h3m", boot = { model = "X" } },
+    { at = "3h4m", expect = { incidents = ["TEST_BOOTS"] } },
+]
+
+[[test]]
+name = "one boot"
+steps = [
+    { at = "0s", connect = true },
+    { at = "1m", boot = { model = "X" } },
+    { at = "1h", expect = { incidents = [] } },
+]
+"#;
+
+#[test]
+fn a_cooldown_keeps_a_count_from_opening_again() {
+    let files = [("boots.toml".to_owned(), COOLING.to_owned())];
+    let catalogue = Catalogue::parse(&files, &[]).expect("it is well formed");
+    for outcome in run_all(&Arc::new(catalogue)) {
+        let told: Vec<_> = outcome.failures.iter().map(ToString::to_string).collect();
+        assert!(outcome.passed(), "{}", told.join("\n"));
+    }
+}

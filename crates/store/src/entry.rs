@@ -133,14 +133,19 @@ pub enum Entry {
         /// The address it came from; empty when not known.
         remote: String,
     },
-    /// A connection was refused before it was one: the identity may be unknown or made up.
-    LoginRefused {
-        /// The identity it asked for.
+    /// Something of our own noticing for the security log: a login that was refused, a connection
+    /// that could not be encrypted.
+    Noted {
+        /// The charger, if it is known.
+        charger: Option<ChargerKey>,
+        /// The identity that was asked for, which may be made up; empty when there was none.
         identity: String,
         /// When.
         at: UnixMs,
+        /// What, as one word.
+        kind: &'static str,
         /// Why, in words.
-        reason: String,
+        info: String,
         /// The address it came from.
         remote: String,
     },

@@ -25,9 +25,9 @@ const SIGNALS: &str = "SELECT at_ms, json FROM signal_reading
     WHERE charger_key = $1 AND at_ms >= $2 AND at_ms < $3 ORDER BY at_ms, id LIMIT $4";
 const BOOTS: &str = "SELECT at_ms, json FROM boot WHERE charger_key = $1
     ORDER BY id DESC LIMIT $2";
-const SECURITY: &str = "SELECT charger_key, at_ms, kind, info, charger_at_ms, remote, identity
-    FROM security_event WHERE (CAST($1 AS BIGINT) IS NULL OR charger_key = $1)
-    ORDER BY id DESC LIMIT $2";
+const SECURITY: &str = "SELECT charger_key, at_ms, kind, info, charger_at_ms, remote, identity, id
+    FROM security_event WHERE (CAST($1 AS BIGINT) IS NULL OR charger_key = $1) AND id < $2
+    ORDER BY id DESC LIMIT $3";
 /// By row number, which says when the row was made: a scan of the table would hold up the writer.
 const PRUNE_STATES: &str = "DELETE FROM state_change WHERE id IN
     (SELECT id FROM state_change WHERE id < $1 ORDER BY id LIMIT $2)";
@@ -67,16 +67,18 @@ pub struct LinkChangeRow {
     pub reason: String,
 }
 
-/// A security event: reported by a charger, or a login of ours that was refused.
+/// A security event: reported by a charger, or noticed by us.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecurityRow {
-    /// The charger; `None` for a refused login.
+    /// Its number; larger is later.
+    pub id: i64,
+    /// The charger; `None` when it is not known which.
     pub charger: Option<ChargerKey>,
-    /// The identity a refused login asked for; empty otherwise.
+    /// The identity that a refused connection asked for; empty otherwise.
     pub identity: String,
     /// When, by our clock.
     pub at: UnixMs,
-    /// What it reported; `LoginRefused` with the reason for a refused login.
+    /// What it reported; `LoginRefused` and the like with the reason for what we noticed.
     pub report: SecurityReport,
     /// The address it came from.
     pub remote: String,
@@ -159,15 +161,17 @@ impl Store {
         })
     }
 
-    /// The last security events, newest first, of one charger or all.
+    /// The last security events, newest first, of one charger or all; those before a number.
     pub async fn security_events(
         &self,
         charger: Option<ChargerKey>,
+        before: Option<i64>,
         limit: u32,
     ) -> Result<Vec<SecurityRow>> {
         read!(&self.db, conn => {
             let rows = sqlx::query(SECURITY)
                 .bind(charger.map(|charger| i64::from(charger.0)))
+                .bind(before.unwrap_or(i64::MAX))
                 .bind(i64::from(limit))
                 .fetch_all(conn)
                 .await?;
@@ -176,6 +180,7 @@ impl Store {
                 number.map_err(|_| Error::Unreadable("a security event's charger".to_owned()))
             };
             all(&rows, |row| Ok(SecurityRow {
+                id: row.int(7)?,
                 charger: row.int_or_null(0)?.map(key).transpose()?,
                 identity: row.text(6)?,
                 at: UnixMs(row.int(1)?),

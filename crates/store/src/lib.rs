@@ -51,6 +51,7 @@ pub use command::CommandRow;
 pub use conformance::{
     ConformanceChange, DeviationCount, DeviationKey, DeviationRow, ModelKey, ModelRow,
 };
+pub use credential::{AccessRow, Credential, Slot};
 pub use cursor::{Cursor, PAGE_MAX, Page};
 pub use entry::Entry;
 pub use error::{Error, Result};

@@ -29,6 +29,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../../migrations/0003_conformance.sql"),
     },
     Migration {
+        version: 4,
+        name: "0004_access",
+        sql: include_str!("../../../migrations/0004_access.sql"),
+    },
+    Migration {
         version: 6,
         name: "0006_commands",
         sql: include_str!("../../../migrations/0006_commands.sql"),

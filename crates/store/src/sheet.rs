@@ -370,14 +370,14 @@ impl Batch {
                     remote.as_str(),
                 ]);
             }
-            Entry::LoginRefused { identity, at, reason, remote } => {
+            Entry::Noted { charger, identity, at, kind, info, remote } => {
                 self.security.push(row![
                     id,
-                    None::<i64>,
+                    charger.map(|charger| i64::from(charger.0)),
                     identity.as_str(),
                     *at,
-                    "LoginRefused",
-                    reason.as_str(),
+                    *kind,
+                    info.as_str(),
                     None::<i64>,
                     remote.as_str(),
                 ]);

@@ -117,6 +117,10 @@ pub(crate) fn words(outcome: &CommandOutcome) -> String {
             "It is not connected, so nothing was sent or no answer came back.".to_owned()
         }
         CommandOutcome::Expired => "Its time was over before it could be sent.".to_owned(),
+        CommandOutcome::QueueFull => {
+            "Too many commands were waiting for this charger already, so it was not sent."
+                .to_owned()
+        }
         CommandOutcome::Unsupported(why) | CommandOutcome::Dropped(why) => {
             format!("It was not sent: {why}.")
         }

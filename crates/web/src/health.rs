@@ -13,7 +13,7 @@ use crate::AppState;
 
 /// How long the database may take to say that it is there.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How far the journal may lag before new work should go elsewhere, in milliseconds.
+/// How far the journal or the engine may lag before new work should go elsewhere, in milliseconds.
 const LAG_MAX_MS: i64 = 10_000;
 
 /// The routes of this file.
@@ -29,10 +29,14 @@ async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// 200 while the database answers and the journal keeps up; 503 with the reason otherwise.
+/// 200 while the database answers, and the journal and the engine keep up; 503 with the reason
+/// otherwise. A stop of healing (G11) is told beside `ready`: chargers are served all the same.
 async fn ready(State(state): State<AppState>) -> Response {
     match trouble(&state).await {
-        None => "ready\n".into_response(),
+        None => match state.handle().vitals().held {
+            Some(why) => format!("ready\nhealing waits: {why}\n").into_response(),
+            None => "ready\n".into_response(),
+        },
         Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
     }
 }
@@ -50,11 +54,15 @@ async fn trouble(state: &AppState) -> Option<String> {
         }
         Ok(Ok(())) => {}
     }
-    let journal = handle.vitals().journal;
+    let vitals = handle.vitals();
+    let journal = vitals.journal;
     if journal.last_error.is_some() {
         return Some("the journal cannot write".to_owned());
     }
-    (journal.lag_ms > LAG_MAX_MS).then(|| format!("the journal lags {} ms", journal.lag_ms))
+    if journal.lag_ms > LAG_MAX_MS {
+        return Some(format!("the journal lags {} ms", journal.lag_ms));
+    }
+    (vitals.lag_ms > LAG_MAX_MS).then(|| format!("the engine is late by {} ms", vitals.lag_ms))
 }
 
 /// The numbers in the text format of Prometheus.

@@ -9,6 +9,8 @@
 mod api;
 mod assets;
 mod commands;
+mod conformance;
+mod csv;
 mod form;
 mod health;
 mod live;

@@ -24,6 +24,10 @@ impl Outbound for NoChargers {
         Err(SendRefused::NotConnected)
     }
 
+    fn set_accepted(&self, _charger: ChargerKey, _accepted: bool) -> bool {
+        false
+    }
+
     fn close(&self, _: ChargerKey, _: &str) {}
 }
 
@@ -78,6 +82,8 @@ impl Server {
             PipelineSettings {
                 shards: 1,
                 queue: 64,
+                identity_case: mendpoint_pipeline::IdentityCase::Exact,
+                operator_name: String::new(),
                 unknown_chargers: UnknownChargers::Reject,
                 accept_unknown_tokens: true,
                 heartbeat_interval_s: 60,

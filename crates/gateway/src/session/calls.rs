@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 
 use crate::clock;
-use crate::intake::{Answer, Delivery, Intake, Sample};
+use crate::intake::{Answer, Delivery, GatewayEvent, Intake, Sample};
 use crate::metrics::Counted;
 
 use super::Session;
@@ -134,7 +134,10 @@ where
             return self.answer_error(text, id, error.code, &error.description, at);
         }
 
-        let inbound = mendpoint_ocpp::decode(self.protocol, action, payload, at);
+        let mut inbound = mendpoint_ocpp::decode(self.protocol, action, payload, at);
+        if action == "SignCertificate" && !repeated && self.gets_a_certificate(payload) {
+            inbound.reply = Reply::Literal(r#"{"status":"Accepted"}"#.into());
+        }
         let mut delivery = self.delivery(at);
         delivery.frame = self.log(text, at);
         delivery.sample = self.sample(text, None, !inbound.quirks.is_empty());
@@ -158,6 +161,23 @@ where
             self.answer(answer, at);
         }
         self.deliver(delivery);
+    }
+
+    /// Whether a request for a certificate is in order. It is signed and sent later, as a command:
+    /// never before the answer that the charger waits for (behaviour 26).
+    fn gets_a_certificate(&self, payload: &str) -> bool {
+        let signed = if self.profile.is_encrypted() {
+            self.gateway.intake.sign_certificate(self.charger, self.profile, payload)
+        } else {
+            let number = self.profile.number();
+            Err(format!("certificates are not signed on security profile {number}"))
+        };
+        let charger = self.charger;
+        if let Err(why) = signed {
+            self.gateway.intake.note(GatewayEvent::CertificateRefused { charger, why });
+            return false;
+        }
+        true
     }
 
     /// The pipeline spoke about the first pending call.

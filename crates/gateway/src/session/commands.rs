@@ -17,6 +17,10 @@ use super::Session;
 /// How many calls that timed out are remembered for a late answer (behaviour 29).
 const LATE_KEPT: usize = 8;
 
+/// What changes a charger's certificates: never over a connection that others can write into (S6).
+const CERTIFICATE_ACTIONS: [&str; 3] =
+    ["CertificateSigned", "InstallCertificate", "DeleteCertificate"];
+
 /// Our calls on one connection.
 #[derive(Default)]
 pub(super) struct Commands {
@@ -63,6 +67,16 @@ where
             if command.not_after <= now {
                 self.gateway.metrics.commands_expired.inc();
                 self.tell_outcome(command.id, CommandOutcome::Expired, now);
+                continue;
+            }
+            if CERTIFICATE_ACTIONS.contains(&command.action.name()) && !self.profile.is_encrypted()
+            {
+                let why = format!(
+                    "certificates are not changed on security profile {}: the connection is not \
+                     encrypted",
+                    self.profile.number()
+                );
+                self.tell_outcome(command.id, CommandOutcome::Unsupported(why), now);
                 continue;
             }
             match mendpoint_ocpp::encode_action(self.protocol, &command.action) {

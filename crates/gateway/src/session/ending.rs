@@ -1,6 +1,7 @@
 //! How connections end: by us, by the charger, or by accident.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -14,9 +15,10 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
 
 use crate::address_book::{CloseHow, CloseRequest};
+use crate::contest::ALIVE;
 use crate::handshake::drain;
 use crate::intake::{GatewayEvent, Intake};
-use crate::metered::Metered;
+use crate::metered::{Metered, NoMessage};
 
 use super::Session;
 
@@ -129,6 +131,11 @@ where
     }
 
     pub(super) fn on_close_request(&mut self, request: CloseRequest) {
+        if let CloseHow::Replaced { by } = request.how
+            && self.phase.is_open()
+        {
+            self.note_push(by.ip());
+        }
         match self.phase {
             Phase::Open if request.how == CloseHow::Shutdown && !self.pending.is_empty() => {
                 let until = Instant::now() + DRAIN_TIME;
@@ -137,6 +144,20 @@ where
             Phase::Open => self.close_with(&request),
             // Already on its way.
             Phase::Draining { .. } | Phase::Closing { .. } => {}
+        }
+    }
+
+    /// This connection was pushed out. If it was alive, two devices may have one identity
+    /// (behaviour 4).
+    fn note_push(&self, by: IpAddr) {
+        let now = Instant::now();
+        if now > self.socket.get_ref().last_heard() + ALIVE {
+            return;
+        }
+        let (charger, old) = (self.charger, self.mailbox.remote.ip());
+        let contest = self.gateway.contests.pushed_out(charger, old, by, now);
+        if let Some(addresses) = contest {
+            self.gateway.intake.note(GatewayEvent::IdentityContested { charger, addresses });
         }
     }
 
@@ -188,10 +209,20 @@ where
                 let words = Some((1007, "text is not UTF-8"));
                 Ending { last_words: words, ..Ending::new("text that is not UTF-8") }
             }
+            SocketError::Io(error) if is_no_message(error) => {
+                let words = Some((1008, "no message in all these frames"));
+                Ending { last_words: words, ..Ending::new("frames without a message") }
+            }
             SocketError::Protocol(ProtocolError::ResetWithoutClosingHandshake)
             | SocketError::Io(_)
             | SocketError::ConnectionClosed
             | SocketError::AlreadyClosed => Ending::lost(),
+            SocketError::Protocol(ProtocolError::NonZeroReservedBits) => {
+                // Behaviour 20: said clearly, because firmware that compresses unasked exists.
+                let words = Some((1002, "reserved bits are set: no compression was agreed"));
+                let reason = "reserved bits set: compression that was not agreed";
+                Ending { last_words: words, ..Ending::new(reason) }
+            }
             SocketError::Protocol(error) => {
                 let words = Some((1002, "WebSocket protocol error"));
                 Ending { last_words: words, ..Ending::new(format!("WebSocket: {error}")) }
@@ -221,9 +252,13 @@ where
     }
 }
 
+fn is_no_message(error: &std::io::Error) -> bool {
+    matches!(error.get_ref(), Some(inner) if inner.is::<NoMessage>())
+}
+
 fn closed_by_us(request: &CloseRequest) -> Ending {
     match request.how {
-        CloseHow::Replaced => Ending { replaced: true, ..Ending::new("replaced") },
+        CloseHow::Replaced { .. } => Ending { replaced: true, ..Ending::new("replaced") },
         CloseHow::Shutdown | CloseHow::Asked => {
             Ending::new(format!("closed by us ({}: {})", request.code, request.reason))
         }
@@ -244,6 +279,7 @@ fn close_frame(code: u16, reason: &str) -> CloseFrame {
 async fn linger<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut WebSocketStream<Metered<S>>) {
     if socket.flush().await.is_ok() {
         let stream = socket.get_mut();
+        stream.message_ended();
         if stream.shutdown().await.is_ok() {
             // It is over whether this works or not.
             let _ = drain(stream).await;

@@ -126,6 +126,11 @@ impl Liveness {
         Verdict::Ping
     }
 
+    /// Whether it was pinged and has never answered a ping.
+    pub(crate) fn never_answered(&self) -> bool {
+        self.last_ping.is_some() && !self.pong_seen
+    }
+
     /// Whether the peer was pinged a moment ago and has never answered a ping.
     pub(crate) fn was_just_pinged(&self, now: Instant) -> bool {
         !self.pong_seen && self.last_ping.is_some_and(|at| now < at + PING_SUSPECT)
@@ -209,6 +214,19 @@ mod tests {
         // Behaviour 9: from here it has three heartbeats of 300 s.
         assert_eq!(liveness.on_timer(at + Duration::from_secs(899), at), Verdict::Fine);
         assert_eq!(liveness.on_timer(at + Duration::from_mins(15), at), Verdict::Dead);
+    }
+
+    #[test]
+    fn b09_a_charger_that_is_not_pinged_has_three_of_the_intervals_it_was_given() {
+        let now = Instant::now();
+        for heartbeat_s in [60, 300, 3_600] {
+            for pings in [None, Some(PING)] {
+                let mut liveness = Liveness::new(now, pings, pings.is_some(), heartbeat_s, 0);
+                let limit = 3 * u64::from(heartbeat_s);
+                assert_ne!(liveness.on_timer(second(now, limit - 1), now), Verdict::Dead);
+                assert_eq!(liveness.on_timer(second(now, limit), now), Verdict::Dead);
+            }
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod calls;
 mod commands;
 mod ending;
 mod liveness;
+mod pace;
 mod recent;
 mod sampler;
 #[cfg(test)]
@@ -19,7 +20,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use futures_util::{Sink, Stream};
-use mendpoint_model::{ChargerKey, Connected, Disconnected, EventKind, Protocol, SiteKey, UnixMs};
+use mendpoint_model::{
+    ChargerKey, Connected, Disconnected, EventKind, Protocol, SecurityProfile, SiteKey, UnixMs,
+};
 use prometheus::IntGauge;
 use smallvec::{SmallVec, smallvec};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -40,6 +43,7 @@ pub(crate) use self::ending::close_politely;
 use self::ending::{Ending, Phase};
 pub(crate) use self::liveness::PingMemory;
 use self::liveness::{Liveness, Verdict};
+use self::pace::Pace;
 use self::recent::Recent;
 use self::sampler::Sampler;
 
@@ -65,6 +69,7 @@ pub(crate) struct Session<S, I> {
     protocol: Protocol,
     heartbeat_interval_s: u32,
     strict: bool,
+    profile: SecurityProfile,
     replaced: bool,
     /// Whether a boot came over this connection: calls are gated only after one (behaviour 50).
     boot_seen: bool,
@@ -77,6 +82,7 @@ pub(crate) struct Session<S, I> {
     sampler: Sampler,
     commands: Commands,
     liveness: Liveness,
+    pace: Pace,
     timer: Pin<Box<Sleep>>,
     /// What the intake had no room for; empty, without memory, between turns.
     outbox: Vec<Delivery>,
@@ -159,6 +165,7 @@ where
             protocol,
             heartbeat_interval_s: admitted.heartbeat_interval_s,
             strict: admitted.strict,
+            profile: admitted.profile,
             replaced,
             boot_seen: false,
             needs_flush: false,
@@ -168,6 +175,7 @@ where
             sampler: Sampler::default(),
             commands: Commands::default(),
             liveness,
+            pace: Pace::new(now),
             timer,
             outbox: Vec::new(),
             ending: None,
@@ -249,10 +257,21 @@ where
     /// last of them leave before we close.
     fn may_read(&self) -> bool {
         match self.phase {
-            Phase::Open => self.pending.len() < self.gateway.settings.pending_answers_max,
+            Phase::Open => {
+                self.pending.len() < self.gateway.settings.pending_answers_max
+                    && self.paused_until().is_none()
+            }
             Phase::Draining { .. } => false,
             Phase::Closing { .. } => true,
         }
+    }
+
+    /// When more may be read, of a charger that floods (behaviour 39). The clock is asked only when
+    /// the time of the last bytes does not settle it.
+    fn paused_until(&self) -> Option<Instant> {
+        let each = self.gateway.settings.message_time();
+        self.pace.wait_until(self.socket.get_ref().last_heard(), each)?;
+        self.pace.wait_until(Instant::now(), each)
     }
 
     fn on_wake(&mut self, wake: Wake) {
@@ -269,9 +288,13 @@ where
     }
 
     fn on_message(&mut self, message: Message) {
+        if message.is_text() || message.is_binary() {
+            self.socket.get_mut().message_ended();
+        }
         match message {
             Message::Text(text) if self.phase.is_open() => {
                 self.liveness.heard_message();
+                self.take_pace();
                 self.on_text(text.as_str());
             }
             Message::Binary(_) if self.phase.is_open() => {
@@ -291,6 +314,16 @@ where
             // Pings are answered by the library at the next read; what comes after we said that
             // we close is not taken in.
             Message::Ping(_) | Message::Frame(_) | Message::Text(_) | Message::Binary(_) => {}
+        }
+    }
+
+    /// Counts a message, and sets the timer when it was one too many for now.
+    fn take_pace(&mut self) {
+        let heard = self.socket.get_ref().last_heard();
+        self.pace.took(heard, self.gateway.settings.message_time());
+        if self.paused_until().is_some() {
+            self.gateway.metrics.slowed_down.inc();
+            self.arm_timer();
         }
     }
 
@@ -316,6 +349,10 @@ where
                 }
                 Verdict::Dead => {
                     self.gateway.metrics.dead_peers.inc();
+                    if self.liveness.never_answered() {
+                        // Behaviours 7 and 9: it may be alive and never answer pings.
+                        self.gateway.pings.strike(self.charger);
+                    }
                     let why = if self.liveness.pings() { "no answer to pings" } else { "silence" };
                     self.end(Ending::dead(why));
                 }
@@ -333,6 +370,7 @@ where
             self.phase.deadline(),
             self.commands.deadline(),
             self.mailbox.first_expiry().map(|at| now + self.until(at)),
+            self.paused_until(),
         ]
         .into_iter()
         .flatten()

@@ -10,10 +10,15 @@ pub(crate) fn rung_at(healing: &Healing, position: usize) -> Option<Rung> {
     healing.ladder.get(position).copied()
 }
 
+/// The last step that was one of the ladder's own.
+fn last_rung(healing: &Healing) -> Option<&Step> {
+    healing.steps.iter().rfind(|step| step.rung != Rung::D)
+}
+
 /// Where a run goes on after a restart: after the last rung it tried, or with that rung again when
 /// it never reached the charger.
 pub(crate) fn position_after(healing: &Healing, tries_max: usize) -> usize {
-    let Some(last) = healing.steps.last() else { return 0 };
+    let Some(last) = last_rung(healing) else { return 0 };
     let after = usize::from(!may_try_again(healing, tries_max));
     healing.ladder.iter().position(|rung| *rung == last.rung).map_or(0, |place| place + after)
 }
@@ -21,16 +26,16 @@ pub(crate) fn position_after(healing: &Healing, tries_max: usize) -> usize {
 /// Whether a step has done nothing yet, so that something more urgent may come before it.
 pub(crate) fn is_waiting(step: &Step) -> bool {
     matches!(step.state, StepState::Waiting | StepState::AwaitingApproval)
-        || (step.rung == Rung::L0 && step.state == StepState::Verifying)
+        || (matches!(step.rung, Rung::L0 | Rung::D) && step.state == StepState::Verifying)
 }
 
-/// Whether the last step is to be tried again: the connection was gone before it could be done. It
-/// counts as a try all the same.
+/// Whether the last step is to be tried again: the connection was gone before it could be done, or
+/// it never left us. It counts as a try all the same.
 pub(crate) fn may_try_again(healing: &Healing, tries_max: usize) -> bool {
-    use mendpoint_model::CommandOutcome::NotConnected;
-    let Some(last) = healing.steps.last() else { return false };
+    use mendpoint_model::CommandOutcome::{Expired, NotConnected, QueueFull};
+    let Some(last) = last_rung(healing) else { return false };
     let lost = last.state == StepState::Blocked
-        && matches!(last.commands.last(), Some((_, Some(NotConnected))));
+        && matches!(last.commands.last(), Some((_, Some(NotConnected | Expired | QueueFull))));
     // Taking out of service disturbs nobody, and matters more than a limit.
     let tries_max = if last.rung == Rung::Q { QUARANTINE_TRIES_MAX } else { tries_max };
     let tries = healing
@@ -45,7 +50,8 @@ pub(crate) fn may_try_again(healing: &Healing, tries_max: usize) -> bool {
 pub(crate) fn first_action(rung: Rung, at: ConnectorRef) -> Option<Action> {
     let connector = Some(at).filter(|at| !at.is_charger());
     match rung {
-        Rung::L0 | Rung::L6 => None,
+        // What D sends depends on the settings and not on the place alone.
+        Rung::L0 | Rung::L6 | Rung::D => None,
         Rung::L1 => {
             Some(Action::Trigger { message: TriggeredMessage::StatusNotification, connector })
         }

@@ -1,6 +1,8 @@
 //! Healing: the ladder of rungs, the run of a playbook, and the watch over what it did.
 
+pub(crate) mod diagnostics;
 pub(crate) mod ladder;
 pub(crate) mod run;
 pub(crate) mod send;
+pub(crate) mod support;
 pub(crate) mod verify;

@@ -12,7 +12,7 @@ use crate::guardrail::{Question, Verdict, judge};
 use crate::heal::ladder::{first_action, fits, rung_at};
 use crate::heal::verify::{Look, View, look};
 use crate::predicate::connector_state;
-use crate::rule::Condition;
+use crate::rule::{Condition, Occurrence};
 use crate::words::subject_words;
 use mendpoint_model::IncidentId;
 
@@ -20,6 +20,9 @@ use mendpoint_model::IncidentId;
 const POLL_MS: i64 = 30_000;
 /// The most turns of one look: a ladder has eight rungs and each few states.
 const TURNS_MAX: usize = 64;
+/// The most steps of an incident that comes back again and again: then it is a person's
+/// (behaviours 68, 71).
+const STEPS_MAX: usize = 64;
 /// How much longer than the gateway an answer is waited for, in case its news is lost.
 const ANSWER_SLACK_MS: i64 = 5_000;
 
@@ -59,21 +62,29 @@ impl Engine {
     /// Chooses the next rung, or ends the run.
     fn turn_next(&mut self, cx: &Cx<'_>, id: IncidentId) -> Turn {
         let Some(case) = self.cases.get_mut(&id) else { return Turn::Sleep(None) };
-        let at = case.incident.connector;
+        let (at, key) = (case.incident.connector, case.incident.charger);
         let Some(healing) = case.incident.healing.as_mut() else { return Turn::Sleep(None) };
-        let Some(rung) = rung_at(healing, case.run.position) else {
+        let next = rung_at(healing, case.run.position).filter(|_| healing.steps.len() < STEPS_MAX);
+        let Some(rung) = next else {
             self.exhausted(cx, id);
             return Turn::Sleep(None);
         };
-        case.run.position += 1;
+        let mode = healing.mode;
+        let fetches = mode != HealMode::Shadow && self.wants_diagnostics(cx, id, rung);
+        let rung = if fetches { Rung::D } else { rung };
+        let Some(case) = self.cases.get_mut(&id) else { return Turn::Sleep(None) };
+        case.run.position += usize::from(!fetches);
         if !fits(rung, at) {
             return Turn::Again;
         }
-        let mode = healing.mode;
+        let lacking = self.unsupported(key, rung);
+        let Some(case) = self.cases.get_mut(&id) else { return Turn::Sleep(None) };
+        let Some(healing) = case.incident.healing.as_mut() else { return Turn::Sleep(None) };
         let number = healing.steps.len() as u32 + 1;
         let state = match mode {
             HealMode::Shadow => StepState::Shadowed,
-            HealMode::Approve if rung != Rung::L0 => StepState::AwaitingApproval,
+            // Waiting and looking need nobody's leave.
+            HealMode::Approve if !matches!(rung, Rung::L0 | Rung::D) => StepState::AwaitingApproval,
             _ => StepState::Waiting,
         };
         let ended_at = state.is_over().then_some(cx.now);
@@ -88,6 +99,10 @@ impl Engine {
             note: String::new(),
         });
         case.run.begin_step();
+        if let Some(why) = lacking.filter(|_| state != StepState::Shadowed) {
+            self.end_step(cx, id, StepState::Skipped, &why);
+            return Turn::Again;
+        }
         match state {
             StepState::Shadowed => {
                 let label = rung.label();
@@ -179,6 +194,10 @@ impl Engine {
         let incident = &case.incident;
         let Some(charger) = cx.fleet.charger(incident.charger) else { return gone() };
         let Some(watch) = self.watches.get(&incident.charger) else { return gone() };
+        if let Some(until) = watch.full_until.filter(|until| cx.now < *until) {
+            let why = "Waits: too many commands wait for the charger already".to_owned();
+            return Verdict::Wait { until: Some(until), why };
+        }
         let code = self.code_now(cx, case);
         let freed_at = case.run.freed_at.or_else(|| {
             // Sent before a restart of ours: not a second time.
@@ -195,18 +214,35 @@ impl Engine {
             actions: &watch.actions,
             switched_off: self
                 .switched_off(incident.site, incident.charger)
-                .or_else(|| self.dead_man.holds(cx.now)),
+                .or_else(|| self.held(cx.now))
+                .or_else(|| self.contested(watch)),
             other_running: watch.cases.iter().any(|other| {
                 *other != id && self.cases.get(other).is_some_and(crate::case::Case::is_acting)
             }),
             site_running: self.site_running(cx, incident.site, incident.charger),
             site_size: cx.fleet.of_site(incident.site).len(),
             connected: watch.reaches(cx.now, &charger.link),
+            told: case.run.told_at.is_some_and(|at| Some(at) >= charger.link.since),
             danger: self.other_danger(cx, watch, id),
             authorised_at: watch.attempts.as_ref().and_then(|log| log.authorised_at),
             freed_at,
         };
         judge(&self.settings.guardrails, &question)
+    }
+
+    /// Why nothing is sent to a charger whose identity two devices use (behaviour 4).
+    fn contested(&self, watch: &crate::case::Watch) -> Option<&'static str> {
+        let is_contest = |id: &IncidentId| {
+            let case = self.cases.get(id).filter(|case| !case.incident.state.is_over())?;
+            match &self.program.rules[usize::from(case.rule?)].condition {
+                Condition::Count(count) => {
+                    (count.kind == Occurrence::IdentityContested).then_some(())
+                }
+                _ => None,
+            }
+        };
+        let why = "two devices use its identity, and nobody knows which one would get it";
+        watch.cases.iter().find_map(is_contest).map(|()| why)
     }
 
     /// A matter of safety among the other open incidents of a charger: one that is held out of
@@ -254,7 +290,8 @@ impl Engine {
             return self.turn_cycle(cx, id);
         }
         let sent_at = case.run.sent_at.unwrap_or(step.at);
-        let until = sent_at + self.settings.command_timeout_ms + ANSWER_SLACK_MS;
+        let waits_from = self.lag.waits_from(sent_at);
+        let until = waits_from + self.settings.command_timeout_ms + ANSWER_SLACK_MS;
         if cx.now < until {
             return Turn::Sleep(Some(until));
         }
@@ -274,8 +311,8 @@ impl Engine {
         let (at, key) = (case.incident.connector, case.incident.charger);
         let off_at = case.run.sent_at.unwrap_or(step.at);
         let Some(charger) = cx.fleet.charger(key) else { return Turn::Sleep(None) };
-        if !charger.link.connected {
-            // Switched on again when it comes back.
+        if !charger.link.connected || self.lag.holds().is_some() {
+            // Switched on again when it comes back, or when we are in time again.
             return Turn::Sleep(None);
         }
         let seen = connector_state(charger, at)
@@ -308,10 +345,14 @@ impl Engine {
             counts,
             status: status.name(),
             wait_ms,
+            upload: charger
+                .and_then(|charger| charger.diagnostics_status.as_ref())
+                .filter(|(at, _)| *at >= step.at)
+                .map(|(_, word)| word.as_ref()),
         };
         match look(&step, &mut case.run, &view) {
             Look::Pending { wake, next } => {
-                let state = if step.rung == Rung::L0 {
+                let state = if matches!(step.rung, Rung::L0 | Rung::D) {
                     IncidentState::Healing
                 } else {
                     IncidentState::Verifying
@@ -328,6 +369,7 @@ impl Engine {
             Look::Done(state, note) => {
                 self.end_step(cx, id, state, &note);
                 match state {
+                    _ if step.rung == Rung::D => Turn::Again,
                     StepState::Fixed | StepState::Unknown if condition == Some(false) => {
                         let fixed = state == StepState::Fixed && step.rung != Rung::Q;
                         self.recovered(cx, id, fixed.then_some(step.rung));
@@ -358,6 +400,7 @@ impl Engine {
         let label = rung.label();
         let title = match state {
             StepState::Fixed if rung == Rung::Q => note.to_owned(),
+            StepState::Done => note.to_owned(),
             StepState::Fixed => format!("{label} worked"),
             StepState::NotFixed if rung == Rung::L1 => note.to_owned(),
             StepState::NotFixed if matches!(rung, Rung::L4 | Rung::L5) => {
@@ -419,7 +462,9 @@ impl Engine {
     fn exhausted(&mut self, cx: &Cx<'_>, id: IncidentId) {
         self.stop_run(id);
         let tried = self.cases.get(&id).is_some_and(|case| {
-            case.steps().iter().any(|step| !step.commands.is_empty() && step.rung != Rung::Q)
+            case.steps()
+                .iter()
+                .any(|step| !step.commands.is_empty() && !matches!(step.rung, Rung::Q | Rung::D))
         });
         let shadow = self
             .cases
@@ -506,6 +551,7 @@ impl Engine {
             CommandOutcome::TimedOut => "The charger did not answer".to_owned(),
             CommandOutcome::NotConnected => "The connection was lost before the answer".to_owned(),
             CommandOutcome::Expired => "It could not be sent in time".to_owned(),
+            CommandOutcome::QueueFull => "Too many commands wait for the charger".to_owned(),
             CommandOutcome::Unsupported(why) | CommandOutcome::Dropped(why) => why.clone(),
         }
     }
@@ -550,6 +596,9 @@ impl Engine {
 
     /// What a rung sends, for a case.
     pub(crate) fn action_of(&self, id: IncidentId, rung: Rung) -> Option<mendpoint_model::Action> {
+        if rung == Rung::D {
+            return self.diagnostics_action(id);
+        }
         first_action(rung, self.cases.get(&id)?.incident.connector)
     }
 }

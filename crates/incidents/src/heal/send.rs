@@ -168,6 +168,7 @@ impl Engine {
     pub(crate) fn settle_debts(&mut self, cx: &Cx<'_>, id: IncidentId) -> Option<UnixMs> {
         let retry_ms = crate::duration::paced(DEBT_RETRY_MS, self.settings.pace);
         let timeout_ms = self.settings.command_timeout_ms;
+        let is_late = self.lag.holds().is_some();
         let case = self.cases.get_mut(&id)?;
         let (key, at) = (case.incident.charger, case.incident.connector);
         let steps = &mut case.incident.healing.as_mut()?.steps;
@@ -175,7 +176,7 @@ impl Engine {
             .iter_mut()
             .rfind(|step| step.state != StepState::Sent && owes_switching_on(step))?;
         let connected = cx.fleet.charger(key).is_some_and(|charger| charger.link.connected);
-        if !connected || step.commands.len() >= DEBT_TRIES_MAX {
+        if !connected || is_late || step.commands.len() >= DEBT_TRIES_MAX {
             return None;
         }
         if let Some(due) = case.run.debt_at
@@ -246,9 +247,11 @@ impl Engine {
         answer: &CommandAnswered,
     ) {
         let CommandAnswered { command, outcome, .. } = answer;
+        self.note_support(id, rung, outcome);
         let resets = matches!(rung, Rung::L4 | Rung::L5);
         let lost = matches!(outcome, CommandOutcome::NotConnected);
         // An outcome that no session told never left us.
+        let unsent = matches!(outcome, CommandOutcome::Expired | CommandOutcome::QueueFull);
         let never_left = lost && epoch == 0;
         let cut_off = resets && lost && !never_left && self.was_cut_off(cx, id);
         if !outcome.is_accepted() && !cut_off {
@@ -263,7 +266,10 @@ impl Engine {
             if never_left || !unclear {
                 self.note_refusal(id, rung);
             }
-            if lost {
+            if rung == Rung::D && !never_left && !unclear && !unsent {
+                self.note_diagnostics(id, cx.now);
+            }
+            if lost || unsent {
                 self.try_again(cx, id);
             }
             return;
@@ -292,6 +298,9 @@ impl Engine {
         }
         let line = Line::new("step_answered", title).rung(rung).command(command.clone());
         self.say(cx, id, line);
+        if rung == Rung::D {
+            self.diagnostics_accepted(cx, id, outcome);
+        }
         if rung == Rung::Q {
             self.end_step(cx, id, StepState::Fixed, &Self::held_words(at));
         }
@@ -327,6 +336,7 @@ fn sent_words(action: &Action, at: ConnectorRef) -> String {
         Action::SetAvailability { .. } => format!("{} is switched on", subject_words(at)),
         Action::Reset { hard: false, .. } => "Soft reset sent".to_owned(),
         Action::Reset { .. } => "Hard reset sent".to_owned(),
+        Action::GetLog(_) => "Asked for its diagnostics".to_owned(),
         Action::RemoteStop { .. } => "A charge without power is stopped first".to_owned(),
         other => format!("{} sent", other.name()),
     }

@@ -23,6 +23,8 @@ pub(crate) struct View<'a> {
     pub(crate) status: &'static str,
     /// How long L0 waits.
     pub(crate) wait_ms: i64,
+    /// What the charger said of an upload since the step began.
+    pub(crate) upload: Option<&'a str>,
 }
 
 /// What the watch says.
@@ -34,12 +36,15 @@ pub(crate) enum Look {
     Done(StepState, String),
 }
 
+use crate::heal::diagnostics::fetched;
+
 /// Looks at a step that was accepted.
 pub(crate) fn look(step: &Step, run: &mut Run, view: &View<'_>) -> Look {
     let began = step.accepted_at.unwrap_or(step.at);
     let healthy = view.connected && view.condition == Some(false) && !view.unusable;
     match step.rung {
         Rung::L0 => wait_and_watch(began, view),
+        Rung::D => fetched(step, began, view),
         Rung::L1 => asked(began, run, view, healthy),
         Rung::L4 | Rung::L5 | Rung::L6 => restarted(step, began, run, view, healthy),
         Rung::L2 | Rung::L3 | Rung::Q => settled(began, run, view, healthy),
@@ -214,6 +219,7 @@ mod tests {
             counts: false,
             status: "Faulted",
             wait_ms: 60_000,
+            upload: None,
         }
     }
 

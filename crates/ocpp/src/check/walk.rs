@@ -372,7 +372,7 @@ mod tests {
 
     #[test]
     fn what_is_not_json_is_one_deviation() {
-        for payload in ["", "{", "{\"a\":NaN}", "{,}", "{} {}"] {
+        for payload in ["", "{", "{\"a\":NaN}", "{,}", "{} {}", r#"{"a":"\ud800"}"#] {
             let found = deviations(Protocol::V16, "Heartbeat", payload);
             assert_eq!(found.len(), 1, "{payload}");
             assert_eq!(found[0].rule, Rule::Json, "{payload}");

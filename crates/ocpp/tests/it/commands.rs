@@ -18,6 +18,11 @@ fn at(evse: u16, connector: u16) -> ConnectorRef {
     ConnectorRef { evse, connector }
 }
 
+fn diagnostics() -> Action {
+    let location = "ftp://files.example/in".to_owned();
+    Action::GetLog(Box::new(LogRequest { location, request_id: 107, ..LogRequest::default() }))
+}
+
 /// Every typed action, with and without what is optional.
 pub(crate) fn typed_actions() -> Vec<Action> {
     let mut actions = vec![
@@ -30,6 +35,7 @@ pub(crate) fn typed_actions() -> Vec<Action> {
         Action::RemoteStart { connector: Some(at(1, 1)), id_token: "A\"1".into() },
         Action::RemoteStart { connector: None, id_token: "A".into() },
         Action::RemoteStop { transaction: TransactionId(7), external_id: "T-7".into() },
+        diagnostics(),
         Action::GetConfiguration { keys: Vec::new() },
         Action::GetConfiguration { keys: vec!["OCPPCommCtrlr.HeartbeatInterval".into()] },
     ];
@@ -73,6 +79,10 @@ fn every_typed_action_has_the_form_of_every_version() {
                 (Protocol::V16, "GetConfiguration") => {
                     reread::<m16::get_configuration::GetConfigurationRequest>
                 }
+                (Protocol::V16, "GetDiagnostics") => {
+                    reread::<m16::get_diagnostics::GetDiagnosticsRequest>
+                }
+                (_, "GetLog") => reread::<m201::get_log::GetLogRequest>,
                 (_, "TriggerMessage") => reread::<m201::trigger_message::TriggerMessageRequest>,
                 (_, "UnlockConnector") => reread::<m201::unlock_connector::UnlockConnectorRequest>,
                 (_, "ChangeAvailability") => {
@@ -189,6 +199,12 @@ pub(crate) fn typed_actions_say_what_is_meant() {
             V16,
             Action::Trigger { message: TriggeredMessage::Heartbeat, connector: Some(at(0, 0)) },
             json!(["TriggerMessage", {"requestedMessage": "Heartbeat"}]),
+        ),
+        (V16, diagnostics(), json!(["GetDiagnostics", {"location": "ftp://files.example/in"}])),
+        (
+            V201,
+            diagnostics(),
+            json!(["GetLog", {"logType": "DiagnosticsLog", "requestId": 107, "log": {"remoteLocation": "ftp://files.example/in"}}]),
         ),
         (
             V201,

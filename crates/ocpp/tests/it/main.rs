@@ -6,6 +6,7 @@ mod canonical;
 mod commands;
 mod definitions;
 mod frames;
+mod fuzz;
 mod replies;
 mod tolerance;
 mod v16;

@@ -1,8 +1,9 @@
 //! What chargers send that is not as the specification says: looked for in a part of the messages,
 //! beside the way of the message, counted by model and firmware, and written down.
 //!
-//! The session picks the messages, a shard hands them over without ever waiting; one task checks them against the definitions, counts ([`Book`]) and writes every half minute. When it
-//! falls behind, samples are left out and counted as such.
+//! The session picks the messages (its sampler says which), a shard hands them over without ever
+//! waiting; one task checks them against the definitions, counts ([`Book`](book::Book)) and writes
+//! every half minute. When it falls behind, samples are left out and counted as such.
 
 mod book;
 mod task;

@@ -2,9 +2,9 @@
 
 use mendpoint_model::{
     Action, Actor, Admission, Boot, ChargerKey, Command, CommandId, CommandOutcome, ConnectorRef,
-    ConnectorStatus, Contact, HOUR_MS, IncidentState, Origin, SecurityReport, SignalReading,
-    SignalUnit, SiteKey, SiteRecord, Source, TicketId, TimelineEntry, TransactionId, Transport,
-    UnixMs, Validation,
+    ConnectorStatus, Contact, HOUR_MS, IncidentState, Origin, SecurityProfile, SecurityReport,
+    SignalReading, SignalUnit, SiteKey, SiteRecord, Source, TicketId, TimelineEntry, TransactionId,
+    Transport, UnixMs, Validation,
 };
 use prometheus::Registry;
 
@@ -13,8 +13,8 @@ use super::kit::{File, closed, healed, incident, state, transaction, write};
 use super::story_conformance::conformance;
 use super::story_people::{new_mail, outbox, people, reports, tokens, values};
 use crate::{
-    Cursor, Direction, Entry, Error, FrameRecord, HighestIds, IncidentFilter, Store, StoreSettings,
-    TicketEventRow, TicketFilter, TicketRow, row_id,
+    AccessRow, Credential, Cursor, Direction, Entry, Error, FrameRecord, HighestIds,
+    IncidentFilter, Slot, Store, StoreSettings, TicketEventRow, TicketFilter, TicketRow, row_id,
 };
 
 #[tokio::test]
@@ -131,11 +131,40 @@ async fn register(store: &Store) -> (ChargerKey, ChargerKey) {
 }
 
 async fn credentials(store: &Store, one: ChargerKey) {
-    store.set_credential(one, Some(b"first")).await.expect("set");
-    store.set_credential(one, Some(b"second")).await.expect("set");
-    assert_eq!(store.credentials().await.expect("read"), [(one, b"second".to_vec())]);
+    let keyed = |bytes: &[u8]| Credential::Keyed(bytes.to_vec());
+    let slow = Credential::Slow("$argon2id$..".to_owned());
+    store.set_credential(one, Some(&keyed(b"first"))).await.expect("set");
+    store.set_credential(one, Some(&slow)).await.expect("set");
+    assert_eq!(store.credentials().await.expect("read"), [(one, Slot::Current, slow.clone())]);
+    store.add_credential(one, &keyed(b"lost")).await.expect("added");
+    store.add_credential(one, &keyed(b"next")).await.expect("added");
+    assert_eq!(
+        store.credentials().await.expect("read"),
+        [(one, Slot::Current, slow), (one, Slot::Next, keyed(b"next"))]
+    );
+    store.keep_credential(one, Slot::Next).await.expect("kept");
+    let next = [(one, Slot::Current, keyed(b"next"))];
+    assert_eq!(store.credentials().await.expect("read"), next);
+    store.add_credential(one, &keyed(b"refused")).await.expect("added");
+    store.keep_credential(one, Slot::Current).await.expect("kept");
+    assert_eq!(store.credentials().await.expect("read"), next);
     store.set_credential(one, None).await.expect("removed");
     assert!(store.credentials().await.expect("read").is_empty());
+
+    assert!(store.access().await.expect("read").is_empty());
+    let mut row = AccessRow {
+        charger: one,
+        required: SecurityProfile::Tls,
+        reached: SecurityProfile::Open,
+        certificate_name: String::new(),
+        certificate_sha256: String::new(),
+        key_spelling: String::new(),
+    };
+    store.put_access(&row).await.expect("put");
+    row.reached = SecurityProfile::Mutual;
+    row.certificate_name = "SN-1".to_owned();
+    store.put_access(&row).await.expect("put");
+    assert_eq!(store.access().await.expect("read"), [row]);
 }
 
 async fn charging(store: &Store, one: ChargerKey, two: ChargerKey) {
@@ -237,10 +266,12 @@ async fn history(store: &Store, one: ChargerKey) {
                 report: report.clone(),
                 remote: "10.0.0.1".to_owned(),
             },
-            Entry::LoginRefused {
+            Entry::Noted {
+                charger: None,
                 identity: "CP-X".to_owned(),
                 at: UnixMs(6),
-                reason: "wrong password".to_owned(),
+                kind: "LoginRefused",
+                info: "wrong password".to_owned(),
                 remote: "10.0.0.2".to_owned(),
             },
         ],
@@ -256,10 +287,10 @@ async fn history(store: &Store, one: ChargerKey) {
     assert_eq!(told, [(250, false), (350, true)]);
     let signals = store.signals(one, UnixMs(150), UnixMs(350)).await.expect("read");
     assert_eq!(signals, [(UnixMs(150), reading)]);
-    let events = store.security_events(Some(one), 10).await.expect("read");
+    let events = store.security_events(Some(one), None, 10).await.expect("read");
     assert_eq!((&events[0].report, &*events[0].remote), (&report, "10.0.0.1"));
     assert_eq!((events.len(), events[0].charger), (1, Some(one)));
-    let events = store.security_events(None, 10).await.expect("read");
+    let events = store.security_events(None, None, 10).await.expect("read");
     let refused = &events[0];
     assert_eq!((events.len(), refused.charger, &*refused.identity), (2, None, "CP-X"));
     assert_eq!(refused.report.info.as_deref(), Some("wrong password"));

@@ -3,13 +3,13 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use mendpoint_model::{Admission, CellState, ChargerRecord};
+use mendpoint_model::{Admission, CellState, ChargerRecord, SecurityProfile, Validation};
 use mendpoint_pipeline::NewCharger;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-use super::auth::{Admin, Caller, Operator, new_token};
+use super::auth::{Admin, Caller, Operator};
 use super::error::{ApiError, Result};
 use super::extract::{Body, Params, limit};
 use super::json::{ChargerDetail, ChargerItem, Page};
@@ -107,6 +107,9 @@ pub(super) struct Create {
     /// Make a password, and show it once in the answer.
     #[serde(default)]
     generate_password: bool,
+    /// The weakest OCPP security profile it may come in with, 0 to 3; 0 when left out.
+    #[serde(default)]
+    security_profile: u8,
 }
 
 /// A charger that was registered.
@@ -148,13 +151,11 @@ pub(super) async fn create(
         (Some(given), false) if !(8..=64).contains(&given.len()) => {
             return Err(ApiError::bad_request("a password has 8 to 64 characters"));
         }
-        (None, true) => {
-            // 2.x chargers take at most 40 characters: the token without its prefix, cut.
-            let token = new_token().map_err(|error| ApiError::conflict(error.to_string()))?;
-            Some(token.chars().skip(3).take(32).collect::<String>())
-        }
+        (None, true) => Some(mendpoint_pipeline::new_secret()?),
         _ => None,
     };
+    let profile =
+        SecurityProfile::try_from(body.security_profile).map_err(ApiError::bad_request)?;
     let password = body.password.or_else(|| made.clone());
     let record = state
         .handle()
@@ -163,6 +164,7 @@ pub(super) async fn create(
             name: body.name,
             site,
             password: password.map(String::into_bytes),
+            profile,
         })
         .await?;
     let created = Created {
@@ -192,6 +194,8 @@ pub(super) struct Change {
     name: Option<String>,
     /// `accepted`, `quarantined` or `blocked`.
     admission: Option<String>,
+    /// How its messages are read: `server`, `tolerant` or `strict`.
+    validation: Option<String>,
     /// A new password for Basic authentication; empty takes it away.
     password: Option<String>,
 }
@@ -212,6 +216,11 @@ pub(super) async fn change(
             ApiError::bad_request(format!(
                 "admission is accepted, quarantined or blocked, not {word:?}"
             ))
+        })?;
+    }
+    if let Some(word) = body.validation {
+        changed.validation = Validation::from_name(&word).ok_or_else(|| {
+            ApiError::bad_request(format!("validation is server, tolerant or strict, not {word:?}"))
         })?;
     }
     let handle = state.handle();

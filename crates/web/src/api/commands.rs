@@ -51,7 +51,8 @@ pub(crate) struct CommandJson {
     id: String,
     /// The OCPP action, in the words of the charger's version.
     action: String,
-    /// `answered`, `refused`, `timed_out`, `not_connected`, `expired`, `unsupported` or `dropped`;
+    /// `answered`, `refused`, `timed_out`, `not_connected`, `expired`, `queue_full`, `unsupported` or
+    /// `dropped`;
     /// `waiting` while it waits for its charger.
     outcome: &'static str,
     /// Whether the charger said yes.
@@ -77,6 +78,7 @@ impl CommandJson {
             CommandOutcome::TimedOut => ("timed_out", None),
             CommandOutcome::NotConnected => ("not_connected", None),
             CommandOutcome::Expired => ("expired", None),
+            CommandOutcome::QueueFull => ("queue_full", None),
             CommandOutcome::Unsupported(why) => ("unsupported", Some(why.clone())),
             CommandOutcome::Dropped(why) => ("dropped", Some(why.clone())),
         };
@@ -215,7 +217,7 @@ pub(super) async fn ask(
     }
     let (name, _) = on_the_wire(protocol, &action);
     let asked = Asked { action, by: Origin::Token(caller.name), wait_ms: wait_ms(wait_s)? };
-    let taken = state.handle().ask(record.key, asked).await?;
+    let taken = state.handle().submit(record.key, asked).await?;
     if let Some(until) = taken.waits_until {
         let answer = CommandJson::waiting(taken.id.to_string(), name, until);
         return Ok((StatusCode::ACCEPTED, Json(answer)).into_response());

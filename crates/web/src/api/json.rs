@@ -34,6 +34,8 @@ pub(crate) struct ChargerItem {
     firmware: String,
     /// `accepted`, `quarantined` or `blocked`.
     admission: &'static str,
+    /// How its messages are read: `server` (as the setting says), `tolerant` or `strict`.
+    validation: &'static str,
     /// `ok`, `charge`, `busy`, `heal`, `warn`, `fault`, `offline`, `maint` or `new`.
     state: &'static str,
     /// The id of its public page, `/c/{public_id}`.
@@ -56,6 +58,7 @@ impl ChargerItem {
             serial: record.serial.clone(),
             firmware: record.firmware.clone(),
             admission: record.admission.name(),
+            validation: record.validation.name(),
             state: state.unwrap_or(CellState::NeverSeen).token(),
             public_id: record.public_id.clone(),
             created_at: record.created_at.rfc3339_ms(),

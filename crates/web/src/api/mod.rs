@@ -7,6 +7,7 @@
 mod auth;
 mod chargers;
 mod commands;
+mod conformance;
 mod error;
 mod events;
 mod extract;
@@ -40,6 +41,9 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/chargers/{id}/commands", get(commands::list).post(commands::ask))
         .route("/chargers/{id}/commands/{command}", get(commands::one).delete(commands::take_back))
         .route("/chargers/{id}/frames", get(frames::list))
+        .route("/conformance", get(conformance::report))
+        .route("/conformance.csv", get(conformance::file))
+        .route("/conformance/models", get(conformance::models))
         .route("/transactions", get(transactions::list))
         .route("/transactions/{id}", get(transactions::one))
         .route("/incidents", get(incidents::list).post(incidents::report))

@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use super::{
-    chargers, commands, frames, incidents, json as shapes, neutral, sites, system, tickets, tokens,
-    transactions,
+    chargers, commands, conformance, frames, incidents, json as shapes, neutral, sites, system,
+    tickets, tokens, transactions,
 };
 
 /// The shapes of requests and answers.
@@ -26,6 +26,8 @@ use super::{
         commands::CommandItem,
         commands::CommandJson,
         frames::FrameJson,
+        conformance::DeviationJson,
+        conformance::ModelJson,
         incidents::ActBody,
         incidents::Report,
         shapes::ChargerDetail,
@@ -85,8 +87,10 @@ enum Answer {
     Page(&'static str),
     Free,
     Stream,
+    Csv,
 }
 
+const MODEL: &[&str] = &["vendor", "model", "firmware"];
 const PAGED: &[&str] = &["limit", "cursor"];
 
 const ADDRESSES: &[Address] = &[
@@ -94,7 +98,7 @@ const ADDRESSES: &[Address] = &[
         .page("ChargerItem"),
     post("/chargers", "Register a charger").takes("Create").one("Created"),
     get("/chargers/{id}", "A charger with its state now", &[]).one("ChargerDetail"),
-    patch("/chargers/{id}", "Change a charger's name, admission or password")
+    patch("/chargers/{id}", "Change a charger's name, admission, validation or password")
         .takes("Change")
         .one("ChargerItem"),
     get("/chargers/{id}/commands", "The commands of a charger, newest first", PAGED)
@@ -114,6 +118,12 @@ const ADDRESSES: &[Address] = &[
     }
     .one("CommandItem"),
     get("/chargers/{id}/frames", "Raw frames, newest first", frames::QUERY).page("FrameJson"),
+    get("/conformance", "What models send that is not as OCPP says", MODEL).page("DeviationJson"),
+    Address {
+        answer: Answer::Csv,
+        ..get("/conformance.csv", "The same as a file for the manufacturer", MODEL)
+    },
+    get("/conformance/models", "Models whose messages were looked at", MODEL).page("ModelJson"),
     get("/transactions", "Charging sessions, newest first", &["charger", "open", "limit", "cursor"])
         .page("TransactionJson"),
     get("/transactions/{id}", "A charging session", &[]).one("TransactionJson"),
@@ -202,6 +212,7 @@ impl Address {
                 }),
             ),
             Answer::Free => content("application/json", &json!({ "type": "object" })),
+            Answer::Csv => content("text/csv", &json!({ "type": "string" })),
             Answer::Stream => content("text/event-stream", &json!({ "type": "string" })),
         };
         let mut operation = json!({

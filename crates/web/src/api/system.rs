@@ -28,6 +28,7 @@ pub(super) async fn rules(_: Caller, State(state): State<AppState>) -> Json<Page
                 "condition": rule.condition_text,
                 "clear": rule.clear_text,
                 "severity": rule.severity,
+                "labels": rule.labels,
                 "playbook": rule.playbook,
                 "auto_heal": rule.auto_heal,
                 "tests": rule.tests.len(),
@@ -93,6 +94,7 @@ pub(super) async fn vitals(_: Caller, State(state): State<AppState>) -> Json<Val
             "queued": vitals.journal.queued,
             "last_error": vitals.journal.last_error,
         },
+        "engine": { "lag_ms": vitals.lag_ms, "held": vitals.held },
         "healing_stopped_for": vitals
             .kill_switches
             .iter()

@@ -9,6 +9,7 @@ pub(super) mod now;
 mod sample;
 mod sentence;
 mod signal;
+mod validation;
 
 use std::sync::Arc;
 
@@ -21,13 +22,15 @@ use mendpoint_model::{
     Action, Admission, ChargerKey, ChargerRecord, ChargerState, ConnectorRef, DAY_MS, HOUR_MS,
     Protocol, UnixMs,
 };
-use mendpoint_store::{CommandRow, IncidentFilter, TicketFilter, TransactionRow};
+use mendpoint_store::{CommandRow, IncidentFilter, ModelKey, TicketFilter, TransactionRow};
 use serde::Deserialize;
 
 use self::frames::{Links, Log, Which};
 use self::history::{Answer, AnswerFragment, History, HistoryFragment};
 use self::now::{Now, NowFragment};
 use self::signal::Signal;
+use self::validation::ValidationChoice;
+use super::conformance::{self, Line};
 use super::errors::{Page, PageError, back, render};
 use crate::place::{Moment, charger_href};
 use crate::session::{Admin, Viewer};
@@ -38,6 +41,8 @@ use crate::{AppState, show, url};
 const SESSIONS: u32 = 10;
 const INCIDENTS: u32 = 8;
 const TICKETS: u32 = 6;
+/// Deviations that are shown.
+const DEVIATIONS: u32 = 12;
 /// Flags on the ribbon.
 const MARKS: usize = 6;
 
@@ -52,6 +57,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .route("/chargers/{identity}/command/take-back", post(commands::take_back))
         .route("/chargers/{identity}/actions", get(action::show).post(action::send))
         .route("/chargers/{identity}/admission", post(admit))
+        .route("/chargers/{identity}/validation", post(validation::change))
 }
 
 /// Finds a charger by its OCPP identity.
@@ -154,6 +160,10 @@ struct ChargerPage {
     heard: Vec<String>,
     public_href: String,
     public_url: String,
+    /// What it sends that is not as OCPP says.
+    deviations: Vec<Line>,
+    conformance_href: String,
+    validations: Vec<ValidationChoice>,
     /// The form value of healing's switch for this charger.
     scope: String,
     healing_stopped: bool,
@@ -197,7 +207,21 @@ async fn page(
     let (ribbon, ribbon_title) = ribbon(&state, record.key, &rows, &incidents).await?;
     let links = links(&state, &sessions, &incidents).await?;
     let log = frames::log(&state, record.key, home.clone(), which, &links).await?;
+    let of = ModelKey {
+        vendor: record.vendor.clone(),
+        model: record.model.clone(),
+        firmware: record.firmware.clone(),
+    };
+    handle.settle_conformance().await;
+    let deviations = store.conformance_of_charger(record.key, &of, DEVIATIONS).await?;
     let page = ChargerPage {
+        conformance_href: if deviations.is_empty() {
+            "/conformance".to_owned()
+        } else {
+            conformance::href(&of)
+        },
+        deviations: deviations.into_iter().map(|row| Line::new(now, row)).collect(),
+        validations: validation::choices(&record),
         shell: Shell::new(&state, &viewer, "chargers", &*record.name)
             .await
             .with_messages(asked.done, asked.error),

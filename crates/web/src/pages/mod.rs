@@ -2,6 +2,7 @@
 
 mod charger;
 mod chargers;
+mod conformance;
 pub(crate) mod errors;
 mod incident;
 mod incidents;
@@ -30,6 +31,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .merge(ticket::routes())
         .merge(chargers::routes())
         .merge(charger::routes())
+        .merge(conformance::routes())
         .merge(sites::routes())
         .merge(rules::routes())
         .merge(outbox::routes())

@@ -5,7 +5,7 @@ use axum::extract::{Query, State};
 use axum::routing::{get, post};
 use axum::{Form, Router};
 use mendpoint_incidents::{KillScope, Request};
-use mendpoint_model::{ChargerKey, SiteKey};
+use mendpoint_model::{ChargerKey, SECOND_MS, SiteKey};
 use serde::Deserialize;
 
 use super::errors::{Page, back, render};
@@ -49,6 +49,10 @@ struct SystemPage {
     capacity: String,
     journal_error: String,
     quirks: String,
+    /// Why nothing is sent now of the engine's own accord (G11); empty when it is.
+    held: &'static str,
+    /// How late it is; empty when it is in time.
+    engine_lag: String,
     /// Whether all healing is stopped.
     all_stopped: bool,
     stopped: Vec<Stopped>,
@@ -77,6 +81,12 @@ async fn page(viewer: Viewer, State(state): State<AppState>, Query(asked): Query
         capacity: number::grouped(vitals.journal.capacity),
         journal_error: vitals.journal.last_error.clone().unwrap_or_default(),
         quirks: number::grouped(vitals.quirks),
+        held: vitals.held.unwrap_or_default(),
+        engine_lag: if vitals.lag_ms < SECOND_MS {
+            String::new()
+        } else {
+            show::duration(vitals.lag_ms)
+        },
         all_stopped: vitals.kill_switches.contains(&KillScope::Global),
         stopped: vitals
             .kill_switches

@@ -1,5 +1,6 @@
 //! Silence, pings and the ways to end.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -108,7 +109,8 @@ async fn a_stop_does_not_wait_for_ever_for_an_answer() {
 #[tokio::test(start_paused = true)]
 async fn a_close_that_nobody_answers_ends_after_a_while() {
     let pair = Pair::new().await;
-    pair.mailbox.close(closing(1008, CloseHow::Replaced));
+    pair.mailbox
+        .close(closing(1008, CloseHow::Replaced { by: SocketAddr::from(([192, 0, 2, 8], 1)) }));
     pair.settle().await;
     assert_eq!(pair.disconnected(), None);
     tokio::time::sleep(Duration::from_secs(6)).await;

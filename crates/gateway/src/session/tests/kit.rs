@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use mendpoint_model::{
     Action, ChargerKey, Command, CommandAnswered, CommandId, Disconnected, EventKind, Origin,
-    Protocol, SiteKey, TransactionId, UnixMs,
+    Protocol, SecurityProfile, SiteKey, TransactionId, UnixMs,
 };
 use mendpoint_ocpp::BootStatus;
 use tokio::io::DuplexStream;
@@ -80,6 +80,15 @@ impl Intake for FakeIntake {
         lock(&self.frames).push(("out", frame.to_owned()));
     }
 
+    fn sign_certificate(
+        &self,
+        _charger: ChargerKey,
+        _profile: SecurityProfile,
+        payload: &str,
+    ) -> Result<(), String> {
+        if payload.contains("good") { Ok(()) } else { Err("not good".to_owned()) }
+    }
+
     fn note(&self, event: GatewayEvent) {
         lock(&self.notes).push(event);
     }
@@ -110,6 +119,7 @@ pub(super) struct With {
     pub(super) hold_answers: bool,
     pub(super) boot: BootStatus,
     pub(super) strict: bool,
+    pub(super) profile: SecurityProfile,
     pub(super) pipe_bytes: Option<usize>,
     /// OCPP 1.6 when left out.
     pub(super) protocol: Option<Protocol>,
@@ -143,6 +153,7 @@ impl Pair {
             epoch: 1,
             heartbeat_interval_s: 300,
             strict: with.strict,
+            profile: with.profile,
         };
         let start = SessionStart {
             admitted,
@@ -150,7 +161,7 @@ impl Pair {
             replaced: false,
             mailbox: Arc::clone(&mailbox),
         };
-        let stream = Metered::new(ours);
+        let stream = Metered::new(ours, shared.settings.max_message_bytes);
         let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
         let (alive, _) = mpsc::channel(1);
         let task = Session::new(socket, Arc::clone(&shared), start, alive).run();

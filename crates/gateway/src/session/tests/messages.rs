@@ -142,6 +142,30 @@ async fn b38_a_message_that_is_too_long_ends_it_with_the_reason() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn b38_frames_without_a_message_end_it_and_messages_in_between_do_not() {
+    let settings = GatewaySettings { max_message_bytes: 2_000, ..GatewaySettings::default() };
+    let mut pair = Pair::with(With { settings, ..With::default() }).await;
+    // 131 bytes each; 4,000 and 65,536 are granted.
+    for round in 0..4 {
+        for _ in 0..300 {
+            let ping = Message::Ping(vec![0; 125].into());
+            pair.charger.send(ping).await.expect("is taken");
+        }
+        pair.say(&format!(r#"[2,"h{round}","Heartbeat",{{}}]"#)).await;
+        while !matches!(pair.next().await, Message::Text(_)) {}
+    }
+    for _ in 0..600 {
+        if pair.charger.send(Message::Ping(vec![0; 125].into())).await.is_err() {
+            break;
+        }
+    }
+    while matches!(pair.next().await, Message::Pong(_)) {}
+    pair.settle().await;
+    let reason = pair.disconnected().expect("has ended").reason;
+    assert!(reason.contains("without a message"), "{reason}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn b50_a_charger_not_let_in_is_gated_only_after_its_boot() {
     let mut pair = Pair::with(With { boot: BootStatus::Pending, ..With::default() }).await;
     let status = |number: u32| {
@@ -192,4 +216,43 @@ async fn a_week_of_heartbeats_passes_on_one_connection() {
         }
     }
     assert_eq!(pair.disconnected(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn b39_a_flood_is_slowed_down_and_loses_nothing() {
+    let settings = GatewaySettings { pending_answers_max: 4, ..GatewaySettings::default() };
+    let mut pair = Pair::with(With { settings, hold_answers: true, ..With::default() }).await;
+    for number in 0..200 {
+        let text = if number % 10 == 0 {
+            START.replace("s1", &number.to_string())
+        } else {
+            format!(
+                r#"[2,"{number}","StatusNotification",{{"connectorId":1,"status":"Available"}}]"#
+            )
+        };
+        pair.say(&text).await;
+    }
+    pair.settle().await;
+    assert!(pair.held() <= 4, "it is read no faster than it is answered");
+    for number in 0..200 {
+        pair.release();
+        let heard = pair.hear().await;
+        assert!(heard.starts_with(&format!("[3,\"{number}\",")), "{heard}");
+    }
+    let is_start = |event: &&EventKind| matches!(event, EventKind::TransactionStarted(_));
+    assert_eq!(pair.events().iter().filter(is_start).count(), 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn b20_a_compressed_frame_that_nobody_agreed_on_ends_it_with_the_reason() {
+    let mut pair = Pair::new().await;
+    // Text, final, RSV1 set; masked with zeros; two bytes.
+    let frame = [0xC1, 0x82, 0, 0, 0, 0, b'h', b'i'];
+    tokio::io::AsyncWriteExt::write_all(pair.charger.get_mut(), &frame).await.expect("is sent");
+    let (code, _) = pair.hear_close().await;
+    assert_eq!(code, 1002);
+    pair.settle().await;
+    let reason = pair.disconnected().expect("has ended").reason;
+    assert!(reason.contains("eserved bits"), "{reason}");
+    assert!(!lock(&pair.intake.notes).is_empty());
 }

@@ -4,4 +4,5 @@ mod commands;
 mod ending;
 mod kit;
 mod messages;
+mod security;
 mod versions;

@@ -192,7 +192,7 @@ pub(super) async fn hand_over(
     let handle = state.handle();
     let by = Origin::User(viewer.name.clone());
     let asked = Asked { action, by, wait_ms: wait_ms(wait_s) };
-    let taken = match handle.ask(record.key, asked).await {
+    let taken = match handle.submit(record.key, asked).await {
         Ok(taken) => taken,
         Err(mendpoint_pipeline::Error::Refused(why)) => return Ok(back(&home, Err(why))),
         Err(error) => return Err(error.into()),

@@ -109,6 +109,7 @@ fn token_of(outcome: &CommandOutcome) -> &'static str {
         CommandOutcome::NotConnected => "offline",
         CommandOutcome::TimedOut
         | CommandOutcome::Expired
+        | CommandOutcome::QueueFull
         | CommandOutcome::Unsupported(_)
         | CommandOutcome::Dropped(_) => "warn",
     }

@@ -7,11 +7,11 @@ use mendpoint_pipeline::{Error, NewCharger};
 use serde::Deserialize;
 
 use super::Filter;
-use crate::pages::errors::{Page, PageError, render};
+use crate::AppState;
+use crate::pages::errors::{Page, render};
 use crate::place::charger_href;
 use crate::session::Acting;
 use crate::shell::Shell;
-use crate::{AppState, new_token};
 
 /// What was typed.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -55,13 +55,14 @@ pub(super) async fn add(
     let handle = state.handle();
     let password = match form.password.as_str() {
         "none" => None,
-        _ => Some(made_password()?),
+        _ => Some(mendpoint_pipeline::new_secret()?),
     };
     let new = NewCharger {
         identity: form.identity.trim().to_owned(),
         name: form.name.trim().to_owned(),
         site: form.site.parse().ok(),
         password: password.clone().map(String::into_bytes),
+        ..NewCharger::default()
     };
     let record = match handle.register_charger(new).await {
         Ok(record) => record,
@@ -84,26 +85,4 @@ pub(super) async fn add(
     })?;
     // The password must not come back out of a cache when somebody presses "back".
     Ok(([(axum::http::header::CACHE_CONTROL, "no-store")], page).into_response())
-}
-
-/// 2.x chargers take at most 40 characters (A00, `BasicAuthPassword`): the random text of a token,
-/// cut. 32 letters of base64 are 192 bits.
-fn made_password() -> Result<String, PageError> {
-    let token = new_token().map_err(|error| {
-        tracing::error!(%error, "no random bytes for a password");
-        PageError::unavailable("No password could be made now. Try again in a moment.")
-    })?;
-    Ok(token.chars().skip(3).take(32).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn made_passwords_fit_every_version_and_differ() {
-        let password = made_password().expect("random bytes");
-        assert_eq!(password.len(), 32);
-        assert_ne!(password, made_password().expect("random bytes"));
-    }
 }

@@ -91,6 +91,7 @@ pub(super) fn outcome(
         // Asking repairs nothing: that nothing changed is an answer and no failure.
         StepState::NotFixed if rung == Some(Rung::L1) => ("neu", "activity", "asked, no change"),
         StepState::Fixed => ("ok", "check", "worked"),
+        StepState::Done => ("neu", "check", "done"),
         StepState::NotFixed => ("no", "x", "did not help"),
         StepState::Worse => ("no", "triangle-alert", "made it worse"),
         StepState::Blocked => ("neu", "x", "the charger did not do it"),

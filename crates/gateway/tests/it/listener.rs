@@ -1,205 +1,18 @@
-//! The listener over real sockets on the loopback interface.
+//! The listener: connecting, being refused, being replaced, stopping.
 
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{SinkExt, StreamExt};
-use mendpoint_gateway::{
-    Admit, Admitted, Answer, Delivery, Gateway, GatewayError, GatewayEvent, GatewaySettings, Hello,
-    Intake,
-};
-use mendpoint_model::{ChargerKey, EventKind, Protocol, SiteKey, TransactionId, UnixMs};
-use mendpoint_ocpp::BootStatus;
+use futures_util::SinkExt;
+use mendpoint_gateway::{Gateway, GatewayError, GatewayEvent, GatewaySettings, ListenerSettings};
+use mendpoint_model::{ChargerKey, EventKind, Protocol};
 use prometheus::Registry;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::http::HeaderValue;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-/// Long enough for a slow machine, short enough to fail in.
-const SOON: Duration = Duration::from_secs(10);
-
-type Charger = WebSocketStream<MaybeTlsStream<TcpStream>>;
-
-/// Knows `CP-<number>`; those from 100 on need the password `secret`.
-#[derive(Debug, Default)]
-struct Register {
-    epoch: AtomicU64,
-    slow: bool,
-    events: Mutex<Vec<(u64, EventKind)>>,
-    notes: Mutex<Vec<GatewayEvent>>,
-}
-
-impl Intake for Register {
-    async fn admit(&self, hello: Hello) -> Admit {
-        if self.slow {
-            sleep(Duration::from_mins(1)).await;
-        }
-        let number = hello.identity.strip_prefix("CP-").and_then(|number| number.parse().ok());
-        let expected = (hello.identity.clone().into_bytes(), b"secret".to_vec());
-        match number {
-            None if hello.identity == "BUSY" => Admit::TooMany { retry_after_s: 17 },
-            None if hello.identity == "DARK" => Admit::Unavailable,
-            None => Admit::Unknown,
-            Some(100..) if hello.credentials != Some(expected) => Admit::Unauthorized,
-            Some(number) => Admit::Accept(Admitted {
-                charger: ChargerKey(number),
-                site: SiteKey(1),
-                boot: BootStatus::Accepted,
-                epoch: self.epoch.fetch_add(1, Ordering::Relaxed) + 1,
-                heartbeat_interval_s: 300,
-                strict: false,
-            }),
-        }
-    }
-
-    fn try_deliver(&self, delivery: Delivery) -> Result<(), Delivery> {
-        if let Some(answer) = delivery.answer {
-            let _ = answer.send(Answer { transaction: TransactionId(5), token_accepted: true });
-        }
-        let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
-        events.extend(delivery.events.into_iter().map(|event| (delivery.epoch, event)));
-        Ok(())
-    }
-
-    async fn deliver(&self, _delivery: Delivery) {}
-
-    fn received(&self, _charger: ChargerKey, _at: UnixMs, _frame: &str) -> u64 {
-        0
-    }
-
-    fn sent(&self, _charger: ChargerKey, _at: UnixMs, _frame: &str) {}
-
-    fn note(&self, event: GatewayEvent) {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner).push(event);
-    }
-}
-
-impl Register {
-    fn events(&self) -> Vec<(u64, EventKind)> {
-        self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn notes(&self) -> Vec<GatewayEvent> {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Waits until an event of this kind was delivered, and gives its connection.
-    async fn wait_for(&self, wanted: impl Fn(&EventKind) -> bool) -> (u64, EventKind) {
-        let found = async {
-            loop {
-                if let Some(found) = self.events().into_iter().find(|(_, event)| wanted(event)) {
-                    return found;
-                }
-                sleep(Duration::from_millis(5)).await;
-            }
-        };
-        timeout(SOON, found).await.expect("the event comes")
-    }
-}
-
-struct Server {
-    address: SocketAddr,
-    register: Arc<Register>,
-    registry: Registry,
-    book: mendpoint_gateway::AddressBook,
-    stop: watch::Sender<bool>,
-    task: JoinHandle<()>,
-}
-
-impl Server {
-    fn start() -> Self {
-        Self::with(GatewaySettings::default(), Register::default())
-    }
-
-    fn with(settings: GatewaySettings, register: Register) -> Self {
-        let settings =
-            GatewaySettings { listen: SocketAddr::from(([127, 0, 0, 1], 0)), ..settings };
-        let register = Arc::new(register);
-        let registry = Registry::new();
-        let gateway =
-            Gateway::bind(settings, Arc::clone(&register), &registry).expect("a free port");
-        let (stop, stopped) = watch::channel(false);
-        let (address, book) = (gateway.local_addr(), gateway.address_book());
-        let task = tokio::spawn(gateway.run(stopped));
-        Self { address, register, registry, book, stop, task }
-    }
-
-    async fn connect(&self, path: &str, protocols: Option<&str>) -> Charger {
-        self.connect_as(path, protocols).await.expect("connects")
-    }
-
-    async fn connect_as(
-        &self,
-        path: &str,
-        protocols: Option<&str>,
-    ) -> Result<Charger, tokio_tungstenite::tungstenite::Error> {
-        let mut request =
-            format!("ws://{}/{path}", self.address).into_client_request().expect("an address");
-        if let Some(protocols) = protocols {
-            let value = HeaderValue::from_str(protocols).expect("a header");
-            request.headers_mut().insert("Sec-WebSocket-Protocol", value);
-        }
-        Ok(connect_async(request).await?.0)
-    }
-
-    /// Sends bytes as they are and reads until the server closes.
-    async fn talk(&self, request: &str) -> String {
-        let mut stream = TcpStream::connect(self.address).await.expect("connects");
-        stream.write_all(request.as_bytes()).await.expect("writes");
-        let mut heard = Vec::new();
-        let read = timeout(SOON, stream.read_to_end(&mut heard)).await;
-        read.expect("the server closes").expect("reads");
-        String::from_utf8(heard).expect("text")
-    }
-
-    /// An upgrade request with more headers.
-    async fn ask(&self, path: &str, headers: &str) -> String {
-        self.talk(&format!(
-            "GET {path} HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-             Sec-WebSocket-Protocol: ocpp1.6\r\n{headers}\r\n"
-        ))
-        .await
-    }
-
-    /// The value of a metric line that begins so.
-    fn metric(&self, beginning: &str) -> Option<f64> {
-        let text = prometheus::TextEncoder::new().encode_to_string(&self.registry.gather()).ok()?;
-        text.lines().find_map(|line| line.strip_prefix(beginning)?.trim().parse().ok())
-    }
-}
-
-async fn hear(charger: &mut Charger) -> String {
-    loop {
-        let message = timeout(SOON, charger.next()).await.expect("in time").expect("open");
-        match message.expect("no error") {
-            Message::Text(text) => return text.to_string(),
-            Message::Ping(_) => {}
-            other => panic!("expected a text, got {other:?}"),
-        }
-    }
-}
-
-async fn hear_close(charger: &mut Charger) -> (u16, String) {
-    loop {
-        let message = timeout(SOON, charger.next()).await.expect("in time").expect("open");
-        if let Message::Close(frame) = message.expect("no error") {
-            let frame = frame.expect("a code");
-            // Our answer to the close leaves with the next read.
-            let end = timeout(SOON, charger.next()).await.expect("in time");
-            assert!(end.is_none(), "{end:?}");
-            return (frame.code.into(), frame.reason.to_string());
-        }
-    }
-}
+use super::kit::*;
 
 #[tokio::test]
 async fn a_charger_connects_and_is_answered() {
@@ -248,14 +61,14 @@ async fn b12_who_may_not_connect_is_told_in_plain_http() {
     assert!(long.starts_with("HTTP/1.1 400 "), "{long}");
 
     let notes = server.register.notes();
-    let refused: Vec<bool> = notes
+    let refused: Vec<&str> = notes
         .iter()
         .filter_map(|note| match note {
-            GatewayEvent::LoginRefused { had_credentials, .. } => Some(*had_credentials),
+            GatewayEvent::LoginRefused { why, .. } => Some(*why),
             _ => None,
         })
         .collect();
-    assert_eq!(refused, [false, true]);
+    assert_eq!(refused, ["wrong password"; 2]);
     assert!(
         matches!(&notes[0], GatewayEvent::UnknownCharger { identity, .. } if identity == "NOBODY")
     );
@@ -442,9 +255,31 @@ async fn a_charger_can_be_closed_from_outside() {
 #[tokio::test]
 async fn a_port_that_is_taken_is_a_sentence() {
     let server = Server::start();
-    let settings = GatewaySettings { listen: server.address, ..GatewaySettings::default() };
+    let settings = GatewaySettings {
+        listeners: vec![ListenerSettings { listen: server.address, ..any_port() }],
+        ..GatewaySettings::default()
+    };
     let failed = Gateway::bind(settings, Arc::clone(&server.register), &Registry::new());
     let error = failed.expect_err("the port is taken");
     assert!(matches!(error, GatewayError::Listen { .. }));
     assert!(error.to_string().contains("another server"), "{error}");
+}
+
+#[tokio::test]
+async fn b20_compression_is_not_agreed_on_by_accident() {
+    let server = Server::start();
+    let mut stream = TcpStream::connect(server.address).await.expect("connects");
+    let request = "GET /ocpp/CP-1 HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n\
+        Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: ocpp2.1\r\n\
+        Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.expect("writes");
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(timeout(SOON, stream.read_u8()).await.expect("soon").expect("reads"));
+    }
+    let head = String::from_utf8(head).expect("text").to_ascii_lowercase();
+    assert!(head.starts_with("http/1.1 101 "), "{head}");
+    assert!(head.contains("sec-websocket-protocol: ocpp2.1"), "{head}");
+    assert!(!head.contains("sec-websocket-extensions"), "{head}");
 }

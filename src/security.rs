@@ -1,0 +1,185 @@
+//! The security of chargers' connections, as far as it concerns more than one part: what goes into
+//! the security log, certificates that are signed, certificates that end.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use mendpoint_gateway::{Authority, CertificateStatus, Certificates, GatewayEvent, SigningRequest};
+use mendpoint_model::{Action, ChargerKey, DAY_MS, SECOND_MS, SecurityProfile, UnixMs};
+use mendpoint_pipeline::{Handle, SecurityNote};
+use serde_json::{Map, Value};
+use tokio::sync::watch;
+
+/// How often certificates are looked at for their end.
+const LOOK_EVERY: Duration = Duration::from_hours(1);
+
+/// So many days before its end a certificate is warned of, the last first (S4).
+const WARN_DAYS: [i64; 3] = [3, 14, 30];
+
+/// Says which listeners take in chargers without a password (profile 0).
+pub(crate) fn warn_of_open_listeners(listeners: &[(SocketAddr, SecurityProfile)]) {
+    for (address, profile) in listeners {
+        if *profile == SecurityProfile::Open {
+            tracing::warn!(
+                listener = %address,
+                "chargers without a password are taken in, not encrypted (security profile 0); \
+                 set ocpp.profile = 1 or use [[ocpp.listeners]] with TLS"
+            );
+        }
+    }
+}
+
+/// Warns of certificates that end soon, once for each step.
+pub(crate) async fn watch_certificates(
+    certificates: Certificates,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut told = Vec::new();
+    loop {
+        for status in certificates.status() {
+            let left_ms = status.not_after.since_ms(now());
+            let Some(step) = step_of(left_ms) else { continue };
+            let same = (status.listener, status.not_after, step);
+            if !told.contains(&same) {
+                tracing::warn!(
+                    listener = %status.listener,
+                    file = status.file,
+                    "{}",
+                    sentence(&status, left_ms)
+                );
+                told.push(same);
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+            _ = stop.changed() => return,
+        }
+    }
+}
+
+/// Which of the warnings is due: the days of the step, 0 after the end.
+fn step_of(left_ms: i64) -> Option<i64> {
+    if left_ms <= 0 {
+        return Some(0);
+    }
+    WARN_DAYS.into_iter().find(|days| left_ms <= days * DAY_MS)
+}
+
+fn sentence(status: &CertificateStatus, left_ms: i64) -> String {
+    if left_ms <= 0 {
+        return format!(
+            "the certificate of the listener {} has ended: chargers refuse it",
+            status.listener
+        );
+    }
+    format!(
+        "the certificate of the listener {} ends in {} days; chargers will refuse it then",
+        status.listener,
+        left_ms / DAY_MS
+    )
+}
+
+fn now() -> UnixMs {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    UnixMs(since.map_or(0, |since| since.as_millis() as i64))
+}
+
+/// Looks at a `SignCertificate` and signs it: the command that brings the certificate.
+pub(crate) fn sign(
+    authority: &Authority,
+    handle: &Handle,
+    charger: ChargerKey,
+    profile: SecurityProfile,
+    payload: &str,
+) -> Result<Action, String> {
+    let record = handle.directory().charger(charger).ok_or("the charger is not registered")?;
+    let asked: Map<String, Value> = serde_json::from_str(payload)
+        .map_err(|error| format!("the request is unreadable: {error}"))?;
+    let text = |name: &str| asked.get(name).and_then(Value::as_str);
+    if text("certificateType").is_some_and(|kind| kind != "ChargingStationCertificate") {
+        return Err("only certificates of the charging station are signed here".to_owned());
+    }
+    let csr = text("csr").ok_or("there is no csr in the request")?;
+    let bound_to = handle.security(charger).certificate_name;
+    let request = SigningRequest { csr, profile, serial: &record.serial, bound_to: &bound_to };
+    let chain = authority.sign(&request, now().0 / SECOND_MS)?;
+    let mut answer = Map::new();
+    answer.insert("certificateChain".to_owned(), Value::String(chain));
+    // What belongs to the request comes back as it was sent (2.x).
+    for name in ["certificateType", "requestId"] {
+        if let Some(value) = asked.get(name) {
+            answer.insert(name.to_owned(), value.clone());
+        }
+    }
+    let payload = Value::Object(answer).to_string();
+    Ok(Action::Raw { action: "CertificateSigned".to_owned(), payload })
+}
+
+/// What the gateway noticed, as a row of the security log.
+pub(crate) fn note(event: GatewayEvent) -> SecurityNote {
+    let at_the_door = |kind, identity, info: String, remote: SocketAddr| SecurityNote {
+        charger: None,
+        identity,
+        kind,
+        info,
+        remote: remote.ip().to_string(),
+    };
+    let of = |kind, charger, info: String, remote: String| SecurityNote {
+        charger: Some(charger),
+        identity: String::new(),
+        kind,
+        info,
+        remote,
+    };
+    match event {
+        GatewayEvent::UnknownCharger { identity, remote } => {
+            let info = "no charger of this identity is registered".to_owned();
+            at_the_door("UnknownCharger", identity, info, remote)
+        }
+        GatewayEvent::LoginRefused { identity, remote, why } => {
+            at_the_door("LoginRefused", identity, why.to_owned(), remote)
+        }
+        GatewayEvent::TooManyAttempts { identity, remote } => {
+            at_the_door("TooManyAttempts", identity, "has to wait".to_owned(), remote)
+        }
+        GatewayEvent::BadRequest { remote, why } => {
+            at_the_door("BadRequest", String::new(), why, remote)
+        }
+        GatewayEvent::TlsRefused { remote, why } => {
+            at_the_door("TlsRefused", String::new(), why, remote)
+        }
+        GatewayEvent::NoCommonProtocol { charger, remote, offered } => {
+            let info = format!("offers {}", offered.join(", "));
+            of("NoCommonProtocol", charger, info, remote.ip().to_string())
+        }
+        GatewayEvent::Replaced { charger, old, new } => {
+            let info = format!("a connection from {} took the place of one", new.ip());
+            of("Replaced", charger, info, old.ip().to_string())
+        }
+        GatewayEvent::IdentityContested { charger, addresses } => {
+            let all: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+            let info = format!("two devices with one identity, from {}", all.join(" and "));
+            of("IdentityContested", charger, info, all.first().cloned().unwrap_or_default())
+        }
+        GatewayEvent::CertificateRefused { charger, why } => {
+            of("CertificateRefused", charger, why, String::new())
+        }
+        GatewayEvent::ProtocolError { charger, why, .. } => {
+            of("ProtocolError", charger, why, String::new())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s4_certificates_are_warned_of_at_30_14_and_3_days() {
+        for (days, step) in [(31, None), (30, Some(30)), (15, Some(30)), (14, Some(14))] {
+            assert_eq!(step_of(days * DAY_MS), step, "{days}");
+        }
+        assert_eq!(step_of(3 * DAY_MS), Some(3));
+        assert_eq!(step_of(-1), Some(0));
+    }
+}
