@@ -2,8 +2,8 @@
 
 use mendpoint_incidents::EngineSettings;
 use mendpoint_model::{
-    Action, CommandOutcome, ConnectorRef, ConnectorStatus, DAY_MS, Disconnected, EventKind,
-    FaultReport, Origin, StatusReport,
+    Action, CommandAnswered, CommandOutcome, ConnectorRef, ConnectorStatus, DAY_MS, Disconnected,
+    EventKind, FaultReport, Origin, StatusReport,
 };
 
 use super::kit::Kit;
@@ -112,5 +112,30 @@ async fn b67_a_command_with_a_secret_is_not_kept() {
         let taken = handle.submit(kit.charger.key, asked).await;
         assert_eq!(taken.is_ok(), is_kept, "{key}: {taken:?}");
     }
+    kit.pipeline.stop().await;
+}
+
+#[tokio::test]
+async fn b29_a_late_answer_replaces_the_time_out_and_is_told_as_late() {
+    let kit = Kit::start(EngineSettings::default()).await;
+    let handle = kit.handle();
+    let taken = handle.submit(kit.charger.key, reset(None)).await.expect("taken");
+    let id = taken.id.clone();
+    let answered = |outcome, late| {
+        EventKind::CommandAnswered(CommandAnswered { command: id.clone(), outcome, late })
+    };
+    kit.take(answered(CommandOutcome::TimedOut, false)).await;
+    let report = taken.outcome().await.expect("told");
+    assert_eq!(report.outcome, CommandOutcome::TimedOut, "whoever waits is told in time");
+    let accepted = CommandOutcome::Answered {
+        accepted: true,
+        status: "Accepted".to_owned(),
+        payload: "{\"status\":\"Accepted\"}".to_owned(),
+    };
+    let mut news = handle.command_news();
+    kit.take(answered(accepted.clone(), true)).await;
+    assert_eq!(news.recv().await, Ok(kit.charger.key), "pages hear of it");
+    let row = handle.store().command(&report.id).await.expect("read").expect("it is kept");
+    assert_eq!((row.outcome, row.late), (Some(accepted), true));
     kit.pipeline.stop().await;
 }

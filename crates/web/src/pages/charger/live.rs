@@ -60,11 +60,22 @@ struct News {
 }
 
 /// What there is to tell.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Batch {
     /// Newest first.
     lines: Vec<Line>,
     skipped: u64,
+}
+
+impl Batch {
+    /// As many of the newest lines as may travel together. `lines` are the oldest first; `missed`
+    /// came besides and were never read.
+    fn new(mut lines: Vec<Line>, missed: u64) -> Self {
+        let surplus = lines.len().saturating_sub(LINES_MAX);
+        lines.drain(..surplus);
+        lines.reverse();
+        Self { lines, skipped: missed + surplus as u64 }
+    }
 }
 
 impl Listener {
@@ -74,8 +85,9 @@ impl Listener {
 
     /// The frames that came since the last look.
     fn take_frames(&mut self) -> Batch {
-        let mut batch = Batch { lines: std::mem::take(&mut self.missed), skipped: 0 };
-        batch.lines.reverse();
+        let mut lines = std::mem::take(&mut self.missed);
+        lines.reverse();
+        let mut missed = 0;
         loop {
             match self.frames.try_recv() {
                 Ok(frame) => {
@@ -87,18 +99,14 @@ impl Listener {
                     }
                     self.told = seq;
                     if self.filter.fits(&line) {
-                        batch.lines.push(line);
+                        lines.push(line);
                     }
                 }
-                Err(TryRecvError::Lagged(missed)) => batch.skipped += missed,
+                Err(TryRecvError::Lagged(more)) => missed += more,
                 Err(TryRecvError::Empty | TryRecvError::Closed) => break,
             }
         }
-        let surplus = batch.lines.len().saturating_sub(LINES_MAX);
-        batch.lines.drain(..surplus);
-        batch.skipped += surplus as u64;
-        batch.lines.reverse();
-        batch
+        Batch::new(lines, missed)
     }
 
     /// Whether a command of this charger changed since the last look.
@@ -186,4 +194,32 @@ pub(super) async fn stream(
         },
     );
     Ok(Sse::new(stream).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use mendpoint_model::UnixMs;
+    use mendpoint_store::Direction;
+
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_counted_and_the_newest_are_shown() {
+        let mut pairing = Pairing::default();
+        let lines = (1..=100).map(|seq| {
+            pairing.line(FrameRecord {
+                seq,
+                charger: ChargerKey(1),
+                at: UnixMs(0),
+                direction: Direction::In,
+                text: "[2,\"1\",\"Heartbeat\",{}]".into(),
+            })
+        });
+        let batch = Batch::new(lines.collect(), 7);
+        assert_eq!((batch.lines.len(), batch.skipped), (LINES_MAX, 67));
+        assert_eq!(batch.lines.first().map(|line| line.seq), Some(100));
+        assert_eq!(batch.lines.last().map(|line| line.seq), Some(61));
+        let html = render_lines(batch.lines, false).expect("renders");
+        assert_eq!(html.matches("<li ").count(), LINES_MAX);
+    }
 }
