@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::settings::Settings;
+use crate::vendors;
 use crate::wiring::{ToChargers, ToPipeline};
 use crate::{descriptors, rules, security};
 
@@ -130,6 +131,7 @@ impl Server {
     pub(crate) async fn start(settings: Settings, is_demo: bool) -> Result<Self> {
         let registry = prometheus::Registry::new();
         let catalogue = rules::load(&settings.engine.rules, &settings.engine.playbooks)?;
+        let profiles = vendors::load(&settings.ocpp.vendors)?;
         let store = Store::open(
             &StoreSettings { url: settings.database.url.0.clone(), ..StoreSettings::default() },
             &registry,
@@ -140,7 +142,7 @@ impl Server {
 
         let book = AddressBook::new();
         let pipeline = Pipeline::start(
-            settings.pipeline(),
+            settings.pipeline(profiles),
             store.clone(),
             catalogue,
             Arc::new(ToChargers(book.clone())),
@@ -167,12 +169,14 @@ impl Server {
         };
         descriptors::fit(&mut gateway_settings);
         let authority = settings.ocpp.authority()?;
+        let signs_certificates = authority.is_some();
         let intake = Arc::new(ToPipeline { handle: handle.clone(), authority });
         let gateway = Gateway::bind_with_book(gateway_settings, intake, &registry, book)
             .map_err(cannot_accept_chargers)?;
         let ocpp = gateway.local_addr();
         let certificates = gateway.certificates();
-        security::warn_of_open_listeners(&gateway.listeners());
+        let listeners = gateway.listeners();
+        security::warn_of_open_listeners(&listeners);
         let gateway = tokio::spawn(gateway.run(gateway_stopped));
 
         let web = tokio::net::TcpListener::bind(settings.web.listen)
@@ -185,7 +189,8 @@ impl Server {
             mendpoint_web::WebSettings {
                 public_url: settings.public_url(),
                 bootstrap_token: settings.web.bootstrap_token.0.clone(),
-                ocpp_url: format!("ws://{ocpp}/ocpp/"),
+                ocpp_url: security::address_for_people(&listeners),
+                security: security::facts(listeners, &certificates, signs_certificates),
                 pace: settings.engine.pace,
                 is_demo,
                 mail_is_sent: !settings.mail.smtp_url.0.is_empty(),
@@ -253,7 +258,14 @@ impl Server {
     }
 }
 
-/// Deletes frames that are older than they are to be kept.
+/// How long changes of a charger's settings are kept.
+const KEEP_CHANGES_MS: i64 = 365 * DAY_MS;
+
+/// Variables of one charger that are kept.
+const KEEP_VARIABLES: u32 = 10_000;
+
+/// Deletes frames that are older than they are to be kept, and what chargers told of themselves
+/// beyond bounds.
 async fn housekeeping(store: Store, keep_ms: i64, mut stop: watch::Receiver<bool>) {
     loop {
         let now = std::time::SystemTime::now()
@@ -263,6 +275,11 @@ async fn housekeeping(store: Store, keep_ms: i64, mut stop: watch::Receiver<bool
             Ok(0) => {}
             Ok(blocks) => tracing::info!(blocks, "old frames were deleted"),
             Err(error) => tracing::warn!(%error, "old frames could not be deleted"),
+        }
+        match store.prune_variables(UnixMs(now) - KEEP_CHANGES_MS, KEEP_VARIABLES).await {
+            Ok(0) => {}
+            Ok(rows) => tracing::info!(rows, "old changes of chargers' settings were deleted"),
+            Err(error) => tracing::warn!(%error, "old changes could not be deleted"),
         }
         tokio::select! {
             () = tokio::time::sleep(HOUSEKEEPING_EVERY) => {}

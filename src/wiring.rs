@@ -95,6 +95,7 @@ fn incoming(delivery: Delivery) -> Incoming {
             let _ = session.send(Answer {
                 transaction: answer.transaction,
                 token_accepted: answer.token_accepted,
+                token: answer.token,
             });
         })
     });

@@ -257,7 +257,11 @@ impl Engine {
             watch.alerts.len() - 1
         });
         let alert = &mut watch.alerts[index];
-        let grace = if rule.is_absence() { self.grace_until } else { UnixMs(i64::MIN) };
+        let grace = match (rule.is_absence(), self.lag.holds()) {
+            (false, _) => UnixMs(i64::MIN),
+            (true, None) => self.grace_until,
+            (true, Some(_)) => self.grace_until.max(cx.now + LATE_POLL_MS),
+        };
         let next = alert.pend(holds, cx.now, for_ms, grace);
         let timer = Timer::Alert(key, place, at);
         match next {

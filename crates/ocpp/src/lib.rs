@@ -25,6 +25,7 @@
 //!     heartbeat_interval_s: 300,
 //!     transaction: TransactionId(0),
 //!     token_accepted: true,
+//!     token: None,
 //! };
 //! let mut answer = String::new();
 //! write_reply(&mut answer, Protocol::V16, &id, &inbound.reply, &facts);
@@ -41,6 +42,7 @@ mod inbound;
 mod json;
 mod meaning;
 mod meter;
+pub mod orders;
 mod payload;
 mod quirk;
 mod reply;

@@ -11,6 +11,7 @@ mod access;
 mod admission;
 mod attempts;
 mod board;
+mod capabilities;
 mod clock;
 mod commands;
 mod conformance;
@@ -34,7 +35,9 @@ mod settings;
 mod shard_task;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod topics;
+mod upkeep;
 mod vitals;
 mod waiting;
 

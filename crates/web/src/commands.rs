@@ -47,6 +47,7 @@ pub(crate) fn asker(origin: &Origin) -> (&'static str, String) {
         Origin::User(name) => ("person", name.clone()),
         Origin::Token(name) => ("token", name.clone()),
         Origin::System => ("upkeep", "Mendpoint".to_owned()),
+        Origin::Upkeep(why) => ("upkeep", why.clone()),
     }
 }
 

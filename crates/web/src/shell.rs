@@ -11,8 +11,8 @@ use crate::session::Viewer;
 pub(crate) struct Shell {
     /// Title of the window.
     pub(crate) title: String,
-    /// Which entry of the rail is lit: `live`, `incidents`, `tickets`, `chargers`, `sites`, `rules`,
-    /// `outbox`, `system`.
+    /// Which entry of the rail is lit: `live`, `incidents`, `tickets`, `chargers`,
+    /// `transactions`, `tokens`, `sites`, `rules`, `outbox`, `system`.
     pub(crate) section: &'static str,
     /// The name of whoever is signed in.
     pub(crate) user: String,
@@ -28,6 +28,8 @@ pub(crate) struct Shell {
     pub(crate) chargers: usize,
     /// Registered sites.
     pub(crate) sites: usize,
+    /// Suspect transactions and ends without a start that nobody looked at.
+    pub(crate) suspects: u64,
     /// Mail that waits.
     pub(crate) waiting_mail: u64,
     /// Rules in force.
@@ -36,7 +38,8 @@ pub(crate) struct Shell {
     pub(crate) playbooks: usize,
     /// From receipt to decision, in milliseconds, 99 of 100 are faster.
     pub(crate) delay_p99_ms: f64,
-    /// A line for the top of every page: the demonstration says that time is shortened.
+    /// A line for the top of every page: the demonstration says that time is shortened, and a server
+    /// that is open to anybody says so.
     pub(crate) notice: String,
     /// The time of the server as HH:MM:SS in UTC.
     pub(crate) clock: String,
@@ -59,6 +62,7 @@ impl Shell {
         let needs_person = store.incident_counts().await.map_or(0, |counts| counts.needs_person);
         let tickets = store.ticket_counts().await.unwrap_or_default();
         let mail = store.mail_counts().await.unwrap_or_default();
+        let suspects = store.unseen_suspects().await.map_or(0, |(one, two)| one + two);
         let catalogue = handle.catalogue();
         let settings = state.settings();
         let notice = if settings.is_demo {
@@ -68,6 +72,10 @@ impl Shell {
                 settings.pace * 100.0,
                 settings.pace * 600.0
             )
+        } else if settings.security.is_open_to_others() {
+            "Chargers without a password are taken in from other machines, not encrypted (security \
+             profile 0): see System, Security."
+                .to_owned()
         } else {
             String::new()
         };
@@ -85,6 +93,7 @@ impl Shell {
                 .sum(),
             chargers: handle.directory().len(),
             sites: handle.directory().sites().len(),
+            suspects,
             waiting_mail: mail
                 .iter()
                 .filter(|(state, _)| state != "sent")

@@ -145,6 +145,10 @@ impl Engine {
             self.begin_waiting(cx, id);
             return Turn::Again;
         }
+        if let Some(why) = self.known_refusal(cx, id, rung) {
+            self.end_step(cx, id, StepState::Skipped, &why);
+            return Turn::Again;
+        }
         match self.ask_guardrails(cx, id, rung) {
             Verdict::Go => {
                 self.send_step(cx, id, rung);

@@ -16,6 +16,8 @@ mod incidents;
 mod json;
 mod neutral;
 mod openapi;
+mod orders;
+mod security;
 mod sites;
 mod system;
 pub(crate) mod tickets;
@@ -23,7 +25,8 @@ mod tokens;
 mod transactions;
 
 use axum::Router;
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
+pub(crate) use transactions::table as transactions_table;
 
 use crate::AppState;
 
@@ -41,11 +44,37 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/chargers/{id}/commands", get(commands::list).post(commands::ask))
         .route("/chargers/{id}/commands/{command}", get(commands::one).delete(commands::take_back))
         .route("/chargers/{id}/frames", get(frames::list))
+        .route("/chargers/{id}/security", get(security::one).patch(security::change))
+        .route("/chargers/{id}/security/password", post(security::new_password))
+        .route("/chargers/{id}/security/rotate", post(security::rotate))
+        .route("/chargers/{id}/security/upgrade", post(security::upgrade))
+        .route("/security", get(security::listeners))
+        .route("/security-events", get(security::events))
         .route("/conformance", get(conformance::report))
         .route("/conformance.csv", get(conformance::file))
         .route("/conformance/models", get(conformance::models))
         .route("/transactions", get(transactions::list))
+        .route("/transactions.csv", get(transactions::csv))
         .route("/transactions/{id}", get(transactions::one))
+        .route("/transactions/{id}/notes", get(transactions::notes))
+        .route("/transactions/{id}/look", post(transactions::look))
+        .route("/orphans", get(transactions::orphans))
+        .route(
+            "/chargers/{id}/local-list",
+            get(orders::local_list_of).post(orders::send_local_list),
+        )
+        .route("/chargers/{id}/reservations", post(orders::reserve))
+        .route("/reservations", get(orders::reservations))
+        .route("/reservations/{id}", get(orders::reservation))
+        .route("/reservations/{id}/cancel", post(orders::cancel_reservation))
+        .route(
+            "/chargers/{id}/charging-profiles",
+            get(orders::profiles_of).post(orders::set_profile),
+        )
+        .route("/chargers/{id}/charging-profiles/reported", get(orders::reported_profiles))
+        .route("/chargers/{id}/charging-profiles/{profile}", delete(orders::clear_profile))
+        .route("/chargers/{id}/composite-schedule", get(orders::composite_schedule))
+        .route("/orphans/{id}/look", post(transactions::look_at_orphan))
         .route("/incidents", get(incidents::list).post(incidents::report))
         .route("/incidents/{id}", get(incidents::one))
         .route("/incidents/{id}/{action}", post(incidents::act))
@@ -58,6 +87,8 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/system", get(system::vitals))
         .route("/healing", put(system::healing))
         .route("/id-tokens", get(tokens::list).post(tokens::put))
+        .route("/id-tokens.csv", get(tokens::export).post(tokens::import))
+        .route("/id-tokens/{token}", get(tokens::one).delete(tokens::delete))
         .route("/events", get(events::stream))
         .fallback(error::no_such_address)
         .method_not_allowed_fallback(error::no_such_method)

@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use super::{
-    chargers, commands, conformance, frames, incidents, json as shapes, neutral, sites, system,
-    tickets, tokens, transactions,
+    chargers, commands, conformance, frames, incidents, json as shapes, neutral, orders, security,
+    sites, system, tickets, tokens, transactions,
 };
 
 /// The shapes of requests and answers.
@@ -30,6 +30,10 @@ use super::{
         conformance::ModelJson,
         incidents::ActBody,
         incidents::Report,
+        security::ChangeSecurity,
+        security::SecurityEventJson,
+        security::SecurityJson,
+        security::Upgrade,
         shapes::ChargerDetail,
         shapes::ChargerItem,
         neutral::ClearCacheCommand,
@@ -45,11 +49,24 @@ use super::{
         shapes::IncidentJson,
         shapes::SiteJson,
         sites::Put,
+        orders::LocalListBody,
+        orders::LocalListJson,
+        orders::PeriodJson,
+        orders::ProfileBody,
+        orders::ProfileJson,
+        orders::ReservationJson,
+        orders::ReserveBody,
         system::Healing,
         tickets::ActBody,
         tickets::Open,
         tickets::TicketJson,
+        tokens::Imported,
+        tokens::LineError,
         tokens::TokenJson,
+        transactions::FindingJson,
+        transactions::LookBody,
+        transactions::NoteJson,
+        transactions::OrphanJson,
         transactions::TransactionJson,
     ))
 )]
@@ -93,6 +110,9 @@ enum Answer {
 const MODEL: &[&str] = &["vendor", "model", "firmware"];
 const PAGED: &[&str] = &["limit", "cursor"];
 
+const TRANSACTIONS: &[&str] =
+    &["charger", "site", "open", "suspect", "from", "until", "limit", "cursor"];
+
 const ADDRESSES: &[Address] = &[
     get("/chargers", "Chargers", &["state", "site", "admission", "q", "limit", "cursor"])
         .page("ChargerItem"),
@@ -118,15 +138,61 @@ const ADDRESSES: &[Address] = &[
     }
     .one("CommandItem"),
     get("/chargers/{id}/frames", "Raw frames, newest first", frames::QUERY).page("FrameJson"),
+    get("/transactions", "Charging sessions, newest first", TRANSACTIONS).page("TransactionJson"),
+    get("/transactions.csv", "The same as a file for spreadsheets", TRANSACTIONS),
+    get("/transactions/{id}", "A charging session, with what is odd about it", &[])
+        .one("TransactionJson"),
+    get("/transactions/{id}/notes", "What was said of it, oldest first", PAGED).page("NoteJson"),
+    post("/transactions/{id}/look", "Write down that somebody looked at a suspect session")
+        .takes("LookBody")
+        .one("TransactionJson"),
+    get("/chargers/{id}/local-list", "The cards that a charger knows by heart", &[])
+        .one("LocalListJson"),
+    post("/chargers/{id}/local-list", "Say which cards a charger should know, and send them")
+        .takes("LocalListBody")
+        .one("LocalListJson"),
+    get("/reservations", "Reservations, newest first", &["charger", "limit", "cursor"])
+        .page("ReservationJson"),
+    get("/reservations/{id}", "A reservation", &[]).one("ReservationJson"),
+    post("/chargers/{id}/reservations", "Hold a connector for a card")
+        .takes("ReserveBody")
+        .one("ReservationJson"),
+    post("/reservations/{id}/cancel", "Take a reservation back").one("ReservationJson"),
+    get("/chargers/{id}/charging-profiles", "Charging profiles that were set", &[])
+        .page("ProfileJson"),
+    post("/chargers/{id}/charging-profiles", "Set a charging profile")
+        .takes("ProfileBody")
+        .one("ProfileJson"),
+    get("/chargers/{id}/charging-profiles/reported", "The profiles that a 2.x charger has", &[]),
+    delete("/chargers/{id}/charging-profiles/{profile}", "Clear a charging profile"),
+    get(
+        "/chargers/{id}/composite-schedule",
+        "What all profiles of a charger come to",
+        &["connector", "duration", "unit"],
+    ),
+    get("/orphans", "Ends of sessions that are not known here", &["charger", "limit", "cursor"])
+        .page("OrphanJson"),
+    post("/orphans/{id}/look", "Write down that somebody looked at an orphan")
+        .takes("LookBody")
+        .one("OrphanJson"),
+    get("/chargers/{id}/security", "How a charger may come in, and how it came last", &[])
+        .one("SecurityJson"),
+    patch("/chargers/{id}/security", "Change a charger's least profile or its certificate")
+        .takes("ChangeSecurity")
+        .one("SecurityJson"),
+    post("/chargers/{id}/security/password", "Make a password to type in; shown once"),
+    post("/chargers/{id}/security/rotate", "Give it a new password over its own connection"),
+    post("/chargers/{id}/security/upgrade", "Lead it to a stronger security profile")
+        .takes("Upgrade"),
+    get("/security", "Listeners, their profiles and certificates", &[]),
+    get("/security-events", "Security events, newest first", &["charger", "limit", "cursor"])
+        .page("SecurityEventJson"),
     get("/conformance", "What models send that is not as OCPP says", MODEL).page("DeviationJson"),
     Address {
         answer: Answer::Csv,
         ..get("/conformance.csv", "The same as a file for the manufacturer", MODEL)
     },
     get("/conformance/models", "Models whose messages were looked at", MODEL).page("ModelJson"),
-    get("/transactions", "Charging sessions, newest first", &["charger", "open", "limit", "cursor"])
-        .page("TransactionJson"),
-    get("/transactions/{id}", "A charging session", &[]).one("TransactionJson"),
     get(
         "/incidents",
         "Incidents, newest first",
@@ -154,7 +220,16 @@ const ADDRESSES: &[Address] = &[
     get("/outbox", "Mail, newest first", PAGED),
     get("/system", "Numbers about the running program", &[]),
     put("/healing", "Stop or allow healing: everywhere, at a site, on a charger").takes("Healing"),
-    get("/id-tokens", "Registered idTags and idTokens", &[]).page("TokenJson"),
+    get(
+        "/id-tokens",
+        "Registered idTags and idTokens",
+        &["status", "group", "q", "limit", "cursor"],
+    )
+    .page("TokenJson"),
+    get("/id-tokens.csv", "All of them as a file", &[]),
+    post("/id-tokens.csv", "Register those of a file (text/csv): all, or none and why").one("Imported"),
+    get("/id-tokens/{token}", "A registered idTag or idToken", &[]).one("TokenJson"),
+    delete("/id-tokens/{token}", "Forget an idTag or idToken"),
     post("/id-tokens", "Register or change an idTag or idToken").takes("TokenJson").one("TokenJson"),
     Address { answer: Answer::Stream, ..get("/events", "What changes, as it changes (SSE)", &[]) },
 ];
@@ -169,6 +244,10 @@ const fn get(path: &'static str, summary: &'static str, query: &'static [&'stati
 
 const fn post(path: &'static str, summary: &'static str) -> Address {
     address("post", path, summary)
+}
+
+const fn delete(path: &'static str, summary: &'static str) -> Address {
+    address("delete", path, summary)
 }
 
 const fn put(path: &'static str, summary: &'static str) -> Address {

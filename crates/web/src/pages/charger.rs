@@ -22,7 +22,9 @@ use mendpoint_model::{
     Action, Admission, ChargerKey, ChargerRecord, ChargerState, ConnectorRef, DAY_MS, HOUR_MS,
     Protocol, UnixMs,
 };
-use mendpoint_store::{CommandRow, IncidentFilter, ModelKey, TicketFilter, TransactionRow};
+use mendpoint_store::{
+    CommandRow, IncidentFilter, ModelKey, TicketFilter, TransactionFilter, TransactionRow,
+};
 use serde::Deserialize;
 
 use self::frames::{Links, Log, Which};
@@ -61,7 +63,7 @@ pub(crate) fn routes() -> Router<AppState> {
 }
 
 /// Finds a charger by its OCPP identity.
-fn find(state: &AppState, identity: &str) -> Result<Arc<ChargerRecord>, PageError> {
+pub(super) fn find(state: &AppState, identity: &str) -> Result<Arc<ChargerRecord>, PageError> {
     state.handle().directory().by_identity(identity).ok_or_else(|| {
         PageError::not_found(format!(
             "No charger has the identity {identity:?}. Look for it in the list of chargers."
@@ -145,6 +147,7 @@ struct ChargerPage {
     ribbon_title: &'static str,
     signals: Vec<Signal>,
     sessions: Vec<Session>,
+    transactions_href: String,
     incidents: Vec<Linked>,
     tickets: Vec<Linked>,
     settings: Vec<Setting>,
@@ -200,7 +203,8 @@ async fn page(
     if asked.fragment == "history" {
         return render(HistoryFragment { history });
     }
-    let (sessions, _) = store.transactions(Some(record.key), false, None, SESSIONS).await?;
+    let filter = TransactionFilter::of(record.key);
+    let (sessions, _) = store.transactions(&filter, None, SESSIONS).await?;
     let day = store.signals(record.key, now - DAY_MS, now).await?;
     let scope = KillScope::Charger(record.key);
     let incidents = incidents(&state, record.key).await?;
@@ -212,7 +216,6 @@ async fn page(
         model: record.model.clone(),
         firmware: record.firmware.clone(),
     };
-    handle.settle_conformance().await;
     let deviations = store.conformance_of_charger(record.key, &of, DEVIATIONS).await?;
     let page = ChargerPage {
         conformance_href: if deviations.is_empty() {
@@ -232,6 +235,7 @@ async fn page(
         ribbon_title,
         signals: live.map_or_else(Vec::new, |live| signal::of(now, live, &day)),
         sessions: sessions.iter().map(|row| session(now, row)).collect(),
+        transactions_href: format!("/transactions?charger={}", url::encode(&record.identity)),
         incidents,
         tickets: tickets(&state, record.key).await?,
         settings: live.map_or_else(Vec::new, |live| settings(now, live)),
@@ -477,7 +481,7 @@ async fn admit(
     state.handle().audit(&viewer.name, admission.name(), &record.identity).await;
     let done = match admission {
         Admission::Accepted => {
-            format!("{} is accepted. It connects again in a moment.", record.name)
+            format!("{} is accepted. Its next boot is answered so.", record.name)
         }
         Admission::Quarantined => format!("{} waits until somebody accepts it.", record.name),
         Admission::Blocked => format!("{} is blocked and may not connect.", record.name),

@@ -2,6 +2,7 @@
 
 mod charger;
 mod chargers;
+mod charging;
 mod conformance;
 pub(crate) mod errors;
 mod incident;
@@ -10,11 +11,15 @@ mod live;
 mod outbox;
 mod public;
 mod rules;
+mod security;
 mod sign_in;
 mod sites;
 mod system;
 mod ticket;
 mod tickets;
+mod tokens;
+mod transaction;
+mod transactions;
 
 use axum::Router;
 
@@ -29,12 +34,17 @@ pub(crate) fn routes() -> Router<AppState> {
         .merge(incident::routes())
         .merge(tickets::routes())
         .merge(ticket::routes())
+        .merge(transactions::routes())
+        .merge(transaction::routes())
+        .merge(tokens::routes())
         .merge(chargers::routes())
         .merge(charger::routes())
+        .merge(charging::routes())
         .merge(conformance::routes())
         .merge(sites::routes())
         .merge(rules::routes())
         .merge(outbox::routes())
+        .merge(security::routes())
         .merge(system::routes())
         .merge(public::routes())
 }
