@@ -285,8 +285,9 @@ impl Chargers for Fleet {
         if self.capabilities.is_empty() {
             return None;
         }
-        let model = ModelKey::of(self.slot(charger)?.state.boot.as_deref()?)?;
-        self.capabilities.refusal(&model, &capability_name(action))
+        let state = &self.slot(charger)?.state;
+        let model = ModelKey::of(state.boot.as_deref()?)?;
+        self.capabilities.refusal(&model, &capability_name(state.link.protocol, action))
     }
 
     fn keys(&self) -> Vec<ChargerKey> {

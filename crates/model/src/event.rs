@@ -413,12 +413,12 @@ pub struct SecurityReport {
 }
 
 /// Two devices that use one identity: each one's connection takes the place of the other's
-/// (behaviour 4). Told again as long as it goes on, at most once a minute.
+/// (behaviour 4). Told when it is found out; that it goes on is seen by connections that are replaced.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdentityContest {
     /// What tells the devices apart, for people, one text a device: an address, a serial number.
     pub parties: Vec<String>,
-    /// How often one took the place of the other lately.
+    /// How often one took the place of the other lately; 0 when that was not counted.
     pub swaps: u32,
 }
 

@@ -12,6 +12,7 @@ mod cards;
 mod commands;
 mod conformance;
 mod csv;
+mod device;
 mod form;
 mod health;
 mod live;

@@ -8,6 +8,7 @@ mod auth;
 mod chargers;
 mod commands;
 mod conformance;
+mod device;
 mod error;
 mod events;
 mod extract;
@@ -53,6 +54,13 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/conformance", get(conformance::report))
         .route("/conformance.csv", get(conformance::file))
         .route("/conformance/models", get(conformance::models))
+        .route("/chargers/{id}/variables", get(device::variables))
+        .route("/chargers/{id}/variables.csv", get(device::csv))
+        .route("/chargers/{id}/variables/history", get(device::history))
+        .route("/chargers/{id}/monitors", get(device::monitors))
+        .route("/chargers/{id}/upkeep", get(device::upkeep))
+        .route("/capabilities", get(device::capabilities))
+        .route("/signal-keys", get(device::signal_keys).put(device::put_signal_key))
         .route("/transactions", get(transactions::list))
         .route("/transactions.csv", get(transactions::csv))
         .route("/transactions/{id}", get(transactions::one))

@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use super::{
-    chargers, commands, conformance, frames, incidents, json as shapes, neutral, orders, security,
-    sites, system, tickets, tokens, transactions,
+    chargers, commands, conformance, device, frames, incidents, json as shapes, neutral, orders,
+    security, sites, system, tickets, tokens, transactions,
 };
 
 /// The shapes of requests and answers.
@@ -28,6 +28,12 @@ use super::{
         frames::FrameJson,
         conformance::DeviationJson,
         conformance::ModelJson,
+        device::CapabilityJson,
+        device::MonitorJson,
+        device::SignalKeyJson,
+        device::UpkeepJson,
+        device::VariableChangeJson,
+        device::VariableJson,
         incidents::ActBody,
         incidents::Report,
         security::ChangeSecurity,
@@ -187,6 +193,24 @@ const ADDRESSES: &[Address] = &[
     get("/security", "Listeners, their profiles and certificates", &[]),
     get("/security-events", "Security events, newest first", &["charger", "limit", "cursor"])
         .page("SecurityEventJson"),
+    get(
+        "/chargers/{id}/variables",
+        "Configuration keys (1.6) and variables (2.x) that a charger told",
+        &["q", "sort", "limit", "cursor"],
+    )
+    .page("VariableJson"),
+    get("/chargers/{id}/variables.csv", "The same as CSV", &[]),
+    get("/chargers/{id}/variables/history", "Their changes, newest first", &["name", "limit"])
+        .page("VariableChangeJson"),
+    get("/chargers/{id}/monitors", "Monitors of a charger (2.x)", &[]).page("MonitorJson"),
+    get("/chargers/{id}/upkeep", "How far the upkeep of a charger is", &[]).one("UpkeepJson"),
+    get("/capabilities", "What models can do", &["vendor", "model", "firmware"])
+        .page("CapabilityJson"),
+    get("/signal-keys", "What people said of keys that may tell of a radio link", &[])
+        .page("SignalKeyJson"),
+    put("/signal-keys", "Say whether a key tells of a model's radio link")
+        .takes("SignalKeyJson")
+        .one("SignalKeyJson"),
     get("/conformance", "What models send that is not as OCPP says", MODEL).page("DeviationJson"),
     Address {
         answer: Answer::Csv,
