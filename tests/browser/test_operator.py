@@ -1,6 +1,7 @@
 """What an operator, a technician and a driver do, in Debian's Chromium against the real program."""
 
 import re
+import time
 
 import pytest
 from charger import Charger
@@ -12,6 +13,14 @@ INSTALLER = {"name": "Radu Pop", "email": "radu@volt-service.example", "phone": 
 
 def rail(page, name):
     return page.get_by_role("navigation", name="Operate").get_by_role("link", name=name)
+
+
+def wait_offline(server, identity):
+    for _ in range(100):
+        if not server.get(f"/chargers/{identity}")["online"]:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{identity} is still online")
 
 
 def register(server, identity, name, site):
@@ -106,10 +115,74 @@ def test_the_charger_itself_answers_a_reset(visit, signed_in, server):
         expect(page.get_by_role("list", name="Messages").first).to_contain_text("Reset")
 
         page.get_by_text("Any command").click()
-        page.get_by_label("Action").select_option("ClearCache")
+        page.get_by_label("Action of OCPP 1.6").select_option("ClearCache")
         page.get_by_role("button", name="Send it").click()
+        expect(page.get_by_text("It forgets whom it let charge")).to_be_visible()
+        page.get_by_role("button", name="Yes, send it").click()
         expect(answer).to_contain_text("ClearCache")
         expect(answer).to_contain_text("Rejected")
+
+
+def test_a_command_is_filled_in_from_its_definition(visit, signed_in, server):
+    with Charger(server, "FORM-1", {"SetChargingProfile": "Accepted"}) as charger:
+        page = visit("/chargers/FORM-1", signed_in)
+        page.get_by_text("Any command").click()
+        page.get_by_label("Action of OCPP 1.6").select_option("SetChargingProfile")
+        page.get_by_label("connectorId").fill("1")
+        page.get_by_label("chargingProfileId").fill("7")
+        page.get_by_label("stackLevel").fill("0")
+        page.get_by_label("chargingProfilePurpose").select_option("TxDefaultProfile")
+        page.get_by_label("chargingProfileKind").select_option("Absolute")
+        page.get_by_label("chargingRateUnit").select_option("A")
+        page.get_by_label("startPeriod").fill("0")
+        page.get_by_label("limit").fill("16")
+        page.get_by_role("button", name="One more").click()
+        second = page.get_by_role("group", name="Number 2")
+        expect(page.get_by_label("startPeriod").first).to_have_value("0")
+        second.get_by_label("startPeriod").fill("60")
+        page.get_by_role("button", name="Send it").click()
+        # The second period has no limit: said beside its field, and nothing was sent.
+        expect(second.get_by_text("required and not there")).to_be_visible()
+        assert not [action for action, _ in charger.asked if action == "SetChargingProfile"]
+        second.get_by_label("limit").fill("8.5")
+        page.get_by_role("button", name="Send it").click()
+        answer = page.get_by_role("region", name="Answer of the charger")
+        expect(answer).to_contain_text("Accepted")
+        sent = [payload for action, payload in charger.asked if action == "SetChargingProfile"]
+        periods = sent[0]["csChargingProfiles"]["chargingSchedule"]["chargingSchedulePeriod"]
+        assert periods == [{"startPeriod": 0, "limit": 16}, {"startPeriod": 60, "limit": 8.5}]
+
+
+def test_messages_come_by_themselves_and_can_be_held(visit, signed_in, server):
+    with Charger(server, "WIRE-1") as charger:
+        page = visit("/chargers/WIRE-1", signed_in)
+        messages = page.get_by_role("list", name="Messages, newest first")
+        charger.status("Charging")
+        first = messages.get_by_role("listitem").filter(has_text="StatusNotification")
+        expect(first.filter(has_text="Charging").first).to_be_visible()
+        page.get_by_role("button", name="Pause").click()
+        charger.status("Faulted", "GroundFailure")
+        expect(page.locator("#frames-note")).to_contain_text("new")
+        expect(messages).not_to_contain_text("GroundFailure")
+        page.get_by_role("button", name="Go on").click()
+        expect(messages).to_contain_text("GroundFailure")
+        page.get_by_role("button", name="Pretty").click()
+        expect(messages.get_by_text('"errorCode": "GroundFailure"')).to_be_visible()
+
+
+def test_a_command_waits_for_its_charger_and_can_be_taken_back(visit, signed_in, server):
+    with Charger(server, "AWAY-1"):
+        pass
+    wait_offline(server, "AWAY-1")
+    page = visit("/chargers/AWAY-1", signed_in)
+    page.get_by_role("button", name="Soft reset").click()
+    answer = page.get_by_role("region", name="Answer of the charger")
+    expect(answer).to_contain_text("Waits for the charger")
+    answer.get_by_role("button", name="Take it back").click()
+    row = page.locator("#commands").get_by_role("row").filter(has_text="Reset").first
+    expect(row).to_contain_text("Not sent")
+    row.get_by_role("link", name="Reset").click()
+    expect(answer).to_contain_text("took it back")
 
 
 def test_a_fault_that_stays_becomes_a_ticket_that_the_charger_closes(visit, signed_in, server):

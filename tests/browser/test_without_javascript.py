@@ -44,9 +44,23 @@ def test_from_sign_in_to_a_note_on_a_ticket(visit, server):
 
         page.goto("/chargers/PLAIN-1")
         page.get_by_role("button", name="Hard reset").click()
+        expect(page.get_by_text("It restarts at once")).to_be_visible()
+        assert not [action for action, _ in charger.asked if action == "Reset"]
+        page.get_by_role("button", name="Yes, send it").click()
         answer = page.get_by_role("region", name="Answer of the charger")
         expect(answer).to_contain_text("Accepted")
         assert ("Reset", {"type": "Hard"}) in charger.asked
+
+        page.get_by_text("Any command").click()
+        page.get_by_label("Action of OCPP 1.6").select_option("GetConfiguration")
+        page.get_by_role("button", name="Fill in").click()
+        page.get_by_role("button", name="One more").click()
+        page.get_by_label("key 1").fill("HeartbeatInterval")
+        page.get_by_label("key 2").fill("LocalAuthListEnabled")
+        page.get_by_role("button", name="Send it").click()
+        expect(answer).to_contain_text("GetConfiguration")
+        asked = [payload for action, payload in charger.asked if action == "GetConfiguration"]
+        assert asked[-1] == {"key": ["HeartbeatInterval", "LocalAuthListEnabled"]}
 
 
 def test_a_driver_reports(visit, server):

@@ -28,6 +28,7 @@ mod settings;
 mod slot;
 mod status;
 mod transaction;
+mod waiting;
 
 #[cfg(test)]
 mod behaviours;
@@ -39,7 +40,10 @@ mod money;
 mod properties;
 #[cfg(test)]
 mod sessions;
+#[cfg(test)]
+mod waits;
 
 pub use fleet::Fleet;
 pub use mendpoint_model::Overlay;
 pub use settings::FleetSettings;
+pub use waiting::{Checked, RoomFull, Verdict, WAITING_MAX, WaitingRoom, check};

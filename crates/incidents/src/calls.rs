@@ -46,7 +46,8 @@ impl Calls {
             CommandOutcome::NotConnected
             | CommandOutcome::Expired
             | CommandOutcome::QueueFull
-            | CommandOutcome::Unsupported(_) => {}
+            | CommandOutcome::Unsupported(_)
+            | CommandOutcome::Dropped(_) => {}
         }
     }
 }

@@ -268,7 +268,9 @@ pub fn action_words(action: &Action) -> String {
         Action::RemoteStart { .. }
         | Action::RemoteStop { .. }
         | Action::GetConfiguration { .. }
-        | Action::GetDiagnostics { .. }
+        | Action::GetLog(_)
+        | Action::UpdateFirmware(_)
+        | Action::ClearCache
         | Action::Raw { .. } => name.to_owned(),
     }
 }

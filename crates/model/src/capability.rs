@@ -72,7 +72,8 @@ impl Lesson {
             CommandOutcome::NotConnected
             | CommandOutcome::Expired
             | CommandOutcome::QueueFull
-            | CommandOutcome::Unsupported(_) => None,
+            | CommandOutcome::Unsupported(_)
+            | CommandOutcome::Dropped(_) => None,
         }
     }
 

@@ -32,8 +32,10 @@ pub const COMMAND_TIMEOUT_MS: i64 = 30_000;
 pub enum Origin {
     /// The engine, for an incident.
     Engine(IncidentId),
-    /// A person or a script: the user's name or the token's name.
+    /// A person: their name.
     User(String),
+    /// A script: the name of its token.
+    Token(String),
     /// The program itself (asking for a boot, a status, a configuration).
     System,
     /// The upkeep, which asks chargers about themselves: why, in words.
@@ -89,14 +91,12 @@ pub enum Action {
         /// Keys (1.6) or `Component.Variable` names (2.x).
         keys: Vec<String>,
     },
-    /// `GetDiagnostics` (1.6); in 2.x `GetLog` of the diagnostics. What becomes of it is told by
-    /// [`crate::EventKind::Diagnostics`].
-    GetDiagnostics {
-        /// Where the file is to be uploaded; may hold a password.
-        location: String,
-        /// 2.x: the number its progress is told under.
-        request: i32,
-    },
+    /// `GetDiagnostics` (1.6) or `GetLog`: the charger uploads a log.
+    GetLog(Box<LogRequest>),
+    /// `UpdateFirmware`; in 1.6 `SignedUpdateFirmware` when it is signed.
+    UpdateFirmware(Box<FirmwareRequest>),
+    /// `ClearCache`: the charger forgets whom it let charge.
+    ClearCache,
     /// Any action of the charger's version with its own payload.
     Raw {
         /// The OCPP action.
@@ -104,6 +104,53 @@ pub enum Action {
         /// The payload as JSON text, an object.
         payload: String,
     },
+}
+
+/// Which log, and where it is uploaded to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogRequest {
+    /// The security log instead of the diagnostics.
+    pub security: bool,
+    /// Where the charger uploads it to: `ftp://`, `https://`..
+    pub location: String,
+    /// The number its reports name (not in `GetDiagnostics` of 1.6).
+    pub request_id: i32,
+    /// From when on; everything when `None`.
+    pub from: Option<UnixMs>,
+    /// Until when.
+    pub to: Option<UnixMs>,
+    /// How often it tries to upload, if that matters.
+    pub retries: Option<u16>,
+    /// Seconds between two tries.
+    pub retry_interval_s: Option<u32>,
+}
+
+/// Which firmware, from where, and when.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FirmwareRequest {
+    /// Where the charger gets it from.
+    pub location: String,
+    /// The number its reports name (not in `UpdateFirmware` of 1.6).
+    pub request_id: i32,
+    /// When it is fetched.
+    pub retrieve_at: UnixMs,
+    /// When it is installed; at once when `None` (1.6 knows it for signed firmware only).
+    pub install_at: Option<UnixMs>,
+    /// Certificate of whoever signed it, PEM.
+    pub signing_certificate: Option<String>,
+    /// Signature of the file, base64.
+    pub signature: Option<String>,
+    /// How often it tries to fetch it, if that matters.
+    pub retries: Option<u16>,
+    /// Seconds between two tries.
+    pub retry_interval_s: Option<u32>,
+}
+
+impl FirmwareRequest {
+    /// Whether it is signed: both the certificate and the signature are there.
+    pub fn is_signed(&self) -> bool {
+        self.signing_certificate.is_some() && self.signature.is_some()
+    }
 }
 
 /// What `TriggerMessage` may ask for.
@@ -117,9 +164,31 @@ pub enum TriggeredMessage {
     Heartbeat,
     /// `MeterValues`.
     MeterValues,
+    /// `FirmwareStatusNotification`.
+    FirmwareStatus,
+    /// `DiagnosticsStatusNotification` (1.6) or `LogStatusNotification`.
+    LogStatus,
 }
 
 impl TriggeredMessage {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::BootNotification,
+        Self::StatusNotification,
+        Self::Heartbeat,
+        Self::MeterValues,
+        Self::FirmwareStatus,
+        Self::LogStatus,
+    ];
+
+    /// The message of a word, as [`TriggeredMessage::name`] writes it or as 1.6 does.
+    pub fn from_name(name: &str) -> Option<Self> {
+        if name == "DiagnosticsStatusNotification" {
+            return Some(Self::LogStatus);
+        }
+        Self::ALL.into_iter().find(|message| message.name() == name)
+    }
+
     /// The OCPP word.
     pub fn name(self) -> &'static str {
         match self {
@@ -127,6 +196,8 @@ impl TriggeredMessage {
             Self::StatusNotification => "StatusNotification",
             Self::Heartbeat => "Heartbeat",
             Self::MeterValues => "MeterValues",
+            Self::FirmwareStatus => "FirmwareStatusNotification",
+            Self::LogStatus => "LogStatusNotification",
         }
     }
 }
@@ -142,7 +213,11 @@ impl Action {
             Self::RemoteStart { .. } => "RemoteStartTransaction",
             Self::RemoteStop { .. } => "RemoteStopTransaction",
             Self::GetConfiguration { .. } => "GetConfiguration",
-            Self::GetDiagnostics { .. } => "GetDiagnostics",
+            Self::GetLog(request) if request.security => "GetLog",
+            Self::GetLog(_) => "GetDiagnostics",
+            Self::UpdateFirmware(request) if request.is_signed() => "SignedUpdateFirmware",
+            Self::UpdateFirmware(_) => "UpdateFirmware",
+            Self::ClearCache => "ClearCache",
             Self::Raw { action, .. } => action,
         }
     }
@@ -180,6 +255,9 @@ pub enum CommandOutcome {
     QueueFull,
     /// The charger's version has no such action; it was not sent. The reason, in words.
     Unsupported(String),
+    /// It waited for the charger to come back, and then there was no use in it any more, or a person
+    /// took it back (behaviour 67); it was not sent. The reason, in words.
+    Dropped(String),
 }
 
 impl CommandOutcome {
@@ -199,6 +277,7 @@ impl CommandOutcome {
             Self::Expired => "Expired in the queue",
             Self::QueueFull => "Queue full",
             Self::Unsupported(_) => "Not in this OCPP version",
+            Self::Dropped(_) => "Not sent",
         }
     }
 }

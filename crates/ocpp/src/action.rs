@@ -70,9 +70,33 @@ impl ActionList {
                 "{name} is sent by chargers, not to them; ask for it with TriggerMessage"
             );
         }
-        let nearest = self.sendable().min_by_key(|action| distance(action, name));
-        let nearest = nearest.unwrap_or_default();
-        format!("{version} has no action {name:?}; the nearest one is {nearest}")
+        if let Some(elsewhere) = self.version_with(name) {
+            return format!("{version} has no action {name}; {elsewhere} has it");
+        }
+        let nearest = self
+            .sendable()
+            .map(|action| (!begins(action, name), distance(action, name), action))
+            .min()
+            .filter(|(strange, distance, action)| {
+                // Of a misspelling no more than a third of the letters are wrong.
+                !strange || distance * 3 <= action.len().max(name.len())
+            });
+        match nearest {
+            Some((_, _, nearest)) => {
+                format!("{version} has no action {name:?}; the nearest one is {nearest}")
+            }
+            // A name that resembles nothing gets no guess: a wrong one sends people astray.
+            None => format!("{version} has no action {name:?}, nor one with a name like it"),
+        }
+    }
+
+    /// The first other version that has an action of this name.
+    fn version_with(&self, name: &str) -> Option<&'static str> {
+        [Protocol::V16, Protocol::V201, Protocol::V21]
+            .into_iter()
+            .map(Self::of)
+            .find(|list| list.version != self.version && list.find_sendable(name).is_some())
+            .map(|list| list.version)
     }
 }
 
@@ -80,6 +104,12 @@ impl ActionList {
 /// or an API document offers.
 pub fn sendable_actions(protocol: Protocol) -> Vec<&'static str> {
     ActionList::of(protocol).sendable().collect()
+}
+
+/// Whether a name is the beginning of an action's.
+fn begins(action: &str, name: &str) -> bool {
+    name.len() >= 3
+        && action.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
 }
 
 /// Letters of a misspelt name that are compared; no action is longer.
@@ -127,6 +157,20 @@ mod tests {
             ActionList::of(Protocol::V16).explain_unknown("Heartbeat"),
             "Heartbeat is sent by chargers, not to them; ask for it with TriggerMessage"
         );
+    }
+
+    #[test]
+    fn a_name_that_is_like_none_gets_no_guess() {
+        let v16 = ActionList::of(Protocol::V16);
+        assert_eq!(
+            v16.explain_unknown("GetBaseReport"),
+            "OCPP 1.6 has no action GetBaseReport; OCPP 2.0.1 has it"
+        );
+        assert_eq!(
+            v16.explain_unknown("Dance"),
+            "OCPP 1.6 has no action \"Dance\", nor one with a name like it"
+        );
+        assert!(v16.explain_unknown("Unlock").ends_with("the nearest one is UnlockConnector"));
     }
 
     #[test]

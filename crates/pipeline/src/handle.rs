@@ -4,9 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use mendpoint_incidents::{Catalogue, Request, RequestError};
 use mendpoint_model::{
-    Action, Actor, Admission, COMMAND_TIMEOUT_MS, ChargerKey, ChargerRecord, ChargerState,
-    ClientCertificate, Command, CommandId, CommandOutcome, FrameSeq, IncidentId, Origin,
-    SecurityProfile, SiteKey, SiteRecord, TicketId, UnixMs,
+    Actor, Admission, ChargerKey, ChargerRecord, ChargerState, ClientCertificate, FrameSeq,
+    IncidentId, SecurityProfile, SiteKey, SiteRecord, TicketId, UnixMs,
 };
 use mendpoint_store::{Direction, IdTokenRow, Store};
 use mendpoint_tickets::{Ticket, TicketCommand, TicketEvent};
@@ -21,17 +20,6 @@ use crate::{Admitted, Board, Directory, Door, Error, NotAdmitted, Topics, clock,
 /// clone.
 #[derive(Clone)]
 pub struct Handle(pub(crate) Arc<Inner>);
-
-/// A command that was carried out, or was not.
-#[derive(Clone, Debug)]
-pub struct CommandReport {
-    /// Its id: also the OCPP message id.
-    pub id: CommandId,
-    /// What became of it.
-    pub outcome: CommandOutcome,
-    /// How long that took, in milliseconds.
-    pub took_ms: i64,
-}
 
 /// A charger to be registered.
 #[derive(Clone, Debug, Default)]
@@ -179,6 +167,9 @@ impl Handle {
     ) -> FrameSeq {
         let seq = self.0.next_frame();
         self.0.frames.push(seq, charger, at, direction, &redact::frame(text));
+        if direction == Direction::Out {
+            self.0.note_sent(charger, at, text);
+        }
         seq
     }
 
@@ -187,34 +178,6 @@ impl Handle {
         let site = incoming.site;
         // A shard ends only when the program does; the charger will send it again then.
         let _ = self.0.to_shard(site, ShardMessage::Incoming(incoming)).await;
-    }
-
-    /// Sends a command and waits for its outcome: the charger's own answer, or why there is none.
-    ///
-    /// # Errors
-    /// When the charger is not registered, or the program is stopping.
-    pub async fn command(
-        &self,
-        charger: ChargerKey,
-        action: Action,
-        user: &str,
-    ) -> Result<CommandReport, Error> {
-        let record = self.directory().charger(charger).ok_or(Error::UnknownCharger)?;
-        let now = clock::now();
-        let id = CommandId(format!("u-{}", uuid::Uuid::now_v7().simple()).into());
-        let command = Command {
-            id: id.clone(),
-            charger,
-            action,
-            origin: Origin::User(user.to_owned()),
-            created_at: now,
-            timeout_ms: COMMAND_TIMEOUT_MS,
-            not_after: now + 2 * COMMAND_TIMEOUT_MS,
-        };
-        let (sender, receiver) = oneshot::channel();
-        self.0.to_shard(record.site, ShardMessage::Command(command, Some(sender))).await?;
-        let outcome = receiver.await.map_err(|_| Error::Stopping)?;
-        Ok(CommandReport { id, outcome, took_ms: clock::now().since_ms(now) })
     }
 
     /// What a person wants of an incident, or a new report.

@@ -2,12 +2,14 @@
 
 use mendpoint_incidents::{Request, RequestError};
 use mendpoint_model::{
-    ChargerKey, ChargerRecord, ChargerState, Command, CommandOutcome, EventKind, FrameSeq,
-    IncidentId, SiteKey, TransactionId, UnixMs,
+    ChargerKey, ChargerRecord, ChargerState, Command, CommandId, CommandOutcome, EventKind,
+    FrameSeq, IncidentId, SiteKey, TransactionId, UnixMs,
 };
 use mendpoint_upkeep::Progress;
 use smallvec::SmallVec;
 use tokio::sync::oneshot;
+
+use crate::waiting::Kept;
 
 /// What one frame of one charger brought, or one change of its connection.
 #[derive(Debug)]
@@ -91,6 +93,12 @@ pub(crate) enum ShardMessage {
     Incoming(Incoming),
     /// A command of a person or of the program. The outcome goes to whoever waits.
     Command(Command, Option<oneshot::Sender<CommandOutcome>>),
+    /// The same, and it may wait until the charger is back. Tells first whether it does.
+    Keep(Command, oneshot::Sender<Kept>, oneshot::Sender<CommandOutcome>),
+    /// A command was put on the wire.
+    Sent(ChargerKey, CommandId, UnixMs),
+    /// A person takes a command back that waits. Tells whether it still did.
+    TakeBack(ChargerKey, CommandId, String, oneshot::Sender<bool>),
     /// What a person wants of an incident.
     Request(Request, oneshot::Sender<Result<IncidentId, RequestError>>),
     /// A charger was registered, or got another site or identity.

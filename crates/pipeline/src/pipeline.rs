@@ -8,12 +8,13 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use dashmap::DashMap;
 use mendpoint_incidents::{Catalogue, IdSequence, KillScope, Request};
 use mendpoint_model::{
-    Admission, Boot, ChargerKey, ChargerRecord, IncidentId, SiteKey, SiteRecord, UnixMs,
+    Admission, Boot, ChargerKey, ChargerRecord, CommandOutcome, IncidentId, SiteKey, SiteRecord,
+    UnixMs,
 };
 use mendpoint_shard::Shard;
 use mendpoint_store::{Entry, FrameLog, Journal, SignalKeyRow, Store};
 use mendpoint_upkeep::Profiles;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::admission::LastFailure;
@@ -34,6 +35,9 @@ use crate::{Board, Directory, Error, Handle, Outbound, PipelineSettings, Topics,
 
 /// How many batches may wait for the disk per shard before the shard waits too.
 const WAITING_BATCHES: usize = 4_096;
+
+/// How many changes of commands a listener may be behind; one that is further behind looks anew.
+const COMMAND_NEWS: usize = 1_024;
 
 /// The running pipeline.
 pub struct Pipeline {
@@ -64,6 +68,8 @@ pub(crate) struct Inner {
     pub(crate) security_log: SecurityLog,
     pub(crate) epoch: AtomicU64,
     pub(crate) attempts: Attempts,
+    /// Of which charger a command changed.
+    pub(crate) command_news: broadcast::Sender<ChargerKey>,
     pub(crate) capabilities: CapabilityBook,
     /// Vendor profiles with the keys that people confirmed.
     pub(crate) profiles: ArcSwap<Profiles>,
@@ -157,6 +163,7 @@ impl Pipeline {
             security_log: SecurityLog::new(store.journal()),
             epoch: AtomicU64::new(now.0.unsigned_abs() * 1_000),
             attempts: Attempts::default(),
+            command_news: broadcast::Sender::new(COMMAND_NEWS),
             capabilities: CapabilityBook::new(store.capabilities().await?),
             profiles: ArcSwap::from_pointee(with_confirmed(&settings.profiles, &signal_keys)),
             signal_keys: ArcSwap::from_pointee(signal_keys),
@@ -240,12 +247,22 @@ impl Pipeline {
             incidents[incident.site.0 as usize % count].push(incident);
         }
 
+        let mut waiting = vec![Vec::new(); count];
+        for command in inner.store.waiting_commands().await? {
+            let Some(record) = inner.directory.charger(command.charger) else { continue };
+            waiting[record.site.0 as usize % count].push(command);
+        }
+        forget_unanswered(&inner, now).await?;
+
         let desk = tokio::spawn(crate::desk::run(Arc::clone(&inner), desk_work));
         let conformance = tokio::spawn(crate::conformance::run(Arc::clone(&inner), samples));
         let mut tasks = Vec::with_capacity(2 * count);
-        let parts = shards.into_iter().zip(receivers).zip(feedback_receivers).zip(incidents);
-        for (index, ((((shard, queue), feedback_receiver), restored), sender)) in
-            parts.zip(feedback).enumerate()
+        let parts = shards.into_iter().zip(receivers).zip(feedback_receivers);
+        let parts = parts.zip(incidents.into_iter().zip(waiting)).zip(feedback);
+        for (
+            index,
+            ((((shard, queue), feedback_receiver), (restored, waiting_commands)), sender),
+        ) in parts.enumerate()
         {
             let label = index.to_string();
             let (releases, waiting) = mpsc::channel(WAITING_BATCHES);
@@ -261,6 +278,7 @@ impl Pipeline {
                 state: Working::default(),
             };
             task.restore(now, restored, &kill_switches);
+            task.restore_waiting(waiting_commands);
             let releaser = tokio::spawn(release::run(Arc::clone(&inner), waiting));
             tasks.push(tokio::spawn(async move {
                 // The shard's own sender keeps the feedback channel open as long as it works.
@@ -306,6 +324,23 @@ const UNASSIGNED: &str = "Unassigned";
 
 /// Where the kill switches are kept.
 const KILL_SWITCHES: &str = "kill_switches";
+
+/// The answers to what was on its way at the stop went to the program that ran before: nobody waits
+/// for them any more.
+async fn forget_unanswered(inner: &Inner, now: UnixMs) -> Result<(), Error> {
+    let lost = inner.store.unanswered_commands().await?.into_iter().map(|command| {
+        let outcome = CommandOutcome::NotConnected;
+        Entry::CommandOutcome {
+            charger: command.charger,
+            id: command.id,
+            outcome,
+            at: now,
+            late: false,
+        }
+    });
+    inner.journal.append(lost.collect()).await;
+    Ok(())
+}
 
 /// Numbers for one of several shards that never meet another shard's: `index` modulo `count`.
 fn sequence(highest: i64, index: usize, count: usize) -> IdSequence {

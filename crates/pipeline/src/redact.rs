@@ -51,11 +51,30 @@ fn has_sign_in_any_case(text: &str) -> bool {
 
 /// A command as it may be kept.
 pub(crate) fn command(command: &Command) -> Cow<'_, Command> {
-    let Action::Raw { action, payload } = &command.action else { return Cow::Borrowed(command) };
-    if !has_sign_in_any_case(payload) {
-        return Cow::Borrowed(command);
-    }
-    let action = Action::Raw { action: action.clone(), payload: json(payload).into_owned() };
+    let action = match &command.action {
+        Action::Raw { action, payload } if has_sign_in_any_case(payload) => {
+            let hidden = json(payload);
+            if matches!(hidden, Cow::Borrowed(kept) if kept == payload) {
+                return Cow::Borrowed(command);
+            }
+            Action::Raw { action: action.clone(), payload: hidden.into_owned() }
+        }
+        Action::GetLog(request) => {
+            let mut request = request.clone();
+            if !hide_in_address(&mut request.location) {
+                return Cow::Borrowed(command);
+            }
+            Action::GetLog(request)
+        }
+        Action::UpdateFirmware(request) => {
+            let mut request = request.clone();
+            if !hide_in_address(&mut request.location) {
+                return Cow::Borrowed(command);
+            }
+            Action::UpdateFirmware(request)
+        }
+        _ => return Cow::Borrowed(command),
+    };
     Cow::Owned(Command { action, ..command.clone() })
 }
 

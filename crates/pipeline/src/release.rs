@@ -28,6 +28,8 @@ pub(crate) enum Release {
     Evidence(TicketEvidence),
     /// A connection to be dropped.
     Close(ChargerKey),
+    /// A command of this charger changed.
+    CommandNews(ChargerKey),
 }
 
 /// What the charger itself shows about a ticket's repair.
@@ -57,6 +59,10 @@ pub(crate) async fn run(inner: Arc<Inner>, mut batches: mpsc::Receiver<Batch>) {
                 Release::Command(command) => send(&inner, command),
                 Release::Ticket(request) => inner.desk.open_for_incident(request),
                 Release::Evidence(evidence) => inner.desk.evidence(evidence),
+                Release::CommandNews(charger) => {
+                    // Nobody may be listening.
+                    let _ = inner.command_news.send(charger);
+                }
                 Release::Close(charger) => {
                     inner.outbound.close(charger, "the charger does not answer commands");
                 }

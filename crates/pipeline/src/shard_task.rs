@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mendpoint_fleet::WaitingRoom;
 use mendpoint_incidents::{Effect, KillScope, Request};
 use mendpoint_model::{
     Admission, Authorize, Capabilities, ChargerEvent, ChargerKey, Chargers, Command, CommandId,
@@ -53,8 +54,10 @@ pub(crate) struct ShardTask {
 pub(crate) struct Working {
     pub(crate) outputs: Outputs,
     pub(crate) entries: Vec<Entry>,
-    released: Vec<Release>,
-    waiters: FxHashMap<CommandId, oneshot::Sender<CommandOutcome>>,
+    pub(crate) released: Vec<Release>,
+    /// Commands that wait for their chargers to come back.
+    pub(crate) waiting: WaitingRoom,
+    pub(crate) waiters: FxHashMap<CommandId, oneshot::Sender<CommandOutcome>>,
     /// Chargers whose state changed since it was last written down.
     dirty: FxHashSet<ChargerKey>,
     /// Chargers whose state goes to disk with this batch, because an incident of theirs does: after
@@ -152,8 +155,9 @@ impl ShardTask {
     /// flush.
     fn next_wake_ms(&self) -> u64 {
         let flush = FLUSH_EVERY_MS - self.state.now.since_ms(self.state.last_flush_at);
-        let deadline =
-            self.shard.next_deadline().map_or(flush, |at| at.since_ms(clock::now()).min(flush));
+        let next = [self.shard.next_deadline(), self.state.waiting.next_deadline()];
+        let next = next.into_iter().flatten().min();
+        let deadline = next.map_or(flush, |at| at.since_ms(clock::now()).min(flush));
         deadline.clamp(1, FLUSH_EVERY_MS) as u64
     }
 
@@ -161,6 +165,14 @@ impl ShardTask {
         match message {
             ShardMessage::Incoming(incoming) => self.incoming(incoming),
             ShardMessage::Command(command, waiter) => self.command(command, waiter),
+            ShardMessage::Keep(command, kept, waiter) => self.keep(command, kept, waiter),
+            ShardMessage::Sent(charger, id, at) => {
+                self.state.entries.push(Entry::CommandSent { id, at });
+                self.tell_news(charger);
+            }
+            ShardMessage::TakeBack(charger, command, user, answer) => {
+                let _ = answer.send(self.take_back(charger, &command, &user));
+            }
             ShardMessage::Request(request, answer) => {
                 let result = self.shard.request(self.state.now, request, &mut self.state.outputs);
                 self.take_outputs();
@@ -264,6 +276,7 @@ impl ShardTask {
                         at: received_at,
                         late: answered.late,
                     });
+                    self.tell_news(charger);
                     if let Some(waiter) = self.state.waiters.remove(&answered.command) {
                         let _ = waiter.send(answered.outcome.clone());
                     }
@@ -375,7 +388,11 @@ impl ShardTask {
         }
     }
 
-    fn command(&mut self, command: Command, waiter: Option<oneshot::Sender<CommandOutcome>>) {
+    pub(crate) fn command(
+        &mut self,
+        command: Command,
+        waiter: Option<oneshot::Sender<CommandOutcome>>,
+    ) {
         if let Some(waiter) = waiter {
             self.state.waiters.retain(|_, waiter| !waiter.is_closed());
             self.state.waiters.insert(command.id.clone(), waiter);
@@ -387,10 +404,12 @@ impl ShardTask {
     /// Journals the intent, then lets the command leave (G11).
     pub(crate) fn send(&mut self, command: Command) {
         self.state.entries.push(Entry::Command(redact::command(&command).into_owned()));
+        self.tell_news(command.charger);
         self.state.released.push(Release::Command(command));
     }
 
     fn advance(&mut self) {
+        self.check_waiting();
         let due = self.shard.next_deadline().is_some_and(|at| at <= self.state.now);
         if due {
             self.shard.advance(self.state.now, &mut self.state.outputs);
@@ -403,6 +422,7 @@ impl ShardTask {
         let facts = std::mem::take(&mut self.state.outputs.facts);
         let mut together = None;
         for (charger, at, frame, fact) in facts {
+            self.note_link(charger, at, &fact);
             match &fact {
                 Fact::TransactionOpened(transaction) => {
                     self.inner.tokens.began(charger, transaction);
@@ -446,13 +466,19 @@ impl ShardTask {
                 Entry::LinkChange { charger, at, online: true, reason: String::new() }
             }
             Fact::LinkDown { reason } => Entry::LinkChange { charger, at, online: false, reason },
-            Fact::StatusChanged { connector, to, error, .. } => Entry::StateChange {
-                charger,
-                connector,
-                at,
-                status: to,
-                error: error.map(|error| error.code).unwrap_or_default(),
-            },
+            Fact::StatusChanged { connector, to, error, .. } => {
+                let told = (to, error.map(|error| error.code).unwrap_or_default());
+                let Some(entry) = self.state_entry(charger, at, connector, Some(told)) else {
+                    return;
+                };
+                entry
+            }
+            Fact::FaultChanged(fault) => {
+                let Some(entry) = self.state_entry(charger, at, fault.connector, None) else {
+                    return;
+                };
+                entry
+            }
             Fact::TransactionOpened(transaction) => {
                 Entry::TransactionOpened { charger, transaction }
             }

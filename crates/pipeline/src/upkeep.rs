@@ -125,7 +125,7 @@ impl ShardTask {
         });
         let asker = command.and_then(|command: &CommandId| self.shard.upkeep().asker(command));
         match asker {
-            Some(Origin::User(name)) => name.clone(),
+            Some(Origin::User(name) | Origin::Token(name)) => name.clone(),
             Some(Origin::Engine(incident)) => format!("Mendpoint for {incident}"),
             Some(Origin::System | Origin::Upkeep(_)) => "Mendpoint".to_owned(),
             None => CHARGER.to_owned(),

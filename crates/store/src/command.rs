@@ -4,10 +4,16 @@ use crate::cursor::{page, rows_of};
 use crate::db::{Columns, all, one, read};
 use crate::{Cursor, Error, Page, Result, Store};
 
-const LIST: &str = "SELECT json, outcome, answered_at_ms, late, row_id FROM command
+const LIST: &str = "SELECT json, outcome, answered_at_ms, late, row_id, sent_at_ms, wait_until_ms
+    FROM command
     WHERE charger_key = $1 AND row_id < $2 ORDER BY row_id DESC LIMIT $3";
 const ONE: &str =
-    "SELECT json, outcome, answered_at_ms, late, row_id FROM command WHERE command_id = $1";
+    "SELECT json, outcome, answered_at_ms, late, row_id, sent_at_ms, wait_until_ms FROM command
+    WHERE command_id = $1";
+const WAITING: &str = "SELECT json FROM command
+    WHERE wait_until_ms IS NOT NULL AND outcome IS NULL AND sent_at_ms IS NULL ORDER BY row_id";
+const UNANSWERED: &str = "SELECT json FROM command
+    WHERE outcome IS NULL AND (wait_until_ms IS NULL OR sent_at_ms IS NOT NULL) ORDER BY row_id";
 
 /// A command and what became of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +26,10 @@ pub struct CommandRow {
     pub answered_at: Option<UnixMs>,
     /// Whether the answer came after the time-out had been told.
     pub late: bool,
+    /// When it left for the charger; `None` while it waits, and when it never did.
+    pub sent_at: Option<UnixMs>,
+    /// Until when it may wait for a charger that is away; `None` when it was sent at once.
+    pub wait_until: Option<UnixMs>,
     row_id: i64,
 }
 
@@ -32,10 +42,37 @@ fn command(row: &impl Columns) -> Result<CommandRow> {
         answered_at: row.int_or_null(2)?.map(UnixMs),
         late: row.truth(3)?,
         row_id: row.int(4)?,
+        sent_at: row.int_or_null(5)?.map(UnixMs),
+        wait_until: row.int_or_null(6)?.map(UnixMs),
     })
 }
 
+impl CommandRow {
+    /// Whether it still waits for its charger to come back.
+    pub fn is_waiting(&self) -> bool {
+        self.wait_until.is_some() && self.sent_at.is_none() && self.outcome.is_none()
+    }
+}
+
 impl Store {
+    /// The commands that wait for a charger to come back, oldest first: read at the start.
+    pub async fn waiting_commands(&self) -> Result<Vec<Command>> {
+        self.commands_by(WAITING).await
+    }
+
+    /// The commands that left, or were about to, and of which nothing more is known, oldest first.
+    /// Read at the start: their answers went to the program that ran before.
+    pub async fn unanswered_commands(&self) -> Result<Vec<Command>> {
+        self.commands_by(UNANSWERED).await
+    }
+
+    async fn commands_by(&self, query: &'static str) -> Result<Vec<Command>> {
+        read!(&self.db, conn => {
+            let rows = sqlx::query(query).fetch_all(conn).await?;
+            all(&rows, |row| row.json(0, "a command"))
+        })
+    }
+
     /// The commands to a charger, newest first.
     pub async fn commands(
         &self,

@@ -147,6 +147,15 @@ pub enum Entry {
     Frames(FrameBlock),
     /// A command is about to be sent.
     Command(Command),
+    /// A command waits for its charger to come back, until its `not_after` (behaviour 67).
+    CommandWaiting(Command),
+    /// A command left for its charger. A later one replaces an earlier one.
+    CommandSent {
+        /// The command.
+        id: CommandId,
+        /// When.
+        at: UnixMs,
+    },
     /// What became of a command. A later one replaces an earlier one.
     CommandOutcome {
         /// The charger.

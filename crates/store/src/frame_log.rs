@@ -2,10 +2,12 @@
 //! blocks, because a row each would cost more than everything else. At every moment a frame can be
 //! read: from the gathering records, from blocks on their way to disk, or from the database.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mendpoint_model::{ChargerKey, FrameSeq, UnixMs};
+use tokio::sync::broadcast;
 
 use crate::db::{Columns as _, Db, all, read, write};
 use crate::frame_block::{BUCKETS, Gathering, bucket_of, presence_of, unpack};
@@ -22,11 +24,34 @@ const FRAMES_MAX: usize = 2_000;
 /// Blocks deleted by one statement of the retention.
 const PRUNE_CHUNK: i64 = 500;
 
+/// How many frames a listener may be behind before it misses some.
+const LISTENER_FRAMES: usize = 512;
+/// The most of a frame's text that listeners get; the whole of it is in the log.
+const LISTENER_TEXT_BYTES: usize = 16 * 1024;
+
 /// The log of raw frames. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct FrameLog {
     db: Db,
     buckets: Arc<[Mutex<Bucket>]>,
+    /// Whoever watches the frames of a charger as they come.
+    listeners: Arc<Listeners>,
+}
+
+#[derive(Debug, Default)]
+struct Listeners {
+    /// How many chargers are watched: nearly always none, and then a frame costs one read of this.
+    count: AtomicUsize,
+    by_charger: Mutex<BTreeMap<ChargerKey, broadcast::Sender<FrameRecord>>>,
+}
+
+/// A stretch of time: from its beginning, to before its end. Open where nothing is said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FrameTimes {
+    /// The earliest time.
+    pub from: Option<UnixMs>,
+    /// The time that is too late.
+    pub to: Option<UnixMs>,
 }
 
 #[derive(Debug, Default)]
@@ -49,7 +74,43 @@ impl Bucket {
 
 impl FrameLog {
     pub(crate) fn new(db: Db) -> Self {
-        Self { db, buckets: (0..BUCKETS).map(|_| Mutex::default()).collect() }
+        let buckets = (0..BUCKETS).map(|_| Mutex::default()).collect();
+        Self { db, buckets, listeners: Arc::default() }
+    }
+
+    /// The frames of a charger as they come, from now on; of very long ones the beginning. A listener that is too slow is told how
+    /// many it missed; nobody waits for it.
+    pub fn listen(&self, charger: ChargerKey) -> broadcast::Receiver<FrameRecord> {
+        let mut listeners =
+            self.listeners.by_charger.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those whose listeners all went away.
+        listeners.retain(|_, sender| sender.receiver_count() > 0);
+        let sender =
+            listeners.entry(charger).or_insert_with(|| broadcast::Sender::new(LISTENER_FRAMES));
+        let receiver = sender.subscribe();
+        self.listeners.count.store(listeners.len(), Ordering::Release);
+        receiver
+    }
+
+    fn tell_listeners(
+        &self,
+        seq: FrameSeq,
+        charger: ChargerKey,
+        at: UnixMs,
+        direction: Direction,
+        text: &str,
+    ) {
+        if self.listeners.count.load(Ordering::Acquire) == 0 {
+            return;
+        }
+        let mut listeners =
+            self.listeners.by_charger.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(sender) = listeners.get(&charger) else { return };
+        let told = FrameRecord { seq, charger, at, direction, text: beginning(text) };
+        if sender.send(told).is_err() {
+            listeners.remove(&charger);
+            self.listeners.count.store(listeners.len(), Ordering::Release);
+        }
     }
 
     fn bucket<T>(&self, number: u8, act: impl FnOnce(&mut Bucket) -> T) -> T {
@@ -67,6 +128,7 @@ impl FrameLog {
         direction: Direction,
         text: &str,
     ) {
+        self.tell_listeners(seq, charger, at, direction, text);
         let number = bucket_of(charger);
         self.bucket(number, |bucket| {
             bucket.gathering.push(seq, charger, at, direction, text);
@@ -127,9 +189,25 @@ impl FrameLog {
         before: Option<FrameSeq>,
         limit: usize,
     ) -> Result<Vec<FrameRecord>> {
+        self.frames_in(charger, FrameTimes::default(), before, limit).await
+    }
+
+    /// The same, of a stretch of time only.
+    pub async fn frames_in(
+        &self,
+        charger: ChargerKey,
+        times: FrameTimes,
+        before: Option<FrameSeq>,
+        limit: usize,
+    ) -> Result<Vec<FrameRecord>> {
         let before = before.unwrap_or(FrameSeq::MAX);
         let limit = limit.clamp(1, FRAMES_MAX);
-        let wanted = |record: &FrameRecord| record.charger == charger && record.seq < before;
+        let FrameTimes { from, to } = times;
+        let from = from.unwrap_or(UnixMs(i64::MIN));
+        let to = to.unwrap_or(UnixMs(i64::MAX));
+        let wanted = |record: &FrameRecord| {
+            record.charger == charger && record.seq < before && (from..to).contains(&record.at)
+        };
         let number = bucket_of(charger);
         // Memory first: a block that reaches the disk in between is then seen twice, not missed.
         let mut found = self.in_memory(number, wanted);
@@ -144,6 +222,8 @@ impl FrameLog {
                     .bind(i64::try_from(before).unwrap_or(i64::MAX))
                     .bind(last_seq_below)
                     .bind(first_seq_below)
+                    .bind(from.0)
+                    .bind(to.0)
                     .bind(BLOCKS_PER_ROUND)
                     .fetch_all(conn)
                     .await?;
@@ -236,6 +316,16 @@ impl FrameLog {
     }
 }
 
+/// As much of a text as listeners are told: many long ones must not fill the memory.
+fn beginning(text: &str) -> Box<str> {
+    if text.len() <= LISTENER_TEXT_BYTES {
+        return text.into();
+    }
+    let mut cut = text[..text.floor_char_boundary(LISTENER_TEXT_BYTES)].to_owned();
+    cut.push('…');
+    cut.into_boxed_str()
+}
+
 /// Newest first, each once, not more than asked for.
 fn settle(records: &mut Vec<FrameRecord>, limit: usize) {
     records.sort_unstable_by_key(|record| std::cmp::Reverse(record.seq));
@@ -245,8 +335,8 @@ fn settle(records: &mut Vec<FrameRecord>, limit: usize) {
 
 const BLOCKS: &str = "SELECT first_seq, last_seq, data FROM frame_block
     WHERE bucket = $1 AND (presence & $2) = $2 AND first_seq < $3
-      AND (last_seq, first_seq) < ($4, $5)
-    ORDER BY last_seq DESC, first_seq DESC LIMIT $6";
+      AND (last_seq, first_seq) < ($4, $5) AND last_at_ms >= $6 AND first_at_ms < $7
+    ORDER BY last_seq DESC, first_seq DESC LIMIT $8";
 const BLOCKS_WITH: &str = "SELECT first_seq, data FROM frame_block
     WHERE bucket = $1 AND last_seq >= $2 ORDER BY last_seq LIMIT 4";
 const PRUNE: &str = "DELETE FROM frame_block WHERE first_seq IN

@@ -66,7 +66,7 @@ pub use device::{VariableChangeRow, VariableRow};
 pub use entry::Entry;
 pub use error::{Error, Result};
 pub use frame_block::{Direction, FrameBlock, FrameRecord};
-pub use frame_log::FrameLog;
+pub use frame_log::{FrameLog, FrameTimes};
 pub use history::{LinkChangeRow, SecurityRow, StateChangeRow};
 pub use id_token::{IdTokenRow, TokenFilter};
 pub use incident::{HourStats, IncidentCounts, IncidentFilter};

@@ -43,6 +43,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "0005_money",
         sql: include_str!("../../../migrations/0005_money.sql"),
     },
+    Migration {
+        version: 6,
+        name: "0006_commands",
+        sql: include_str!("../../../migrations/0006_commands.sql"),
+    },
 ];
 
 /// The newest version this program knows.

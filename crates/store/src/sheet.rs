@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use mendpoint_model::{ChargerKey, Incident, Transaction, UnixMs};
+use mendpoint_model::{ChargerKey, Command, Incident, Transaction, UnixMs};
 
 use crate::db::json;
 use crate::device_sheet::DeviceBatch;
@@ -234,14 +234,19 @@ const FRAMES: Form = Form {
 };
 const COMMAND: Form = Form {
     head: "INSERT INTO command (command_id, row_id, charger_key, action, origin, created_at_ms,
-        json, late) VALUES ",
-    columns: 8,
+        json, late, wait_until_ms) VALUES ",
+    columns: 9,
     tail: " ON CONFLICT (command_id) DO NOTHING",
 };
 const OUTCOME: Form = Form {
     head: "UPDATE command SET outcome = v.column2, answered_at_ms = v.column3, late = v.column4
         FROM (VALUES ",
     columns: 4,
+    tail: ") AS v WHERE command.command_id = v.column1",
+};
+const COMMAND_SENT: Form = Form {
+    head: "UPDATE command SET sent_at_ms = v.column2 FROM (VALUES ",
+    columns: 2,
     tail: ") AS v WHERE command.command_id = v.column1",
 };
 const SIGNAL: Form = Form {
@@ -284,6 +289,7 @@ struct Batch {
     booted_chargers: BTreeMap<ChargerKey, Vec<Value>>,
     frames: BTreeMap<u64, Vec<Value>>,
     commands: BTreeMap<Arc<str>, Vec<Value>>,
+    commands_sent: BTreeMap<Arc<str>, Vec<Value>>,
     outcomes: BTreeMap<Arc<str>, Vec<Value>>,
     signals: Vec<Vec<Value>>,
     security: Vec<Vec<Value>>,
@@ -306,6 +312,22 @@ macro_rules! row {
 }
 
 impl Batch {
+    fn command(&mut self, id: i64, command: &Command, wait_until: Option<i64>) -> Result<()> {
+        let cells = row![
+            &*command.id.0,
+            id,
+            command.charger,
+            command.action.name(),
+            json(&command.origin, "a command's origin")?,
+            command.created_at,
+            json(command, "a command")?,
+            false,
+            wait_until,
+        ];
+        self.commands.insert(Arc::clone(&command.id.0), cells);
+        Ok(())
+    }
+
     fn add(&mut self, id: i64, entry: &Entry) -> Result<()> {
         match entry {
             Entry::TransactionOpened { charger, transaction }
@@ -435,18 +457,12 @@ impl Batch {
                 cells.push(Value::Bytes(Arc::clone(&block.data)));
                 self.frames.insert(block.first_seq, cells);
             }
-            Entry::Command(command) => {
-                let cells = row![
-                    &*command.id.0,
-                    id,
-                    command.charger,
-                    command.action.name(),
-                    json(&command.origin, "a command's origin")?,
-                    command.created_at,
-                    json(command, "a command")?,
-                    false,
-                ];
-                self.commands.insert(Arc::clone(&command.id.0), cells);
+            Entry::Command(command) => self.command(id, command, None)?,
+            Entry::CommandWaiting(command) => {
+                self.command(id, command, Some(command.not_after.0))?;
+            }
+            Entry::CommandSent { id: command, at } => {
+                self.commands_sent.insert(Arc::clone(&command.0), row![&*command.0, *at]);
             }
             Entry::CommandOutcome { charger: _, id: command, outcome, at, late } => {
                 let body = json(outcome, "a command's outcome")?;
@@ -530,6 +546,7 @@ impl Batch {
             (&BOOTED_CHARGER, self.booted_chargers.into_values().collect()),
             (&FRAMES, self.frames.into_values().collect()),
             (&COMMAND, self.commands.into_values().collect()),
+            (&COMMAND_SENT, self.commands_sent.into_values().collect()),
             (&OUTCOME, self.outcomes.into_values().collect()),
             (&SIGNAL, self.signals),
             (&SECURITY, self.security),

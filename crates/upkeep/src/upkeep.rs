@@ -643,7 +643,10 @@ fn lesson_of(task: &Task, outcome: &CommandOutcome) -> Option<Lesson> {
         // Not in this version: as good as never.
         CommandOutcome::Unsupported(_) => Some(Lesson::NotSupported),
         CommandOutcome::TimedOut => Some(Lesson::NoAnswer),
-        CommandOutcome::NotConnected | CommandOutcome::Expired | CommandOutcome::QueueFull => None,
+        CommandOutcome::NotConnected
+        | CommandOutcome::Expired
+        | CommandOutcome::QueueFull
+        | CommandOutcome::Dropped(_) => None,
     }
 }
 

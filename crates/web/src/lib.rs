@@ -9,9 +9,11 @@
 mod api;
 mod assets;
 mod cards;
+mod commands;
 mod conformance;
 mod csv;
 mod device;
+mod form;
 mod health;
 mod live;
 mod number;
@@ -33,6 +35,7 @@ mod state;
 mod table;
 mod tickets;
 mod url;
+mod wire;
 
 #[cfg(test)]
 mod tests;

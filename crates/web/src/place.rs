@@ -55,6 +55,28 @@ pub(crate) fn charger_href(identity: &str) -> String {
     format!("/chargers/{}", url::encode(identity))
 }
 
+/// `2`, `2.1` or nothing.
+pub(crate) fn connector_of(text: &str) -> Result<Option<ConnectorRef>, String> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let read = || {
+        let (evse, connector) = text.split_once('.').unwrap_or((text, "1"));
+        let (evse, connector) = (evse.parse().ok()?, connector.parse().ok()?);
+        (evse > 0).then_some(ConnectorRef { evse, connector })
+    };
+    read().map(Some).ok_or_else(|| format!("There is no connector {text:?}."))
+}
+
+/// A time as a field for date and time holds it, which has no zone (`2026-09-21T14:00`): UTC, as
+/// everywhere on the pages. A time with a zone is taken as it is.
+pub(crate) fn utc(text: &str) -> Option<UnixMs> {
+    let text = text.trim();
+    let seconds = if text.len() == "2026-09-21T14:00".len() { ":00" } else { "" };
+    UnixMs::parse_rfc3339(&format!("{text}{seconds}Z")).or_else(|| UnixMs::parse_rfc3339(text))
+}
+
 /// A time for `<time>`: the machine form, and forms for people.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Moment {

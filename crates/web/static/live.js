@@ -47,6 +47,8 @@ function take(message) {
     if (told) skew = told - Date.now();
   }
   if (message.kind === 'versions') topics(JSON.parse(message.data));
+  // Lists that show how chargers are: a plain charge changes neither an incident nor the register.
+  if (message.kind === 'fleet' || message.kind === 'resync') tell('fleet');
   feed.dispatchEvent(new CustomEvent(message.kind, { detail: message }));
 }
 

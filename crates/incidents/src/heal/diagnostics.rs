@@ -1,7 +1,9 @@
 //! The diagnostics that are fetched before a reset wipes them out (1.6): a step of its own, which
 //! never holds the repair up for long.
 
-use mendpoint_model::{Action, Actor, CommandOutcome, IncidentId, Rung, Step, StepState, UnixMs};
+use mendpoint_model::{
+    Action, Actor, CommandOutcome, IncidentId, LogRequest, Rung, Step, StepState, UnixMs,
+};
 use serde::Deserialize;
 
 use crate::case::Line;
@@ -129,8 +131,10 @@ impl Engine {
         let case = self.cases.get(&id)?;
         let number = case.steps().last().map_or(1, |step| i64::from(step.number));
         // Any number does that is no other request's of the same charger's of late.
-        let request = (id.0.rem_euclid(20_000_000) * 100 + number.rem_euclid(100)) as i32;
-        Some(Action::GetDiagnostics { location: self.settings.diagnostics_url.clone(), request })
+        let request_id = (id.0.rem_euclid(20_000_000) * 100 + number.rem_euclid(100)) as i32;
+        let location = self.settings.diagnostics_url.clone();
+        let request = LogRequest { location, request_id, ..LogRequest::default() };
+        Some(Action::GetLog(Box::new(request)))
     }
 
     /// The charger said yes or no: it is not asked again for a while.

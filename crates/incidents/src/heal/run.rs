@@ -556,7 +556,7 @@ impl Engine {
             CommandOutcome::NotConnected => "The connection was lost before the answer".to_owned(),
             CommandOutcome::Expired => "It could not be sent in time".to_owned(),
             CommandOutcome::QueueFull => "Too many commands wait for the charger".to_owned(),
-            CommandOutcome::Unsupported(why) => why.clone(),
+            CommandOutcome::Unsupported(why) | CommandOutcome::Dropped(why) => why.clone(),
         }
     }
 

@@ -341,7 +341,7 @@ fn sent_words(action: &Action, at: ConnectorRef) -> String {
         Action::SetAvailability { .. } => format!("{} is switched on", subject_words(at)),
         Action::Reset { hard: false, .. } => "Soft reset sent".to_owned(),
         Action::Reset { .. } => "Hard reset sent".to_owned(),
-        Action::GetDiagnostics { .. } => "Asked for its diagnostics".to_owned(),
+        Action::GetLog(_) => "Asked for its diagnostics".to_owned(),
         Action::RemoteStop { .. } => "A charge without power is stopped first".to_owned(),
         other => format!("{} sent", other.name()),
     }

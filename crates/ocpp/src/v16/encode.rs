@@ -3,7 +3,6 @@
 use mendpoint_model::{Action, ConnectorRef, TriggeredMessage};
 use rust_ocpp::v1_6::messages::change_availability::ChangeAvailabilityRequest;
 use rust_ocpp::v1_6::messages::get_configuration::GetConfigurationRequest;
-use rust_ocpp::v1_6::messages::get_diagnostics::GetDiagnosticsRequest;
 use rust_ocpp::v1_6::messages::remote_start_transaction::RemoteStartTransactionRequest;
 use rust_ocpp::v1_6::messages::remote_stop_transaction::RemoteStopTransactionRequest;
 use rust_ocpp::v1_6::messages::reset::ResetRequest;
@@ -12,6 +11,7 @@ use rust_ocpp::v1_6::messages::unlock_connector::UnlockConnectorRequest;
 use rust_ocpp::v1_6::types::{AvailabilityType, MessageTrigger, ResetRequestStatus};
 
 use crate::command::to_json;
+use crate::files;
 
 /// The name and the payload of a typed action.
 pub(crate) fn encode(action: &Action) -> Result<(&'static str, String), String> {
@@ -68,11 +68,9 @@ pub(crate) fn encode(action: &Action) -> Result<(&'static str, String), String> 
             let request = GetConfigurationRequest { key: (!keys.is_empty()).then(|| keys.clone()) };
             Ok(("GetConfiguration", to_json(&request)?))
         }
-        Action::GetDiagnostics { location, .. } => {
-            let request =
-                GetDiagnosticsRequest { location: location.clone(), ..Default::default() };
-            Ok(("GetDiagnostics", to_json(&request)?))
-        }
+        Action::GetLog(request) => files::v16_log(request),
+        Action::UpdateFirmware(request) => files::v16_firmware(request),
+        Action::ClearCache => Ok(("ClearCache", "{}".to_owned())),
         Action::Raw { action, .. } => Err(format!("{action} is not a typed action")),
     }
 }
@@ -87,5 +85,7 @@ fn trigger(message: TriggeredMessage) -> MessageTrigger {
         TriggeredMessage::StatusNotification => MessageTrigger::StatusNotification,
         TriggeredMessage::Heartbeat => MessageTrigger::Heartbeat,
         TriggeredMessage::MeterValues => MessageTrigger::MeterValues,
+        TriggeredMessage::FirmwareStatus => MessageTrigger::FirmwareStatusNotification,
+        TriggeredMessage::LogStatus => MessageTrigger::DiagnosticsStatusNotification,
     }
 }

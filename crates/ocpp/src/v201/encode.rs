@@ -5,17 +5,14 @@ use rust_ocpp::v2_0_1::datatypes::component_type::ComponentType;
 use rust_ocpp::v2_0_1::datatypes::evse_type::EVSEType;
 use rust_ocpp::v2_0_1::datatypes::get_variable_data_type::GetVariableDataType;
 use rust_ocpp::v2_0_1::datatypes::id_token_type::IdTokenType;
-use rust_ocpp::v2_0_1::datatypes::log_parameters_type::LogParametersType;
 use rust_ocpp::v2_0_1::datatypes::variable_type::VariableType;
 use rust_ocpp::v2_0_1::enumerations::id_token_enum_type::IdTokenEnumType;
-use rust_ocpp::v2_0_1::enumerations::log_enum_type::LogEnumType;
 use rust_ocpp::v2_0_1::enumerations::message_trigger_enum_type::MessageTriggerEnumType;
 use rust_ocpp::v2_0_1::enumerations::operational_status_enum_type::OperationalStatusEnumType;
 use rust_ocpp::v2_0_1::enumerations::report_base_enum_type::ReportBaseEnumType;
 use rust_ocpp::v2_0_1::enumerations::reset_enum_type::ResetEnumType;
 use rust_ocpp::v2_0_1::messages::change_availability::ChangeAvailabilityRequest;
 use rust_ocpp::v2_0_1::messages::get_base_report::GetBaseReportRequest;
-use rust_ocpp::v2_0_1::messages::get_log::GetLogRequest;
 use rust_ocpp::v2_0_1::messages::get_variables::GetVariablesRequest;
 use rust_ocpp::v2_0_1::messages::request_start_transaction::RequestStartTransactionRequest;
 use rust_ocpp::v2_0_1::messages::request_stop_transaction::RequestStopTransactionRequest;
@@ -24,6 +21,7 @@ use rust_ocpp::v2_0_1::messages::trigger_message::TriggerMessageRequest;
 use rust_ocpp::v2_0_1::messages::unlock_connector::UnlockConnectorRequest;
 
 use crate::command::to_json;
+use crate::files;
 
 /// The name and the payload of a typed action.
 pub(crate) fn encode(action: &Action) -> Result<(&'static str, String), String> {
@@ -102,16 +100,9 @@ pub(crate) fn encode(action: &Action) -> Result<(&'static str, String), String> 
             let request = GetVariablesRequest { get_variable_data: variables? };
             Ok(("GetVariables", to_json(&request)?))
         }
-        Action::GetDiagnostics { location, request } => {
-            let request = GetLogRequest {
-                log_type: LogEnumType::DiagnosticsLog,
-                request_id: *request,
-                retries: None,
-                retry_interval: None,
-                log: LogParametersType { remote_location: location.clone(), ..Default::default() },
-            };
-            Ok(("GetLog", to_json(&request)?))
-        }
+        Action::GetLog(request) => files::v201_log(request),
+        Action::UpdateFirmware(request) => files::v201_firmware(request),
+        Action::ClearCache => Ok(("ClearCache", "{}".to_owned())),
         Action::Raw { action, .. } => Err(format!("{action} is not a typed action")),
     }
 }
@@ -133,6 +124,8 @@ fn trigger(message: TriggeredMessage) -> MessageTriggerEnumType {
         TriggeredMessage::StatusNotification => MessageTriggerEnumType::StatusNotification,
         TriggeredMessage::Heartbeat => MessageTriggerEnumType::Heartbeat,
         TriggeredMessage::MeterValues => MessageTriggerEnumType::MeterValues,
+        TriggeredMessage::FirmwareStatus => MessageTriggerEnumType::FirmwareStatusNotification,
+        TriggeredMessage::LogStatus => MessageTriggerEnumType::LogStatusNotification,
     }
 }
 

@@ -1,8 +1,9 @@
 //! Our commands and the answers to them.
 
 use mendpoint_model::{
-    Action, CommandOutcome, ConnectorRef, DeviceSource, EventKind, Protocol, SignalReading,
-    SignalUnit, TransactionId, Transport, TriggeredMessage, VariableRef,
+    Action, CommandOutcome, ConnectorRef, DeviceSource, EventKind, FirmwareRequest, LogRequest,
+    Protocol, SignalReading, SignalUnit, TransactionId, Transport, TriggeredMessage, UnixMs,
+    VariableRef,
 };
 use mendpoint_ocpp::{encode_action, read_answer, sendable_actions};
 use rust_ocpp::v1_6::messages as m16;
@@ -17,6 +18,11 @@ fn at(evse: u16, connector: u16) -> ConnectorRef {
     ConnectorRef { evse, connector }
 }
 
+fn diagnostics() -> Action {
+    let location = "ftp://files.example/in".to_owned();
+    Action::GetLog(Box::new(LogRequest { location, request_id: 107, ..LogRequest::default() }))
+}
+
 /// Every typed action, with and without what is optional.
 pub(crate) fn typed_actions() -> Vec<Action> {
     let mut actions = vec![
@@ -29,7 +35,7 @@ pub(crate) fn typed_actions() -> Vec<Action> {
         Action::RemoteStart { connector: Some(at(1, 1)), id_token: "A\"1".into() },
         Action::RemoteStart { connector: None, id_token: "A".into() },
         Action::RemoteStop { transaction: TransactionId(7), external_id: "T-7".into() },
-        Action::GetDiagnostics { location: "ftp://files.example/in".into(), request: 107 },
+        diagnostics(),
         Action::GetConfiguration { keys: Vec::new() },
         Action::GetConfiguration { keys: vec!["OCPPCommCtrlr.HeartbeatInterval".into()] },
     ];
@@ -101,6 +107,61 @@ fn every_typed_action_has_the_form_of_every_version() {
 }
 
 #[test]
+fn logs_and_firmware_are_asked_for_in_the_words_of_the_version() {
+    let encode = |protocol, action: &Action| {
+        let (name, payload) = encode_action(protocol, action).expect("is in the version");
+        let payload: Value = serde_json::from_str(&payload).expect("is JSON");
+        json!([name, payload])
+    };
+    let log = LogRequest {
+        location: "ftp://logs.example/in".to_owned(),
+        request_id: 7,
+        from: Some(UnixMs(1_790_000_000_000)),
+        retries: Some(2),
+        ..LogRequest::default()
+    };
+    let diagnostics = Action::GetLog(Box::new(log.clone()));
+    assert_eq!(
+        encode(V16, &diagnostics),
+        json!(["GetDiagnostics", {"location": "ftp://logs.example/in", "retries": 2,
+            "startTime": "2026-09-21T14:13:20Z"}])
+    );
+    let of_2x = json!(["GetLog", {"logType": "DiagnosticsLog", "requestId": 7, "retries": 2, "log":
+        {"remoteLocation": "ftp://logs.example/in", "oldestTimestamp": "2026-09-21T14:13:20Z"}}]);
+    assert_eq!(encode(V201, &diagnostics), of_2x);
+    let security = Action::GetLog(Box::new(LogRequest { security: true, ..log }));
+    assert_eq!(encode(V16, &security)[1]["logType"], "SecurityLog");
+
+    let plain = FirmwareRequest {
+        location: "https://fw.example/2.bin".to_owned(),
+        request_id: 8,
+        retrieve_at: UnixMs(1_790_000_000_000),
+        ..FirmwareRequest::default()
+    };
+    let unsigned = Action::UpdateFirmware(Box::new(plain.clone()));
+    assert_eq!(
+        encode(V16, &unsigned),
+        json!(["UpdateFirmware", {"location": "https://fw.example/2.bin",
+            "retrieveDate": "2026-09-21T14:13:20Z"}])
+    );
+    let signed = FirmwareRequest {
+        signing_certificate: Some("PEM".to_owned()),
+        signature: Some("c2ln".to_owned()),
+        ..plain.clone()
+    };
+    let signed = Action::UpdateFirmware(Box::new(signed));
+    let payload = json!({"requestId": 8, "firmware": {"location": "https://fw.example/2.bin",
+        "retrieveDateTime": "2026-09-21T14:13:20Z", "signingCertificate": "PEM",
+        "signature": "c2ln"}});
+    assert_eq!(encode(V16, &signed), json!(["SignedUpdateFirmware", payload]));
+    assert_eq!(encode(V201, &signed), json!(["UpdateFirmware", payload]));
+    let half = FirmwareRequest { signature: Some("c2ln".to_owned()), ..plain };
+    let error = encode_action(V16, &Action::UpdateFirmware(Box::new(half))).expect_err("half");
+    assert!(error.contains("certificate"), "{error}");
+    assert_eq!(encode(V201, &Action::ClearCache), json!(["ClearCache", {}]));
+}
+
+#[test]
 pub(crate) fn typed_actions_say_what_is_meant() {
     let encode = |protocol, action: Action| {
         let (name, payload) = encode_action(protocol, &action).expect("is in the version");
@@ -139,14 +200,10 @@ pub(crate) fn typed_actions_say_what_is_meant() {
             Action::Trigger { message: TriggeredMessage::Heartbeat, connector: Some(at(0, 0)) },
             json!(["TriggerMessage", {"requestedMessage": "Heartbeat"}]),
         ),
-        (
-            V16,
-            Action::GetDiagnostics { location: "ftp://files.example/in".into(), request: 107 },
-            json!(["GetDiagnostics", {"location": "ftp://files.example/in"}]),
-        ),
+        (V16, diagnostics(), json!(["GetDiagnostics", {"location": "ftp://files.example/in"}])),
         (
             V201,
-            Action::GetDiagnostics { location: "ftp://files.example/in".into(), request: 107 },
+            diagnostics(),
             json!(["GetLog", {"logType": "DiagnosticsLog", "requestId": 107, "log": {"remoteLocation": "ftp://files.example/in"}}]),
         ),
         (

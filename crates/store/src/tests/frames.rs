@@ -2,7 +2,7 @@ use mendpoint_model::{ChargerKey, UnixMs};
 
 use super::kit::{File, write};
 use crate::frame_block::bucket_of;
-use crate::{Direction, FrameLog, FrameRecord, Store};
+use crate::{Direction, FrameLog, FrameRecord, FrameTimes, Store};
 
 fn frame(seq: u64, charger: ChargerKey) -> FrameRecord {
     FrameRecord {
@@ -136,4 +136,52 @@ async fn old_blocks_are_pruned_and_newer_ones_stay() {
     let left = log.frames_of(ChargerKey(1), None, 500).await.expect("read");
     assert_eq!((left.len(), left[0].seq, left[149].seq), (150, 1_200, 1_051));
     assert_eq!(log.frame(1_050).await.expect("read"), None);
+}
+
+#[tokio::test]
+async fn a_stretch_of_time_is_read_wherever_its_frames_are() {
+    let file = File::new();
+    let store = file.open().await;
+    let log = store.frame_log();
+    let one = ChargerKey(1);
+    for seq in 1..=20 {
+        keep(&log, &frame(seq, one));
+        if seq % 5 == 0 && seq < 20 {
+            flush(&store).await;
+        }
+    }
+    let seqs_in = async |from: Option<i64>, to: Option<i64>, before| {
+        let times = FrameTimes { from: from.map(UnixMs), to: to.map(UnixMs) };
+        let records = log.frames_in(one, times, before, 100).await.expect("read");
+        records.into_iter().map(|record| record.seq).collect::<Vec<_>>()
+    };
+    assert_eq!(seqs_in(Some(4_000), Some(8_000), None).await, [7, 6, 5, 4]);
+    assert_eq!(seqs_in(Some(18_500), None, None).await, [20, 19], "in memory");
+    assert_eq!(seqs_in(None, Some(3_000), None).await, [2, 1]);
+    assert_eq!(seqs_in(Some(4_000), Some(8_000), Some(6)).await, [5, 4], "page by page");
+    assert!(seqs_in(Some(90_000), None, None).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_listener_hears_its_charger_and_how_much_it_missed() {
+    let file = File::new();
+    let log = file.open().await.frame_log();
+    let (one, two) = neighbours();
+    keep(&log, &frame(1, one));
+    let mut listener = log.listen(one);
+    keep(&log, &frame(2, two));
+    keep(&log, &frame(3, one));
+    assert_eq!(listener.recv().await.expect("a frame"), frame(3, one));
+    let long = FrameRecord { text: "ș".repeat(20_000).into(), ..frame(4, one) };
+    keep(&log, &long);
+    let heard = listener.recv().await.expect("a frame").text;
+    assert!(heard.len() < 17_000 && heard.ends_with("ș…"), "{} bytes", heard.len());
+    for seq in 5..2_000 {
+        keep(&log, &frame(seq, one));
+    }
+    let missed = listener.recv().await.expect_err("it was too slow");
+    assert!(matches!(missed, tokio::sync::broadcast::error::RecvError::Lagged(1483)), "{missed}");
+    drop(listener);
+    keep(&log, &frame(2_000, one));
+    assert_eq!(seqs(&log, one, None, 1).await, [2_000], "frames go on without listeners");
 }

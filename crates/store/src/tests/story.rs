@@ -376,6 +376,38 @@ async fn commands(store: &Store, one: ChargerKey) {
     assert_eq!(ids(rows), ["c", "b"]);
     let (rows, next) = store.commands(one, next, 2).await.expect("read");
     assert_eq!((ids(rows), next), (vec!["a".to_owned()], None));
+    waiting_commands(store, command).await;
+}
+
+async fn waiting_commands(store: &Store, command: impl Fn(&str) -> Command) {
+    let id = |id: &str| CommandId(id.into());
+    write(
+        store,
+        vec![
+            Entry::CommandWaiting(command("d")),
+            Entry::CommandWaiting(command("e")),
+            Entry::CommandWaiting(command("f")),
+            Entry::CommandSent { id: id("e"), at: UnixMs(40) },
+            Entry::CommandSent { id: id("c"), at: UnixMs(12) },
+        ],
+    )
+    .await;
+    let dropped = CommandOutcome::Dropped("it restarted by itself".to_owned());
+    let at = UnixMs(41);
+    let charger = command("f").charger;
+    let outcome = Entry::CommandOutcome { charger, id: id("f"), outcome: dropped, at, late: false };
+    write(store, vec![outcome]).await;
+    let names = |commands: Vec<Command>| -> Vec<String> {
+        commands.into_iter().map(|command| command.id.to_string()).collect()
+    };
+    assert_eq!(names(store.waiting_commands().await.expect("read")), ["d"]);
+    let unanswered = names(store.unanswered_commands().await.expect("read"));
+    assert_eq!(unanswered, ["b", "c", "e"], "sent, or about to be, and not answered");
+    let row = store.command(&id("e")).await.expect("read").expect("it is there");
+    assert_eq!((row.sent_at, row.wait_until), (Some(UnixMs(40)), Some(UnixMs(60))));
+    assert!(!row.is_waiting());
+    let row = store.command(&id("d")).await.expect("read").expect("it is there");
+    assert!(row.is_waiting());
 }
 
 async fn incidents(store: &Store, one: ChargerKey, two: ChargerKey) {

@@ -1,20 +1,18 @@
-//! Chargers, their commands and their frames.
+//! Chargers.
 
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use mendpoint_model::{Action, Admission, CellState, ChargerRecord, SecurityProfile, Validation};
+use mendpoint_model::{Admission, CellState, ChargerRecord, SecurityProfile, Validation};
 use mendpoint_pipeline::NewCharger;
-use mendpoint_store::Direction;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
 use super::auth::{Admin, Caller, Operator};
 use super::error::{ApiError, Result};
 use super::extract::{Body, Params, limit};
-use super::json::{ChargerDetail, ChargerItem, CommandJson, Page};
+use super::json::{ChargerDetail, ChargerItem, Page};
 use crate::AppState;
 
 /// Finds a charger by its OCPP identity.
@@ -234,121 +232,4 @@ pub(super) async fn change(
     }
     let cell = handle.board().get(record.key);
     Ok(Json(ChargerItem::new(&record, handle.directory(), cell)))
-}
-
-/// A command.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Ask {
-    /// Any action of the charger's OCPP version, `Reset` for instance.
-    action: String,
-    /// Its payload, an object.
-    #[schema(value_type = Object)]
-    payload: Option<Box<RawValue>>,
-}
-
-pub(super) async fn command(
-    Operator(caller): Operator,
-    State(state): State<AppState>,
-    Path(id): Path<String>,
-    Body(body): Body<Ask>,
-) -> Result<Json<CommandJson>> {
-    let record = find(&state, &id)?;
-    let payload = body.payload.map_or_else(|| "{}".to_owned(), |payload| payload.get().to_owned());
-    if !payload.trim_start().starts_with('{') {
-        return Err(ApiError::bad_request("payload must be an object"));
-    }
-    let action = Action::Raw { action: body.action.clone(), payload };
-    let state_now = state.handle().charger(record.key).await;
-    if let Some(protocol) = state_now.and_then(|now| now.link.protocol) {
-        // Said at once, also when the charger is offline: it could never be sent.
-        mendpoint_ocpp::encode_action(protocol, &action).map_err(ApiError::bad_request)?;
-    }
-    let report = state.handle().command(record.key, action, &caller.name).await?;
-    let mut answer = CommandJson::new(report.id.to_string(), body.action, &report.outcome);
-    answer.took_ms = Some(report.took_ms);
-    Ok(Json(answer))
-}
-
-/// The last commands of a charger, newest first.
-pub(super) async fn commands(
-    _: Caller,
-    State(state): State<AppState>,
-    Path(id): Path<String>,
-) -> Result<Json<Page<serde_json::Value>>> {
-    let record = find(&state, &id)?;
-    let (rows, next) = state.handle().store().commands(record.key, None, 100).await?;
-    let items = rows
-        .into_iter()
-        .map(|row| {
-            let outcome = row.outcome.as_ref().map(|outcome| {
-                CommandJson::new(
-                    row.command.id.to_string(),
-                    row.command.action.name().to_owned(),
-                    outcome,
-                )
-            });
-            serde_json::json!({
-                "id": row.command.id,
-                "action": row.command.action.name(),
-                "asked_at": row.command.created_at.rfc3339_ms(),
-                "by": match &row.command.origin {
-                    mendpoint_model::Origin::Engine(incident) => incident.to_string(),
-                    mendpoint_model::Origin::User(name) => name.clone(),
-                    mendpoint_model::Origin::System => "system".to_owned(),
-                    mendpoint_model::Origin::Upkeep(_) => "upkeep".to_owned(),
-                },
-                "answered_at": row.answered_at.map(mendpoint_model::UnixMs::rfc3339_ms),
-                "late": row.late,
-                "outcome": outcome,
-            })
-        })
-        .collect();
-    Ok(Json(Page { items, next: next.map(|next| next.to_string()) }))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct FramesQuery {
-    /// Frames before this number.
-    before: Option<u64>,
-    limit: Option<u32>,
-}
-
-/// A raw frame.
-#[derive(Serialize, ToSchema)]
-pub(super) struct FrameJson {
-    seq: u64,
-    at: String,
-    /// `in` (from the charger) or `out`.
-    direction: &'static str,
-    text: String,
-}
-
-/// The raw frames of a charger, newest first. `next` is the `before` of the next page.
-pub(super) async fn frames(
-    _: Caller,
-    State(state): State<AppState>,
-    Path(id): Path<String>,
-    Params(query): Params<FramesQuery>,
-) -> Result<Json<Page<FrameJson>>> {
-    let record = find(&state, &id)?;
-    let limit = limit(query.limit)? as usize;
-    let frames =
-        state.handle().store().frame_log().frames_of(record.key, query.before, limit).await?;
-    let next =
-        (frames.len() == limit).then(|| frames.last().map(|frame| frame.seq.to_string())).flatten();
-    let items = frames
-        .into_iter()
-        .map(|frame| FrameJson {
-            seq: frame.seq,
-            at: frame.at.rfc3339_ms(),
-            direction: match frame.direction {
-                Direction::In => "in",
-                Direction::Out => "out",
-            },
-            text: frame.text.into(),
-        })
-        .collect();
-    Ok(Json(Page { items, next }))
 }

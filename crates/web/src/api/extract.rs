@@ -70,14 +70,37 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let query = parts.uri.query().unwrap_or_default().to_owned();
         match Query::<T>::from_request_parts(parts, state).await {
             Ok(Query(value)) => Ok(Self(value)),
-            Err(error) => Err(ApiError::bad_request(format!(
-                "the query cannot be read: {}",
-                innermost(&error)
-            ))),
+            Err(error) => {
+                let why = innermost(&error);
+                Err(ApiError::bad_request(
+                    wrong_field(&why, &query)
+                        .unwrap_or_else(|| format!("the query cannot be read: {why}")),
+                ))
+            }
         }
     }
+}
+
+/// Which field of a query is wrong, and what is wanted there. `why` is `field: reason`.
+fn wrong_field(why: &str, query: &str) -> Option<String> {
+    let (name, reason) = why.split_once(": ").unwrap_or(("", why));
+    if reason.starts_with("unknown field") {
+        return Some(format!("the query has an {reason}"));
+    }
+    let wanted = match reason {
+        "invalid digit found in string" | "cannot parse integer from empty string" => {
+            "a whole number"
+        }
+        "number too large to fit in target type" => "a smaller number",
+        reason if reason.starts_with("provided string was not `true`") => "true or false",
+        _ => return None,
+    };
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let value = pairs.rev().find(|(known, _)| *known == name).map_or("", |(_, value)| value);
+    Some(format!("{name} is {wanted}, not {value:?}"))
 }
 
 /// The size of a page: 50 unless asked for otherwise, at most 500.
@@ -94,4 +117,37 @@ pub(crate) fn limit(asked: Option<u32>) -> Result<u32> {
 /// The cursor of a page, if one was given.
 pub(crate) fn cursor(text: Option<&str>) -> Result<Option<Cursor>> {
     Ok(text.map(str::parse).transpose()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only its reading is looked at")]
+    struct Some3 {
+        limit: Option<u32>,
+        open: Option<bool>,
+        q: Option<String>,
+    }
+
+    fn wrong(query: &str) -> Option<String> {
+        let uri: axum::http::Uri = format!("/?{query}").parse().expect("an address");
+        let error = Query::<Some3>::try_from_uri(&uri).err()?;
+        Some(wrong_field(&innermost(&error), query).expect("is explained"))
+    }
+
+    #[test]
+    fn a_wrong_query_is_named() {
+        assert_eq!(wrong("q=a&limit=abc").as_deref(), Some("limit is a whole number, not \"abc\""));
+        assert_eq!(wrong("open=maybe").as_deref(), Some("open is true or false, not \"maybe\""));
+        assert_eq!(
+            wrong("limit=99999999999").as_deref(),
+            Some("limit is a smaller number, not \"99999999999\"")
+        );
+        let unknown = wrong("rulle=X").expect("is wrong");
+        assert!(unknown.starts_with("the query has an unknown field `rulle`"), "{unknown}");
+        assert_eq!(wrong("q=a&limit=5"), None);
+    }
 }

@@ -52,6 +52,15 @@ fn states_of(words: &str) -> Result<Vec<IncidentState>> {
         .collect()
 }
 
+/// A rule that nothing was ever opened under is more likely misspelt than quiet, and finding nothing
+/// reads as "all is well".
+fn check_rule(state: &AppState, rule: Option<&str>) -> Result<()> {
+    let catalogue = state.handle().catalogue();
+    let Some(rule) = rule.filter(|rule| catalogue.rule(rule).is_none()) else { return Ok(()) };
+    let known: Vec<&str> = catalogue.rules().iter().map(|known| known.id.as_str()).collect();
+    Err(ApiError::bad_request(format!("rule is one of {}, not {rule:?}", known.join(", "))))
+}
+
 pub(super) async fn list(
     _: Caller,
     State(state): State<AppState>,
@@ -83,6 +92,9 @@ pub(super) async fn list(
     };
     let from = cursor(query.cursor.as_deref())?;
     let (incidents, next) = handle.store().incidents(&filter, from, limit(query.limit)?).await?;
+    if incidents.is_empty() && query.cursor.is_none() {
+        check_rule(&state, filter.rule.as_deref())?;
+    }
     let items =
         incidents.iter().map(|incident| IncidentJson::new(incident, handle.directory())).collect();
     Ok(Json(Page { items, next: next.map(|next| next.to_string()) }))

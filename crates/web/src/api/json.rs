@@ -1,12 +1,11 @@
 //! Things as the API tells them. Times are RFC 3339 in UTC; what is not known is `null`.
 
 use mendpoint_model::{
-    Actor, CellState, ChargerRecord, ChargerState, CommandOutcome, ConnectorState, Incident,
-    Priority, SiteRecord, TimelineEntry, UnixMs,
+    Actor, CellState, ChargerRecord, ChargerState, ConnectorState, Incident, Priority, SiteRecord,
+    TimelineEntry, UnixMs,
 };
 use mendpoint_pipeline::Directory;
 use serde::Serialize;
-use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 /// A page of a list.
@@ -447,56 +446,6 @@ impl TimelineJson {
             frame: (entry.frame > 0).then_some(entry.frame),
             command: entry.command.as_ref().map(ToString::to_string),
             rung: entry.rung.map(mendpoint_model::Rung::name),
-        }
-    }
-}
-
-/// What became of a command.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct CommandJson {
-    /// Its id: the OCPP message id.
-    pub(crate) id: String,
-    /// The OCPP action.
-    pub(crate) action: String,
-    /// `answered`, `refused`, `timed_out`, `not_connected`, `expired`, `queue_full` or `unsupported`.
-    outcome: &'static str,
-    /// Whether the charger said yes.
-    accepted: bool,
-    /// The charger's own status word, its error code, or why there is no answer.
-    status: String,
-    /// The charger's own answer.
-    #[schema(value_type = Object)]
-    payload: Option<Box<RawValue>>,
-    /// More about a refusal.
-    description: Option<String>,
-    /// From the request to the outcome.
-    pub(crate) took_ms: Option<i64>,
-}
-
-impl CommandJson {
-    pub(crate) fn new(id: String, action: String, outcome: &CommandOutcome) -> Self {
-        let (kind, description) = match outcome {
-            CommandOutcome::Answered { .. } => ("answered", None),
-            CommandOutcome::Refused { description, .. } => ("refused", Some(description.clone())),
-            CommandOutcome::TimedOut => ("timed_out", None),
-            CommandOutcome::NotConnected => ("not_connected", None),
-            CommandOutcome::Expired => ("expired", None),
-            CommandOutcome::QueueFull => ("queue_full", None),
-            CommandOutcome::Unsupported(why) => ("unsupported", Some(why.clone())),
-        };
-        let payload = match outcome {
-            CommandOutcome::Answered { payload, .. } => RawValue::from_string(payload.clone()).ok(),
-            _ => None,
-        };
-        Self {
-            id,
-            action,
-            outcome: kind,
-            accepted: outcome.is_accepted(),
-            status: outcome.summary().to_owned(),
-            payload,
-            description,
-            took_ms: None,
         }
     }
 }

@@ -6,13 +6,16 @@
 
 mod auth;
 mod chargers;
+mod commands;
 mod conformance;
 mod device;
 mod error;
 mod events;
 mod extract;
+pub(crate) mod frames;
 mod incidents;
 mod json;
+mod neutral;
 mod openapi;
 mod orders;
 mod security;
@@ -39,8 +42,9 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/openapi.json", get(openapi::document))
         .route("/chargers", get(chargers::list).post(chargers::create))
         .route("/chargers/{id}", get(chargers::one).patch(chargers::change))
-        .route("/chargers/{id}/commands", get(chargers::commands).post(chargers::command))
-        .route("/chargers/{id}/frames", get(chargers::frames))
+        .route("/chargers/{id}/commands", get(commands::list).post(commands::ask))
+        .route("/chargers/{id}/commands/{command}", get(commands::one).delete(commands::take_back))
+        .route("/chargers/{id}/frames", get(frames::list))
         .route("/chargers/{id}/security", get(security::one).patch(security::change))
         .route("/chargers/{id}/security/password", post(security::new_password))
         .route("/chargers/{id}/security/rotate", post(security::rotate))

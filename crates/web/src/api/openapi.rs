@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use super::{
-    chargers, conformance, device, incidents, json as shapes, orders, security, sites, system,
-    tickets, tokens, transactions,
+    chargers, commands, conformance, device, frames, incidents, json as shapes, neutral, orders,
+    security, sites, system, tickets, tokens, transactions,
 };
 
 /// The shapes of requests and answers.
@@ -19,11 +19,13 @@ use super::{
         description = "Chargers, incidents, tickets and commands. Times are RFC 3339 in UTC."
     ),
     components(schemas(
-        chargers::Ask,
         chargers::Change,
         chargers::Create,
         chargers::Created,
-        chargers::FrameJson,
+        commands::Ask,
+        commands::CommandItem,
+        commands::CommandJson,
+        frames::FrameJson,
         conformance::DeviationJson,
         conformance::ModelJson,
         device::CapabilityJson,
@@ -40,7 +42,16 @@ use super::{
         security::Upgrade,
         shapes::ChargerDetail,
         shapes::ChargerItem,
-        shapes::CommandJson,
+        neutral::ClearCacheCommand,
+        neutral::GetConfigurationCommand,
+        neutral::GetLogCommand,
+        neutral::ResetCommand,
+        neutral::SetAvailabilityCommand,
+        neutral::StartCommand,
+        neutral::StopCommand,
+        neutral::TriggerCommand,
+        neutral::UnlockCommand,
+        neutral::UpdateFirmwareCommand,
         shapes::IncidentJson,
         shapes::SiteJson,
         sites::Put,
@@ -77,6 +88,22 @@ struct Address {
     answer: Answer,
 }
 
+/// The body of a command: one of [`COMMAND_SHAPES`].
+const COMMAND_BODY: &str = "Command";
+const COMMAND_SHAPES: [&str; 11] = [
+    "Ask",
+    "ResetCommand",
+    "SetAvailabilityCommand",
+    "UnlockCommand",
+    "StartCommand",
+    "StopCommand",
+    "TriggerCommand",
+    "GetConfigurationCommand",
+    "GetLogCommand",
+    "UpdateFirmwareCommand",
+    "ClearCacheCommand",
+];
+
 /// What an address answers.
 enum Answer {
     One(&'static str),
@@ -100,12 +127,23 @@ const ADDRESSES: &[Address] = &[
     patch("/chargers/{id}", "Change a charger's name, admission, validation or password")
         .takes("Change")
         .one("ChargerItem"),
-    get("/chargers/{id}/commands", "The last commands of a charger", &[]),
-    post("/chargers/{id}/commands", "Send a command and wait for the charger's own answer")
-        .takes("Ask")
-        .one("CommandJson"),
-    get("/chargers/{id}/frames", "Raw frames, newest first", &["before", "limit"])
-        .page("FrameJson"),
+    get("/chargers/{id}/commands", "The commands of a charger, newest first", PAGED)
+        .page("CommandItem"),
+    post(
+        "/chargers/{id}/commands",
+        "Send a command and wait for the charger's own answer; with `wait_s` it may wait for a \
+         charger that is away (202)",
+    )
+    .takes(COMMAND_BODY)
+    .one("CommandJson"),
+    get("/chargers/{id}/commands/{command}", "A command and what became of it", &[])
+        .one("CommandItem"),
+    Address {
+        method: "delete",
+        ..get("/chargers/{id}/commands/{command}", "Take a command back that still waits", &[])
+    }
+    .one("CommandItem"),
+    get("/chargers/{id}/frames", "Raw frames, newest first", frames::QUERY).page("FrameJson"),
     get("/transactions", "Charging sessions, newest first", TRANSACTIONS).page("TransactionJson"),
     get("/transactions.csv", "The same as a file for spreadsheets", TRANSACTIONS),
     get("/transactions/{id}", "A charging session, with what is odd about it", &[])
@@ -308,6 +346,10 @@ fn content(kind: &str, schema: &Value) -> Value {
 
 /// A shape by its name.
 fn reference(shape: &str) -> Value {
+    if shape == COMMAND_BODY {
+        let shapes: Vec<Value> = COMMAND_SHAPES.iter().map(|shape| reference(shape)).collect();
+        return json!({ "oneOf": shapes });
+    }
     json!({ "$ref": format!("#/components/schemas/{shape}") })
 }
 
@@ -336,12 +378,18 @@ mod tests {
     #[test]
     fn every_shape_that_is_named_is_described() {
         let schemas = &DOCUMENT["components"]["schemas"];
+        for shape in COMMAND_SHAPES {
+            assert!(schemas[shape].is_object(), "{shape} is a body of a command");
+        }
         for address in ADDRESSES {
             let shapes = address.body.into_iter().chain(match address.answer {
                 Answer::One(shape) | Answer::Page(shape) => Some(shape),
                 _ => None,
             });
             for shape in shapes {
+                if shape == COMMAND_BODY {
+                    continue;
+                }
                 assert!(schemas[shape].is_object(), "{} names {shape}", address.path);
             }
         }

@@ -1,8 +1,11 @@
 //! One charger: how it is, how it was, and everything that can be asked of it.
 
+mod action;
 mod commands;
 mod device;
 mod frames;
+mod history;
+mod live;
 pub(super) mod now;
 mod sample;
 mod sentence;
@@ -25,9 +28,8 @@ use mendpoint_store::{
 };
 use serde::Deserialize;
 
-use self::commands::Told;
-pub(super) use self::commands::connector_of;
-use self::frames::{Log, Which};
+use self::frames::{Links, Log, Which};
+use self::history::{Answer, AnswerFragment, History, HistoryFragment};
 use self::now::{Now, NowFragment};
 use self::signal::Signal;
 use self::validation::ValidationChoice;
@@ -38,11 +40,10 @@ use crate::session::{Admin, Viewer};
 use crate::shell::Shell;
 use crate::{AppState, show, url};
 
-/// Sessions, incidents, tickets and commands that are shown.
+/// Sessions, incidents and tickets that are shown.
 const SESSIONS: u32 = 10;
 const INCIDENTS: u32 = 8;
 const TICKETS: u32 = 6;
-const COMMANDS: u32 = 12;
 const CHANGES: u32 = 5;
 /// Deviations that are shown.
 const DEVIATIONS: u32 = 12;
@@ -54,7 +55,11 @@ pub(crate) fn routes() -> Router<AppState> {
     Router::new()
         .route("/chargers/{identity}", get(page))
         .route("/chargers/{identity}/frames", get(frames::fragment))
+        .route("/chargers/{identity}/frames.{format}", get(frames::download))
+        .route("/chargers/{identity}/live", get(live::stream))
         .route("/chargers/{identity}/command", post(commands::send))
+        .route("/chargers/{identity}/command/take-back", post(commands::take_back))
+        .route("/chargers/{identity}/actions", get(action::show).post(action::send))
         .route("/chargers/{identity}/settings", get(device::page).post(device::set))
         .route("/chargers/{identity}/settings.csv", get(device::export))
         .route("/chargers/{identity}/settings/signal-key", post(device::decide))
@@ -78,9 +83,6 @@ struct Asked {
     fragment: String,
     /// A command whose answer is shown on top.
     command: String,
-    /// For the messages, see [`Which`].
-    before: String,
-    text: String,
     done: Option<String>,
     error: Option<String>,
 }
@@ -137,12 +139,6 @@ struct Changed {
     at: Moment,
 }
 
-/// A choice of "Any command".
-struct Choice {
-    action: &'static str,
-    payload: &'static str,
-}
-
 #[derive(Template)]
 #[template(path = "charger.html")]
 struct ChargerPage {
@@ -168,10 +164,13 @@ struct ChargerPage {
     unsupported: Vec<String>,
     /// The connectors that can be unlocked and switched.
     connectors: Vec<String>,
-    choices: Vec<Choice>,
-    answer: Option<Told>,
-    commands: Vec<Told>,
+    /// Every action of the charger's version.
+    actions: Vec<&'static str>,
+    answer: Option<Answer>,
+    history: History,
     log: Log,
+    /// Actions that the filter of the messages offers.
+    heard: Vec<String>,
     public_href: String,
     public_url: String,
     /// What it sends that is not as OCPP says.
@@ -188,6 +187,7 @@ async fn page(
     State(state): State<AppState>,
     Path(identity): Path<String>,
     Query(asked): Query<Asked>,
+    Query(which): Query<Which>,
 ) -> Page {
     let record = find(&state, &identity)?;
     let handle = state.handle();
@@ -199,18 +199,28 @@ async fn page(
     }
     let now = handle.now();
     let store = handle.store();
-    let log = {
-        let which = Which { before: asked.before, text: asked.text };
-        frames::log(&state, record.key, charger_href(&record.identity), &which).await?
-    };
-    let (history, _) = store.commands(record.key, None, COMMANDS).await?;
+    let home = charger_href(&record.identity);
+    let protocol = crate::commands::protocol_of(live);
+    let can_act = viewer.can_act();
+    if asked.fragment == "answer" {
+        let id = &asked.command;
+        let answer = history::answer(&state, record.key, protocol, &home, can_act, id).await?;
+        let answer = answer.ok_or_else(|| PageError::not_found("There is no such command."))?;
+        return render(AnswerFragment { answer });
+    }
+    let rows = history::rows(&state, record.key).await?;
+    let history = History::new(now, protocol, home.clone(), can_act, &rows);
+    if asked.fragment == "history" {
+        return render(HistoryFragment { history });
+    }
     let filter = TransactionFilter::of(record.key);
     let (sessions, _) = store.transactions(&filter, None, SESSIONS).await?;
     let day = store.signals(record.key, now - DAY_MS, now).await?;
-    let protocol = live.and_then(|live| live.link.protocol);
     let scope = KillScope::Charger(record.key);
     let incidents = incidents(&state, record.key).await?;
-    let (ribbon, ribbon_title) = ribbon(&state, record.key, &history, &incidents).await?;
+    let (ribbon, ribbon_title) = ribbon(&state, record.key, &rows, &incidents).await?;
+    let links = links(&state, &sessions, &incidents).await?;
+    let log = frames::log(&state, record.key, home.clone(), which, &links).await?;
     let of = ModelKey {
         vendor: record.vendor.clone(),
         model: record.model.clone(),
@@ -254,9 +264,11 @@ async fn page(
         connectors: live.map_or_else(Vec::new, |live| {
             live.connectors.iter().map(|connector| connector.at.to_string()).collect()
         }),
-        choices: choices(protocol.unwrap_or(Protocol::V16)),
-        answer: commands::told(&state, record.key, &asked.command).await?,
-        commands: history.iter().map(|row| Told::new(now, row)).collect(),
+        actions: mendpoint_ocpp::sendable_actions(protocol),
+        answer: history::answer(&state, record.key, protocol, &home, can_act, &asked.command)
+            .await?,
+        history,
+        heard: heard(protocol),
         log,
         public_href: format!("/c/{}", record.public_id),
         public_url: format!("{}/c/{}", state.settings().public_url, record.public_id),
@@ -414,11 +426,29 @@ async fn tickets(state: &AppState, key: ChargerKey) -> Result<Vec<Linked>, PageE
         .collect())
 }
 
-fn choices(protocol: Protocol) -> Vec<Choice> {
-    mendpoint_ocpp::sendable_actions(protocol)
-        .into_iter()
-        .map(|action| Choice { action, payload: sample::payload(protocol, action) })
-        .collect()
+/// The actions of a version, both ways.
+fn heard(protocol: Protocol) -> Vec<String> {
+    mendpoint_ocpp::definition::messages(protocol).map(|known| known.action.to_owned()).collect()
+}
+
+/// Where the messages lead to: the sessions on the page, and the incidents that have a message as
+/// evidence.
+async fn links(
+    state: &AppState,
+    sessions: &[TransactionRow],
+    incidents: &[Linked],
+) -> Result<Links, PageError> {
+    let sessions = sessions.iter().map(|row| row.transaction.id.0).collect();
+    let mut links = Links { sessions, ..Links::default() };
+    for incident in incidents {
+        let Ok(id) = incident.id.parse() else { continue };
+        for entry in state.handle().store().timeline(id).await? {
+            if entry.frame > 0 {
+                links.incidents.entry(entry.frame).or_insert_with(|| incident.id.clone());
+            }
+        }
+    }
+    Ok(links)
 }
 
 /// Accept or block, from the list and from the page.

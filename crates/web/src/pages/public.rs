@@ -20,9 +20,9 @@ use serde::Deserialize;
 
 use self::limit::Limiter;
 use self::words::{Connector, Known, Progress};
-use super::charger::connector_of;
 use super::errors::{Page, PageError, render};
 use crate::place::Moment;
+use crate::place::connector_of;
 use crate::{AppState, reasons, url};
 
 /// The longest text and contact that are taken, in characters.

@@ -1,92 +1,163 @@
-//! Commands to a charger: the form, the charger's answer, and what was asked before.
+//! Sending commands to a charger: the buttons, and what must be confirmed first.
 
 use axum::Form;
 use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Redirect};
 use mendpoint_model::{
-    Action, CommandId, CommandOutcome, ConnectorRef, Origin, TriggeredMessage, UnixMs,
+    Action, ChargerRecord, ChargerState, CommandId, ConnectorRef, Origin, TriggeredMessage,
 };
-use mendpoint_pipeline::CommandReport;
-use mendpoint_store::CommandRow;
+use mendpoint_pipeline::{Asked, WAIT_MAX_MS};
 use serde::Deserialize;
+use std::time::Duration;
 
-use crate::pages::errors::{Page, back};
-use crate::place::{Moment, charger_href};
-use crate::session::Acting;
+use crate::pages::errors::{Page, back, render};
+use crate::place::{charger_href, connector_of};
+use crate::session::{Acting, Viewer};
+use crate::shell::Shell;
 use crate::{AppState, url};
+
+/// How long a form waits for the charger's answer before it leads to the page that shows it when it
+/// comes.
+const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
 /// The form of every command button.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Ask {
-    /// Which button.
+    /// Which button; with a connector as in `unlock:2`.
     #[serde(rename = "do")]
     what: String,
-    /// `2` or `2.1`; empty for the whole charger.
-    connector: String,
-    /// For `raw`: the OCPP action.
-    action: String,
-    /// For `raw`: its payload.
-    payload: String,
+    /// How many seconds it may wait for a charger that is away; empty for not at all.
+    wait_s: String,
+    /// Anything: the person was asked and is sure.
+    sure: String,
 }
 
 impl Ask {
     fn action(&self) -> Result<Action, String> {
-        let connector = connector_of(&self.connector)?;
+        let (what, connector) = self.what.split_once(':').unwrap_or((&self.what, ""));
+        let connector = connector_of(connector)?;
         let one = || connector.ok_or_else(|| "Say which connector, 1 for instance.".to_owned());
-        Ok(match self.what.as_str() {
+        Ok(match what {
             "soft-reset" => Action::Reset { hard: false, evse: None },
             "hard-reset" => Action::Reset { hard: true, evse: None },
             "unlock" => Action::Unlock { connector: one()? },
             "off" | "on" => Action::SetAvailability {
                 connector: connector.unwrap_or(ConnectorRef::CHARGER),
-                operative: self.what == "on",
+                operative: what == "on",
             },
             "status" => {
                 Action::Trigger { message: TriggeredMessage::StatusNotification, connector }
             }
             "configuration" => Action::GetConfiguration { keys: Vec::new() },
-            "raw" => self.raw()?,
+            "clear-cache" => Action::ClearCache,
             other => return Err(format!("There is no button {other:?} here.")),
         })
     }
-
-    fn raw(&self) -> Result<Action, String> {
-        let action = self.action.trim().to_owned();
-        if action.is_empty() {
-            return Err("Choose an action to send.".to_owned());
-        }
-        let payload = match self.payload.trim() {
-            "" => "{}",
-            payload => payload,
-        };
-        let parsed: Result<serde_json::Value, _> = serde_json::from_str(payload);
-        match parsed {
-            Ok(value) if value.is_object() => {
-                Ok(Action::Raw { action, payload: payload.to_owned() })
-            }
-            Ok(_) => Err(format!(
-                "The payload of {action} must be a JSON object, as in {{\"connectorId\": 1}}."
-            )),
-            Err(error) => Err(format!("The payload of {action} is not JSON: {error}.")),
-        }
-    }
 }
 
-/// `2`, `2.1` or nothing.
-pub(in crate::pages) fn connector_of(text: &str) -> Result<Option<ConnectorRef>, String> {
-    let text = text.trim();
-    if text.is_empty() {
-        return Ok(None);
-    }
-    let read = || {
-        let (evse, connector) = text.split_once('.').unwrap_or((text, "1"));
-        let (evse, connector) = (evse.parse().ok()?, connector.parse().ok()?);
-        (evse > 0).then_some(ConnectorRef { evse, connector })
+/// How long a form lets a command wait, in milliseconds.
+pub(super) fn wait_ms(wait_s: &str) -> Option<i64> {
+    let wait_s: i64 = wait_s.trim().parse().ok()?;
+    (wait_s > 0).then(|| wait_s.saturating_mul(1_000).min(WAIT_MAX_MS))
+}
+
+/// What a command may break, in a sentence; nothing when it is harmless.
+pub(super) fn danger(action: &Action, state: Option<&ChargerState>) -> Option<String> {
+    let sessions = state.map_or(0, |state| state.transactions.len());
+    let cut = match sessions {
+        0 => "",
+        1 => " A session is running and would be cut off.",
+        _ => " Sessions are running and would be cut off.",
     };
-    read().map(Some).ok_or_else(|| format!("There is no connector {text:?}."))
+    let sentence = match action {
+        Action::Reset { hard: true, .. } => {
+            format!("It restarts at once and is away for a minute or so.{cut}")
+        }
+        Action::Reset { .. } if sessions > 0 => {
+            format!("It ends what it is doing and restarts.{cut}")
+        }
+        Action::Unlock { connector } => {
+            let is_taken = state.is_some_and(|state| {
+                state.transactions.iter().any(|open| open.connector.evse == connector.evse)
+            });
+            let taken = if is_taken { " A session is running there and would end." } else { "" };
+            format!("The cable of connector {connector} can then be pulled out by anybody.{taken}")
+        }
+        Action::UpdateFirmware(_) => {
+            format!("It installs other software and restarts; a wrong file can break it.{cut}")
+        }
+        Action::ClearCache => "It forgets whom it let charge without asking.".to_owned(),
+        Action::Raw { action, .. } => danger_of(action)?.to_owned(),
+        _ => return None,
+    };
+    Some(sentence)
 }
 
-/// Sends a command, waits for the charger's own answer, and leads to it.
+/// The same of an action by its name, whatever its payload says.
+pub(super) fn danger_of(action: &str) -> Option<&'static str> {
+    Some(match action {
+        "Reset" => "It restarts; running sessions may be cut off.",
+        "UnlockConnector" => "The cable can then be pulled out by anybody.",
+        "UpdateFirmware" | "SignedUpdateFirmware" | "PublishFirmware" => {
+            "It installs other software and restarts; a wrong file can break it."
+        }
+        "ClearCache" => "It forgets whom it let charge without asking.",
+        "ClearChargingProfile" => "Limits of its power are taken away.",
+        "ClearVariableMonitoring" => "It stops telling about the values that are watched.",
+        "ClearDERControl" | "SetDERControl" => "How it supports the grid is changed.",
+        "ClearTariffs" => "Drivers no longer see what charging costs.",
+        "ChangeConfiguration" | "SetVariables" | "SetNetworkProfile" => {
+            "A wrong value can keep it from connecting again."
+        }
+        "CertificateSigned" | "DeleteCertificate" | "InstallCertificate" => {
+            "A wrong certificate can keep it from connecting again."
+        }
+        "SendLocalList" => "Who may charge while it is offline is changed.",
+        _ => return None,
+    })
+}
+
+/// A command that a person must be sure of.
+#[derive(askama::Template)]
+#[template(path = "charger_confirm.html")]
+struct ConfirmPage {
+    shell: Shell,
+    name: String,
+    home: String,
+    /// Where the form goes again.
+    to: String,
+    action: String,
+    detail: String,
+    danger: String,
+    /// The fields of the form as they were.
+    fields: Vec<(String, String)>,
+}
+
+/// Asks whether a person is sure. `fields` are sent once more, with `sure`.
+pub(super) async fn confirm(
+    state: &AppState,
+    viewer: &Viewer,
+    record: &ChargerRecord,
+    to: String,
+    action: (String, String),
+    danger: String,
+    fields: Vec<(String, String)>,
+) -> Page {
+    let title = format!("{}: {}?", record.name, action.0);
+    render(ConfirmPage {
+        shell: Shell::new(state, viewer, "chargers", title).await,
+        name: record.name.clone(),
+        home: charger_href(&record.identity),
+        to,
+        action: action.0,
+        detail: action.1,
+        danger,
+        fields,
+    })
+}
+
+/// A button was pressed.
 pub(super) async fn send(
     Acting(viewer): Acting,
     State(state): State<AppState>,
@@ -99,227 +170,128 @@ pub(super) async fn send(
         Ok(action) => action,
         Err(sentence) => return Ok(back(&home, Err(sentence))),
     };
+    let live = state.handle().charger(record.key).await;
+    if let Some(danger) = danger(&action, live.as_deref()).filter(|_| ask.sure.is_empty()) {
+        let words = (action.name().to_owned(), super::history::detail(&action));
+        let fields = vec![("do".to_owned(), ask.what), ("wait_s".to_owned(), ask.wait_s)];
+        let to = format!("{home}/command");
+        return confirm(&state, &viewer, &record, to, words, danger, fields).await;
+    }
+    hand_over(&state, &viewer, &record, action, &ask.wait_s).await
+}
+
+/// Sends a command and leads to its answer: it is there already, or shown as soon as it comes.
+pub(super) async fn hand_over(
+    state: &AppState,
+    viewer: &Viewer,
+    record: &ChargerRecord,
+    action: Action,
+    wait_s: &str,
+) -> Page {
+    let home = charger_href(&record.identity);
     let handle = state.handle();
-    let CommandReport { id, .. } = handle.command(record.key, action, &viewer.name).await?;
+    let by = Origin::User(viewer.name.clone());
+    let asked = Asked { action, by, wait_ms: wait_ms(wait_s) };
+    let taken = match handle.submit(record.key, asked).await {
+        Ok(taken) => taken,
+        Err(mendpoint_pipeline::Error::Refused(why)) => return Ok(back(&home, Err(why))),
+        Err(error) => return Err(error.into()),
+    };
+    let id = taken.id.clone();
+    if taken.waits_until.is_none() {
+        // No answer in time is no error here: the page tells when it comes.
+        let _ = tokio::time::timeout(ANSWER_WITHIN, taken.outcome()).await;
+    }
     // The answer is read from the database, so wait until it is there.
     handle.settle(record.site).await;
     let to = format!("{home}?command={}#answer", url::encode(&id.0));
-    Ok(axum::response::IntoResponse::into_response(axum::response::Redirect::to(&to)))
+    Ok(Redirect::to(&to).into_response())
 }
 
-/// A command as it is shown.
-#[derive(Clone, Debug)]
-pub(super) struct Told {
-    pub(super) id: String,
-    pub(super) action: String,
-    /// What exactly was asked: the connector, the kind of reset.
-    pub(super) detail: String,
-    pub(super) by: String,
-    /// The page of the incident that asked.
-    pub(super) by_href: String,
-    pub(super) asked: Moment,
-    /// The charger's status word, or why there is none.
-    pub(super) summary: String,
-    /// `ok`, `fault`, `warn`, or `maint` while it is under way.
-    pub(super) token: &'static str,
-    /// What the answer means, in plain words.
-    pub(super) meaning: String,
-    pub(super) took: String,
-    /// The answer's payload, indented.
-    pub(super) payload: String,
-    pub(super) late: bool,
+/// Which command is taken back.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct TakeBack {
+    command: String,
 }
 
-impl Told {
-    pub(super) fn new(now: UnixMs, row: &CommandRow) -> Self {
-        let (by, by_href) = match &row.command.origin {
-            Origin::Engine(incident) => (incident.to_string(), format!("/incidents/{incident}")),
-            Origin::User(name) => (name.clone(), String::new()),
-            Origin::System => ("Mendpoint".to_owned(), String::new()),
-            Origin::Upkeep(why) => (format!("Upkeep: {why}"), String::new()),
-        };
-        let (summary, token) = match &row.outcome {
-            Some(outcome) => (outcome.summary().to_owned(), token_of(outcome)),
-            None => ("Waiting for the answer".to_owned(), "maint"),
-        };
-        Self {
-            id: row.command.id.to_string(),
-            action: row.command.action.name().to_owned(),
-            detail: detail(&row.command.action),
-            by,
-            by_href,
-            asked: Moment::new(now, row.command.created_at),
-            summary,
-            token,
-            meaning: row.outcome.as_ref().map(meaning).unwrap_or_default(),
-            took: row
-                .answered_at
-                .map(|at| took(at.since_ms(row.command.created_at)))
-                .unwrap_or_default(),
-            payload: row.outcome.as_ref().map(payload).unwrap_or_default(),
-            late: row.late,
-        }
-    }
-}
-
-/// The command of an id, if it is this charger's.
-pub(super) async fn told(
-    state: &AppState,
-    charger: mendpoint_model::ChargerKey,
-    id: &str,
-) -> Result<Option<Told>, mendpoint_store::Error> {
-    if id.is_empty() {
-        return Ok(None);
-    }
-    let row = state.handle().store().command(&CommandId(id.into())).await?;
-    let now = state.handle().now();
-    Ok(row.filter(|row| row.command.charger == charger).map(|row| Told::new(now, &row)))
-}
-
-fn token_of(outcome: &CommandOutcome) -> &'static str {
-    match outcome {
-        CommandOutcome::Answered { accepted: true, .. } => "ok",
-        CommandOutcome::Answered { .. } | CommandOutcome::Refused { .. } => "fault",
-        CommandOutcome::NotConnected => "offline",
-        CommandOutcome::TimedOut
-        | CommandOutcome::Expired
-        | CommandOutcome::QueueFull
-        | CommandOutcome::Unsupported(_) => "warn",
-    }
-}
-
-fn meaning(outcome: &CommandOutcome) -> String {
-    match outcome {
-        CommandOutcome::Answered { accepted: true, status, .. } if status.is_empty() => {
-            "The charger answered.".to_owned()
-        }
-        CommandOutcome::Answered { accepted: true, .. } => {
-            "The charger said yes. Whether it does it shows below.".to_owned()
-        }
-        CommandOutcome::Answered { .. } => "The charger said no.".to_owned(),
-        CommandOutcome::Refused { description, .. } if description.is_empty() => {
-            "The charger answered with an error.".to_owned()
-        }
-        CommandOutcome::Refused { description, .. } => {
-            format!("The charger answered with an error: {description}")
-        }
-        CommandOutcome::TimedOut => {
-            "It is connected but did not answer. It may still do it; look at the messages below."
-                .to_owned()
-        }
-        CommandOutcome::NotConnected => {
-            "It is not connected, so nothing was sent or no answer came back.".to_owned()
-        }
-        CommandOutcome::Expired => {
-            "It waited too long behind other commands and was not sent.".to_owned()
-        }
-        CommandOutcome::QueueFull => {
-            "Too many commands were waiting for this charger already, so it was not sent."
-                .to_owned()
-        }
-        CommandOutcome::Unsupported(why) => format!("It was not sent: {why}."),
-    }
-}
-
-fn payload(outcome: &CommandOutcome) -> String {
-    let CommandOutcome::Answered { payload, .. } = outcome else { return String::new() };
-    let pretty = serde_json::from_str::<serde_json::Value>(payload)
-        .and_then(|value| serde_json::to_string_pretty(&value));
-    pretty.unwrap_or_else(|_| payload.clone())
-}
-
-fn took(ms: i64) -> String {
-    if ms < 1_000 { format!("{} ms", ms.max(0)) } else { format!("{:.1} s", ms as f64 / 1_000.0) }
-}
-
-fn detail(action: &Action) -> String {
-    match action {
-        Action::Trigger { message, connector } => match connector {
-            Some(connector) => format!("{} of connector {connector}", message.name()),
-            None => message.name().to_owned(),
-        },
-        Action::Unlock { connector } => format!("connector {connector}"),
-        Action::SetAvailability { connector, operative } => {
-            let way = if *operative { "on" } else { "off" };
-            if connector.is_charger() {
-                format!("whole charger {way}")
-            } else {
-                format!("connector {connector} {way}")
-            }
-        }
-        Action::Reset { hard, evse } => {
-            let kind = if *hard { "hard" } else { "soft" };
-            evse.map_or_else(|| kind.to_owned(), |evse| format!("{kind}, EVSE {evse}"))
-        }
-        Action::RemoteStart { connector, .. } => {
-            connector.map(|connector| format!("connector {connector}")).unwrap_or_default()
-        }
-        Action::RemoteStop { transaction, .. } => format!("session {transaction}"),
-        Action::GetConfiguration { keys } if keys.is_empty() => "everything".to_owned(),
-        Action::GetConfiguration { keys } => keys.join(", "),
-        // The address may hold a password.
-        Action::GetDiagnostics { .. } => String::new(),
-        Action::Raw { payload, .. } => payload.clone(),
+/// Takes a command back that waits.
+pub(super) async fn take_back(
+    Acting(viewer): Acting,
+    State(state): State<AppState>,
+    Path(identity): Path<String>,
+    Form(form): Form<TakeBack>,
+) -> Page {
+    let record = super::find(&state, &identity)?;
+    let home = charger_href(&record.identity);
+    let command = CommandId(form.command.as_str().into());
+    match state.handle().take_back(record.key, command, &viewer.name).await {
+        Ok(()) => Ok(back(&home, Ok("It was taken back and will not be sent.".to_owned()))),
+        Err(mendpoint_pipeline::Error::Refused(why)) => Ok(back(&home, Err(why))),
+        Err(error) => Err(error.into()),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use mendpoint_fleet::{Fleet, FleetSettings};
+    use mendpoint_model::{ChargerKey, Chargers as _, SiteKey, Transaction};
+
     use super::*;
 
-    fn ask(what: &str, connector: &str) -> Ask {
-        Ask { what: what.to_owned(), connector: connector.to_owned(), ..Ask::default() }
+    fn charger() -> ChargerState {
+        let mut fleet = Fleet::new(FleetSettings::default());
+        fleet.register(ChargerKey(1), SiteKey(1), "CP-1".into());
+        fleet.charger(ChargerKey(1)).cloned().expect("it is registered")
+    }
+
+    fn ask(what: &str) -> Ask {
+        Ask { what: what.to_owned(), ..Ask::default() }
     }
 
     #[test]
     fn buttons_become_actions() {
-        let hard = ask("hard-reset", "").action();
-        assert_eq!(hard, Ok(Action::Reset { hard: true, evse: None }));
-        let unlock = ask("unlock", "2").action();
+        assert_eq!(ask("hard-reset").action(), Ok(Action::Reset { hard: true, evse: None }));
+        let unlock = ask("unlock:2").action();
         assert_eq!(unlock, Ok(Action::Unlock { connector: ConnectorRef::v16(2) }));
         let second = ConnectorRef { evse: 1, connector: 2 };
-        assert_eq!(ask("unlock", "1.2").action(), Ok(Action::Unlock { connector: second }));
+        assert_eq!(ask("unlock:1.2").action(), Ok(Action::Unlock { connector: second }));
         let off = Action::SetAvailability { connector: ConnectorRef::CHARGER, operative: false };
-        assert_eq!(ask("off", "").action(), Ok(off));
+        assert_eq!(ask("off").action(), Ok(off));
     }
 
     #[test]
     fn what_cannot_be_sent_gets_a_sentence() {
-        for (what, connector, word) in [
-            ("unlock", "", "which connector"),
-            ("unlock", "x", "no connector"),
-            ("dance", "", "button"),
-        ] {
-            let error = ask(what, connector).action().expect_err("refused");
+        for (what, word) in
+            [("unlock", "which connector"), ("unlock:x", "no connector"), ("dance", "button")]
+        {
+            let error = ask(what).action().expect_err("refused");
             assert!(error.contains(word), "{error}");
         }
-        let raw = |action: &str, payload: &str| {
-            Ask {
-                what: "raw".to_owned(),
-                action: action.to_owned(),
-                payload: payload.to_owned(),
-                ..Ask::default()
-            }
-            .action()
-        };
-        assert!(raw("", "{}").is_err());
-        assert!(raw("Reset", "[1]").expect_err("no object").contains("JSON object"));
-        assert!(raw("Reset", "{").expect_err("not JSON").contains("not JSON"));
-        let empty = Action::Raw { action: "ClearCache".to_owned(), payload: "{}".to_owned() };
-        assert_eq!(raw("ClearCache", "  "), Ok(empty));
     }
 
     #[test]
-    fn an_answer_is_shown_as_the_charger_gave_it() {
-        let answer = CommandOutcome::Answered {
-            accepted: false,
-            status: "Rejected".to_owned(),
-            payload: r#"{"status":"Rejected"}"#.to_owned(),
-        };
-        assert_eq!(token_of(&answer), "fault");
-        assert_eq!(payload(&answer), "{\n  \"status\": \"Rejected\"\n}");
-        assert_eq!(meaning(&CommandOutcome::Unsupported("no".to_owned())), "It was not sent: no.");
-        assert_eq!(took(640), "640 ms");
-        assert_eq!(took(1_240), "1.2 s");
+    fn what_may_break_something_is_asked_about_first() {
+        let soft = Action::Reset { hard: false, evse: None };
+        assert_eq!(danger(&soft, None), None);
+        let mut state = charger();
+        state
+            .transactions
+            .push(Transaction { connector: ConnectorRef::v16(1), ..Transaction::default() });
+        assert!(danger(&soft, Some(&state)).expect("a session runs").contains("cut off"));
+        let unlock = Action::Unlock { connector: ConnectorRef::v16(1) };
+        assert!(danger(&unlock, Some(&state)).expect("always").contains("session is running"));
+        let raw =
+            |action: &str| Action::Raw { action: action.to_owned(), payload: "{}".to_owned() };
+        assert!(danger(&raw("SignedUpdateFirmware"), None).is_some());
+        assert_eq!(danger(&raw("GetLocalListVersion"), None), None);
+    }
+
+    #[test]
+    fn a_wait_is_bounded() {
+        assert_eq!(wait_ms(""), None);
+        assert_eq!(wait_ms("0"), None);
+        assert_eq!(wait_ms("3600"), Some(3_600_000));
+        assert_eq!(wait_ms("9999999999"), Some(WAIT_MAX_MS));
     }
 }

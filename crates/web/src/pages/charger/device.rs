@@ -11,8 +11,8 @@ use mendpoint_store::{SignalKeyRow, VariableRow};
 use mendpoint_upkeep::{Progress, Stage};
 use serde::Deserialize;
 
-use super::commands::{self, Told};
 use super::find;
+use super::history::{self, Told};
 use crate::device::{self, Candidate};
 use crate::pages::errors::{Page, PageError, back, render};
 use crate::place::{Moment, charger_href};
@@ -188,7 +188,9 @@ pub(super) async fn page(
         model: format!("{} {} {}", record.vendor, record.model, record.firmware).trim().to_owned(),
         candidates: device::candidates(handle, &record.vendor, &record.model, &looked_through),
         upkeep: upkeep_lines(now, &progress, protocol),
-        answer: commands::told(&state, record.key, &asked.command).await?,
+        answer: history::answer(&state, record.key, protocol, "", false, &asked.command)
+            .await?
+            .map(|answer| answer.told),
         q: asked.q.clone(),
         sort: asked.sort.clone(),
         href: home.clone(),

@@ -4,22 +4,23 @@ use std::collections::BTreeMap;
 
 use askama::Template;
 use axum::extract::{Path, Query, State};
-use mendpoint_model::{ChargerKey, FrameSeq};
-use mendpoint_ocpp::{Frame, read_frame};
-use mendpoint_store::{Direction, FrameRecord};
+use mendpoint_model::{ChargerKey, FrameSeq, UnixMs};
+use mendpoint_store::{Direction, FrameTimes};
 use serde::Deserialize;
 
-use crate::pages::errors::{Page, render};
+use crate::api::frames::{Format, file};
+use crate::pages::errors::{Page, PageError, render};
+use crate::place::utc;
 use crate::session::Viewer;
+use crate::wire::{self, Filter, Kind};
 use crate::{AppState, place, url};
 
 /// Frames of a page.
 const SHOWN: usize = 50;
-/// Frames read at once, and at most, to find those with a text.
-const CHUNK: usize = 250;
-const READ_MAX: usize = 2_500;
+/// Frames of a file.
+const FILE_FRAMES_MAX: usize = 20_000;
 
-/// Which frames.
+/// Which frames, as it stands in the address.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Which {
@@ -27,11 +28,66 @@ pub(super) struct Which {
     pub(super) before: String,
     /// Only frames with this text in them, whatever its case.
     pub(super) text: String,
+    /// `in`, `out`, or both.
+    pub(super) direction: String,
+    pub(super) action: String,
+    /// Anything: only errors.
+    pub(super) errors: String,
+    /// From and before which time, UTC, as a browser writes it: `2026-09-21T14:00`.
+    pub(super) from: String,
+    pub(super) to: String,
+    /// Anything: payloads with line breaks.
+    pub(super) pretty: String,
+    /// For the live stream: frames after this number.
+    pub(super) after: String,
+}
+
+impl Which {
+    pub(super) fn filter(&self) -> Filter {
+        Filter {
+            direction: match self.direction.as_str() {
+                "in" => Some(Direction::In),
+                "out" => Some(Direction::Out),
+                _ => None,
+            },
+            action: self.action.trim().to_owned(),
+            text: self.text.trim().to_lowercase(),
+            errors: !self.errors.is_empty(),
+            times: FrameTimes { from: utc(&self.from), to: utc(&self.to) },
+        }
+    }
+
+    fn before(&self) -> Option<FrameSeq> {
+        self.before.trim().parse().ok()
+    }
+
+    pub(super) fn after(&self) -> Option<FrameSeq> {
+        self.after.trim().parse().ok()
+    }
+
+    /// The fields that narrow, as a query without its beginning.
+    fn query(&self) -> String {
+        let fields = [
+            ("text", self.text.trim()),
+            ("direction", &self.direction),
+            ("action", self.action.trim()),
+            ("errors", &self.errors),
+            ("from", &self.from),
+            ("to", &self.to),
+            ("pretty", &self.pretty),
+        ];
+        let pairs: Vec<_> = fields
+            .into_iter()
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(name, value)| format!("{name}={}", url::encode(value)))
+            .collect();
+        pairs.join("&")
+    }
 }
 
 /// A frame as it is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Line {
+pub(super) struct Shown {
     pub(super) seq: FrameSeq,
     pub(super) is_in: bool,
     /// `14:07:32.418`.
@@ -41,7 +97,55 @@ pub(super) struct Line {
     pub(super) action: String,
     /// What kind of frame: "call", "answer", "error", "unreadable".
     pub(super) kind: &'static str,
+    pub(super) id: String,
+    /// How long after its question.
+    pub(super) latency: String,
+    pub(super) is_refusal: bool,
     pub(super) text: String,
+    /// The session it is about: its number, and where it is shown.
+    pub(super) session: String,
+    /// The incident that has it as evidence.
+    pub(super) incident: String,
+}
+
+impl Shown {
+    fn new(line: wire::Line, pretty: bool, links: &Links) -> Self {
+        let full = line.at.rfc3339_ms();
+        let session = session_of(&line.text).filter(|number| links.sessions.contains(number));
+        Self {
+            seq: line.seq,
+            is_in: line.is_in(),
+            clock: full.chars().skip(11).take(12).collect(),
+            full,
+            kind: line.kind.name(),
+            latency: line
+                .latency_ms
+                .map(|ms| crate::commands::took(UnixMs(0), UnixMs(ms)))
+                .unwrap_or_default(),
+            is_refusal: line.is_error && line.kind == Kind::Answer,
+            session: session.map(|number| number.to_string()).unwrap_or_default(),
+            incident: links.incidents.get(&line.seq).cloned().unwrap_or_default(),
+            text: if pretty { line.pretty() } else { line.text },
+            action: line.action,
+            id: line.id,
+        }
+    }
+}
+
+/// The number after `"transactionId":`, of 1.6.
+fn session_of(text: &str) -> Option<i64> {
+    let (_, rest) = text.split_once("\"transactionId\":")?;
+    let digits: String = rest.trim_start().chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().ok()
+}
+
+/// Where lines may lead to.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Links {
+    /// The sessions that the page shows.
+    pub(super) sessions: Vec<i64>,
+    /// Which incident has a frame as evidence.
+    pub(super) incidents: BTreeMap<FrameSeq, String>,
 }
 
 /// A page of the log.
@@ -49,14 +153,30 @@ pub(super) struct Line {
 pub(super) struct Log {
     /// The charger's page.
     pub(super) home: String,
-    pub(super) lines: Vec<Line>,
-    pub(super) text: String,
-    /// Whether these are the newest ones.
+    pub(super) lines: Vec<Shown>,
+    pub(super) which: Which,
+    /// Whether these are the newest ones, and go on by themselves.
     pub(super) newest: bool,
-    /// The address of the next page without scripts.
+    /// The address of the next page.
     pub(super) older: Option<String>,
-    /// The address that gives the newest ones again.
-    pub(super) refresh: String,
+    /// The address of what goes on, and of the files, without the name of the file.
+    pub(super) query: String,
+    /// The number of the newest frame there is.
+    pub(super) newest_seq: FrameSeq,
+    pub(super) narrowed: bool,
+}
+
+#[derive(Template)]
+#[template(path = "charger_frame_lines.html")]
+struct Lines {
+    lines: Vec<Shown>,
+}
+
+/// Lines as a part of the list, newest first.
+pub(super) fn render_lines(lines: Vec<wire::Line>, pretty: bool) -> Option<String> {
+    let links = Links::default();
+    let lines = lines.into_iter().map(|line| Shown::new(line, pretty, &links)).collect();
+    Lines { lines }.render().ok()
 }
 
 #[derive(Template)]
@@ -65,7 +185,7 @@ struct Fragment {
     log: Log,
 }
 
-/// The list alone, for the live page.
+/// The list alone.
 pub(super) async fn fragment(
     _: Viewer,
     State(state): State<AppState>,
@@ -74,7 +194,20 @@ pub(super) async fn fragment(
 ) -> Page {
     let record = super::find(&state, &identity)?;
     let home = place::charger_href(&record.identity);
-    render(Fragment { log: log(&state, record.key, home, &which).await? })
+    render(Fragment { log: log(&state, record.key, home, which, &Links::default()).await? })
+}
+
+/// The frames as a file: `csv` or `jsonl`.
+pub(super) async fn download(
+    _: Viewer,
+    State(state): State<AppState>,
+    Path((identity, format)): Path<(String, String)>,
+    Query(which): Query<Which>,
+) -> Page {
+    let record = super::find(&state, &identity)?;
+    let format = Format::from_name(&format)
+        .ok_or_else(|| PageError::not_found("Messages are exported as csv or as jsonl."))?;
+    Ok(file(&state, &record, &which.filter(), format, which.before(), FILE_FRAMES_MAX).await?)
 }
 
 /// Reads a page of the log.
@@ -82,135 +215,85 @@ pub(super) async fn log(
     state: &AppState,
     charger: ChargerKey,
     home: String,
-    which: &Which,
+    which: Which,
+    links: &Links,
 ) -> Result<Log, mendpoint_store::Error> {
     let frames = state.handle().store().frame_log();
-    let text = which.text.trim().to_lowercase();
-    let mut before: Option<FrameSeq> = which.before.trim().parse().ok();
-    let newest = before.is_none();
-    let mut found: Vec<FrameRecord> = Vec::new();
-    let mut read = 0;
-    let mut more = false;
-    while read < READ_MAX {
-        let wanted = if text.is_empty() { SHOWN + 1 } else { CHUNK };
-        let chunk = frames.frames_of(charger, before, wanted).await?;
-        read += chunk.len();
-        more = chunk.len() == wanted;
-        let Some(last) = chunk.last() else { break };
-        before = Some(last.seq);
-        found.extend(
-            chunk
-                .into_iter()
-                .filter(|frame| text.is_empty() || frame.text.to_lowercase().contains(&text)),
-        );
-        if found.len() > SHOWN || !more {
-            break;
-        }
-    }
-    if found.len() > SHOWN {
-        more = true;
-        found.truncate(SHOWN);
-        before = found.last().map(|frame| frame.seq);
-    }
-    let filter = match which.text.trim() {
-        "" => String::new(),
-        text => format!("&text={}", url::encode(text)),
-    };
-    let older =
-        before.filter(|_| more).map(|before| format!("{home}?before={before}{filter}#frames"));
+    // Before the lines are read: what comes in between is then told by the live stream once more,
+    // and not missed.
+    let newest = frames.frames_of(charger, None, 1).await?;
+    let page = wire::read(&frames, charger, &which.filter(), which.before(), SHOWN).await?;
+    let query = which.query();
+    let joint = if query.is_empty() { "" } else { "&" };
+    let pretty = !which.pretty.is_empty();
     Ok(Log {
-        lines: lines(&found),
-        text: which.text.trim().to_owned(),
-        newest,
-        older,
-        refresh: format!("{home}/frames?{}", filter.trim_start_matches('&')),
+        lines: page.lines.into_iter().map(|line| Shown::new(line, pretty, links)).collect(),
+        // A stretch of time that is over does not go on.
+        newest: which.before().is_none() && which.to.is_empty(),
+        older: page.next.map(|before| format!("{home}?before={before}{joint}{query}#frames")),
+        narrowed: !Which { pretty: String::new(), ..which.clone() }.query().is_empty(),
+        newest_seq: newest.first().map_or(0, |frame| frame.seq),
+        which,
+        query,
         home,
     })
 }
 
-/// Frames as lines. An answer carries only the id of its question, so questions are looked up
-/// among the frames of the page.
-fn lines(frames: &[FrameRecord]) -> Vec<Line> {
-    let questions: BTreeMap<String, String> = frames
-        .iter()
-        .filter_map(|frame| match read_frame(&frame.text) {
-            Ok(Frame::Call { id, action, .. } | Frame::Send { id, action, .. }) => {
-                Some((id.into_owned(), action.into_owned()))
-            }
-            _ => None,
-        })
-        .collect();
-    let asked = |id: &str| questions.get(id).cloned().unwrap_or_default();
-    frames
-        .iter()
-        .map(|frame| {
-            let (kind, action) = match read_frame(&frame.text) {
-                Ok(Frame::Call { action, .. } | Frame::Send { action, .. }) => {
-                    ("call", action.into_owned())
-                }
-                Ok(Frame::CallResult { id, .. }) => ("answer", asked(&id)),
-                Ok(Frame::CallError { id, .. } | Frame::CallResultError { id, .. }) => {
-                    ("error", asked(&id))
-                }
-                Err(_) => ("unreadable", String::new()),
-            };
-            let full = frame.at.rfc3339_ms();
-            Line {
-                seq: frame.seq,
-                is_in: frame.direction == Direction::In,
-                clock: full.chars().skip(11).take(12).collect(),
-                full,
-                action,
-                kind,
-                text: frame.text.to_string(),
-            }
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use mendpoint_model::UnixMs;
+    use mendpoint_store::FrameRecord;
 
     use super::*;
+    use crate::wire::Pairing;
 
-    fn frame(seq: FrameSeq, direction: Direction, text: &str) -> FrameRecord {
-        FrameRecord {
-            seq,
+    fn line(text: &str) -> wire::Line {
+        Pairing::default().line(FrameRecord {
+            seq: 1,
             charger: ChargerKey(1),
             at: UnixMs(1_790_000_000_418),
-            direction,
+            direction: Direction::In,
             text: text.into(),
-        }
-    }
-
-    #[test]
-    fn an_answer_says_what_it_answers() {
-        let shown = lines(&[
-            frame(3, Direction::In, "{not ocpp"),
-            frame(2, Direction::Out, r#"[3,"a1",{"currentTime":"2026-09-21T14:13:20Z"}]"#),
-            frame(1, Direction::In, r#"[2,"a1","Heartbeat",{}]"#),
-        ]);
-        assert_eq!(shown[0].kind, "unreadable");
-        assert_eq!((shown[1].kind, &*shown[1].action), ("answer", "Heartbeat"));
-        assert_eq!((shown[2].kind, &*shown[2].action), ("call", "Heartbeat"));
-        assert_eq!(shown[2].clock, "14:13:20.418");
-        assert!(shown[2].is_in && !shown[1].is_in);
+        })
     }
 
     #[test]
     fn frames_cannot_become_markup() {
+        let shown =
+            Shown::new(line(r#"[2,"<u>","<b>",{"a":"<script>"}]"#), true, &Links::default());
+        let which = Which { text: "\"><i>".to_owned(), ..Which::default() };
         let log = Log {
             home: "/chargers/x".to_owned(),
-            lines: lines(&[frame(1, Direction::In, r#"[2,"1","<b>",{"a":"<script>"}]"#)]),
-            text: "\"><i>".to_owned(),
+            lines: vec![shown],
+            query: which.query(),
+            which,
             newest: true,
             older: None,
-            refresh: "/chargers/x/frames?".to_owned(),
+            newest_seq: 0,
+            narrowed: true,
         };
         let page = Fragment { log }.render().expect("renders");
-        for markup in ["<script>", "<b>", "<i>"] {
+        for markup in ["<script>", "<b>", "<i>", "<u>"] {
             assert!(!page.contains(markup), "{markup} in {page}");
         }
+    }
+
+    #[test]
+    fn a_line_leads_to_its_session_and_its_incident() {
+        let links =
+            Links { sessions: vec![41], incidents: BTreeMap::from([(1, "INC-7".to_owned())]) };
+        let shown = |text: &str| Shown::new(line(text), false, &links);
+        let stop = shown(r#"[2,"a","StopTransaction",{"transactionId": 41,"meterStop":1}]"#);
+        assert_eq!((&*stop.session, &*stop.incident), ("41", "INC-7"));
+        assert_eq!(stop.clock, "14:13:20.418");
+        assert_eq!(shown(r#"[2,"a","MeterValues",{"transactionId":42}]"#).session, "");
+    }
+
+    #[test]
+    fn a_time_without_a_zone_is_utc() {
+        let at = UnixMs::parse_rfc3339("2026-09-21T14:13:00Z");
+        assert_eq!(utc("2026-09-21T14:13"), at);
+        assert_eq!(utc("2026-09-21T14:13:00"), at);
+        assert_eq!(utc("2026-09-21T16:13:00+02:00"), at);
+        assert_eq!(utc(""), None);
     }
 }
