@@ -151,6 +151,9 @@ pub(crate) struct RuleFiles {
     /// Folder of playbooks; the built-in ones when not given
     #[arg(long, value_name = "FOLDER")]
     pub(crate) playbooks: Option<PathBuf>,
+    /// Folder of vendor profiles; the built-in ones when not given
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) vendors: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

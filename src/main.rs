@@ -15,6 +15,7 @@ mod server;
 mod settings;
 mod simulate;
 mod terminal;
+mod vendors;
 mod wiring;
 
 use std::process::ExitCode;
@@ -87,6 +88,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Token(command) => block_on(people::token(command, read)),
         Command::Config(ConfigCommand::Check(file)) => {
             let settings = read(file.config.as_deref())?;
+            vendors::load(&settings.ocpp.vendors)?;
             terminal::say(&format!("{settings:#?}"));
             terminal::say("The settings are valid.");
             Ok(ExitCode::SUCCESS)

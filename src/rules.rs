@@ -42,11 +42,22 @@ pub(crate) fn run(command: Rules) -> Result<ExitCode> {
             return Ok(ExitCode::from(crate::EXIT_USAGE));
         }
     };
+    let profiles = match crate::vendors::read(files.vendors.as_deref())? {
+        Ok(profiles) => profiles,
+        Err(problems) => {
+            for problem in &problems {
+                complain(&problem.to_string());
+            }
+            complain(&format!("{} to mend", count(problems.len(), "problem")));
+            return Ok(ExitCode::from(crate::EXIT_USAGE));
+        }
+    };
     if !run_tests {
         say(&format!(
-            "{} and {} are valid.",
+            "{}, {} and {} are valid.",
             count(rules.len(), "rule"),
-            count(playbooks.len(), "playbook")
+            count(playbooks.len(), "playbook"),
+            count(profiles.len(), "vendor profile")
         ));
         return Ok(ExitCode::SUCCESS);
     }
@@ -85,7 +96,7 @@ pub(crate) fn load(rules: &str, playbooks: &str) -> Result<Arc<Catalogue>> {
     Ok(catalogue)
 }
 
-type Files = Vec<(String, String)>;
+pub(crate) type Files = Vec<(String, String)>;
 
 fn read(rules: Option<&Path>, playbooks: Option<&Path>) -> Result<(Files, Files)> {
     let either = |folder: Option<&Path>, built_in: &[(&str, &str)]| match folder {
@@ -96,7 +107,7 @@ fn read(rules: Option<&Path>, playbooks: Option<&Path>) -> Result<(Files, Files)
 }
 
 /// The TOML files of a folder in the order of their names.
-fn read_folder(folder: &Path) -> Result<Files> {
+pub(crate) fn read_folder(folder: &Path) -> Result<Files> {
     let entries = std::fs::read_dir(folder)
         .with_context(|| format!("failed to read the folder {}", folder.display()))?;
     let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::settings::Settings;
+use crate::vendors;
 use crate::wiring::{ToChargers, ToPipeline};
 use crate::{descriptors, rules, security};
 
@@ -130,6 +131,7 @@ impl Server {
     pub(crate) async fn start(settings: Settings, is_demo: bool) -> Result<Self> {
         let registry = prometheus::Registry::new();
         let catalogue = rules::load(&settings.engine.rules, &settings.engine.playbooks)?;
+        let profiles = vendors::load(&settings.ocpp.vendors)?;
         let store = Store::open(
             &StoreSettings { url: settings.database.url.0.clone(), ..StoreSettings::default() },
             &registry,
@@ -140,7 +142,7 @@ impl Server {
 
         let book = AddressBook::new();
         let pipeline = Pipeline::start(
-            settings.pipeline(),
+            settings.pipeline(profiles),
             store.clone(),
             catalogue,
             Arc::new(ToChargers(book.clone())),
@@ -256,7 +258,14 @@ impl Server {
     }
 }
 
-/// Deletes frames that are older than they are to be kept.
+/// How long changes of a charger's settings are kept.
+const KEEP_CHANGES_MS: i64 = 365 * DAY_MS;
+
+/// Variables of one charger that are kept.
+const KEEP_VARIABLES: u32 = 10_000;
+
+/// Deletes frames that are older than they are to be kept, and what chargers told of themselves
+/// beyond bounds.
 async fn housekeeping(store: Store, keep_ms: i64, mut stop: watch::Receiver<bool>) {
     loop {
         let now = std::time::SystemTime::now()
@@ -266,6 +275,11 @@ async fn housekeeping(store: Store, keep_ms: i64, mut stop: watch::Receiver<bool
             Ok(0) => {}
             Ok(blocks) => tracing::info!(blocks, "old frames were deleted"),
             Err(error) => tracing::warn!(%error, "old frames could not be deleted"),
+        }
+        match store.prune_variables(UnixMs(now) - KEEP_CHANGES_MS, KEEP_VARIABLES).await {
+            Ok(0) => {}
+            Ok(rows) => tracing::info!(rows, "old changes of chargers' settings were deleted"),
+            Err(error) => tracing::warn!(%error, "old changes could not be deleted"),
         }
         tokio::select! {
             () = tokio::time::sleep(HOUSEKEEPING_EVERY) => {}

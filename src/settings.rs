@@ -10,6 +10,7 @@ use mendpoint_gateway::{Authority, ListenerSettings, TlsFiles};
 use mendpoint_incidents::{EngineSettings, HealMode};
 use mendpoint_model::{Protocol, SECOND_MS, SecurityProfile};
 use mendpoint_pipeline::{IdentityCase, PipelineSettings, UnknownChargers};
+use mendpoint_upkeep::{Profiles, UpkeepSettings};
 use serde::Deserialize;
 
 /// The file with every setting; its values are the defaults.
@@ -49,7 +50,11 @@ pub(crate) struct Ocpp {
     pub(crate) messages_per_second: u32,
     pub(crate) legacy_protocol: LegacyProtocol,
     pub(crate) accept_unknown_tokens: bool,
+    pub(crate) concurrent_transactions: bool,
+    pub(crate) connector_power_max_kw: f64,
     pub(crate) credential_pepper: Secret,
+    pub(crate) upkeep: bool,
+    pub(crate) vendors: String,
 }
 
 /// One of several addresses that chargers connect to.
@@ -238,6 +243,11 @@ impl Settings {
             pace.is_finite() && (0.001..=1_000.0).contains(&pace),
             "engine.pace must be between 0.001 and 1000, and is {pace}"
         );
+        let power = self.ocpp.connector_power_max_kw;
+        anyhow::ensure!(
+            power.is_finite() && (1.0..=100_000.0).contains(&power),
+            "ocpp.connector_power_max_kw must be between 1 and 100000, and is {power}"
+        );
         anyhow::ensure!(
             (5..=86_400).contains(&self.ocpp.heartbeat_interval_s),
             "ocpp.heartbeat_interval_s must be between 5 and 86400 seconds, and is {}",
@@ -322,7 +332,7 @@ impl Settings {
     }
 
     /// The part that the pipeline needs.
-    pub(crate) fn pipeline(&self) -> PipelineSettings {
+    pub(crate) fn pipeline(&self, profiles: Profiles) -> PipelineSettings {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as u32;
         PipelineSettings {
             shards: if self.engine.shards == 0 { cores.min(8) } else { self.engine.shards },
@@ -331,12 +341,18 @@ impl Settings {
             identity_case: self.ocpp.identity_case,
             operator_name: self.ocpp.operator_name.clone(),
             accept_unknown_tokens: self.ocpp.accept_unknown_tokens,
+            concurrent_transactions: self.ocpp.concurrent_transactions,
             heartbeat_interval_s: self.ocpp.heartbeat_interval_s,
             strict: self.ocpp.validation == Validation::Strict,
             credential_pepper: self.ocpp.credential_pepper.0.clone(),
             public_url: self.public_url(),
             dispatch_email: self.mail.dispatch.clone(),
-            fleet: mendpoint_fleet::FleetSettings::default(),
+            fleet: mendpoint_fleet::FleetSettings {
+                // A demonstration that runs faster charges faster.
+                connector_power_max_w: self.ocpp.connector_power_max_kw * 1_000.0
+                    / self.engine.pace.min(1.0),
+                ..mendpoint_fleet::FleetSettings::default()
+            },
             engine: EngineSettings {
                 pace: self.engine.pace,
                 default_mode: self.engine.default_mode,
@@ -344,6 +360,9 @@ impl Settings {
                 startup_grace_ms: i64::from(self.engine.startup_grace_s) * SECOND_MS,
                 ..EngineSettings::default()
             },
+            upkeep: UpkeepSettings { enabled: self.ocpp.upkeep, ..UpkeepSettings::default() }
+                .paced(self.engine.pace),
+            profiles,
         }
     }
 }

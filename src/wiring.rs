@@ -83,6 +83,10 @@ impl Intake for ToPipeline {
     }
 
     fn note(&self, event: GatewayEvent) {
+        if let GatewayEvent::IdentityContested { charger, addresses } = &event {
+            let parties = addresses.iter().map(ToString::to_string).collect();
+            self.handle.note_contest(*charger, parties);
+        }
         self.handle.note_security(security::note(event));
     }
 }
@@ -95,6 +99,7 @@ fn incoming(delivery: Delivery) -> Incoming {
             let _ = session.send(Answer {
                 transaction: answer.transaction,
                 token_accepted: answer.token_accepted,
+                token: answer.token,
             });
         })
     });

@@ -177,6 +177,19 @@ impl Charger {
         self.socket.send(Message::text(frame)).await.ok()
     }
 
+    /// Sends a frame as it is; the next frame that answers it, a refusal too.
+    pub(crate) async fn exchange(&mut self, frame: &str) -> Option<Value> {
+        let sent: Value = serde_json::from_str(frame).expect("JSON");
+        self.send_raw(frame).await?;
+        loop {
+            let Message::Text(text) = self.socket.next().await?.ok()? else { continue };
+            let heard: Value = serde_json::from_str(&text).expect("JSON from the server");
+            if heard[0] != 2 && heard[1] == sent[1] {
+                return Some(heard);
+            }
+        }
+    }
+
     /// Sends a call; the answer's payload, or `None` when the connection ended first.
     pub(crate) async fn call(&mut self, action: &str, payload: Value) -> Option<Value> {
         self.calls += 1;

@@ -3,6 +3,7 @@
 #[path = "../../crates/gateway/tests/it/authority.rs"]
 #[expect(dead_code, reason = "shared with the tests of the gateway, which use other parts")]
 mod authority;
+mod conformance;
 mod direction;
 mod input;
 mod kill;

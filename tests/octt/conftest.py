@@ -6,11 +6,19 @@ import pytest
 from csms import Csms
 from station2 import Station2
 from station16 import Station16
+from tls import TlsCsms, secure
 
 
 @pytest.fixture(scope="session")
 def csms() -> Iterator[Csms]:
     with Csms() as csms:
+        yield csms
+
+
+@pytest.fixture(scope="session")
+def tls_csms() -> Iterator[TlsCsms]:
+    """A second server, whose chargers connect by TLS."""
+    with TlsCsms() as csms:
         yield csms
 
 
@@ -40,5 +48,21 @@ def identity(request: pytest.FixtureRequest) -> str:
 async def station2(csms: Csms, protocol: str, identity: str) -> AsyncIterator[Station2]:
     """A 2.x charger that is connected, booted and free."""
     async with Station2(csms, identity, protocol) as station:
+        await station.boot()
+        yield station
+
+
+@pytest.fixture
+async def secure16(tls_csms: TlsCsms, identity: str) -> AsyncIterator[Station16]:
+    """A 1.6 charger that is connected by TLS: certificates are not spoken of without."""
+    async with secure(tls_csms, Station16(tls_csms, identity)) as station:
+        await station.boot()
+        yield station
+
+
+@pytest.fixture
+async def secure2(tls_csms: TlsCsms, protocol: str, identity: str) -> AsyncIterator[Station2]:
+    """A 2.x charger that is connected by TLS."""
+    async with secure(tls_csms, Station2(tls_csms, identity, protocol)) as station:
         await station.boot()
         yield station

@@ -53,23 +53,23 @@ async def installed(station: Station16, kind: str) -> Payload:
     return told["payload"]["certificateHashData"][0]
 
 
-async def test_TC_075_1_CSMS(station16: Station16) -> None:
+async def test_TC_075_1_CSMS(secure16: Station16) -> None:
     """A manufacturer's root certificate is installed, and found there."""
-    await install(station16, "ManufacturerRootCertificate")
-    assert await installed(station16, "ManufacturerRootCertificate") == HASH_DATA
+    await install(secure16, "ManufacturerRootCertificate")
+    assert await installed(secure16, "ManufacturerRootCertificate") == HASH_DATA
 
 
-async def test_TC_075_2_CSMS(station16: Station16) -> None:
+async def test_TC_075_2_CSMS(secure16: Station16) -> None:
     """A root certificate for us is installed, and found there."""
-    await install(station16, "CentralSystemRootCertificate")
-    assert await installed(station16, "CentralSystemRootCertificate") == HASH_DATA
+    await install(secure16, "CentralSystemRootCertificate")
+    assert await installed(secure16, "CentralSystemRootCertificate") == HASH_DATA
 
 
-async def test_TC_076_CSMS(station16: Station16) -> None:
+async def test_TC_076_CSMS(secure16: Station16) -> None:
     """A certificate is deleted by the hash that the charger told."""
-    await install(station16, "ManufacturerRootCertificate")
-    wanted = {"certificateHashData": await installed(station16, "ManufacturerRootCertificate")}
-    sent, _ = await station16.asked("DeleteCertificate", wanted, ACCEPTED)
+    await install(secure16, "ManufacturerRootCertificate")
+    wanted = {"certificateHashData": await installed(secure16, "ManufacturerRootCertificate")}
+    sent, _ = await secure16.asked("DeleteCertificate", wanted, ACCEPTED)
     assert sent == wanted
 
 
@@ -78,14 +78,14 @@ async def security_event(station: Station16, kind: str) -> None:
     assert await station.call("SecurityEventNotification", type=kind, timestamp=now()) == {}
 
 
-async def test_TC_078_CSMS(station16: Station16) -> None:
+async def test_TC_078_CSMS(secure16: Station16) -> None:
     """The charger rejects our certificate, and reports it as an event."""
     wanted = {"certificateType": "CentralSystemRootCertificate", "certificate": CERTIFICATE}
     rejected = {"status": "Rejected"}
-    sent, told = await station16.asked("InstallCertificate", wanted, rejected)
+    sent, told = await secure16.asked("InstallCertificate", wanted, rejected)
     assert sent == wanted
     assert not told["accepted"]
-    await security_event(station16, "InvalidCentralSystemCertificate")
+    await security_event(secure16, "InvalidCentralSystemCertificate")
 
 
 async def test_TC_079_CSMS(station16: Station16) -> None:

@@ -95,9 +95,6 @@ async def test_TC_B_02_CSMS(csms: Csms, identity: str, protocol: str) -> None:
     async with await waiting(csms, identity, protocol) as station:
         await station.boot(expected="Pending")
         await csms.change(identity, admission="accepted")
-        # It is sent away, so that it need not wait for its interval to boot again.
-        await station.closed_by_server()
-        await station.connect()
         await station.boot()
 
 

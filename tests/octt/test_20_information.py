@@ -1,74 +1,8 @@
-"""OCPP 2.x, blocks M, N and P: certificates, logs, personal data and vendors' own data."""
+"""OCPP 2.x, blocks N and P: logs, personal data and vendors' own data."""
 
-import pytest
 from csms import Csms
-from pem import CERTIFICATE, HASH_DATA
-from station import Report
 from station2 import Station2, id_token
 from wire import Payload, now
-
-
-async def install(station: Station2, kind: str, status: str = "Accepted") -> Report:
-    """An operator installs a root certificate of a kind."""
-    wanted = {"certificateType": kind, "certificate": CERTIFICATE}
-    return await station.asked_status("InstallCertificate", wanted, status)
-
-
-async def test_TC_M_01_CSMS(station2: Station2) -> None:
-    """A root certificate for us."""
-    assert (await install(station2, "CSMSRootCertificate"))["accepted"]
-
-
-async def test_TC_M_02_CSMS(station2: Station2) -> None:
-    """A root certificate of the manufacturer."""
-    assert (await install(station2, "ManufacturerRootCertificate"))["accepted"]
-
-
-async def test_TC_M_05_CSMS(station2: Station2) -> None:
-    """The charger fails to install it."""
-    assert not (await install(station2, "CSMSRootCertificate", "Failed"))["accepted"]
-
-
-async def installed(station: Station2, *kinds: str) -> None:
-    """An operator asks which certificates are there; of every kind when none is named."""
-    wanted: Payload = {"certificateType": list(kinds)} if kinds else {}
-    chain = [
-        {"certificateType": kind, "certificateHashData": HASH_DATA}
-        for kind in kinds or ("CSMSRootCertificate", "ManufacturerRootCertificate")
-    ]
-    more = {"certificateHashDataChain": chain}
-    told = await station.asked_accepted("GetInstalledCertificateIds", wanted, **more)
-    assert told["payload"]["certificateHashDataChain"] == chain
-
-
-async def test_TC_M_13_CSMS(station2: Station2) -> None:
-    """Those of the manufacturer."""
-    await installed(station2, "ManufacturerRootCertificate")
-
-
-async def test_TC_M_18_CSMS(station2: Station2) -> None:
-    """All of them."""
-    await installed(station2)
-
-
-async def test_TC_M_19_CSMS(station2: Station2) -> None:
-    """None is there."""
-    wanted = {"certificateType": ["CSMSRootCertificate"]}
-    told = await station2.asked_status("GetInstalledCertificateIds", wanted, "NotFound")
-    assert not told["accepted"]
-
-
-@pytest.mark.parametrize("algorithm", ["SHA256", "SHA384", "SHA512"])
-async def test_TC_M_20_CSMS(station2: Station2, algorithm: str) -> None:
-    """One is deleted, by the hash that the charger uses."""
-    wanted = {"certificateHashData": {**HASH_DATA, "hashAlgorithm": algorithm}}
-    assert (await station2.asked_accepted("DeleteCertificate", wanted))["accepted"]
-
-
-async def test_TC_M_21_CSMS(station2: Station2) -> None:
-    """The charger fails to delete one."""
-    wanted = {"certificateHashData": HASH_DATA}
-    assert not (await station2.asked_status("DeleteCertificate", wanted, "Failed"))["accepted"]
 
 
 def log(kind: str, request: int) -> Payload:

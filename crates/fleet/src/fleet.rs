@@ -4,15 +4,17 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use mendpoint_model::{
-    CellState, ChargerEvent, ChargerKey, ChargerState, Chargers, Command, Fact, Overlay, SiteKey,
-    Transaction, TransactionId, TransactionStarted, UnixMs,
+    Action, Capabilities, CellState, ChargerEvent, ChargerKey, ChargerState, Chargers, Command,
+    ConnectorRef, Fact, LedgerLine, ModelKey, Overlay, SiteKey, Transaction, TransactionEnded,
+    TransactionId, TransactionStarted, UnixMs, capability_name,
 };
 use rustc_hash::FxHashMap;
 
 use crate::cell;
-use crate::recent::How;
+use crate::recent::{How, Over};
 use crate::settings::FleetSettings;
 use crate::slot::Slot;
+use crate::transaction::INTERRUPTED;
 
 /// Every charger of one shard, and the fold that keeps their states.
 ///
@@ -30,6 +32,10 @@ pub struct Fleet {
     sites: FxHashMap<SiteKey, Vec<ChargerKey>>,
     /// When a charger has something to be done without a message, one entry a charger.
     deadlines: BTreeSet<(UnixMs, ChargerKey)>,
+    /// What models are known not to do.
+    capabilities: Arc<Capabilities>,
+    /// Lines of the ledger of transactions that were not fetched yet.
+    lines: Vec<(ChargerKey, LedgerLine)>,
 }
 
 impl Fleet {
@@ -78,14 +84,55 @@ impl Fleet {
         }
     }
 
-    /// Remembers a transaction that ended lately, so that a retried start and a late end are known
-    /// for what they are after a restart too.
-    pub fn restore_closed(&mut self, key: ChargerKey, transaction: &Transaction) {
+    /// Remembers a transaction that ended lately, with when and why, so that a retried start and a
+    /// late end are known for what they are after a restart too.
+    pub fn restore_closed(
+        &mut self,
+        key: ChargerKey,
+        transaction: &Transaction,
+        ended_at: UnixMs,
+        reason: &str,
+    ) {
         let Some(&index) = self.index.get(&key) else { return };
-        // Whether the charger ended it is not told here. An end that comes now is taken as a
-        // correction, which changes nothing when it is the same end once more.
-        let how = How::GivenUp(Box::new(transaction.clone()));
+        let over = Over { transaction: transaction.clone(), reason: reason.into(), ended_at };
+        let how = if reason == INTERRUPTED {
+            How::GivenUp(Box::new(over))
+        } else {
+            How::Ended(Box::new(over))
+        };
         self.slots[index as usize].remember_restored(&self.settings, transaction, how);
+    }
+
+    /// Remembers an end whose start never came, oldest first: the start may come after a restart.
+    pub fn restore_orphan(&mut self, key: ChargerKey, ended: TransactionEnded) {
+        if let Some(&index) = self.index.get(&key) {
+            self.slots[index as usize].remember_early_end(ended);
+        }
+    }
+
+    /// The lines of the ledger that came since this was called last, in order.
+    pub fn take_lines(&mut self) -> std::vec::Drain<'_, (ChargerKey, LedgerLine)> {
+        self.lines.drain(..)
+    }
+
+    /// The transaction that a message names, open or lately over, and where it is or was.
+    pub fn place_of(
+        &self,
+        charger: ChargerKey,
+        id: Option<TransactionId>,
+        external_id: &str,
+    ) -> Option<(TransactionId, ConnectorRef)> {
+        let slot = self.slot(charger)?;
+        let id = id.unwrap_or_default();
+        if id.0 <= 0 && external_id.is_empty() {
+            return None;
+        }
+        if let Some(index) = slot.open_index(id, external_id) {
+            let open = &slot.state.transactions[index];
+            return Some((open.id, open.connector));
+        }
+        let over = slot.recent_of(id, external_id)?.over()?;
+        Some((over.transaction.id, over.transaction.connector))
     }
 
     /// Forgets a charger. `false` when it was not known.
@@ -109,6 +156,7 @@ impl Fleet {
         let slot = &mut self.slots[index as usize];
         let before = slot.deadline();
         slot.fold(&self.settings, event, facts);
+        self.lines.extend(slot.memory.lines.drain(..).map(|line| (event.charger, line)));
         let after = slot.deadline();
         if before != after {
             self.deadlines.extend(after.map(|until| (until, event.charger)));
@@ -128,10 +176,11 @@ impl Fleet {
             self.deadlines.pop_first();
             let Some(&index) = self.index.get(&key) else { continue };
             let slot = &mut self.slots[index as usize];
-            slot.give_up_interrupted(now, &mut closed);
+            slot.give_up_interrupted(&self.settings, now, &mut closed);
             slot.believe_the_last_word(now, &mut closed);
             self.deadlines.extend(slot.deadline().map(|until| (until, key)));
             facts.extend(closed.drain(..).map(|fact| (key, fact)));
+            self.lines.extend(slot.memory.lines.drain(..).map(|line| (key, line)));
         }
     }
 
@@ -171,6 +220,11 @@ impl Fleet {
     /// [`CellState::NeverSeen`] for a charger that is not registered.
     pub fn cell(&self, key: ChargerKey, open_incident: Option<Overlay>) -> CellState {
         self.slot(key).map_or(CellState::NeverSeen, |slot| cell::cell(&slot.state, open_incident))
+    }
+
+    /// Goes on with what is known of models now (behaviour 64).
+    pub fn set_capabilities(&mut self, capabilities: Arc<Capabilities>) {
+        self.capabilities = capabilities;
     }
 
     /// All chargers, in the order in which they were made known (a removal moves the last one).
@@ -225,6 +279,15 @@ impl Chargers for Fleet {
 
     fn of_site(&self, site: SiteKey) -> &[ChargerKey] {
         self.sites.get(&site).map_or(&[], Vec::as_slice)
+    }
+
+    fn refusal(&self, charger: ChargerKey, action: &Action) -> Option<&'static str> {
+        if self.capabilities.is_empty() {
+            return None;
+        }
+        let state = &self.slot(charger)?.state;
+        let model = ModelKey::of(state.boot.as_deref()?)?;
+        self.capabilities.refusal(&model, &capability_name(state.link.protocol, action))
     }
 
     fn keys(&self) -> Vec<ChargerKey> {

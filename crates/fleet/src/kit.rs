@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use mendpoint_model::{
     Boot, ChargerEvent, ChargerKey, ChargerState, Chargers, Connected, ConnectorRef,
-    ConnectorState, ConnectorStatus, Disconnected, EventKind, Fact, MeterReading, Protocol,
-    SiteKey, StatusReport, TransactionEnded, TransactionId, TransactionStarted, TransactionUpdated,
-    UnixMs,
+    ConnectorState, ConnectorStatus, Disconnected, EventKind, Fact, FindingCode, LedgerLine,
+    MeterReading, NoteKind, Protocol, SiteKey, StatusReport, TransactionEnded, TransactionId,
+    TransactionStarted, TransactionUpdated, UnixMs,
 };
 
 use crate::{Fleet, FleetSettings};
@@ -62,6 +62,30 @@ impl Kit {
         let mut facts = Vec::new();
         self.fleet.advance(self.now, &mut facts);
         facts.into_iter().map(|(_, fact)| fact).collect()
+    }
+
+    /// What was found so far, and what of it was taken back, since this was asked last.
+    pub(crate) fn found(&mut self) -> Vec<(i64, FindingCode, bool)> {
+        let found = self.lines().into_iter().filter_map(|line| match line {
+            LedgerLine::Found(id, finding) => Some((id.0, finding.code, true)),
+            LedgerLine::Cleared(id, code) => Some((id.0, code, false)),
+            _ => None,
+        });
+        found.collect()
+    }
+
+    /// The kinds of the notes since this was asked last.
+    pub(crate) fn notes(&mut self) -> Vec<(i64, NoteKind)> {
+        let notes = self.lines().into_iter().filter_map(|line| match line {
+            LedgerLine::Note(id, note) => Some((id.0, note.kind)),
+            _ => None,
+        });
+        notes.collect()
+    }
+
+    /// The lines of the ledger since this was asked last.
+    pub(crate) fn lines(&mut self) -> Vec<LedgerLine> {
+        self.fleet.take_lines().map(|(_, line)| line).collect()
     }
 
     pub(crate) fn state(&self) -> &ChargerState {

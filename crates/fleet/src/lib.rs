@@ -11,16 +11,19 @@
 //! in brackets, `(behaviour 32)`, name the rows of the list of charger behaviours.
 //!
 //! Read [`Fleet`] first, then the modules in the way of a message: `link`, `status`,
-//! `transaction`, `meter`.
+//! `transaction`, `meter`, `checks`.
 
 mod cell;
+mod checks;
 mod clock;
+mod closing;
 mod command;
 mod fleet;
 mod link;
 mod meter;
 mod recent;
 mod report;
+mod sequence;
 mod settings;
 mod slot;
 mod status;
@@ -30,6 +33,8 @@ mod transaction;
 mod behaviours;
 #[cfg(test)]
 mod kit;
+#[cfg(test)]
+mod money;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

@@ -1,7 +1,14 @@
 //! Measured values.
 
-use mendpoint_model::{ChargerEvent, Fact, MINUTE_MS, MeterReading, UnixMs};
+use mendpoint_model::{
+    ChargerEvent, Fact, FindingCode, LedgerLine, MINUTE_MS, MeterReading, NoteKind, TransactionId,
+    TransactionNote, UnixMs,
+};
 
+use crate::checks;
+use crate::clock::Timing;
+use crate::closing::closed;
+use crate::recent::{How, Over};
 use crate::settings::FleetSettings;
 use crate::slot::Slot;
 use crate::status::is_same_evse;
@@ -34,15 +41,44 @@ impl Slot {
             replace(&mut connector.temperature_c, finite(reading.temperature_c));
             facts.push(Fact::Metered { connector: connector.at, power_w });
         }
-        let Some(index) = self.metered_transaction(reading, timing.at) else { return };
+        match self.metered_transaction(reading, timing.at) {
+            Some(Metered::Open(index)) => {
+                self.metered_open(settings, event, reading, timing, is_live, index);
+            }
+            Some(Metered::Over(id)) => self.metered_after_the_end(reading, id, timing, facts),
+            None => {}
+        }
+    }
+
+    fn metered_open(
+        &mut self,
+        settings: &FleetSettings,
+        event: &ChargerEvent,
+        reading: &MeterReading,
+        timing: Timing,
+        is_live: bool,
+        index: usize,
+    ) {
+        let power_w = finite(reading.power_w);
         let transaction = &mut self.state.transactions[index];
-        if let Some(energy_wh) = energy_wh {
+        let id = transaction.id;
+        // A sample that was taken before one that is known already tells nothing new.
+        let is_newest = transaction.metered_at.is_none_or(|known| timing.at >= known);
+        let mut finding = None;
+        if let Some(energy_wh) = finite(reading.energy_wh)
+            && is_newest
+        {
             // A start that told no register begins with the first one that is measured.
             let start_wh = *transaction.meter_start_wh.get_or_insert(energy_wh as i64);
+            if let Some((before_wh, at)) = transaction.meter_wh.zip(transaction.metered_at) {
+                let after_ms = timing.at.since_ms(at);
+                finding =
+                    checks::step(before_wh, energy_wh, after_ms, settings.connector_power_max_w);
+            }
             transaction.meter_wh = Some(energy_wh);
+            transaction.metered_at = Some(timing.at);
             transaction.had_power |= energy_wh - start_wh as f64 >= ENERGY_SHOWS_POWER_WH;
         }
-        let id = transaction.id;
         if is_live {
             if let Some(power_w) = power_w {
                 transaction.power_w = Some(power_w);
@@ -60,23 +96,92 @@ impl Slot {
                 self.goes_on(id);
             }
         }
+        self.note_reading(id, NoteKind::Meter, reading);
+        if let Some(finding) = finding {
+            self.found(id, finding.code, finding.sentence);
+        }
     }
 
-    /// The open transaction that values belong to: by its number, else by place and time
-    /// (behaviour 61). Values of an ended transaction belong to nobody: nothing is resurrected.
-    fn metered_transaction(&self, reading: &MeterReading, at: UnixMs) -> Option<usize> {
+    /// Values of a transaction that is over are kept with it and resurrect nothing
+    /// (behaviour 61). Where its energy was a guess or is not known, they make it better.
+    fn metered_after_the_end(
+        &mut self,
+        reading: &MeterReading,
+        id: TransactionId,
+        timing: Timing,
+        facts: &mut Vec<Fact>,
+    ) {
+        self.note_reading(id, NoteKind::MeterAfterEnd, reading);
+        let Some(energy_wh) = finite(reading.energy_wh) else { return };
+        let Some(recent) = self.memory.recent.iter_mut().find(|recent| recent.id == id) else {
+            return;
+        };
+        let is_guess = matches!(recent.how, How::GivenUp(_));
+        let Some(over) = recent.over_mut() else { return };
+        let transaction = &mut over.transaction;
+        let is_unknown = transaction.meter_wh.is_none();
+        let is_more = transaction.meter_wh.is_some_and(|known_wh| energy_wh > known_wh);
+        if !(is_unknown || is_guess && is_more) {
+            return;
+        }
+        transaction.meter_start_wh.get_or_insert(energy_wh as i64);
+        transaction.meter_wh = Some(energy_wh);
+        transaction.metered_at = Some(timing.at);
+        if transaction.found.contains(&FindingCode::NoRegister) {
+            transaction.found.retain(|code| *code != FindingCode::NoRegister);
+            self.memory.lines.push(LedgerLine::Cleared(id, FindingCode::NoRegister));
+        }
+        facts.push(closed(transaction.clone(), &over.reason, over.ended_at, true));
+    }
+
+    fn note_reading(&mut self, id: TransactionId, kind: NoteKind, reading: &MeterReading) {
+        let note = TransactionNote {
+            kind,
+            told_at: reading.at,
+            seq_no: None,
+            text: String::new(),
+            reading: Some(*reading),
+        };
+        self.memory.lines.push(LedgerLine::Note(id, note));
+    }
+
+    /// The transaction that values belong to: by its number, else by place and time, an open one
+    /// before one that is over (behaviour 61).
+    fn metered_transaction(&self, reading: &MeterReading, at: UnixMs) -> Option<Metered> {
         let open = &self.state.transactions;
         if let Some(id) = reading.transaction.filter(|id| id.0 > 0) {
-            let by_id = open.iter().position(|open| open.id == id);
-            if by_id.is_some() || self.recent_of(id, "").is_some() {
-                return by_id;
+            if let Some(index) = open.iter().position(|open| open.id == id) {
+                return Some(Metered::Open(index));
+            }
+            if self.recent_of(id, "").is_some_and(crate::recent::Recent::is_over) {
+                return Some(Metered::Over(id));
             }
         }
-        open.iter().position(|open| {
+        let by_place = open.iter().position(|open| {
             is_same_evse(open.connector, reading.connector)
                 && at.since_ms(open.started_at) >= -BEFORE_START_MS
-        })
+        });
+        if let Some(index) = by_place {
+            return Some(Metered::Open(index));
+        }
+        // The charger's own time of the sample must say that it was taken then.
+        reading.at?;
+        let over = self.memory.recent.iter().rev().filter_map(crate::recent::Recent::over);
+        let within = |over: &&Over| {
+            is_same_evse(over.transaction.connector, reading.connector)
+                && at.since_ms(over.transaction.started_at) >= 0
+                && at <= over.ended_at
+        };
+        over.into_iter().find(within).map(|over| Metered::Over(over.transaction.id))
     }
+}
+
+/// Where values belong.
+enum Metered {
+    /// To the open transaction of this index.
+    Open(usize),
+    /// To one that is over.
+    Over(TransactionId),
 }
 
 /// The value, unless it is none: JSON cannot say "not a number", a computed sum can.

@@ -1,10 +1,15 @@
 //! What is remembered of transactions so that a retry, a late end and a second end are known for
 //! what they are (behaviours 32, 53, 59).
 
-use mendpoint_model::{ConnectorRef, Transaction, TransactionId, TransactionStarted, UnixMs};
+use mendpoint_model::{
+    ConnectorRef, FindingCode, LedgerLine, NoteKind, Transaction, TransactionId, TransactionNote,
+    TransactionStarted, UnixMs,
+};
 
+use crate::checks::Span;
 use crate::settings::FleetSettings;
 use crate::slot::Slot;
+use crate::status::is_same_evse;
 
 /// One transaction, open or ended.
 #[derive(Debug)]
@@ -23,10 +28,18 @@ pub(crate) enum How {
     Open,
     /// It was open when the charger booted.
     Interrupted,
-    /// We gave it up after a boot; its last state, in case the end comes after all.
-    GivenUp(Box<Transaction>),
+    /// We gave it up; its last state, in case the end comes after all.
+    GivenUp(Box<Over>),
     /// The charger ended it.
-    Ended,
+    Ended(Box<Over>),
+}
+
+/// A transaction that is over: what a second end, a late message and late values are held against.
+#[derive(Debug)]
+pub(crate) struct Over {
+    pub(crate) transaction: Transaction,
+    pub(crate) reason: Box<str>,
+    pub(crate) ended_at: UnixMs,
 }
 
 /// What the charger said at the start: retries say exactly the same (behaviour 32).
@@ -64,6 +77,25 @@ impl Start {
             && *self.id_token == *started.id_token
             && self.meter_wh == started.meter_wh
     }
+
+    /// What a start of the same transaction says otherwise, if anything: then two transactions
+    /// share an id.
+    fn contradiction(&self, started: &TransactionStarted, tolerance_ms: i64) -> Option<String> {
+        let other = started.id_token.as_str();
+        if !self.id_token.is_empty() && !other.is_empty() && *self.id_token != *other {
+            return Some("with another card".to_owned());
+        }
+        let is_placed = !self.connector.is_charger() && !started.connector.is_charger();
+        if is_placed && !is_same_evse(self.connector, started.connector) {
+            return Some(format!("on connector {}", started.connector));
+        }
+        if let (Some(known), Some(told)) = (self.at, started.at)
+            && known.since_ms(told).saturating_abs() > tolerance_ms
+        {
+            return Some(format!("as begun at {told}"));
+        }
+        None
+    }
 }
 
 impl Slot {
@@ -74,13 +106,86 @@ impl Slot {
             // The charger's own id is all that counts when there is one.
             return recent.find(|r| *r.external_id == *started.external_id).map(|r| r.id);
         }
-        let tolerance_ms =
-            self.state.clock_skew_ms.unwrap_or(0).saturating_abs().saturating_add(1_000);
+        let tolerance_ms = self.time_tolerance_ms();
         recent
             // Without a time two starts of one driver look the same: only an open one is a retry.
             .filter(|recent| started.at.is_some() || !recent.is_over())
             .find(|r| r.start.as_ref().is_some_and(|start| start.is(started, tolerance_ms)))
             .map(|recent| recent.id)
+    }
+
+    /// How far two readings of one time may differ, when one of them was corrected.
+    fn time_tolerance_ms(&self) -> i64 {
+        self.state.clock_skew_ms.unwrap_or(0).saturating_abs().saturating_add(1_000)
+    }
+
+    /// A start that is known already: the charger did not get our answer. Under the charger's own
+    /// id something else may be said the second time, and then one of them is lost.
+    pub(crate) fn started_again(&mut self, id: TransactionId, started: &TransactionStarted) {
+        let tolerance_ms = self.time_tolerance_ms().max(60_000);
+        let recent = self.memory.recent.iter().find(|recent| recent.id == id);
+        let contradiction = recent
+            .filter(|recent| !recent.external_id.is_empty())
+            .and_then(|recent| recent.start.as_ref())
+            .and_then(|start| start.contradiction(started, tolerance_ms));
+        self.memory.lines.push(LedgerLine::Note(
+            id,
+            TransactionNote {
+                kind: NoteKind::StartedAgain,
+                told_at: started.at,
+                seq_no: (!started.external_id.is_empty()).then_some(started.seq_no),
+                text: contradiction.clone().unwrap_or_default(),
+                reading: None,
+            },
+        ));
+        if let Some(contradiction) = contradiction {
+            let sentence =
+                format!("A second start came under the same id, {contradiction}: one is lost.");
+            self.found(id, FindingCode::IdReused, sentence);
+        }
+    }
+
+    /// The other transactions of an EVSE that are over.
+    pub(crate) fn neighbours(&self, of: &Transaction) -> Vec<Span> {
+        let is_near = |over: &&Over| {
+            over.transaction.id != of.id
+                && !of.connector.is_charger()
+                && is_same_evse(over.transaction.connector, of.connector)
+        };
+        self.memory
+            .recent
+            .iter()
+            .filter_map(Recent::over)
+            .filter(is_near)
+            .map(|over| Span {
+                id: over.transaction.id,
+                from: over.transaction.started_at,
+                until: over.ended_at,
+            })
+            .collect()
+    }
+
+    /// Notes a check that was not passed, once.
+    pub(crate) fn found(&mut self, id: TransactionId, code: FindingCode, sentence: String) {
+        let open = self.state.transactions.iter_mut().find(|open| open.id == id);
+        let found = match open {
+            Some(open) => Some(&mut open.found),
+            None => self
+                .memory
+                .recent
+                .iter_mut()
+                .find(|recent| recent.id == id)
+                .and_then(Recent::over_mut)
+                .map(|over| &mut over.transaction.found),
+        };
+        if let Some(found) = found {
+            if found.contains(&code) {
+                return;
+            }
+            found.push(code);
+        }
+        let finding = mendpoint_model::Finding::new(code, sentence);
+        self.memory.lines.push(LedgerLine::Found(id, finding));
     }
 
     /// Remembers a transaction that was read back from disk.
@@ -160,6 +265,20 @@ impl Slot {
 
 impl Recent {
     pub(crate) fn is_over(&self) -> bool {
-        matches!(self.how, How::Ended | How::GivenUp(_))
+        self.over().is_some()
+    }
+
+    pub(crate) fn over(&self) -> Option<&Over> {
+        match &self.how {
+            How::Ended(over) | How::GivenUp(over) => Some(over),
+            How::Open | How::Interrupted => None,
+        }
+    }
+
+    pub(crate) fn over_mut(&mut self) -> Option<&mut Over> {
+        match &mut self.how {
+            How::Ended(over) | How::GivenUp(over) => Some(over),
+            How::Open | How::Interrupted => None,
+        }
     }
 }

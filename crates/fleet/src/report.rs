@@ -1,6 +1,9 @@
 //! What chargers report of themselves beside their connectors: radio link and configuration.
 
-use mendpoint_model::{ChargerEvent, ConfigurationEntry, ConfigurationValue, Fact, SignalReading};
+use mendpoint_model::{
+    AttributeKind, ChargerEvent, ConfigurationEntry, ConfigurationValue, DeviceReport, Fact,
+    Mutability, SignalReading, is_secret_name,
+};
 
 use crate::settings::FleetSettings;
 use crate::slot::Slot;
@@ -35,19 +38,46 @@ impl Slot {
         event: &ChargerEvent,
         values: &[ConfigurationValue],
     ) {
-        let known = &mut self.state.configuration;
         for value in values {
-            let is_known = known.contains_key(value.key.as_str());
-            if !is_known && known.len() >= settings.configuration_keys_max {
+            self.keep(settings, event, &value.key, value.value.as_deref(), value.readonly);
+        }
+    }
+
+    /// Keeps what can be set of a 2.x device model, and what we set ourselves. The rest, which may
+    /// be thousands of readings, is on disk only.
+    pub(crate) fn device(
+        &mut self,
+        settings: &FleetSettings,
+        event: &ChargerEvent,
+        report: &DeviceReport,
+    ) {
+        for value in &report.variables {
+            if value.attribute != AttributeKind::Actual {
                 continue;
             }
-            let text = value.value.as_deref().map(|text| {
-                let end = text.floor_char_boundary(VALUE_MAX);
-                text[..end].into()
-            });
-            let entry =
-                ConfigurationEntry { value: text, readonly: value.readonly, at: event.received_at };
-            known.insert(value.key.as_str().into(), entry);
+            let name = value.at.to_string();
+            let is_known = self.state.configuration.contains_key(name.as_str());
+            if is_known || value.mutability == Some(Mutability::ReadWrite) {
+                self.keep(settings, event, &name, value.value.as_deref(), false);
+            }
         }
+    }
+
+    fn keep(
+        &mut self,
+        settings: &FleetSettings,
+        event: &ChargerEvent,
+        name: &str,
+        value: Option<&str>,
+        readonly: bool,
+    ) {
+        let known = &mut self.state.configuration;
+        let is_known = known.contains_key(name);
+        if !is_known && known.len() >= settings.configuration_keys_max {
+            return;
+        }
+        let value = value.filter(|_| !is_secret_name(name));
+        let value = value.map(|text| text[..text.floor_char_boundary(VALUE_MAX)].into());
+        known.insert(name.into(), ConfigurationEntry { value, readonly, at: event.received_at });
     }
 }

@@ -57,7 +57,7 @@ fn b32_a_closed_one_read_back_from_disk_knows_its_retry_and_its_late_end() {
     let facts = started(&mut kit, first.clone());
     let [Fact::TransactionOpened(transaction)] = &facts[..] else { panic!("{facts:?}") };
     let mut kit = Kit::unconnected();
-    kit.fleet.restore_closed(KEY, transaction);
+    kit.fleet.restore_closed(KEY, transaction, START + MIN, "Interrupted");
     kit.connect(1);
     assert_eq!(kit.fleet.known_transaction(KEY, &first), Some(TransactionId(41)));
     let facts = ended(&mut kit, end(41, "", 1_400));

@@ -24,6 +24,8 @@ pub struct FleetSettings {
     pub connectors_max: usize,
     /// How many faults are kept for one connector.
     pub faults_max: usize,
+    /// What a connector can deliver at most, W: more energy than that is suspect.
+    pub connector_power_max_w: f64,
     /// How many configuration keys are kept for one charger.
     pub configuration_keys_max: usize,
 }
@@ -38,6 +40,7 @@ impl Default for FleetSettings {
             open_transactions_max: 32,
             connectors_max: 64,
             faults_max: 32,
+            connector_power_max_w: 500_000.0,
             configuration_keys_max: 512,
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mendpoint_model::{
     ChargerEvent, ChargerKey, ChargerState, CommandOutcome, ConnectorRef, ConnectorState,
-    EventKind, Fact, Link, SiteKey, TransactionEnded, UnixMs,
+    EventKind, Fact, LedgerLine, Link, SiteKey, TransactionEnded, UnixMs,
 };
 use smallvec::SmallVec;
 
@@ -30,8 +30,10 @@ pub(crate) struct Memory {
     pub(crate) interrupted_until: Option<UnixMs>,
     /// When the newest status is the present even though it seemed to come from a queue.
     pub(crate) present_at: Option<UnixMs>,
-    /// Ends of 2.x transactions that came before their start, oldest first (behaviour 62).
+    /// Ends that came before their start, oldest first (behaviours 59, 62).
     pub(crate) early_ends: Vec<TransactionEnded>,
+    /// Lines of the ledger that were not fetched yet; empty between events.
+    pub(crate) lines: Vec<LedgerLine>,
     /// A new skew that is not believed yet.
     pub(crate) skew_candidate: Option<SkewCandidate>,
     /// Availability commands without an answer, with what was wanted before.
@@ -137,6 +139,7 @@ impl Slot {
             EventKind::Configuration(values) if !is_old => {
                 self.configured(settings, event, values);
             }
+            EventKind::Device(report) if !is_old => self.device(settings, event, report),
             _ => {}
         }
     }

@@ -225,6 +225,16 @@ impl Slot {
         let known = faults.iter().position(|fault| {
             fault.component == report.component && fault.variable == report.variable
         });
+        let mut report = report.clone();
+        if let Some(known) = known.map(|index| &faults[index])
+            && report.code.is_none()
+        {
+            // A report of everything says that it is there, and not why: it is the same fault.
+            report.code.clone_from(&known.code);
+            report.info = report.info.or_else(|| known.info.clone());
+            report.severity = report.severity.or(known.severity);
+        }
+        let report = &report;
         match (known, report.active) {
             (Some(index), true) => {
                 // A severity that changed is news: it may be a danger now (G3).

@@ -35,7 +35,11 @@ impl Intake for Everybody {
     fn try_deliver(&self, delivery: Delivery) -> Result<(), Delivery> {
         if let Some(answer) = delivery.answer {
             // The charger may be gone already.
-            let _ = answer.send(Answer { transaction: TransactionId(1), token_accepted: true });
+            let _ = answer.send(Answer {
+                transaction: TransactionId(1),
+                token_accepted: true,
+                token: None,
+            });
         }
         Ok(())
     }

@@ -1,10 +1,11 @@
 //! What the gateway needs from the rest of the program, and what it hands over.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use mendpoint_model::{
-    ChargerKey, ClientCertificate, EventKind, FrameSeq, SecurityProfile, SiteKey, TransactionId,
-    UnixMs,
+    ChargerKey, ClientCertificate, EventKind, FrameSeq, SecurityProfile, SiteKey, TokenInfo,
+    TransactionId, UnixMs,
 };
 use mendpoint_ocpp::{BootStatus, Quirk};
 use smallvec::SmallVec;
@@ -159,12 +160,14 @@ pub struct Sample {
 }
 
 /// The leave to answer a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// The transaction's number, where the message is about one.
     pub transaction: TransactionId,
     /// Whether the token presented is accepted.
     pub token_accepted: bool,
+    /// What else is known of the token; `None` for one that nobody registered.
+    pub token: Option<Arc<TokenInfo>>,
 }
 
 /// Something for the security log.

@@ -64,7 +64,15 @@ impl Engine {
         let focus = focus_of(event, facts);
         self.note_cases(cx, event, facts);
         self.evaluate_all(cx, key, focus, inputs);
-        self.happen(cx, key, &happenings(event, facts));
+        let mut happened = happenings(event, facts);
+        if matches!(&event.kind, EventKind::Connected(connected) if connected.replaced)
+            && self.watches.get(&key).is_some_and(|watch| self.contested(watch).is_some())
+        {
+            // They still take turns (behaviour 4).
+            let (kind, connector) = (Occurrence::IdentityContested, ConnectorRef::CHARGER);
+            happened.push(Happening { kind, connector, id_token: Box::default() });
+        }
+        self.happen(cx, key, &happened);
         if matches!(event.kind, EventKind::IdentityContested(_)) {
             // The incident may be of just now.
             self.note_cases(cx, event, &[]);
@@ -257,7 +265,11 @@ impl Engine {
             watch.alerts.len() - 1
         });
         let alert = &mut watch.alerts[index];
-        let grace = if rule.is_absence() { self.grace_until } else { UnixMs(i64::MIN) };
+        let grace = match (rule.is_absence(), self.lag.holds()) {
+            (false, _) => UnixMs(i64::MIN),
+            (true, None) => self.grace_until,
+            (true, Some(_)) => self.grace_until.max(cx.now + LATE_POLL_MS),
+        };
         let next = alert.pend(holds, cx.now, for_ms, grace);
         let timer = Timer::Alert(key, place, at);
         match next {

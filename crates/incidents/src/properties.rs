@@ -20,6 +20,9 @@ enum Happens {
     Back(u8),
     Playbook,
     Resolve,
+    /// We are so many seconds late.
+    Late(u8),
+    Upload(u8, bool),
 }
 
 const STATUSES: [S; 6] =
@@ -39,6 +42,8 @@ fn happens() -> impl Strategy<Value = Happens> {
         2 => (0_u8..2).prop_map(Happens::Back),
         1 => Just(Happens::Playbook),
         1 => Just(Happens::Resolve),
+        1 => (0_u8..120).prop_map(Happens::Late),
+        1 => (0_u8..2, any::<bool>()).prop_map(|(c, done)| Happens::Upload(c, done)),
     ]
 }
 
@@ -58,13 +63,19 @@ fn mixed(words: &str) -> Option<CommandOutcome> {
 
 /// Plays a sequence, looking at every command the moment it is sent.
 fn play(script: &[Happens]) -> World {
-    let mut world = World::with(EngineSettings::default());
+    let diagnostics_url = "ftp://files.example/in".to_owned();
+    let mut world = World::with(EngineSettings { diagnostics_url, ..EngineSettings::default() });
     world.answers = mixed;
     world.add(key(0));
     world.add(key(1));
     let mut seen = 0;
     for happens in script {
+        let (held, sent) = (world.engine.held(world.now).is_some(), world.sent.len());
         match *happens {
+            Happens::Late(seconds) => world.lag(i64::from(seconds) * 1_000),
+            Happens::Upload(c, done) => {
+                world.upload(key(c), if done { "Uploaded" } else { "Uploading" });
+            }
             Happens::Wait(seconds) => world.wait(i64::from(seconds)),
             Happens::Beat(c) => world.heartbeat(key(c)),
             Happens::Status(c, n, s, e) => {
@@ -99,6 +110,8 @@ fn play(script: &[Happens]) -> World {
                 assert!(!over || done.is_err(), "nothing is done to what is over");
             }
         }
+        let still_held = held && world.engine.held(world.now).is_some();
+        assert!(!still_held || world.sent.len() == sent, "G11: sent while we are late");
         // Transactions change only by a step of the script, never while time passes in between.
         while seen < world.sent.len() {
             let (_, command) = &world.sent[seen];

@@ -36,6 +36,8 @@ pub enum Origin {
     User(String),
     /// The program itself (asking for a boot, a status, a configuration).
     System,
+    /// The upkeep, which asks chargers about themselves: why, in words.
+    Upkeep(String),
 }
 
 /// What to do. The typed ones are what healing needs and exist in every version; `Raw` is any

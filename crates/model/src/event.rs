@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ChargerKey, CommandId, CommandOutcome, ConnectorRef, SiteKey, TransactionId, UnixMs};
+use crate::{
+    ChargerKey, CommandId, CommandOutcome, ConnectorRef, DeviceReport, MonitorsReport, SiteKey,
+    TransactionId, UnixMs,
+};
 
 /// One fact about one charger, as it came in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,8 +62,15 @@ pub enum EventKind {
     Security(SecurityReport),
     /// Two devices use one identity (behaviour 4). Whoever lets connections in finds that out.
     IdentityContested(IdentityContest),
-    /// Configuration keys (1.6) or variables (2.x) as the charger reported them.
+    /// Configuration keys (1.6) as the charger reported them.
     Configuration(Vec<ConfigurationValue>),
+    /// Variables of the device model (2.x) as the charger told them, or a value of either version
+    /// that we set.
+    Device(DeviceReport),
+    /// Monitors (2.x) that are installed, or that we asked for.
+    Monitors(MonitorsReport),
+    /// What became of a reservation.
+    Reservation(ReservationReport),
     /// An answer to a command of ours, or the news that there will be none.
     CommandAnswered(CommandAnswered),
     /// A message that is kept and answered, and changes no state here: its action.
@@ -403,16 +413,16 @@ pub struct SecurityReport {
 }
 
 /// Two devices that use one identity: each one's connection takes the place of the other's
-/// (behaviour 4). Told again as long as it goes on, at most once a minute.
+/// (behaviour 4). Told when it is found out; that it goes on is seen by connections that are replaced.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdentityContest {
     /// What tells the devices apart, for people, one text a device: an address, a serial number.
     pub parties: Vec<String>,
-    /// How often one took the place of the other lately.
+    /// How often one took the place of the other lately; 0 when that was not counted.
     pub swaps: u32,
 }
 
-/// One configuration key (1.6) or variable (2.x, `Component.Variable`).
+/// One configuration key (1.6).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfigurationValue {
     /// Its name.
@@ -421,6 +431,26 @@ pub struct ConfigurationValue {
     pub value: Option<String>,
     /// Whether it cannot be changed.
     pub readonly: bool,
+}
+
+/// What became of a reservation, as a charger tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReservationReport {
+    /// Our number of it.
+    pub id: i64,
+    /// What became of it.
+    pub status: ReservationStatus,
+}
+
+/// What became of a reservation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ReservationStatus {
+    /// A transaction began with it: the one that began in the same message.
+    Used,
+    /// Its time is over.
+    Expired,
+    /// The charger dropped it.
+    Removed,
 }
 
 /// The end of a command of ours.

@@ -4,20 +4,28 @@
 //! This crate decides nothing and does no IO. Read [`ChargerEvent`], [`ChargerState`] and
 //! [`Incident`] first: the way of a message is event, state, incident.
 
+mod capability;
 mod command;
+mod device;
 mod event;
+mod finding;
 mod id;
 mod incident;
 mod registry;
 mod security;
 mod state;
 mod time;
+mod token;
 
+pub use capability::*;
 pub use command::*;
+pub use device::*;
 pub use event::*;
+pub use finding::*;
 pub use id::*;
 pub use incident::*;
 pub use registry::*;
 pub use security::*;
 pub use state::*;
 pub use time::*;
+pub use token::*;

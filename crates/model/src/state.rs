@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::{
-    Boot, ChargerKey, ConnectorRef, ConnectorStatus, ErrorReport, FaultReport, Protocol,
-    SignalReading, SiteKey, TransactionId, UnixMs,
+    Action, Boot, ChargerKey, ConnectorRef, ConnectorStatus, ErrorReport, FaultReport, FindingCode,
+    Protocol, SignalReading, SiteKey, TransactionEnded, TransactionId, UnixMs,
 };
 
 /// Everything known of one charger.
@@ -139,6 +139,18 @@ pub struct Transaction {
     pub charging_state: Option<Box<str>>,
     /// Whether it was sent from the charger's offline queue.
     pub offline: bool,
+    /// When `meter_wh` was measured, by the charger's time when that is credible.
+    #[serde(default)]
+    pub metered_at: Option<UnixMs>,
+    /// 2.x sequence numbers that never came, as ranges with both ends, in order (behaviour 62).
+    #[serde(default)]
+    pub missing: Vec<(i64, i64)>,
+    /// Who ended it, if told.
+    #[serde(default)]
+    pub stop_token: Option<Box<str>>,
+    /// The checks it did not pass so far.
+    #[serde(default)]
+    pub found: Vec<FindingCode>,
 }
 
 impl Transaction {
@@ -217,6 +229,8 @@ pub enum Fact {
         id: TransactionId,
         /// The charger's own id.
         external_id: String,
+        /// All that the message said.
+        ended: Box<TransactionEnded>,
     },
     /// Measured values were taken in.
     Metered {
@@ -235,6 +249,11 @@ pub trait Chargers {
     fn charger(&self, key: ChargerKey) -> Option<&ChargerState>;
     /// The chargers of a site, in the order of their keys.
     fn of_site(&self, site: SiteKey) -> &[ChargerKey];
+    /// The charger's own word for why it does not do something (`NotSupported`, ..), when its model
+    /// is known for that (behaviour 64).
+    fn refusal(&self, _charger: ChargerKey, _action: &Action) -> Option<&'static str> {
+        None
+    }
     /// Every charger, in the order of its key. Read once, when deciders are restored; whoever keeps
     /// chargers over a restart must give them here, or tell the deciders of each of them.
     fn keys(&self) -> Vec<ChargerKey> {

@@ -25,6 +25,7 @@
 //!     heartbeat_interval_s: 300,
 //!     transaction: TransactionId(0),
 //!     token_accepted: true,
+//!     token: None,
 //! };
 //! let mut answer = String::new();
 //! write_reply(&mut answer, Protocol::V16, &id, &inbound.reply, &facts);
@@ -39,6 +40,7 @@ mod frame;
 mod inbound;
 mod json;
 mod meter;
+pub mod orders;
 mod payload;
 mod quirk;
 mod reply;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use mendpoint_model::{Protocol, TransactionId};
+use mendpoint_model::{Protocol, TokenInfo, TokenStatus, TransactionId};
 
 use crate::json::push_json_string;
 use crate::write::write_call_error;
@@ -102,6 +102,8 @@ pub struct ReplyFacts<'a> {
     pub transaction: TransactionId,
     /// Whether the token of the message is accepted.
     pub token_accepted: bool,
+    /// What else is known of the token; `None` for one that nobody registered.
+    pub token: Option<&'a TokenInfo>,
 }
 
 /// Appends the whole answer frame to `out`.
@@ -138,6 +140,19 @@ pub fn write_reply(
         },
     }
     out.push(']');
+}
+
+/// The status word of an answer about a token.
+pub(crate) fn token_word(facts: &ReplyFacts<'_>) -> &'static str {
+    match facts.token {
+        // Accepted once and refused now: it expired since.
+        Some(info) if !facts.token_accepted && info.status == TokenStatus::Accepted => {
+            TokenStatus::Expired.ocpp_word()
+        }
+        Some(info) if !facts.token_accepted => info.status.ocpp_word(),
+        _ if facts.token_accepted => TokenStatus::Accepted.ocpp_word(),
+        _ => TokenStatus::Invalid.ocpp_word(),
+    }
 }
 
 /// `BootNotification` is answered alike in every version.

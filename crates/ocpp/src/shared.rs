@@ -1,6 +1,8 @@
 //! What messages of several versions have in common.
 
-use mendpoint_model::{ConnectorStatus, EventKind, SecurityReport};
+use mendpoint_model::{
+    ConnectorStatus, EventKind, ReservationReport, ReservationStatus, SecurityReport,
+};
 use smallvec::SmallVec;
 
 use crate::payload::Payload;
@@ -105,4 +107,35 @@ pub(crate) fn data_transfer(
         }
         None => Reply::literal("{\"status\":\"UnknownVendorId\"}"),
     }
+}
+
+/// A transaction began with a reservation.
+pub(crate) fn used(id: i64) -> EventKind {
+    EventKind::Reservation(ReservationReport { id, status: ReservationStatus::Used })
+}
+
+/// Reads a `ReservationStatusUpdate`.
+pub(crate) fn read_reservation_status(payload: &mut Payload<'_>) -> Option<EventKind> {
+    let mut id = None;
+    let mut status = None;
+    while let Some(key) = payload.key() {
+        match &*key {
+            "reservationId" => id = payload.int("reservationId"),
+            "reservationUpdateStatus" => status = payload.filled("reservationUpdateStatus"),
+            _ => payload.skip(),
+        }
+    }
+    if id.is_none() {
+        payload.missing("reservationId");
+    }
+    let status = match status.as_deref().map(str::trim)? {
+        "Expired" => ReservationStatus::Expired,
+        // 2.1: nobody came, and the charger charges for that or not.
+        "NoTransaction" | "Removed" => ReservationStatus::Removed,
+        other => {
+            payload.note("reservationUpdateStatus", "not one of OCPP's", other);
+            return None;
+        }
+    };
+    Some(EventKind::Reservation(ReservationReport { id: id?, status }))
 }

@@ -1,8 +1,9 @@
 //! Finding radio signal strength in what chargers say.
 //!
-//! OCPP 1.6 has no word for it (design 2.2c): it stands in vendor `DataTransfer` messages and in
-//! read-only configuration keys, under names that contain `rssi`, `rsrp`, `csq`, `signal` or
-//! `dbm`. OCPP 2.x has `DataLink.SignalStrength`.
+//! OCPP 1.6 has no word for it (design 2.2c): it stands in vendor `DataTransfer` messages, under
+//! names that contain `rssi`, `rsrp`, `csq`, `signal` or `dbm`. OCPP 2.x has
+//! `DataLink.SignalStrength`. Configuration keys with such names are only read when a vendor
+//! profile or a person says what they mean: see the `upkeep` crate.
 
 use mendpoint_model::{SignalReading, SignalUnit, Transport};
 
@@ -22,6 +23,11 @@ const WIFI_WORDS: [&str; 4] = ["wifi", "wlan", "wi-fi", "wireless"];
 /// Words that speak of a mobile network.
 const CELLULAR_WORDS: [&str; 9] =
     ["cell", "gsm", "lte", "modem", "mobile", "wwan", "gprs", "umts", "rsrp"];
+
+/// Whether a name may be one of a radio link's strength.
+pub(crate) fn speaks_of_signal(name: &str) -> bool {
+    Kind::of(&name.to_ascii_lowercase()).is_some()
+}
 
 /// A named value as a signal reading, if it is one. `context` is text that may tell the transport
 /// where the name does not.

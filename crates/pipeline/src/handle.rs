@@ -1,12 +1,12 @@
 //! The way in for people, pages and scripts.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use mendpoint_incidents::{Catalogue, Request, RequestError};
 use mendpoint_model::{
     Action, Actor, Admission, COMMAND_TIMEOUT_MS, ChargerKey, ChargerRecord, ChargerState,
-    ClientCertificate, Command, CommandId, CommandOutcome, FrameSeq, IncidentId, Origin,
-    SecurityProfile, SiteKey, SiteRecord, TicketId, UnixMs,
+    ClientCertificate, Command, CommandId, CommandOutcome, EventKind, FrameSeq, IdentityContest,
+    IncidentId, Origin, SecurityProfile, SiteKey, SiteRecord, TicketId, UnixMs,
 };
 use mendpoint_store::{Direction, IdTokenRow, Store};
 use mendpoint_tickets::{Ticket, TicketCommand, TicketEvent};
@@ -135,6 +135,25 @@ impl Handle {
     /// Notes something for the security log. Never waits. Must be called inside a tokio runtime.
     pub fn note_security(&self, note: SecurityNote) {
         self.0.security_log.note(note);
+    }
+
+    /// Two devices use the identity of a charger (behaviour 4): the engine makes an incident of it.
+    /// `parties` is what tells them apart. Never waits.
+    pub fn note_contest(&self, charger: ChargerKey, parties: Vec<String>) {
+        let Some(record) = self.directory().charger(charger) else { return };
+        let contest = EventKind::IdentityContested(IdentityContest { parties, swaps: 0 });
+        let incoming = Incoming {
+            charger,
+            site: record.site,
+            epoch: 0,
+            received_at: clock::now(),
+            frame: 0,
+            events: smallvec::smallvec![contest],
+            quirks: Vec::new(),
+            sample: None,
+            answer: None,
+        };
+        self.0.feed_back(record.site, ShardMessage::Incoming(incoming));
     }
 
     /// How a charger may come in, and how it came last.
@@ -326,19 +345,72 @@ impl Handle {
         }
     }
 
-    /// Registers a token, or changes it.
+    /// Registers tokens, or changes them: all or none. OCPP's tokens are the same whatever their
+    /// case, so one that is known keeps its spelling.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn put_token(&self, row: IdTokenRow) -> Result<(), Error> {
-        self.0.store.put_id_token(&row).await?;
-        self.0.put_token(&row);
+    pub async fn put_tokens(&self, mut rows: Vec<IdTokenRow>) -> Result<(), Error> {
+        for row in &mut rows {
+            if let Some(spelling) = self.0.tokens.spelling(&row.token) {
+                row.token = spelling.into();
+            }
+            row.updated_at = clock::now();
+        }
+        self.0.store.put_id_tokens(&rows).await?;
+        for row in &rows {
+            self.0.tokens.put(row);
+        }
         Ok(())
+    }
+
+    /// Forgets a token; `false` when it is not registered.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn delete_token(&self, token: &str) -> Result<bool, Error> {
+        let Some(spelling) = self.0.tokens.spelling(token) else { return Ok(false) };
+        let deleted = self.0.store.delete_id_token(&spelling).await?;
+        self.0.tokens.remove(&spelling);
+        Ok(deleted)
+    }
+
+    /// A registered token, whatever the case it is asked for in.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn token(&self, token: &str) -> Result<Option<IdTokenRow>, Error> {
+        let Some(spelling) = self.0.tokens.spelling(token) else { return Ok(None) };
+        Ok(self.0.store.id_token(&spelling).await?)
+    }
+
+    /// The first registered token that fits: for what people click on, in links that must not show
+    /// the token itself.
+    pub fn find_token(&self, fits: impl Fn(&str) -> bool) -> Option<Box<str>> {
+        self.0.tokens.find(fits)
+    }
+
+    /// Whether a token that nobody registered may charge.
+    pub fn accepts_unknown_tokens(&self) -> bool {
+        self.0.settings.accept_unknown_tokens
     }
 
     /// Waits until what was found of chargers' deviations so far is in the database, so that a
     /// report read from there shows it.
     pub async fn settle_conformance(&self) {
+        // What was answered may still wait in a shard's queue.
+        let waiting = Mutex::new(Vec::new());
+        let asked = self.0.to_all_shards(|| {
+            let (done, settled) = oneshot::channel();
+            waiting.lock().unwrap_or_else(PoisonError::into_inner).push(settled);
+            ShardMessage::Settle(done)
+        });
+        if asked.await.is_ok() {
+            for settled in waiting.into_inner().unwrap_or_else(PoisonError::into_inner) {
+                // Gone without a word only when the program stops.
+                let _ = settled.await;
+            }
+        }
         self.0.conformance.flush().await;
     }
 

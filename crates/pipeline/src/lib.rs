@@ -11,6 +11,7 @@ mod access;
 mod admission;
 mod attempts;
 mod board;
+mod capabilities;
 mod clock;
 mod conformance;
 mod desk;
@@ -32,7 +33,9 @@ mod settings;
 mod shard_task;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod topics;
+mod upkeep;
 mod vitals;
 
 pub use admission::{Admitted, Door, NotAdmitted};

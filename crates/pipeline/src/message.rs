@@ -5,6 +5,7 @@ use mendpoint_model::{
     ChargerKey, ChargerRecord, ChargerState, Command, CommandOutcome, EventKind, FrameSeq,
     IncidentId, SiteKey, TransactionId, UnixMs,
 };
+use mendpoint_upkeep::Progress;
 use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
@@ -62,12 +63,22 @@ impl std::fmt::Debug for ReplyTo {
 }
 
 /// What a session needs to know before it can answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// The transaction's number; 0 where there is none.
     pub transaction: TransactionId,
     /// Whether the token may charge.
     pub token_accepted: bool,
+    /// What else is known of the token; `None` for one that nobody registered.
+    pub token: Option<std::sync::Arc<mendpoint_model::TokenInfo>>,
+}
+
+impl Answer {
+    /// Takes over what is made of the token that was presented.
+    pub(crate) fn judge(&mut self, verdict: crate::tokens::Verdict) {
+        self.token_accepted = verdict.accepted;
+        self.token = verdict.info;
+    }
 }
 
 /// A message to a shard.
@@ -86,6 +97,8 @@ pub(crate) enum ShardMessage {
     Register(ChargerRecord),
     /// Somebody wants to see a charger.
     Look(ChargerKey, oneshot::Sender<Option<Box<ChargerState>>>),
+    /// Somebody wants to see how far the upkeep of a charger is.
+    LookUpkeep(ChargerKey, oneshot::Sender<Option<Box<Progress>>>),
     /// The rules were changed.
     Catalogue(std::sync::Arc<mendpoint_incidents::Catalogue>),
     /// Answer when everything decided so far is on disk.

@@ -14,6 +14,8 @@ use prometheus::{
 pub(crate) struct Metrics {
     /// Events taken in.
     pub(crate) events: IntCounter,
+    /// Questions that the upkeep put to chargers.
+    pub(crate) upkeep_questions: IntCounter,
     /// From receipt to the engine's decision.
     pub(crate) delay_seconds: Histogram,
     /// Messages that wait for a shard, by shard.
@@ -42,6 +44,10 @@ impl Metrics {
         let events = IntCounter::new(
             "mendpoint_events_total",
             "Facts from chargers that the pipeline took in",
+        )?;
+        let upkeep_questions = IntCounter::new(
+            "mendpoint_upkeep_questions_total",
+            "Questions that chargers were asked about themselves",
         )?;
         let delay_seconds = Histogram::with_opts(
             HistogramOpts::new(
@@ -98,6 +104,7 @@ impl Metrics {
             &["state"],
         )?;
         registry.register(Box::new(events.clone()))?;
+        registry.register(Box::new(upkeep_questions.clone()))?;
         registry.register(Box::new(delay_seconds.clone()))?;
         registry.register(Box::new(queued.clone()))?;
         registry.register(Box::new(waiting.clone()))?;
@@ -110,6 +117,7 @@ impl Metrics {
         registry.register(Box::new(open.clone()))?;
         Ok(Self {
             events,
+            upkeep_questions,
             delay_seconds,
             queued,
             waiting,

@@ -8,16 +8,17 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use dashmap::DashMap;
 use mendpoint_incidents::{Catalogue, IdSequence, KillScope, Request};
 use mendpoint_model::{
-    Action, Admission, Boot, COMMAND_TIMEOUT_MS, ChargerKey, ChargerRecord, Command, CommandId,
-    IncidentId, Origin, SiteKey, SiteRecord, UnixMs,
+    Admission, Boot, ChargerKey, ChargerRecord, IncidentId, SiteKey, SiteRecord, UnixMs,
 };
 use mendpoint_shard::Shard;
-use mendpoint_store::{Entry, FrameLog, IdTokenRow, Journal, Store, TokenStatus};
+use mendpoint_store::{Entry, FrameLog, Journal, SignalKeyRow, Store};
+use mendpoint_upkeep::Profiles;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::admission::LastFailure;
 use crate::attempts::Attempts;
+use crate::capabilities::CapabilityBook;
 use crate::conformance::Conformance;
 use crate::desk::Desk;
 use crate::keyring::Keyring;
@@ -27,6 +28,8 @@ use crate::metrics::Metrics;
 use crate::release;
 use crate::security_log::SecurityLog;
 use crate::shard_task::{ShardTask, Working};
+use crate::tokens::{Presented, Tokens, Verdict};
+use crate::upkeep::with_confirmed;
 use crate::{Board, Directory, Error, Handle, Outbound, PipelineSettings, Topics, Vitals, clock};
 
 /// How many batches may wait for the disk per shard before the shard waits too.
@@ -61,8 +64,12 @@ pub(crate) struct Inner {
     pub(crate) security_log: SecurityLog,
     pub(crate) epoch: AtomicU64,
     pub(crate) attempts: Attempts,
-    /// The tokens that are registered: whether they may charge, and until when.
-    tokens: DashMap<String, (bool, Option<UnixMs>)>,
+    pub(crate) capabilities: CapabilityBook,
+    /// Vendor profiles with the keys that people confirmed.
+    pub(crate) profiles: ArcSwap<Profiles>,
+    /// What people said of keys that may tell of a radio link.
+    pub(crate) signal_keys: ArcSwap<Vec<SignalKeyRow>>,
+    pub(crate) tokens: Tokens,
     quirks: DashMap<ChargerKey, u64>,
     kill_switches: Mutex<BTreeSet<KillScope>>,
     frame_seq: AtomicU64,
@@ -104,7 +111,10 @@ impl Pipeline {
             directory.put_charger(charger);
         }
         let highest = store.highest_ids().await?;
-        let tokens = store.id_tokens().await?.iter().map(token_entry).collect();
+        let tokens = Tokens::default();
+        for row in store.id_tokens().await? {
+            tokens.put(&row);
+        }
         let pepper = if settings.credential_pepper.is_empty() {
             store.secret("credential_pepper").await?
         } else {
@@ -120,6 +130,7 @@ impl Pipeline {
             None => BTreeSet::new(),
         };
 
+        let signal_keys = store.signal_keys().await?;
         let count = settings.shards.max(1) as usize;
         let (queues, receivers): (Vec<_>, Vec<_>) =
             (0..count).map(|_| mpsc::channel(settings.queue.max(1))).unzip();
@@ -146,6 +157,9 @@ impl Pipeline {
             security_log: SecurityLog::new(store.journal()),
             epoch: AtomicU64::new(now.0.unsigned_abs() * 1_000),
             attempts: Attempts::default(),
+            capabilities: CapabilityBook::new(store.capabilities().await?),
+            profiles: ArcSwap::from_pointee(with_confirmed(&settings.profiles, &signal_keys)),
+            signal_keys: ArcSwap::from_pointee(signal_keys),
             tokens,
             quirks: DashMap::new(),
             kill_switches: Mutex::new(kill_switches.clone()),
@@ -167,13 +181,31 @@ impl Pipeline {
                     sequence(highest.incident, index, count),
                     sequence(highest.transaction, index, count),
                 )
+                .with_upkeep(inner.settings.upkeep.clone(), inner.profiles.load_full())
             })
             .collect();
         for record in inner.directory.chargers() {
             let shard = &mut shards[record.site.0 as usize % count];
             shard.register(record.key, record.site, Arc::clone(&record.identity));
+            shard.admit(record.key, record.admission == Admission::Accepted);
+        }
+        for (charger, json) in inner.store.upkeep().await? {
+            let Some(record) = inner.directory.charger(charger) else { continue };
+            match serde_json::from_str(&json) {
+                Ok(progress) => {
+                    shards[record.site.0 as usize % count].restore_progress(charger, progress);
+                }
+                // It is asked again, that is all.
+                Err(error) => tracing::warn!(charger.id = charger.0, %error,
+                    "how far a charger's upkeep was is unreadable"),
+            }
         }
         let mut open_transactions = inner.store.open_transactions().await?;
+        for (charger, transactions) in &open_transactions {
+            for transaction in transactions {
+                inner.tokens.began(*charger, transaction);
+            }
+        }
         for mut state in inner.store.load_states().await? {
             let Some(record) = inner.directory.charger(state.key) else { continue };
             state.site = record.site;
@@ -185,9 +217,21 @@ impl Pipeline {
             let Some(record) = inner.directory.charger(charger) else { continue };
             shards[record.site.0 as usize % count].restore_transactions(charger, transactions);
         }
-        for (charger, transaction) in inner.store.recent_transactions().await? {
-            let Some(record) = inner.directory.charger(charger) else { continue };
-            shards[record.site.0 as usize % count].restore_closed(charger, &transaction);
+        for row in inner.store.recent_transactions().await? {
+            let Some(record) = inner.directory.charger(row.charger) else { continue };
+            let ended_at = row.ended_at.unwrap_or(row.transaction.opened_at);
+            shards[record.site.0 as usize % count].restore_closed(
+                row.charger,
+                &row.transaction,
+                ended_at,
+                &row.reason,
+            );
+        }
+        for orphan in inner.store.recent_orphans().await? {
+            let Some(record) = inner.directory.charger(orphan.charger) else { continue };
+            if let Some(ended) = orphan.ended {
+                shards[record.site.0 as usize % count].restore_orphan(orphan.charger, ended);
+            }
         }
         let mut incidents = vec![Vec::new(); count];
         for incident in inner.store.open_and_recent_incidents(now - mendpoint_model::DAY_MS).await?
@@ -269,11 +313,6 @@ fn sequence(highest: i64, index: usize, count: usize) -> IdSequence {
     let first = highest.max(0) + 1;
     let next = first + (index - first).rem_euclid(count);
     IdSequence { next, step: count }
-}
-
-/// What is kept in memory of a registered token.
-fn token_entry(row: &IdTokenRow) -> (String, (bool, Option<UnixMs>)) {
-    (row.token.clone(), (row.status == TokenStatus::Accepted, row.expires_at))
 }
 
 impl Inner {
@@ -399,24 +438,28 @@ impl Inner {
         self.journal.append(vec![entry]).await;
     }
 
-    /// Whether a token may charge.
-    pub(crate) fn accepts_token(&self, token: &str) -> bool {
-        match self.tokens.get(token).as_deref() {
-            Some((accepted, until)) => *accepted && until.is_none_or(|until| clock::now() < until),
-            None => self.settings.accept_unknown_tokens,
-        }
-    }
-
-    pub(crate) fn put_token(&self, row: &IdTokenRow) {
-        let (token, entry) = token_entry(row);
-        self.tokens.insert(token, entry);
+    /// Whether a token may charge there, and what else is known of it.
+    pub(crate) fn verdict(
+        &self,
+        token: &str,
+        charger: ChargerKey,
+        connector: Option<mendpoint_model::ConnectorRef>,
+    ) -> Verdict {
+        let presented = Presented { charger, connector, at: clock::now() };
+        let settings = &self.settings;
+        self.tokens.verdict(
+            token,
+            presented,
+            settings.accept_unknown_tokens,
+            settings.concurrent_transactions,
+        )
     }
 
     pub(crate) fn next_frame(&self) -> u64 {
         self.frame_seq.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Takes in what a charger says of itself, and asks for what it does not say.
+    /// Takes in what a charger says of itself.
     pub(crate) fn note_boot(&self, charger: ChargerKey, boot: &Boot) {
         let Some(record) = self.directory.charger(charger) else { return };
         let serial = boot.serial.clone().unwrap_or_else(|| record.serial.clone());
@@ -434,19 +477,6 @@ impl Inner {
                 ..ChargerRecord::clone(&record)
             });
             self.topics.touch(|versions| versions.chargers += 1);
-        }
-        // What the configuration is, once a registration: signals of OCPP 1.6 come out of it too.
-        let command = Command {
-            id: CommandId(format!("s-{}", uuid::Uuid::now_v7().simple()).into()),
-            charger,
-            action: Action::GetConfiguration { keys: Vec::new() },
-            origin: Origin::System,
-            created_at: clock::now(),
-            timeout_ms: COMMAND_TIMEOUT_MS,
-            not_after: clock::now() + 2 * COMMAND_TIMEOUT_MS,
-        };
-        if !same && record.admission == Admission::Accepted {
-            self.feed_back(record.site, ShardMessage::Command(command, None));
         }
     }
 

@@ -58,6 +58,11 @@ impl Inner {
         self.store.update_charger(&record).await?;
         let key = record.key;
         let record = self.directory.put_charger(record);
+        if record.admission != before.admission {
+            // What is installed on it depends on it as well.
+            let registered = ShardMessage::Register(ChargerRecord::clone(&record));
+            self.to_shard(record.site, registered).await?;
+        }
         match record.admission {
             admission if admission == before.admission => {}
             Admission::Blocked => self.outbound.close(key, "the charger was blocked"),

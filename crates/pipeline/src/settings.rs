@@ -2,6 +2,7 @@
 
 use mendpoint_fleet::FleetSettings;
 use mendpoint_incidents::EngineSettings;
+use mendpoint_upkeep::{Profiles, UpkeepSettings};
 
 /// What the pipeline needs to know before it starts.
 #[derive(Clone, Debug)]
@@ -19,6 +20,8 @@ pub struct PipelineSettings {
     pub operator_name: String,
     /// Whether a token that nobody registered may charge.
     pub accept_unknown_tokens: bool,
+    /// Whether one token may charge at several places at once.
+    pub concurrent_transactions: bool,
     /// Heartbeat interval that chargers are told, in seconds.
     pub heartbeat_interval_s: u32,
     /// Whether payloads are checked against the standard and refused when they differ.
@@ -33,6 +36,10 @@ pub struct PipelineSettings {
     pub fleet: FleetSettings,
     /// The engine's rules.
     pub engine: EngineSettings,
+    /// When chargers are asked about themselves.
+    pub upkeep: UpkeepSettings,
+    /// How vendors tell of radio links.
+    pub profiles: Profiles,
 }
 
 /// What happens with a charger that nobody registered (behaviour 52).

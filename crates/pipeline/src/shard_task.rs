@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use mendpoint_incidents::{Effect, KillScope, Request};
 use mendpoint_model::{
-    Authorize, ChargerEvent, ChargerKey, Chargers, Command, CommandId, CommandOutcome, EventKind,
-    Fact, Incident, TransactionId, UnixMs,
+    Admission, Authorize, Capabilities, ChargerEvent, ChargerKey, Chargers, Command, CommandId,
+    CommandOutcome, EventKind, Fact, Finding, FindingCode, FrameSeq, Incident, LedgerLine,
+    ReservationStatus, TransactionId, UnixMs,
 };
 use mendpoint_shard::{Outputs, Shard};
-use mendpoint_store::Entry;
+use mendpoint_store::{Entry, ReservationState};
+use mendpoint_upkeep::Profiles;
 use prometheus::IntGauge;
 use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::sync::{mpsc, oneshot};
@@ -49,8 +51,8 @@ pub(crate) struct ShardTask {
 /// What a shard keeps between batches.
 #[derive(Default)]
 pub(crate) struct Working {
-    outputs: Outputs,
-    entries: Vec<Entry>,
+    pub(crate) outputs: Outputs,
+    pub(crate) entries: Vec<Entry>,
     released: Vec<Release>,
     waiters: FxHashMap<CommandId, oneshot::Sender<CommandOutcome>>,
     /// Chargers whose state changed since it was last written down.
@@ -61,9 +63,14 @@ pub(crate) struct Working {
     /// Chargers whose cell may have changed in this batch.
     touched: FxHashSet<ChargerKey>,
     settling: Vec<oneshot::Sender<()>>,
+    /// When the first part of a report of monitors came.
+    pub(crate) monitors_since: FxHashMap<ChargerKey, UnixMs>,
+    /// What the shard was told last of models and of vendors.
+    pub(crate) capabilities: Arc<Capabilities>,
+    pub(crate) profiles: Option<Arc<Profiles>>,
     last_flush_at: UnixMs,
     last_seq: u64,
-    now: UnixMs,
+    pub(crate) now: UnixMs,
 }
 
 impl ShardTask {
@@ -104,6 +111,7 @@ impl ShardTask {
             };
             self.queued.set(self.queue.len() as i64);
             self.note_lag(&batch);
+            self.take_what_all_know();
             for message in batch.drain(..) {
                 self.message(message);
             }
@@ -161,11 +169,15 @@ impl ShardTask {
             }
             ShardMessage::Register(record) => {
                 self.shard.register(record.key, record.site, Arc::clone(&record.identity));
+                self.shard.admit(record.key, record.admission == Admission::Accepted);
                 self.state.touched.insert(record.key);
             }
             ShardMessage::Look(charger, answer) => {
                 let state = self.shard.fleet().charger(charger).cloned().map(Box::new);
                 let _ = answer.send(state);
+            }
+            ShardMessage::LookUpkeep(charger, answer) => {
+                let _ = answer.send(self.shard.progress(charger).cloned().map(Box::new));
             }
             ShardMessage::Catalogue(catalogue) => {
                 self.shard.set_catalogue(self.state.now, catalogue);
@@ -175,16 +187,28 @@ impl ShardTask {
     }
 
     fn incoming(&mut self, incoming: Incoming) {
-        let Incoming { charger, site, epoch, received_at, frame, events, quirks, sample, answer } =
-            incoming;
+        let Incoming {
+            charger,
+            site,
+            epoch,
+            received_at,
+            frame,
+            mut events,
+            quirks,
+            sample,
+            answer,
+        } = incoming;
         self.state.now = self.state.now.max(received_at);
         self.inner.metrics.events.inc_by(events.len() as u64);
         if !quirks.is_empty() {
             self.inner.note_quirks(charger, &quirks);
         }
-        let mut reply = Answer { transaction: TransactionId(0), token_accepted: true };
+        let mut reply = Answer { transaction: TransactionId(0), token_accepted: true, token: None };
+        let mut refused_start = false;
         let mut durable = false;
         let external_id = external_id_of(&events);
+        self.shard.prepare(received_at, charger, &mut events);
+        self.write_device(charger, received_at, &events);
         for mut kind in events {
             match &mut kind {
                 EventKind::Meter(reading) => {
@@ -192,11 +216,18 @@ impl ShardTask {
                     self.shard.place_reading(charger, &external_id, reading);
                 }
                 EventKind::Authorize(authorize) => {
-                    authorize.accepted = self.inner.accepts_token(&authorize.id_token);
-                    reply.token_accepted = authorize.accepted;
+                    let verdict =
+                        self.inner.verdict(&authorize.id_token, charger, authorize.connector);
+                    authorize.accepted = verdict.accepted;
+                    reply.judge(verdict);
                 }
                 EventKind::TransactionStarted(started) => {
-                    reply.token_accepted = self.inner.accepts_token(&started.id_token);
+                    let at = Some(started.connector);
+                    // A 2.x start without a token presents none: the cable came first.
+                    if !started.id_token.is_empty() || started.external_id.is_empty() {
+                        reply.judge(self.inner.verdict(&started.id_token, charger, at));
+                        refused_start = !reply.token_accepted;
+                    }
                     durable = true;
                     if !reply.token_accepted {
                         // The card was presented inside the message: what was said to it goes first.
@@ -212,11 +243,17 @@ impl ShardTask {
                 }
                 EventKind::TransactionUpdated(updated) => {
                     if let Some(token) = &updated.id_token {
-                        reply.token_accepted = self.inner.accepts_token(token);
+                        let at = updated.connector;
+                        reply.judge(self.inner.verdict(token, charger, at));
                     }
                     durable = true;
                 }
-                EventKind::TransactionEnded(_) => durable = true,
+                EventKind::TransactionEnded(ended) => {
+                    if let Some(token) = &ended.id_token {
+                        reply.judge(self.inner.verdict(token, charger, None));
+                    }
+                    durable = true;
+                }
                 EventKind::Configuration(values) => redact::configuration(values),
                 EventKind::CommandAnswered(answered) => {
                     redact::outcome(&mut answered.outcome);
@@ -230,6 +267,23 @@ impl ShardTask {
                     if let Some(waiter) = self.state.waiters.remove(&answered.command) {
                         let _ = waiter.send(answered.outcome.clone());
                     }
+                }
+                EventKind::Reservation(report) => {
+                    // The event stands behind the start that used it, so its number is known.
+                    let (state, transaction) = match report.status {
+                        ReservationStatus::Used => {
+                            (ReservationState::Used, Some(reply.transaction).filter(|id| id.0 > 0))
+                        }
+                        ReservationStatus::Expired => (ReservationState::Expired, None),
+                        ReservationStatus::Removed => (ReservationState::Removed, None),
+                    };
+                    self.state.entries.push(Entry::Reservation {
+                        charger,
+                        reservation: report.id,
+                        state,
+                        transaction,
+                        at: received_at,
+                    });
                 }
                 EventKind::Boot(boot) => {
                     self.state.entries.push(Entry::Boot { charger, boot: boot.clone() });
@@ -253,6 +307,16 @@ impl ShardTask {
                 self.state.dirty.insert(charger);
             }
             self.take_outputs();
+        }
+        // It gets its number all the same, and the attempt is on record (behaviour 57).
+        if refused_start && reply.transaction.0 > 0 {
+            let word = reply.token.as_ref().map_or("not registered", |info| info.status.name());
+            let sentence = format!("It began with a card that may not charge: {word}.");
+            self.state.entries.push(Entry::TransactionFinding {
+                transaction: reply.transaction,
+                at: received_at,
+                finding: Finding::new(FindingCode::RefusedToken, sentence),
+            });
         }
         if let Some(session) = answer {
             if durable {
@@ -321,7 +385,7 @@ impl ShardTask {
     }
 
     /// Journals the intent, then lets the command leave (G11).
-    fn send(&mut self, command: Command) {
+    pub(crate) fn send(&mut self, command: Command) {
         self.state.entries.push(Entry::Command(redact::command(&command).into_owned()));
         self.state.released.push(Release::Command(command));
     }
@@ -337,18 +401,46 @@ impl ShardTask {
     /// Turns what the shard decided into entries and releases.
     fn take_outputs(&mut self) {
         let facts = std::mem::take(&mut self.state.outputs.facts);
-        for (charger, at, _frame, fact) in facts {
+        let mut together = None;
+        for (charger, at, frame, fact) in facts {
+            match &fact {
+                Fact::TransactionOpened(transaction) => {
+                    self.inner.tokens.began(charger, transaction);
+                }
+                Fact::TransactionClosed { transaction, .. } => {
+                    self.inner.tokens.ended(transaction);
+                    let stop_token = transaction.stop_token.as_deref().unwrap_or_default();
+                    if self.inner.tokens.are_together(&transaction.id_token, stop_token) {
+                        together = Some(transaction.id);
+                    }
+                }
+                _ => {}
+            }
             self.state.touched.insert(charger);
             self.state.dirty.insert(charger);
-            self.fact(charger, at, fact);
+            self.fact(charger, at, frame, fact);
+        }
+        let lines = std::mem::take(&mut self.state.outputs.lines);
+        for (charger, at, frame, line) in lines {
+            // Whoever belongs to the same group may end it (behaviour 59).
+            let is_by_group = matches!(&line, LedgerLine::Found(id, finding)
+                if finding.code == FindingCode::StoppedByOther && together == Some(*id));
+            if is_by_group {
+                continue;
+            }
+            self.line(charger, at, frame, line);
         }
         let effects = std::mem::take(&mut self.state.outputs.effects);
         for effect in effects {
             self.effect(effect);
         }
+        let upkeep = std::mem::take(&mut self.state.outputs.upkeep);
+        for effect in upkeep {
+            self.upkeep(effect);
+        }
     }
 
-    fn fact(&mut self, charger: ChargerKey, at: UnixMs, fact: Fact) {
+    fn fact(&mut self, charger: ChargerKey, at: UnixMs, frame: FrameSeq, fact: Fact) {
         let entry = match fact {
             Fact::LinkUp { .. } => {
                 Entry::LinkChange { charger, at, online: true, reason: String::new() }
@@ -365,21 +457,33 @@ impl ShardTask {
                 Entry::TransactionOpened { charger, transaction }
             }
             Fact::TransactionClosed { transaction, reason, ended_at, energy_wh, .. } => {
-                Entry::TransactionClosed {
-                    charger,
-                    suspect: suspicion(&transaction, energy_wh),
-                    transaction,
-                    reason,
-                    ended_at,
-                    energy_wh,
-                }
+                Entry::TransactionClosed { charger, transaction, reason, ended_at, energy_wh }
             }
-            Fact::TransactionOrphaned { id, external_id } => {
+            Fact::TransactionOrphaned { id, external_id, ended } => {
                 self.inner.look_for_owner(charger, id);
-                Entry::TransactionOrphan { charger, id, external_id, at }
+                Entry::TransactionOrphan { charger, id, external_id, at, frame, ended }
             }
             Fact::SignalRead(reading) => Entry::Signal { charger, at, reading },
             _ => return,
+        };
+        self.state.entries.push(entry);
+    }
+
+    /// Writes down what was said of a transaction, and what is odd about it.
+    fn line(&mut self, charger: ChargerKey, at: UnixMs, frame: FrameSeq, line: LedgerLine) {
+        let entry = match line {
+            LedgerLine::Note(transaction, note) => {
+                Entry::TransactionNote { transaction, at, frame, note }
+            }
+            LedgerLine::Found(transaction, finding) => {
+                Entry::TransactionFinding { transaction, at, finding }
+            }
+            LedgerLine::Cleared(transaction, code) => {
+                Entry::TransactionCleared { transaction, at, code }
+            }
+            LedgerLine::Joined { transaction, sent, external_id } => {
+                Entry::OrphanJoined { charger, sent, external_id, transaction }
+            }
         };
         self.state.entries.push(entry);
     }
@@ -475,15 +579,4 @@ fn external_id_of(events: &[EventKind]) -> String {
         _ => None,
     });
     id.cloned().unwrap_or_default()
-}
-
-/// What is odd about a finished transaction, if anything (behaviour 59).
-fn suspicion(transaction: &mendpoint_model::Transaction, energy_wh: Option<f64>) -> Option<String> {
-    match (transaction.meter_start_wh, transaction.meter_wh) {
-        (Some(start), Some(end)) if end < start as f64 => {
-            Some(format!("the register ran backwards, from {start} Wh to {end:.0} Wh"))
-        }
-        _ if energy_wh.is_none() => Some("no register was reported".to_owned()),
-        _ => None,
-    }
 }

@@ -1,7 +1,8 @@
 //! What came of an event.
 
 use mendpoint_incidents::Effect;
-use mendpoint_model::{ChargerKey, Fact, FrameSeq, TransactionId, UnixMs};
+use mendpoint_model::{ChargerKey, Fact, FrameSeq, LedgerLine, TransactionId, UnixMs};
+use mendpoint_upkeep::UpkeepEffect;
 
 /// What came of an event, a moment or a request. Filled up by the shard, emptied by the caller.
 #[derive(Debug, Default)]
@@ -9,8 +10,12 @@ pub struct Outputs {
     /// What changed in the state: of which charger, when it was received, by which frame (0 for
     /// none).
     pub facts: Vec<(ChargerKey, UnixMs, FrameSeq, Fact)>,
+    /// What was said of transactions and found odd about them, with the same three in front.
+    pub lines: Vec<(ChargerKey, UnixMs, FrameSeq, LedgerLine)>,
     /// What the engine wants done, in order.
     pub effects: Vec<Effect>,
+    /// What the upkeep wants done, in order.
+    pub upkeep: Vec<UpkeepEffect>,
     /// The number of the transaction that the event began, new or known (behaviours 32, 46, 57).
     pub answer: Option<TransactionId>,
 }

@@ -7,10 +7,12 @@ use mendpoint_incidents::{
     Catalogue, Effect, Engine, EngineSettings, IdSequence, Request, RequestError,
 };
 use mendpoint_model::{
-    CellState, ChargerEvent, ChargerKey, ChargerState, Chargers, Command, EventKind, Fact,
-    Incident, IncidentId, MeterReading, SiteKey, Transaction, TransactionId, TransactionStarted,
-    UnixMs,
+    Capabilities, CellState, ChargerEvent, ChargerKey, ChargerState, Chargers, Command, EventKind,
+    Fact, Incident, IncidentId, MeterReading, SiteKey, Transaction, TransactionEnded,
+    TransactionId, TransactionStarted, UnixMs,
 };
+use mendpoint_upkeep::{Profiles, Progress, Upkeep, UpkeepEffect, UpkeepSettings};
+use smallvec::SmallVec;
 
 use crate::number::TransactionNumbers;
 use crate::outputs::Outputs;
@@ -20,6 +22,7 @@ use crate::outputs::Outputs;
 pub struct Shard {
     fleet: Fleet,
     engine: Engine,
+    upkeep: Upkeep,
     numbers: TransactionNumbers,
     /// Kept between events so that a heartbeat allocates nothing.
     facts: Vec<Fact>,
@@ -39,10 +42,54 @@ impl Shard {
         Self {
             fleet: Fleet::new(fleet),
             engine: Engine::new(catalogue, engine, incidents),
+            upkeep: Upkeep::new(
+                UpkeepSettings { enabled: false, ..UpkeepSettings::default() },
+                Arc::default(),
+            ),
             numbers: TransactionNumbers::new(transactions),
             facts: Vec::new(),
             timed_facts: Vec::new(),
         }
+    }
+
+    /// The same with an upkeep that asks chargers about themselves; without it none is asked.
+    #[must_use]
+    pub fn with_upkeep(mut self, settings: UpkeepSettings, profiles: Arc<Profiles>) -> Self {
+        self.upkeep = Upkeep::new(settings, profiles);
+        self
+    }
+
+    /// Whether a person accepted a charger: else nothing is installed on it.
+    pub fn admit(&mut self, key: ChargerKey, accepted: bool) {
+        self.upkeep.admit(key, accepted);
+    }
+
+    /// Takes over how far the upkeep of a charger is.
+    pub fn restore_progress(&mut self, key: ChargerKey, progress: Progress) {
+        self.upkeep.restore(key, progress);
+    }
+
+    /// Goes on with other vendor profiles.
+    pub fn set_profiles(&mut self, now: UnixMs, profiles: Arc<Profiles>) {
+        self.upkeep.set_profiles(now, profiles);
+    }
+
+    /// Goes on with what is known of models now: neither the engine nor the upkeep tries what they
+    /// do not know (behaviour 64).
+    pub fn set_capabilities(&mut self, capabilities: &Arc<Capabilities>) {
+        self.fleet.set_capabilities(Arc::clone(capabilities));
+        self.upkeep.set_capabilities(Arc::clone(capabilities));
+    }
+
+    /// Makes the events of one message ready before they are handled: values are made fit to be
+    /// kept, and what a vendor profile knows of becomes a reading.
+    pub fn prepare(
+        &mut self,
+        now: UnixMs,
+        charger: ChargerKey,
+        events: &mut SmallVec<[EventKind; 2]>,
+    ) {
+        self.upkeep.prepare(now, charger, self.fleet.charger(charger), events);
     }
 
     /// Makes a charger known, or gives it another site or identity.
@@ -62,6 +109,7 @@ impl Shard {
     pub fn remove(&mut self, key: ChargerKey) {
         self.fleet.remove(key);
         self.engine.forget(key);
+        self.upkeep.forget(key);
     }
 
     /// Takes over the state of a charger from disk; `now` is the time of our start. Before
@@ -75,9 +123,20 @@ impl Shard {
         self.fleet.restore_transactions(charger, transactions);
     }
 
-    /// Remembers a transaction that ended lately (behaviours 32, 53).
-    pub fn restore_closed(&mut self, charger: ChargerKey, transaction: &Transaction) {
-        self.fleet.restore_closed(charger, transaction);
+    /// Remembers a transaction that ended lately, with when and why (behaviours 32, 53, 59).
+    pub fn restore_closed(
+        &mut self,
+        charger: ChargerKey,
+        transaction: &Transaction,
+        ended_at: UnixMs,
+        reason: &str,
+    ) {
+        self.fleet.restore_closed(charger, transaction, ended_at, reason);
+    }
+
+    /// Remembers an end whose start never came (behaviours 58, 62).
+    pub fn restore_orphan(&mut self, charger: ChargerKey, ended: TransactionEnded) {
+        self.fleet.restore_orphan(charger, ended);
     }
 
     /// Lets the engine go on where it was: with the incidents that are open, and those that had a
@@ -88,26 +147,27 @@ impl Shard {
         self.note_commands(&out.effects[before..]);
     }
 
-    /// Finds out where a reading was taken that names no connector: OCPP 2.x may leave the EVSE out
-    /// after a transaction's first message, and `StopTransaction` of 1.6 has none. `external_id` is
-    /// the transaction that the same message is about, empty for 1.6.
+    /// Finds out to which transaction a reading belongs that names none, and where it was taken:
+    /// OCPP 2.x may leave the EVSE out after a transaction's first message, and `StopTransaction`
+    /// of 1.6 has none. `external_id` is the transaction that the same message is about, empty for
+    /// 1.6.
     pub fn place_reading(
         &self,
         charger: ChargerKey,
         external_id: &str,
         reading: &mut MeterReading,
     ) {
-        if !reading.connector.is_charger() {
+        let is_placed = !reading.connector.is_charger();
+        if is_placed && external_id.is_empty() {
             return;
         }
-        let Some(state) = self.fleet.charger(charger) else { return };
-        let of_message = state.transactions.iter().find(|transaction| {
-            Some(transaction.id) == reading.transaction
-                || (!external_id.is_empty() && *transaction.external_id == *external_id)
-        });
-        if let Some(transaction) = of_message {
-            reading.connector = transaction.connector;
-            reading.transaction = Some(transaction.id);
+        let Some((id, connector)) = self.fleet.place_of(charger, reading.transaction, external_id)
+        else {
+            return;
+        };
+        reading.transaction = Some(id);
+        if !is_placed {
+            reading.connector = connector;
         }
     }
 
@@ -124,9 +184,14 @@ impl Shard {
             out.answer = Some(started.id);
         }
         self.fleet.apply(&event, &mut self.facts);
+        let of_charger = |(charger, line)| (charger, now, event.frame, line);
+        out.lines.extend(self.fleet.take_lines().map(of_charger));
         let before = out.effects.len();
         self.engine.handle(now, &event, &self.facts, &self.fleet, &mut out.effects);
         self.note_commands(&out.effects[before..]);
+        let asked = out.upkeep.len();
+        self.upkeep.handle(&event, &self.fleet, &mut out.upkeep);
+        self.note_questions(&out.upkeep[asked..]);
         let of_event = |fact| (event.charger, now, event.frame, fact);
         out.facts.extend(self.facts.drain(..).map(of_event));
     }
@@ -136,6 +201,7 @@ impl Shard {
         let before = out.effects.len();
         let mut timed = std::mem::take(&mut self.timed_facts);
         self.fleet.advance(now, &mut timed);
+        out.lines.extend(self.fleet.take_lines().map(|(charger, line)| (charger, now, 0, line)));
         for (charger, fact) in timed.drain(..) {
             if let Some(event) = self.timer_event(charger, now) {
                 let facts = std::slice::from_ref(&fact);
@@ -146,11 +212,16 @@ impl Shard {
         self.timed_facts = timed;
         self.engine.advance(now, &self.fleet, &mut out.effects);
         self.note_commands(&out.effects[before..]);
+        let asked = out.upkeep.len();
+        self.upkeep.advance(now, &self.fleet, &mut out.upkeep);
+        self.note_questions(&out.upkeep[asked..]);
     }
 
     /// When [`Shard::advance`] has something to do next.
     pub fn next_deadline(&self) -> Option<UnixMs> {
-        [self.fleet.next_deadline(), self.engine.next_deadline()].into_iter().flatten().min()
+        let deadlines =
+            [self.fleet.next_deadline(), self.engine.next_deadline(), self.upkeep.next_deadline()];
+        deadlines.into_iter().flatten().min()
     }
 
     /// Does what a person or the ticket desk wants of an incident.
@@ -182,6 +253,7 @@ impl Shard {
     pub fn note_command(&mut self, command: &Command) {
         self.fleet.note_command(command);
         self.engine.note_command(command.created_at, command, &self.fleet);
+        self.upkeep.note_command(command);
     }
 
     /// Goes on with other rules.
@@ -201,6 +273,16 @@ impl Shard {
     /// The chargers.
     pub fn fleet(&self) -> &Fleet {
         &self.fleet
+    }
+
+    /// The upkeep.
+    pub fn upkeep(&self) -> &Upkeep {
+        &self.upkeep
+    }
+
+    /// How far the upkeep of a charger is.
+    pub fn progress(&self, charger: ChargerKey) -> Option<&Progress> {
+        self.upkeep.progress(charger)
     }
 
     /// The engine.
@@ -223,10 +305,19 @@ impl Shard {
         })
     }
 
+    fn note_questions(&mut self, effects: &[UpkeepEffect]) {
+        for effect in effects {
+            if let UpkeepEffect::Send(command) = effect {
+                self.engine.note_command(command.created_at, command, &self.fleet);
+            }
+        }
+    }
+
     fn note_commands(&mut self, effects: &[Effect]) {
         for effect in effects {
             if let Effect::Send(command) = effect {
                 self.fleet.note_command(command);
+                self.upkeep.note_command(command);
             }
         }
     }

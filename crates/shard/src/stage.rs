@@ -305,6 +305,7 @@ impl<'a> Stage<'a> {
     /// Does what the engine wants done, as the live program would.
     fn take_outputs(&mut self) {
         self.out.facts.clear();
+        self.out.lines.clear();
         let mut close = false;
         let mut tickets = Vec::new();
         for effect in std::mem::take(&mut self.out.effects) {

@@ -1,11 +1,12 @@
 use mendpoint_model::{
-    Boot, ChargerKey, ChargerState, Command, CommandId, CommandOutcome, ConnectorRef,
-    ConnectorStatus, Incident, SecurityReport, SignalReading, TimelineEntry, Transaction,
-    TransactionId, UnixMs,
+    Boot, CapabilityCounts, ChargerKey, ChargerState, Command, CommandId, CommandOutcome,
+    ConnectorRef, ConnectorStatus, Finding, FindingCode, FrameSeq, Incident, ModelKey,
+    MonitorReport, SecurityReport, SignalReading, TimelineEntry, Transaction, TransactionEnded,
+    TransactionId, TransactionNote, UnixMs, VariableReport,
 };
 use serde::Serialize;
 
-use crate::FrameBlock;
+use crate::{FrameBlock, ReservationState};
 
 /// One thing for the journal to write down.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -36,8 +37,35 @@ pub enum Entry {
         ended_at: UnixMs,
         /// Energy delivered, Wh, if known.
         energy_wh: Option<f64>,
-        /// Why the record is not to be trusted as it is (negative energy, ..); `None` when it is.
-        suspect: Option<String>,
+    },
+    /// Something was said of a transaction.
+    TransactionNote {
+        /// Which.
+        transaction: TransactionId,
+        /// When it was received.
+        at: UnixMs,
+        /// The frame that said it; 0 for none.
+        frame: FrameSeq,
+        /// What was said.
+        note: TransactionNote,
+    },
+    /// Something is odd about a transaction. A second one of the same code changes nothing.
+    TransactionFinding {
+        /// Which.
+        transaction: TransactionId,
+        /// When it was found.
+        at: UnixMs,
+        /// What was found.
+        finding: Finding,
+    },
+    /// What was found does not hold any more.
+    TransactionCleared {
+        /// Of which.
+        transaction: TransactionId,
+        /// When.
+        at: UnixMs,
+        /// What.
+        code: FindingCode,
     },
     /// The end of a transaction that is not known here (behaviour 58).
     TransactionOrphan {
@@ -48,6 +76,34 @@ pub enum Entry {
         /// The charger's own id (2.x), empty for 1.6.
         external_id: String,
         /// When it came.
+        at: UnixMs,
+        /// The frame that brought it; 0 for none.
+        frame: FrameSeq,
+        /// All that it said.
+        ended: Box<TransactionEnded>,
+    },
+    /// The transaction of an orphan was found.
+    OrphanJoined {
+        /// Where.
+        charger: ChargerKey,
+        /// The number that the orphan carried.
+        sent: TransactionId,
+        /// The charger's own id in it; empty for 1.6.
+        external_id: String,
+        /// The transaction that it ends.
+        transaction: TransactionId,
+    },
+    /// What a charger said of a reservation, or a transaction that began with it.
+    Reservation {
+        /// Where.
+        charger: ChargerKey,
+        /// Our number of it.
+        reservation: i64,
+        /// `used`, `expired` or `removed`.
+        state: ReservationState,
+        /// The transaction, when one began.
+        transaction: Option<TransactionId>,
+        /// When.
         at: UnixMs,
     },
     /// An incident was opened or changed: the whole of it.
@@ -140,6 +196,47 @@ pub enum Entry {
         /// The address it came from.
         remote: String,
     },
+    /// Values that a charger told, or that we set.
+    Variables {
+        /// The charger.
+        charger: ChargerKey,
+        /// When, by our clock.
+        at: UnixMs,
+        /// Who is held to have changed what differs: a user's name, or "charger".
+        by: String,
+        /// The values.
+        variables: Vec<VariableReport>,
+    },
+    /// Monitors of a charger.
+    Monitors {
+        /// The charger.
+        charger: ChargerKey,
+        /// When, by our clock.
+        at: UnixMs,
+        /// With the last part of a report of all monitors: when its first part came. What was seen
+        /// before that only is gone.
+        all_since: Option<UnixMs>,
+        /// The monitors.
+        monitors: Vec<MonitorReport>,
+    },
+    /// How far the upkeep of a charger is.
+    Upkeep {
+        /// The charger.
+        charger: ChargerKey,
+        /// When it was so.
+        at: UnixMs,
+        /// The progress as JSON.
+        json: String,
+    },
+    /// How often a model answered what.
+    Capability {
+        /// The model.
+        model: ModelKey,
+        /// What it was asked to do.
+        name: String,
+        /// The counts so far.
+        counts: CapabilityCounts,
+    },
     /// Somebody did something.
     Audit {
         /// When.
@@ -166,6 +263,13 @@ impl Entry {
                 4 + u32::try_from(parts).unwrap_or(u32::MAX - 4)
             }
             Self::Incident(_) => 4,
+            Self::Variables { variables, .. } => {
+                1 + u32::try_from(variables.len() / 2).unwrap_or(u32::MAX - 1)
+            }
+            Self::Monitors { monitors, .. } => {
+                1 + u32::try_from(monitors.len() / 4).unwrap_or(u32::MAX - 1)
+            }
+            Self::Upkeep { json, .. } => 1 + u32::try_from(json.len() / 512).unwrap_or(0),
             _ => 1,
         }
     }

@@ -24,6 +24,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../../migrations/0001_first.sql"),
     },
     Migration {
+        version: 2,
+        name: "0002_device_model",
+        sql: include_str!("../../../migrations/0002_device_model.sql"),
+    },
+    Migration {
         version: 3,
         name: "0003_conformance",
         sql: include_str!("../../../migrations/0003_conformance.sql"),
@@ -32,6 +37,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         version: 4,
         name: "0004_access",
         sql: include_str!("../../../migrations/0004_access.sql"),
+    },
+    Migration {
+        version: 5,
+        name: "0005_money",
+        sql: include_str!("../../../migrations/0005_money.sql"),
     },
 ];
 

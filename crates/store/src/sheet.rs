@@ -6,6 +6,7 @@ use std::sync::Arc;
 use mendpoint_model::{ChargerKey, Incident, Transaction, UnixMs};
 
 use crate::db::json;
+use crate::device_sheet::DeviceBatch;
 use crate::{Entry, Result, row_id};
 
 /// A value of a cell. `NULL` keeps its type, which PostgreSQL wants to know.
@@ -100,23 +101,77 @@ pub(crate) struct Sheet {
 const TRANSACTION: Form = Form {
     head: "INSERT INTO charge_transaction (transaction_id, charger_key, external_id, evse,
         connector, id_token, opened_at_ms, started_at_ms, meter_start_wh, ended_at_ms, energy_wh,
-        reason, suspect, json) VALUES ",
-    columns: 14,
+        reason, json) VALUES ",
+    columns: 13,
     // What is closed stays closed: a late change of an open state must not open it again.
     tail: " ON CONFLICT (transaction_id) DO UPDATE SET
         charger_key = excluded.charger_key, external_id = excluded.external_id,
         evse = excluded.evse, connector = excluded.connector, id_token = excluded.id_token,
         opened_at_ms = excluded.opened_at_ms, started_at_ms = excluded.started_at_ms,
         meter_start_wh = excluded.meter_start_wh, ended_at_ms = excluded.ended_at_ms,
-        energy_wh = excluded.energy_wh, reason = excluded.reason, suspect = excluded.suspect,
-        json = excluded.json
+        energy_wh = excluded.energy_wh, reason = excluded.reason, json = excluded.json
         WHERE charge_transaction.ended_at_ms IS NULL OR excluded.ended_at_ms IS NOT NULL",
 };
 const ORPHAN: Form = Form {
     head: "INSERT INTO transaction_orphan
-        (id, charger_key, at_ms, transaction_id, external_id) VALUES ",
+        (id, charger_key, at_ms, transaction_id, external_id, frame, json) VALUES ",
+    columns: 7,
+    tail: " ON CONFLICT (id) DO NOTHING",
+};
+const ORPHAN_JOINED: Form = Form {
+    head: "UPDATE transaction_orphan SET joined = v.column4 FROM (VALUES ",
+    columns: 4,
+    tail: ") AS v WHERE transaction_orphan.charger_key = v.column1
+        AND transaction_orphan.transaction_id = v.column2
+        AND transaction_orphan.external_id = v.column3 AND transaction_orphan.joined IS NULL",
+};
+const NOTE: Form = Form {
+    head: "INSERT INTO transaction_note (id, transaction_id, at_ms, frame, json) VALUES ",
     columns: 5,
     tail: " ON CONFLICT (id) DO NOTHING",
+};
+const FINDING: Form = Form {
+    head: "INSERT INTO transaction_finding
+        (transaction_id, code, hard, sentence, found_at_ms, cleared_at_ms) VALUES ",
+    columns: 6,
+    // What was cleared and is found again is news; what is known already is not.
+    tail: " ON CONFLICT (transaction_id, code) DO UPDATE SET sentence = excluded.sentence,
+        found_at_ms = excluded.found_at_ms, cleared_at_ms = excluded.cleared_at_ms
+        WHERE transaction_finding.cleared_at_ms IS NOT NULL
+        OR excluded.cleared_at_ms IS NOT NULL",
+};
+const CLEARED: Form = Form {
+    head: "UPDATE transaction_finding SET cleared_at_ms = v.column3 FROM (VALUES ",
+    columns: 3,
+    tail: ") AS v WHERE transaction_finding.transaction_id = v.column1
+        AND transaction_finding.code = v.column2 AND transaction_finding.cleared_at_ms IS NULL",
+};
+/// The worst that is found of a transaction, after its findings were written. Whoever looked at it
+/// did not see what was found since.
+const SEVERITY: Form = Form {
+    head: "UPDATE charge_transaction SET
+        severity = COALESCE((SELECT MAX(f.hard) + 1 FROM transaction_finding f
+            WHERE f.transaction_id = v.column1 AND f.cleared_at_ms IS NULL), 0),
+        findings = (SELECT COUNT(*) FROM transaction_finding f
+            WHERE f.transaction_id = v.column1 AND f.cleared_at_ms IS NULL),
+        suspect = (SELECT f.sentence FROM transaction_finding f
+            WHERE f.transaction_id = v.column1 AND f.cleared_at_ms IS NULL
+            ORDER BY f.hard DESC, f.found_at_ms, f.code LIMIT 1),
+        looked_at_ms = CASE WHEN EXISTS (SELECT 1 FROM transaction_finding f
+            WHERE f.transaction_id = v.column1 AND f.cleared_at_ms IS NULL
+            AND f.found_at_ms > charge_transaction.looked_at_ms) THEN NULL ELSE looked_at_ms END
+        FROM (VALUES ",
+    columns: 1,
+    tail: ") AS v WHERE charge_transaction.transaction_id = v.column1",
+};
+/// What is over stays over, except that a start may come after the charger's word of the end.
+const RESERVATION: Form = Form {
+    head: "UPDATE reservation SET state = v.column3, changed_at_ms = v.column5,
+        transaction_id = COALESCE(v.column4, reservation.transaction_id) FROM (VALUES ",
+    columns: 5,
+    tail: ") AS v WHERE reservation.reservation_id = v.column1
+        AND reservation.charger_key = v.column2 AND (v.column3 = 'used'
+        OR reservation.state IN ('requested', 'accepted'))",
 };
 const INCIDENT: Form = Form {
     head: "INSERT INTO incident (incident_id, state, rule, code, severity, source, charger_key,
@@ -212,6 +267,14 @@ const AUDIT: Form = Form {
 struct Batch {
     transactions: BTreeMap<i64, (bool, Vec<Value>)>,
     orphans: Vec<Vec<Value>>,
+    joined: Vec<Vec<Value>>,
+    notes: Vec<Vec<Value>>,
+    /// By transaction and code: a statement may not touch a row twice.
+    findings: BTreeMap<(i64, &'static str), Vec<Value>>,
+    cleared: BTreeMap<(i64, &'static str), Vec<Value>>,
+    judged: BTreeMap<i64, Vec<Value>>,
+    /// By number; the start that used one comes before all else that is said of it.
+    reservations: BTreeMap<i64, Vec<Value>>,
     incidents: BTreeMap<i64, Vec<Value>>,
     timeline: Vec<Vec<Value>>,
     state_changes: Vec<Vec<Value>>,
@@ -225,6 +288,7 @@ struct Batch {
     signals: Vec<Vec<Value>>,
     security: Vec<Vec<Value>>,
     audit: Vec<Vec<Value>>,
+    device: DeviceBatch,
 }
 
 /// The statements that write these entries down, in the order they must run in. An entry's row
@@ -252,20 +316,69 @@ impl Batch {
                     self.transactions.insert(key, (false, cells));
                 }
             }
-            Entry::TransactionClosed {
-                charger,
-                transaction,
-                reason,
-                ended_at,
-                energy_wh,
-                suspect,
-            } => {
-                let end = (reason.as_str(), *ended_at, *energy_wh, suspect.as_deref());
+            Entry::TransactionClosed { charger, transaction, reason, ended_at, energy_wh } => {
+                let end = (reason.as_str(), *ended_at, *energy_wh);
                 let cells = transaction_row(*charger, transaction, Some(end))?;
                 self.transactions.insert(transaction.id.0, (true, cells));
             }
-            Entry::TransactionOrphan { charger, id: transaction, external_id, at } => {
-                self.orphans.push(row![id, *charger, *at, transaction.0, external_id.as_str()]);
+            Entry::TransactionNote { transaction, at, frame, note } => {
+                let body = json(note, "a note on a transaction")?;
+                self.notes.push(row![id, transaction.0, *at, *frame as i64, body]);
+            }
+            Entry::TransactionFinding { transaction, at, finding } => {
+                let key = (transaction.0, finding.code.name());
+                self.cleared.remove(&key);
+                let cells = self.findings.entry(key).or_insert(row![
+                    transaction.0,
+                    key.1,
+                    finding.code.is_hard(),
+                    finding.sentence.as_str(),
+                    *at,
+                    None::<i64>,
+                ]);
+                cells[5] = Value::Int(None);
+                self.judged.insert(transaction.0, row![transaction.0]);
+            }
+            Entry::TransactionCleared { transaction, at, code } => {
+                let key = (transaction.0, code.name());
+                // What came and went within the batch is written as gone.
+                match self.findings.get_mut(&key) {
+                    Some(cells) => cells[5] = Value::from(at.0),
+                    None => {
+                        self.cleared.insert(key, row![transaction.0, key.1, *at]);
+                    }
+                }
+                self.judged.insert(transaction.0, row![transaction.0]);
+            }
+            Entry::TransactionOrphan {
+                charger,
+                id: transaction,
+                external_id,
+                at,
+                frame,
+                ended,
+            } => {
+                self.orphans.push(row![
+                    id,
+                    *charger,
+                    *at,
+                    transaction.0,
+                    external_id.as_str(),
+                    *frame as i64,
+                    json(ended, "the end of a transaction")?,
+                ]);
+            }
+            Entry::OrphanJoined { charger, sent, external_id, transaction } => {
+                self.joined.push(row![*charger, sent.0, external_id.as_str(), transaction.0]);
+            }
+            Entry::Reservation { charger, reservation, state, transaction, at } => {
+                let is_used = *state == crate::ReservationState::Used;
+                if is_used || !self.reservations.contains_key(reservation) {
+                    self.reservations.insert(
+                        *reservation,
+                        row![*reservation, *charger, state.name(), transaction.map(|id| id.0), *at],
+                    );
+                }
             }
             Entry::Incident(incident) => {
                 self.incidents.insert(incident.id.0, incident_row(incident)?);
@@ -366,6 +479,23 @@ impl Batch {
                     remote.as_str(),
                 ]);
             }
+            Entry::Variables { charger, at, by, variables } => {
+                for variable in variables {
+                    self.device.variable(*charger, *at, by, variable);
+                }
+            }
+            Entry::Monitors { charger, at, all_since, monitors } => {
+                for monitor in monitors {
+                    self.device.monitor(*charger, *at, monitor);
+                }
+                if let Some(began_at) = all_since {
+                    self.device.monitors_are_all(*charger, *began_at);
+                }
+            }
+            Entry::Upkeep { charger, at, json } => self.device.upkeep(*charger, *at, json),
+            Entry::Capability { model, name, counts } => {
+                self.device.capability(model, name, counts);
+            }
             Entry::Audit { at, actor, action, subject, detail } => {
                 self.audit.push(row![
                     id,
@@ -385,6 +515,12 @@ impl Batch {
         let sheets = [
             (&TRANSACTION, transactions),
             (&ORPHAN, self.orphans),
+            (&ORPHAN_JOINED, self.joined),
+            (&NOTE, self.notes),
+            (&FINDING, self.findings.into_values().collect()),
+            (&CLEARED, self.cleared.into_values().collect()),
+            (&SEVERITY, self.judged.into_values().collect()),
+            (&RESERVATION, self.reservations.into_values().collect()),
             (&INCIDENT, self.incidents.into_values().collect()),
             (&TIMELINE, self.timeline),
             (&STATE_CHANGE, self.state_changes),
@@ -403,20 +539,21 @@ impl Batch {
             .into_iter()
             .filter(|(_, rows): &(_, Vec<Vec<Value>>)| !rows.is_empty())
             .map(|(form, rows)| Sheet { form, rows })
+            .chain(self.device.into_sheets().into_iter().filter(|sheet| !sheet.rows.is_empty()))
             .collect()
     }
 }
 
-type End<'a> = (&'a str, UnixMs, Option<f64>, Option<&'a str>);
+type End<'a> = (&'a str, UnixMs, Option<f64>);
 
 fn transaction_row(
     charger: ChargerKey,
     transaction: &Transaction,
     end: Option<End<'_>>,
 ) -> Result<Vec<Value>> {
-    let (reason, ended_at, energy_wh, suspect) = match end {
-        Some((reason, at, energy, suspect)) => (reason, Some(at.0), energy, suspect),
-        None => ("", None, None, None),
+    let (reason, ended_at, energy_wh) = match end {
+        Some((reason, at, energy)) => (reason, Some(at.0), energy),
+        None => ("", None, None),
     };
     Ok(row![
         transaction.id.0,
@@ -431,7 +568,6 @@ fn transaction_row(
         ended_at,
         energy_wh,
         reason,
-        suspect.map(str::to_owned),
         json(transaction, "a transaction")?,
     ])
 }

@@ -8,11 +8,14 @@
 
 mod api;
 mod assets;
+mod cards;
 mod conformance;
 mod csv;
+mod device;
 mod health;
 mod live;
 mod number;
+mod orders;
 mod pages;
 mod password;
 mod place;
@@ -27,6 +30,7 @@ mod session;
 mod shell;
 mod show;
 mod state;
+mod table;
 mod tickets;
 mod url;
 

@@ -263,8 +263,18 @@ struct RailQuery {
 }
 
 /// The sections of the rail, as [`Shell::section`] names them.
-const SECTIONS: [&str; 8] =
-    ["live", "incidents", "tickets", "chargers", "sites", "rules", "outbox", "system"];
+const SECTIONS: [&str; 10] = [
+    "live",
+    "incidents",
+    "tickets",
+    "chargers",
+    "transactions",
+    "tokens",
+    "sites",
+    "rules",
+    "outbox",
+    "system",
+];
 
 /// The rail with its counts, when something of it changed.
 async fn rail(

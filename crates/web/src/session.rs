@@ -41,6 +41,16 @@ impl Viewer {
         matches!(self.role.as_str(), "admin" | "operator" | "dispatcher" | "technician")
     }
 
+    /// Whether they may say who may charge: not technicians.
+    pub(crate) fn manages_cards(&self) -> bool {
+        matches!(self.role.as_str(), "admin" | "operator" | "dispatcher")
+    }
+
+    /// A driver's token as they may see it: whole for administrators only (S21).
+    pub(crate) fn token_words(&self, token: &str) -> String {
+        if self.is_admin() { token.to_owned() } else { crate::search::masked(token) }
+    }
+
     /// Whether they may change how the program works.
     pub(crate) fn is_admin(&self) -> bool {
         self.role == "admin"

@@ -11,8 +11,8 @@ use crate::session::Viewer;
 pub(crate) struct Shell {
     /// Title of the window.
     pub(crate) title: String,
-    /// Which entry of the rail is lit: `live`, `incidents`, `tickets`, `chargers`, `sites`, `rules`,
-    /// `outbox`, `system`.
+    /// Which entry of the rail is lit: `live`, `incidents`, `tickets`, `chargers`,
+    /// `transactions`, `tokens`, `sites`, `rules`, `outbox`, `system`.
     pub(crate) section: &'static str,
     /// The name of whoever is signed in.
     pub(crate) user: String,
@@ -28,6 +28,8 @@ pub(crate) struct Shell {
     pub(crate) chargers: usize,
     /// Registered sites.
     pub(crate) sites: usize,
+    /// Suspect transactions and ends without a start that nobody looked at.
+    pub(crate) suspects: u64,
     /// Mail that waits.
     pub(crate) waiting_mail: u64,
     /// Rules in force.
@@ -60,6 +62,7 @@ impl Shell {
         let needs_person = store.incident_counts().await.map_or(0, |counts| counts.needs_person);
         let tickets = store.ticket_counts().await.unwrap_or_default();
         let mail = store.mail_counts().await.unwrap_or_default();
+        let suspects = store.unseen_suspects().await.map_or(0, |(one, two)| one + two);
         let catalogue = handle.catalogue();
         let settings = state.settings();
         let notice = if settings.is_demo {
@@ -90,6 +93,7 @@ impl Shell {
                 .sum(),
             chargers: handle.directory().len(),
             sites: handle.directory().sites().len(),
+            suspects,
             waiting_mail: mail
                 .iter()
                 .filter(|(state, _)| state != "sent")

@@ -1,5 +1,8 @@
 //! The whole of it over a real socket: headers, signing in, sessions, forms of other sites.
 
+mod device;
+mod money;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -64,10 +67,15 @@ impl Answer {
 }
 
 const FORM: &str = "content-type: application/x-www-form-urlencoded\r\n";
+const TOKEN: &str = "mp_for_tests";
 const PASSWORD: &str = "correct horse battery";
 
 impl Server {
     async fn start() -> Self {
+        Self::start_with(Arc::new(NoChargers)).await
+    }
+
+    async fn start_with(outbound: Arc<dyn Outbound>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let url = format!("sqlite://{}/web.db", folder.path().display());
         let registry = prometheus::Registry::new();
@@ -86,6 +94,7 @@ impl Server {
                 operator_name: String::new(),
                 unknown_chargers: UnknownChargers::Reject,
                 accept_unknown_tokens: true,
+                concurrent_transactions: true,
                 heartbeat_interval_s: 60,
                 strict: false,
                 credential_pepper: "pepper".to_owned(),
@@ -93,10 +102,12 @@ impl Server {
                 dispatch_email: String::new(),
                 fleet: mendpoint_fleet::FleetSettings::default(),
                 engine: mendpoint_incidents::EngineSettings::default(),
+                upkeep: mendpoint_upkeep::UpkeepSettings::default(),
+                profiles: mendpoint_upkeep::Profiles::default(),
             },
             store.clone(),
             Arc::new(Catalogue::default()),
-            Arc::new(NoChargers),
+            outbound,
             &registry,
         )
         .await
@@ -104,6 +115,7 @@ impl Server {
         let settings = WebSettings {
             ocpp_url: "ws://127.0.0.1:9000/ocpp/".to_owned(),
             pace: 1.0,
+            bootstrap_token: TOKEN.to_owned(),
             ..WebSettings::default()
         };
         let state = AppState::new(pipeline.handle(), registry, settings);
@@ -117,7 +129,8 @@ impl Server {
     async fn send(&self, request: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let fields: String =
             headers.iter().map(|(name, value)| name.to_string() + ": " + value + "\r\n").collect();
-        let kind = if body.is_empty() { "" } else { FORM };
+        let is_told = headers.iter().any(|(name, _)| *name == "content-type");
+        let kind = if body.is_empty() || is_told { "" } else { FORM };
         let text = format!(
             "{request} HTTP/1.1\r\nhost: {}\r\n{fields}{kind}content-length: {}\r\n\
              connection: close\r\n\r\n{body}",
@@ -154,6 +167,8 @@ async fn every_answer_carries_the_security_headers() {
         "/incidents",
         "/tickets",
         "/chargers",
+        "/transactions",
+        "/tokens",
         "/sites",
         "/rules",
         "/outbox",

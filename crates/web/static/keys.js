@@ -1,7 +1,7 @@
 // @ts-check
 // Keyboard: go with g and a letter, move with j and k, open with Enter, one key per decision.
 
-const GO = { l: '/', i: '/incidents', t: '/tickets', c: '/chargers', s: '/sites', r: '/rules', o: '/outbox', y: '/system' };
+const GO = { l: '/', i: '/incidents', t: '/tickets', c: '/chargers', x: '/transactions', s: '/sites', r: '/rules', o: '/outbox', y: '/system' };
 let going = 0;
 /** Single keys can be switched off on a device (WCAG 2.1.4). */
 const isOff = () => localStorage.getItem('keys') === 'off';

@@ -1,8 +1,10 @@
 //! Settings of a charger: configuration keys (1.6) and variables (2.0.1) with real effects where
 //! they have one, and plausible values elsewhere.
 
+use rust_decimal::prelude::ToPrimitive;
 use rust_ocpp::v2_0_1::datatypes::message_info_type::MessageInfoType;
 use rust_ocpp::v2_0_1::datatypes::set_monitoring_data_type::SetMonitoringDataType;
+use rust_ocpp::v2_0_1::enumerations::monitor_enum_type::MonitorEnumType;
 
 use crate::{Behaviour, ChargerSpec, Current, LinkKind};
 
@@ -20,7 +22,13 @@ pub(crate) struct Device {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Setting {
     pub(crate) component: &'static str,
+    /// The component's instance; empty for none.
+    pub(crate) instance: &'static str,
+    /// The component's EVSE; 0 for the whole charger.
+    pub(crate) evse: u16,
     pub(crate) name: &'static str,
+    /// The unit of its value; empty for none.
+    pub(crate) unit: &'static str,
     pub(crate) value: String,
     pub(crate) access: Access,
     pub(crate) kind: Kind,
@@ -80,8 +88,39 @@ impl Device {
         self.settings.iter().find(|setting| setting.is(component, name))
     }
 
+    /// A setting of a component that may be on an EVSE (0: wherever it is).
+    pub(crate) fn find_at(&self, component: &str, evse: u16, name: &str) -> Option<&Setting> {
+        let fits = |setting: &&Setting| evse == 0 || setting.evse == evse;
+        self.settings.iter().filter(|setting| setting.is(component, name)).find(fits)
+    }
+
     fn find_mut(&mut self, component: &str, name: &str) -> Option<&mut Setting> {
         self.settings.iter_mut().find(|setting| setting.is(component, name))
+    }
+
+    /// The installed monitor of a variable: its id and kind.
+    pub(crate) fn monitor_of(
+        &self,
+        component: &str,
+        evse: u16,
+        variable: &str,
+    ) -> Option<(i32, MonitorEnumType)> {
+        let monitor = self.monitors.iter().find(|monitor| {
+            monitor.component.name == component
+                && monitor.variable.name == variable
+                && monitor.component.evse.as_ref().is_none_or(|place| place.id == i32::from(evse))
+        })?;
+        Some((monitor.id?, monitor.kind.clone()))
+    }
+
+    /// The installed lower threshold of a variable: its id and value.
+    pub(crate) fn threshold_of(&self, component: &str, variable: &str) -> Option<(i32, f64)> {
+        let monitor = self.monitors.iter().find(|monitor| {
+            monitor.component.name == component
+                && monitor.variable.name == variable
+                && monitor.kind == MonitorEnumType::LowerThreshold
+        })?;
+        Some((monitor.id?, monitor.value.to_f64()?))
     }
 
     pub(crate) fn has_component(&self, component: &str) -> bool {
@@ -148,7 +187,16 @@ fn setting(
     access: Access,
     kind: Kind,
 ) -> Setting {
-    Setting { component, name, value: value.to_owned(), access, kind }
+    Setting {
+        component,
+        instance: "",
+        evse: 0,
+        name,
+        unit: "",
+        value: value.to_owned(),
+        access,
+        kind,
+    }
 }
 
 fn keys(spec: &ChargerSpec) -> Vec<Setting> {
@@ -204,11 +252,35 @@ fn keys(spec: &ChargerSpec) -> Vec<Setting> {
         ("SecurityProfile", "0", Reboot, Number),
         ("AuthorizationKey", "", WriteOnly, Text),
     ];
-    table
+    let mut settings: Vec<Setting> = table
         .into_iter()
         .map(|(name, value, access, kind)| setting("", name, value, access, kind))
-        .collect()
+        .collect();
+    // As some makers do: the radio link as a key that can only be read, under a name of their own.
+    let key = match spec.link {
+        LinkKind::Ethernet => return settings,
+        LinkKind::Wifi => "WLAN_RSSI",
+        LinkKind::Cellular => "Modem_RSSI",
+    };
+    settings.push(setting("", key, "-60", ReadOnly, Number));
+    settings
 }
+
+/// What can have a problem on an EVSE: see [`component_of`](crate::fault::component_of).
+const FAULTY: [&str; 12] = [
+    "EVSE",
+    "Connector",
+    "ConnectorPlugRetentionLock",
+    "CPPWMController",
+    "Controller",
+    "ElectricalFeed",
+    "FiscalMetering",
+    "OverCurrentBreaker",
+    "PowerContactor",
+    "RCD",
+    "TemperatureSensor",
+    "TokenReader",
+];
 
 fn variables(spec: &ChargerSpec) -> Vec<Setting> {
     let interface = match spec.link {
@@ -217,22 +289,21 @@ fn variables(spec: &ChargerSpec) -> Vec<Setting> {
     };
     let phases = if spec.current == Current::Ac { "3" } else { "0" };
     let power = (spec.power_w as i64).to_string();
-    let table: [(&'static str, &'static str, &str, Access, Kind); 40] = [
+    let table: [(&'static str, &'static str, &str, Access, Kind); 39] = [
         ("ChargingStation", "Available", "true", ReadOnly, Switch),
         ("ChargingStation", "AvailabilityState", "Available", ReadOnly, Text),
         ("ChargingStation", "Model", &spec.model, ReadOnly, Text),
         ("ChargingStation", "VendorName", &spec.vendor, ReadOnly, Text),
         ("ChargingStation", "SerialNumber", &spec.serial, ReadOnly, Text),
         ("ChargingStation", "SupplyPhases", phases, ReadOnly, Number),
-        ("EVSE", "Available", "true", ReadOnly, Switch),
-        ("EVSE", "AllowReset", "true", ReadOnly, Switch),
-        ("EVSE", "Power", &power, ReadOnly, Number),
-        ("EVSE", "Problem", "false", ReadOnly, Switch),
-        ("Connector", "Available", "true", ReadOnly, Switch),
-        ("Connector", "Problem", "false", ReadOnly, Switch),
-        ("Controller", "Problem", "false", ReadOnly, Switch),
+        ("ChargingStation", "Problem", "false", ReadOnly, Switch),
+        ("Controller", "SelftestActive", "false", ReadWrite, Switch),
+        ("EmergencyStopSensor", "Active", "false", ReadOnly, Switch),
+        ("EmergencyStopSensor", "Tripped", "false", ReadOnly, Switch),
         ("DataLink", "Active", "true", ReadOnly, Switch),
-        ("DataLink", "SignalStrength", "-72", ReadOnly, Text),
+        ("MonitoringCtrlr", "Available", "true", ReadOnly, Switch),
+        ("MonitoringCtrlr", "Enabled", "true", ReadWrite, Switch),
+        ("DeviceDataCtrlr", "ItemsPerMessageGetVariables", "40", ReadOnly, Number),
         ("OCPPCommCtrlr", "HeartbeatInterval", "300", ReadWrite, Number),
         ("OCPPCommCtrlr", "WebSocketPingInterval", "0", ReadWrite, Number),
         ("OCPPCommCtrlr", "RetryBackOffWaitMinimum", "2", ReadWrite, Number),
@@ -259,8 +330,36 @@ fn variables(spec: &ChargerSpec) -> Vec<Setting> {
         ("SecurityCtrlr", "SecurityProfile", "0", Reboot, Number),
         ("SecurityCtrlr", "BasicAuthPassword", "", WriteOnly, Text),
     ];
-    table
+    let mut settings: Vec<Setting> = table
         .into_iter()
         .map(|(component, name, value, access, kind)| setting(component, name, value, access, kind))
-        .collect()
+        .collect();
+    for evse in 1..=spec.connectors {
+        let place = |name, component, value, kind| Setting {
+            evse,
+            unit: if name == "Power" { "W" } else { "" },
+            ..setting(component, name, value, ReadOnly, kind)
+        };
+        settings.push(place("Available", "EVSE", "true", Switch));
+        settings.push(place("AllowReset", "EVSE", "true", Switch));
+        settings.push(place("Power", "EVSE", &power, Number));
+        settings.push(place("Available", "Connector", "true", Switch));
+        for component in FAULTY {
+            settings.push(place("Problem", component, "false", Switch));
+        }
+        for component in ["RCD", "PowerContactor"] {
+            settings.push(place("Tripped", component, "false", Switch));
+        }
+    }
+    let instance = match spec.link {
+        LinkKind::Ethernet => return settings,
+        LinkKind::Wifi => "WiFi",
+        LinkKind::Cellular => "Cellular",
+    };
+    settings.push(Setting {
+        instance,
+        unit: "dBm",
+        ..setting("DataLink", "SignalStrength", "-60", ReadOnly, Number)
+    });
+    settings
 }

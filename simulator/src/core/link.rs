@@ -157,6 +157,15 @@ impl ChargerCore {
         self.link.boot_reason = before;
     }
 
+    /// The same without its unrest, for reports.
+    pub(crate) fn signal_level(&self) -> i32 {
+        match (self.weak_signal, self.spec.link) {
+            (Some((dbm, until)), _) if self.now < until => dbm,
+            (_, crate::LinkKind::Cellular) => -79,
+            _ => -58,
+        }
+    }
+
     /// What the radio link measures now, dBm.
     pub(crate) fn signal_now(&mut self) -> i32 {
         match (self.weak_dbm(), self.spec.link) {

@@ -183,7 +183,11 @@ fn get_configuration(core: &ChargerCore, request: GetConfigurationRequest) -> St
     let show = |setting: &crate::core::device::Setting| KeyValue {
         key: setting.name.to_owned(),
         readonly: setting.access == Access::ReadOnly,
-        value: Some(setting.value.clone()),
+        value: Some(if setting.name.ends_with("_RSSI") {
+            core.signal_level().to_string()
+        } else {
+            setting.value.clone()
+        }),
     };
     let asked = request.key.unwrap_or_default();
     let visible = |setting: &&crate::core::device::Setting| setting.access != Access::WriteOnly;

@@ -2,8 +2,9 @@
 
 use rust_ocpp::v2_0_1::datatypes::{
     clear_monitoring_result_type::ClearMonitoringResultType, component_type::ComponentType,
-    get_variable_result_type::GetVariableResultType, monitoring_data_type::MonitoringDataType,
-    report_data_type::ReportDataType, set_monitoring_data_type::SetMonitoringDataType,
+    evse_type::EVSEType, get_variable_result_type::GetVariableResultType,
+    monitoring_data_type::MonitoringDataType, report_data_type::ReportDataType,
+    set_monitoring_data_type::SetMonitoringDataType,
     set_monitoring_result_type::SetMonitoringResultType,
     set_variable_result_type::SetVariableResultType,
     variable_attribute_type::VariableAttributeType,
@@ -46,7 +47,8 @@ const PART: usize = 12;
 /// `GetVariables`.
 pub(super) fn get(core: &ChargerCore, request: GetVariablesRequest) -> String {
     let results = request.get_variable_data.into_iter().map(|wanted| {
-        let setting = core.device.find(&wanted.component.name, &wanted.variable.name);
+        let evse = wanted.component.evse.as_ref().map_or(0, |evse| number(evse.id));
+        let setting = core.device.find_at(&wanted.component.name, evse, &wanted.variable.name);
         let actual = matches!(wanted.attribute_type, None | Some(AttributeEnumType::Actual));
         let (status, value) = match setting {
             Some(_) if !actual => (GetVariableStatusEnumType::NotSupportedAttributeType, None),
@@ -71,16 +73,34 @@ pub(super) fn get(core: &ChargerCore, request: GetVariablesRequest) -> String {
     json(&GetVariablesResponse { get_variable_result: results.collect() })
 }
 
-/// The value now: a fault shows in the `Problem` of its component.
+fn number(id: i32) -> u16 {
+    u16::try_from(id).unwrap_or(u16::MAX)
+}
+
+/// The value now: a fault shows in the `Problem` or `Tripped` of its component.
 fn present(core: &ChargerCore, setting: &Setting) -> String {
-    if setting.name == "Problem" {
-        let broken = core
-            .faults
-            .iter()
-            .any(|active| active.fault.is_visible() && active.fault.component == setting.component);
-        return broken.to_string();
+    let visible = || core.faults.iter().filter(|active| active.fault.is_visible());
+    match (setting.component, setting.name) {
+        (component, name @ ("Problem" | "Tripped")) => visible()
+            .any(|active| {
+                let fault = &active.fault;
+                fault.component == component
+                    && fault.variable == name
+                    && setting.evse == fault.connector
+            })
+            .to_string(),
+        ("ChargingStation", "AvailabilityState") => {
+            let broken = visible().any(|active| active.fault.connector == 0);
+            let word = match (broken, core.operative) {
+                (true, _) => "Faulted",
+                (false, false) => "Unavailable",
+                (false, true) => "Available",
+            };
+            word.to_owned()
+        }
+        ("DataLink", "SignalStrength") => core.signal_level().to_string(),
+        _ => setting.value.clone(),
     }
-    setting.value.clone()
 }
 
 /// `SetVariables`.
@@ -119,6 +139,17 @@ pub(super) fn set(core: &mut ChargerCore, request: SetVariablesRequest) -> Strin
     json(&SetVariablesResponse { set_variable_result: results })
 }
 
+fn component_of(setting: &Setting) -> ComponentType {
+    ComponentType {
+        name: setting.component.to_owned(),
+        instance: (!setting.instance.is_empty()).then(|| setting.instance.to_owned()),
+        evse: (setting.evse > 0).then(|| EVSEType {
+            id: i32::from(setting.evse),
+            connector_id: (setting.component == "Connector").then_some(1),
+        }),
+    }
+}
+
 fn entry(core: &ChargerCore, setting: &Setting) -> ReportDataType {
     let mutability = match setting.access {
         Access::ReadOnly => MutabilityEnumType::ReadOnly,
@@ -126,7 +157,7 @@ fn entry(core: &ChargerCore, setting: &Setting) -> ReportDataType {
         Access::WriteOnly => MutabilityEnumType::WriteOnly,
     };
     ReportDataType {
-        component: ComponentType { name: setting.component.to_owned(), instance: None, evse: None },
+        component: component_of(setting),
         variable: VariableType { name: setting.name.to_owned(), instance: None },
         variable_attribute: vec![VariableAttributeType {
             kind: Some(AttributeEnumType::Actual),
@@ -136,7 +167,7 @@ fn entry(core: &ChargerCore, setting: &Setting) -> ReportDataType {
             constant: Some(false),
         }],
         variable_characteristics: Some(VariableCharacteristicsType {
-            unit: None,
+            unit: (!setting.unit.is_empty()).then(|| setting.unit.to_owned()),
             data_type: match setting.kind {
                 Kind::Text => DataEnumType::String,
                 Kind::Number => DataEnumType::Integer,
@@ -145,7 +176,10 @@ fn entry(core: &ChargerCore, setting: &Setting) -> ReportDataType {
             min_limit: None,
             max_limit: None,
             values_list: None,
-            supports_monitoring: setting.name == "SignalStrength" || setting.name == "Problem",
+            supports_monitoring: matches!(
+                setting.name,
+                "SignalStrength" | "Problem" | "Tripped" | "Active"
+            ),
         }),
     }
 }
@@ -186,6 +220,11 @@ pub(super) fn report(core: &mut ChargerCore, request: &GetReportRequest) -> Stri
             list.iter().any(|asked| {
                 asked.component.name.eq_ignore_ascii_case(setting.component)
                     && asked
+                        .component
+                        .evse
+                        .as_ref()
+                        .is_none_or(|evse| number(evse.id) == setting.evse)
+                    && asked
                         .variable
                         .as_ref()
                         .is_none_or(|variable| variable.name.eq_ignore_ascii_case(setting.name))
@@ -209,7 +248,18 @@ pub(super) fn set_monitors(
 ) -> String {
     let mut results = Vec::new();
     for mut wanted in request.set_monitoring_data {
-        let status = if core.device.find(&wanted.component.name, &wanted.variable.name).is_some() {
+        let evse = wanted.component.evse.as_ref().map_or(0, |evse| number(evse.id));
+        let known = core.device.find_at(&wanted.component.name, evse, &wanted.variable.name);
+        let twin = core.device.monitors.iter().any(|held| {
+            wanted.id.is_none()
+                && held.component == wanted.component
+                && held.variable == wanted.variable
+                && held.kind == wanted.kind
+                && held.severity == wanted.severity
+        });
+        let status = if twin {
+            SetMonitoringStatusEnumType::Duplicate
+        } else if known.is_some() {
             SetMonitoringStatusEnumType::Accepted
         } else if core.device.has_component(&wanted.component.name) {
             SetMonitoringStatusEnumType::UnknownVariable
@@ -218,7 +268,8 @@ pub(super) fn set_monitors(
         };
         let accepted = status == SetMonitoringStatusEnumType::Accepted;
         let held = &mut core.device.monitors;
-        let free = held.iter().filter_map(|monitor| monitor.id).max().unwrap_or(0) + 1;
+        // The number 1 is the maker's own monitor.
+        let free = held.iter().filter_map(|monitor| monitor.id).max().unwrap_or(1) + 1;
         let id = wanted.id.unwrap_or(free);
         results.push(SetMonitoringResultType {
             id: accepted.then_some(id),

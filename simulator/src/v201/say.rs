@@ -17,7 +17,8 @@ use rust_ocpp::v2_0_1::enumerations::{
     event_trigger_enum_type::EventTriggerEnumType,
     firmware_status_enum_type::FirmwareStatusEnumType, id_token_enum_type::IdTokenEnumType,
     location_enum_type::LocationEnumType, measurand_enum_type::MeasurandEnumType,
-    reading_context_enum_type::ReadingContextEnumType, reason_enum_type::ReasonEnumType,
+    monitor_enum_type::MonitorEnumType, reading_context_enum_type::ReadingContextEnumType,
+    reason_enum_type::ReasonEnumType,
     reservation_update_status_enum_type::ReservationUpdateStatusEnumType,
     transaction_event_enum_type::TransactionEventEnumType,
     trigger_reason_enum_type::TriggerReasonEnumType,
@@ -327,10 +328,15 @@ pub(crate) fn stopped(core: &mut ChargerCore, index: usize, reason: StopReason) 
 /// A fault that comes or goes: `NotifyEvent` (behaviour 63).
 pub(crate) fn fault(core: &mut ChargerCore, fault: &Fault, active: bool) -> Message {
     core.next_event_id += 1;
+    let monitor = core.device.monitor_of(&fault.component, fault.connector, &fault.variable);
+    let trigger = match monitor {
+        Some((_, MonitorEnumType::Delta)) => EventTriggerEnumType::Delta,
+        _ => EventTriggerEnumType::Alerting,
+    };
     let data = EventDataType {
         event_id: core.next_event_id,
         timestamp: time(core.now),
-        trigger: EventTriggerEnumType::Alerting,
+        trigger,
         cause: None,
         actual_value: active.to_string(),
         tech_code: Some(fault.vendor_code.clone().unwrap_or_else(|| fault.code.clone())),
@@ -340,8 +346,12 @@ pub(crate) fn fault(core: &mut ChargerCore, fault: &Fault, active: bool) -> Mess
         }),
         cleared: (!active).then_some(true),
         transaction_id: None,
-        variable_monitoring_id: None,
-        event_notification_type: EventNotificationEnumType::HardWiredNotification,
+        variable_monitoring_id: monitor.as_ref().map(|(id, _)| *id),
+        event_notification_type: if monitor.is_some() {
+            EventNotificationEnumType::CustomMonitor
+        } else {
+            EventNotificationEnumType::HardWiredNotification
+        },
         component: ComponentType {
             name: fault.component.clone(),
             instance: None,
@@ -363,22 +373,35 @@ fn notify(core: &ChargerCore, data: EventDataType, purpose: Purpose) -> Message 
     Message::new("NotifyEvent", purpose, &request)
 }
 
+/// The maker's own monitor of the radio link.
+const PERIODIC_MONITOR: i32 = 1;
+
 /// A reading of the radio link: `DataLink.SignalStrength`, in dBm.
 pub(crate) fn signal(core: &mut ChargerCore, dbm: i32) -> Message {
     core.next_event_id += 1;
     let instance = if core.spec.link == LinkKind::Wifi { "WiFi" } else { "Cellular" };
+    let below = core.device.threshold_of("DataLink", "SignalStrength");
+    let below = below.filter(|(_, threshold)| f64::from(dbm) < *threshold);
     let data = EventDataType {
         event_id: core.next_event_id,
         timestamp: time(core.now),
-        trigger: EventTriggerEnumType::Periodic,
+        trigger: if below.is_some() {
+            EventTriggerEnumType::Alerting
+        } else {
+            EventTriggerEnumType::Periodic
+        },
         cause: None,
         actual_value: dbm.to_string(),
         tech_code: None,
         tech_info: None,
         cleared: None,
         transaction_id: None,
-        variable_monitoring_id: Some(1),
-        event_notification_type: EventNotificationEnumType::PreconfiguredMonitor,
+        variable_monitoring_id: Some(below.map_or(PERIODIC_MONITOR, |(id, _)| id)),
+        event_notification_type: if below.is_some() {
+            EventNotificationEnumType::CustomMonitor
+        } else {
+            EventNotificationEnumType::PreconfiguredMonitor
+        },
         component: ComponentType {
             name: "DataLink".to_owned(),
             instance: Some(instance.to_owned()),

@@ -73,7 +73,11 @@ impl Intake for Register {
             return Err(delivery);
         }
         if let Some(answer) = delivery.answer {
-            let _ = answer.send(Answer { transaction: TransactionId(5), token_accepted: true });
+            let _ = answer.send(Answer {
+                transaction: TransactionId(5),
+                token_accepted: true,
+                token: None,
+            });
         }
         let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
         events.extend(delivery.events.into_iter().map(|event| (delivery.epoch, event)));

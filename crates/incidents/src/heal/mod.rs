@@ -1,6 +1,7 @@
 //! Healing: the ladder of rungs, the run of a playbook, and the watch over what it did.
 
 pub(crate) mod diagnostics;
+mod known;
 pub(crate) mod ladder;
 pub(crate) mod run;
 pub(crate) mod send;

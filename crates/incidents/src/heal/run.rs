@@ -145,6 +145,10 @@ impl Engine {
             self.begin_waiting(cx, id);
             return Turn::Again;
         }
+        if let Some(why) = self.known_refusal(cx, id, rung) {
+            self.end_step(cx, id, StepState::Skipped, &why);
+            return Turn::Again;
+        }
         match self.ask_guardrails(cx, id, rung) {
             Verdict::Go => {
                 self.send_step(cx, id, rung);
@@ -231,7 +235,7 @@ impl Engine {
     }
 
     /// Why nothing is sent to a charger whose identity two devices use (behaviour 4).
-    fn contested(&self, watch: &crate::case::Watch) -> Option<&'static str> {
+    pub(crate) fn contested(&self, watch: &crate::case::Watch) -> Option<&'static str> {
         let is_contest = |id: &IncidentId| {
             let case = self.cases.get(id).filter(|case| !case.incident.state.is_over())?;
             match &self.program.rules[usize::from(case.rule?)].condition {

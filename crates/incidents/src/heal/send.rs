@@ -286,7 +286,12 @@ impl Engine {
             // A charger that resets at once may not answer any more: look before judging.
             format!("{}: the connection ended before the answer", rung.label())
         } else {
-            format!("{} answered {}", rung.label(), outcome.summary())
+            match outcome {
+                CommandOutcome::Answered { status, .. } if status.is_empty() => {
+                    format!("{}: the charger answered", rung.label())
+                }
+                _ => format!("{} answered {}", rung.label(), outcome.summary()),
+            }
         };
         if done && let Some(step) = case.step_mut() {
             step.state = StepState::Verifying;

@@ -1,6 +1,8 @@
 //! What 1.6 chargers answer to our commands.
 
-use mendpoint_model::{Action, ConfigurationValue, EventKind};
+use mendpoint_model::{
+    Action, ConfigurationValue, DeviceReport, DeviceSource, EventKind, VariableRef, VariableReport,
+};
 
 use crate::command::{AnswerParts, top_level_text};
 use crate::json::Scanner;
@@ -15,6 +17,7 @@ pub(crate) fn read_answer(action: &Action, payload: &str) -> AnswerParts {
     };
     match action.name() {
         "GetConfiguration" => read_configuration(payload, &mut parts),
+        "ChangeConfiguration" => read_written(action, &mut parts),
         "DataTransfer" => read_data_transfer_answer(action, payload, &mut parts),
         _ => {}
     }
@@ -47,15 +50,31 @@ fn read_configuration(payload: &str, parts: &mut AnswerParts) {
             values.extend(read_value(&mut scanner));
         }
     }
-    // A key that tells of the radio link is a reading as well (design 2.2c).
-    let signals = values.iter().filter_map(|value: &ConfigurationValue| {
-        signal::from_named_value(&value.key, value.value.as_deref()?, "")
-    });
-    let signals: Vec<_> = signals.map(EventKind::Signal).collect();
     if !values.is_empty() {
         parts.events.push(EventKind::Configuration(values));
     }
-    parts.events.extend(signals);
+}
+
+/// What was set: the value that we sent, when the charger took it.
+fn read_written(action: &Action, parts: &mut AnswerParts) {
+    let Action::Raw { payload, .. } = action else { return };
+    let taken = ["Accepted", "RebootRequired"];
+    if !taken.iter().any(|word| parts.status.trim().eq_ignore_ascii_case(word)) {
+        return;
+    }
+    let Some(key) = top_level_text(payload, "key") else { return };
+    let value = VariableReport {
+        at: VariableRef::key(key),
+        value: top_level_text(payload, "value"),
+        ..VariableReport::default()
+    };
+    parts.events.push(EventKind::Device(DeviceReport {
+        source: DeviceSource::Written,
+        request: None,
+        seq_no: 0,
+        more: false,
+        variables: vec![value],
+    }));
 }
 
 fn read_value(scanner: &mut Scanner<'_>) -> Option<ConfigurationValue> {

@@ -12,7 +12,7 @@ use crate::action::ActionList;
 use crate::meter::MeterBook;
 use crate::payload::Payload;
 use crate::reply::Reply;
-use crate::shared::{data_transfer, read_security_event, read_status, status_word};
+use crate::shared::{data_transfer, read_security_event, read_status, status_word, used};
 
 type Events = SmallVec<[EventKind; 2]>;
 
@@ -241,6 +241,7 @@ fn authorize(payload: &mut Payload<'_>, events: &mut Events) -> Reply {
 }
 
 fn start_transaction(payload: &mut Payload<'_>, events: &mut Events) -> Reply {
+    let mut reservation = None;
     let mut connector = None;
     let mut id_token = None;
     let mut meter_wh = None;
@@ -250,6 +251,7 @@ fn start_transaction(payload: &mut Payload<'_>, events: &mut Events) -> Reply {
             "connectorId" => connector = payload.number("connectorId"),
             "idTag" => id_token = payload.filled("idTag"),
             "meterStart" => meter_wh = payload.int("meterStart"),
+            "reservationId" => reservation = payload.int("reservationId"),
             "timestamp" => at = payload.time("timestamp"),
             _ => payload.skip(),
         }
@@ -274,6 +276,7 @@ fn start_transaction(payload: &mut Payload<'_>, events: &mut Events) -> Reply {
         offline: false,
         charging_state: None,
     }));
+    events.extend(reservation.map(used));
     Reply::StartTransaction
 }
 

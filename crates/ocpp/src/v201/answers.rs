@@ -1,8 +1,14 @@
 //! What 2.x chargers answer to our commands.
 
-use mendpoint_model::{Action, ConfigurationValue, EventKind, UnixMs};
+use std::borrow::Cow;
 
-use super::parts::{Named, variable_key};
+use mendpoint_model::{
+    Action, AttributeKind, DeviceReport, DeviceSource, EventKind, MonitorReport, MonitorsReport,
+    UnixMs, VariableRef, VariableReport,
+};
+
+use super::device_model::read_monitor_field;
+use super::parts::{Named, variable_ref};
 use crate::command::{AnswerParts, top_level_text};
 use crate::payload::Payload;
 use crate::signal;
@@ -20,10 +26,9 @@ pub(crate) fn read_answer(action: &Action, payload: &str) -> AnswerParts {
         while let Some(key) = reader.key() {
             match &*key {
                 "getVariableResult" => read_variables(&mut reader, &mut parts),
-                "setVariableResult" => read_statuses(&mut reader, "attributeStatus", &mut parts),
-                "setMonitoringResult" | "clearMonitoringResult" => {
-                    read_statuses(&mut reader, "status", &mut parts);
-                }
+                "setVariableResult" => read_written(&mut reader, action, &mut parts),
+                "setMonitoringResult" => read_monitors(&mut reader, &mut parts),
+                "clearMonitoringResult" => read_statuses(&mut reader, "status", &mut parts),
                 _ => reader.skip(),
             }
         }
@@ -55,6 +60,136 @@ fn read_statuses(reader: &mut Payload<'_>, field: &'static str, parts: &mut Answ
     parts.status = worst.unwrap_or_default();
 }
 
+fn told(source: DeviceSource, variables: Vec<VariableReport>) -> EventKind {
+    EventKind::Device(DeviceReport { source, request: None, seq_no: 0, more: false, variables })
+}
+
+/// The status of the worst result: the first that is not `Accepted`, or `Accepted`.
+fn note_status(parts: &mut AnswerParts, status: Option<String>) {
+    if parts.status.is_empty() || parts.status == "Accepted" {
+        parts.status = status.unwrap_or_default();
+    }
+}
+
+/// What was set: the values that we sent, where the charger took them.
+fn read_written(reader: &mut Payload<'_>, action: &Action, parts: &mut AnswerParts) {
+    let mut values = Vec::new();
+    let sent = sent_values(action);
+    parts.status = String::new();
+    reader.list("setVariableResult", |reader| {
+        if !reader.object("setVariableResult") {
+            return;
+        }
+        let mut component = Named::default();
+        let mut variable = Named::default();
+        let mut status = None;
+        let mut attribute = AttributeKind::Actual;
+        while let Some(key) = reader.key() {
+            match &*key {
+                "component" => component = Named::read(reader, "component"),
+                "variable" => variable = Named::read(reader, "variable"),
+                "attributeStatus" => status = reader.filled("attributeStatus"),
+                "attributeType" => {
+                    let kind = reader.text("attributeType");
+                    attribute =
+                        kind.and_then(|kind| AttributeKind::from_name(&kind)).unwrap_or_default();
+                }
+                _ => reader.skip(),
+            }
+        }
+        let at = variable_ref(&component, &variable);
+        if matches!(status.as_deref(), Some("Accepted" | "RebootRequired"))
+            && let Some((_, _, value)) =
+                sent.iter().find(|(sent, kind, _)| *sent == at && *kind == attribute)
+        {
+            values.push(VariableReport {
+                at,
+                attribute,
+                value: Some(value.clone()),
+                ..VariableReport::default()
+            });
+        }
+        note_status(parts, status);
+    });
+    if !values.is_empty() {
+        parts.events.push(told(DeviceSource::Written, values));
+    }
+}
+
+/// What a `SetVariables` of ours asked for.
+fn sent_values(action: &Action) -> Vec<(VariableRef, AttributeKind, String)> {
+    let Action::Raw { payload, .. } = action else { return Vec::new() };
+    let mut reader = Payload::new(payload, UnixMs::default());
+    let mut sent = Vec::new();
+    if !reader.open() {
+        return sent;
+    }
+    while let Some(key) = reader.key() {
+        if key != "setVariableData" {
+            reader.skip();
+            continue;
+        }
+        reader.list("setVariableData", |reader| {
+            if !reader.object("setVariableData") {
+                return;
+            }
+            let mut component = Named::default();
+            let mut variable = Named::default();
+            let mut value = String::new();
+            let mut attribute = AttributeKind::Actual;
+            while let Some(key) = reader.key() {
+                match &*key {
+                    "component" => component = Named::read(reader, "component"),
+                    "variable" => variable = Named::read(reader, "variable"),
+                    "attributeValue" => {
+                        value = reader.loose_text().unwrap_or_default().into_owned();
+                    }
+                    "attributeType" => {
+                        let kind = reader.text("attributeType");
+                        attribute = kind
+                            .and_then(|kind| AttributeKind::from_name(&kind))
+                            .unwrap_or_default();
+                    }
+                    _ => reader.skip(),
+                }
+            }
+            sent.push((variable_ref(&component, &variable), attribute, value));
+        });
+    }
+    sent
+}
+
+/// What became of every monitor that was asked for.
+fn read_monitors(reader: &mut Payload<'_>, parts: &mut AnswerParts) {
+    let mut monitors = Vec::new();
+    parts.status = String::new();
+    reader.list("setMonitoringResult", |reader| {
+        if !reader.object("setMonitoringResult") {
+            return;
+        }
+        let mut component = Named::default();
+        let mut variable = Named::default();
+        let mut monitor = MonitorReport::default();
+        while let Some(key) = reader.key() {
+            match &*key {
+                "component" => component = Named::read(reader, "component"),
+                "variable" => variable = Named::read(reader, "variable"),
+                key => read_monitor_field(reader, key, &mut monitor),
+            }
+        }
+        monitor.at = variable_ref(&component, &variable);
+        note_status(parts, Some(monitor.status.clone()));
+        monitors.push(monitor);
+    });
+    parts.events.push(EventKind::Monitors(MonitorsReport {
+        set: true,
+        request: None,
+        seq_no: 0,
+        more: false,
+        monitors,
+    }));
+}
+
 /// Every variable that was told. The answer means yes when at least one was.
 fn read_variables(reader: &mut Payload<'_>, parts: &mut AnswerParts) {
     let mut values = Vec::new();
@@ -68,12 +203,18 @@ fn read_variables(reader: &mut Payload<'_>, parts: &mut AnswerParts) {
         let mut variable = Named::default();
         let mut value = None;
         let mut status = None;
+        let mut attribute = AttributeKind::Actual;
         while let Some(key) = reader.key() {
             match &*key {
                 "component" => component = Named::read(reader, "component"),
                 "variable" => variable = Named::read(reader, "variable"),
                 "attributeValue" => value = reader.loose_text(),
                 "attributeStatus" => status = reader.filled("attributeStatus"),
+                "attributeType" => {
+                    let kind = reader.text("attributeType");
+                    attribute =
+                        kind.and_then(|kind| AttributeKind::from_name(&kind)).unwrap_or_default();
+                }
                 _ => reader.skip(),
             }
         }
@@ -86,10 +227,11 @@ fn read_variables(reader: &mut Payload<'_>, parts: &mut AnswerParts) {
             signals
                 .extend(value.as_deref().and_then(|value| signal::from_data_link(&names, value)));
         }
-        values.push(ConfigurationValue {
-            key: variable_key(&component, &variable),
-            value: value.map(std::borrow::Cow::into_owned),
-            readonly: false,
+        values.push(VariableReport {
+            at: variable_ref(&component, &variable),
+            attribute,
+            value: value.map(Cow::into_owned),
+            ..VariableReport::default()
         });
     });
     parts.status = match (values.is_empty(), refusal) {
@@ -97,7 +239,7 @@ fn read_variables(reader: &mut Payload<'_>, parts: &mut AnswerParts) {
         _ => "Accepted".to_owned(),
     };
     if !values.is_empty() {
-        parts.events.push(EventKind::Configuration(values));
+        parts.events.push(told(DeviceSource::Answer, values));
     }
     parts.events.extend(signals.into_iter().map(EventKind::Signal));
 }

@@ -8,14 +8,16 @@ use mendpoint_model::{
 use smallvec::SmallVec;
 
 use super::added_in_21::{self, certificate_chain_status, vat_number};
-use super::device_model::{notify_event, notify_report};
+use super::device_model::{notify_event, notify_monitoring_report, notify_report};
 use super::parts::{Evse, read_id_token};
 use super::transaction::transaction_event;
 use crate::action::ActionList;
 use crate::meter::MeterBook;
 use crate::payload::Payload;
 use crate::reply::Reply;
-use crate::shared::{data_transfer, read_security_event, read_status, status_word};
+use crate::shared::{
+    data_transfer, read_reservation_status, read_security_event, read_status, status_word,
+};
 
 pub(super) type Events = SmallVec<[EventKind; 2]>;
 
@@ -37,11 +39,16 @@ pub(crate) fn decode(
         "MeterValues" => meter_values,
         "NotifyEvent" => notify_event,
         "NotifyReport" => notify_report,
+        "NotifyMonitoringReport" => notify_monitoring_report,
         "BootNotification" => boot,
         "Authorize" => authorize,
         "FirmwareStatusNotification" => firmware,
         "LogStatusNotification" => log_status,
         "SecurityEventNotification" => security_event,
+        "ReservationStatusUpdate" => |payload, events| {
+            events.extend(read_reservation_status(payload));
+            Reply::Empty
+        },
         "DataTransfer" => data_transfer,
         "GetCertificateChainStatus" if protocol == Protocol::V21 => certificate_chain_status,
         "VatNumberValidation" if protocol == Protocol::V21 => vat_number,
@@ -71,10 +78,8 @@ fn fixed_reply(protocol: Protocol, action: &str) -> Option<Reply> {
         | "NotifyChargingLimit"
         | "NotifyCustomerInformation"
         | "NotifyDisplayMessages"
-        | "NotifyMonitoringReport"
         | "PublishFirmwareStatusNotification"
-        | "ReportChargingProfiles"
-        | "ReservationStatusUpdate" => Reply::Empty,
+        | "ReportChargingProfiles" => Reply::Empty,
         // We do no smart charging and have no certificate authority: a car's needs (K15) and
         // certificate requests (A02) are refused. A car's own schedule is taken (K16).
         "NotifyEVChargingNeeds" | "SignCertificate" => Reply::literal("{\"status\":\"Rejected\"}"),

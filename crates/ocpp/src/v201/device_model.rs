@@ -4,12 +4,14 @@
 use std::borrow::Cow;
 
 use mendpoint_model::{
-    ConfigurationValue, ConnectorRef, EventKind, FaultReport, StatusReport, UnixMs,
+    AttributeKind, ConnectorRef, DeviceReport, DeviceSource, EventKind, FaultReport, MonitorReport,
+    MonitorsReport, Mutability, StatusReport, UnixMs, VariableReport,
 };
 
 use super::decode::{Events, read_v201_status};
-use super::parts::{Named, variable_key};
-use crate::payload::{Payload, read_flag};
+use super::parts::{Named, variable_ref};
+use crate::payload::{Payload, read_flag, read_float};
+use crate::quirk::truncated;
 use crate::reply::Reply;
 use crate::signal;
 
@@ -125,8 +127,27 @@ impl Report<'_> {
                     at: self.at,
                 }));
             }
+            variable if signal::speaks_of_signal(variable) => {
+                // A vendor's own word for the radio link: a profile may know what it means.
+                let value = VariableReport {
+                    at: variable_ref(&self.component, &self.variable),
+                    value: Some(value.to_owned()),
+                    ..VariableReport::default()
+                };
+                events.push(EventKind::Device(DeviceReport {
+                    source: DeviceSource::Event,
+                    request: None,
+                    seq_no: 0,
+                    more: false,
+                    variables: vec![value],
+                }));
+            }
             _ => {}
         }
+    }
+
+    fn is_vendors_signal(&self) -> bool {
+        self.component.name != "DataLink" && signal::speaks_of_signal(&self.variable.name)
     }
 
     fn is_fault(&self, component: &str, variable: &str) -> bool {
@@ -139,62 +160,119 @@ impl Report<'_> {
     }
 }
 
-/// Reads a `NotifyReport`: every variable with its value, and what the values mean.
+/// Reads a `NotifyReport`: every variable with its values, and what the values mean.
 pub(super) fn notify_report(payload: &mut Payload<'_>, events: &mut Events) -> Reply {
-    let mut values = Vec::new();
+    let mut part = DeviceReport {
+        source: DeviceSource::Report,
+        request: None,
+        seq_no: 0,
+        more: false,
+        variables: Vec::new(),
+    };
     let mut told = Events::new();
     while let Some(key) = payload.key() {
         match &*key {
+            "requestId" => part.request = payload.int("requestId"),
+            "seqNo" => part.seq_no = payload.int("seqNo").unwrap_or_default(),
+            "tbc" => part.more = payload.flag("tbc").unwrap_or_default(),
             "reportData" => payload.list("reportData", |payload| {
-                let Some((value, report)) = read_report(payload) else { return };
-                values.push(value);
+                let Some(report) = read_report(payload, &mut part.variables) else { return };
                 // A report of everything lists hundreds of variables without a value.
-                if report.value.is_some() {
+                if report.value.is_some() && !report.is_vendors_signal() {
                     report.tell(payload, &mut told);
                 }
             }),
             _ => payload.skip(),
         }
     }
-    if !values.is_empty() {
-        events.push(EventKind::Configuration(values));
-    }
+    events.push(EventKind::Device(part));
     events.append(&mut told);
     Reply::Empty
 }
 
-fn read_report<'a>(payload: &mut Payload<'a>) -> Option<(ConfigurationValue, Report<'a>)> {
+/// Reads one variable: its values go to `variables`, the actual one also into what is returned.
+fn read_report<'a>(
+    payload: &mut Payload<'a>,
+    variables: &mut Vec<VariableReport>,
+) -> Option<Report<'a>> {
     if !payload.object("reportData") {
         return None;
     }
     let mut report = Report::default();
-    let mut readonly = false;
+    let mut attributes = Vec::new();
+    let mut characteristics = Characteristics::default();
     while let Some(key) = payload.key() {
         match &*key {
             "component" => report.component = Named::read(payload, "component"),
             "variable" => report.variable = Named::read(payload, "variable"),
             "variableAttribute" => payload.list("variableAttribute", |payload| {
-                let Some(attribute) = Attribute::read(payload) else { return };
-                if attribute.is_actual {
-                    report.value = attribute.value;
-                    readonly = attribute.is_readonly;
-                }
+                attributes.extend(Attribute::read(payload));
             }),
+            "variableCharacteristics" => characteristics = Characteristics::read(payload),
             _ => payload.skip(),
         }
     }
-    let value = ConfigurationValue {
-        key: variable_key(&report.component, &report.variable),
-        value: report.value.as_deref().map(str::to_owned),
-        readonly,
-    };
-    Some((value, report))
+    if attributes.is_empty() {
+        attributes.push(Attribute { kind: AttributeKind::Actual, mutability: None, value: None });
+    }
+    let at = variable_ref(&report.component, &report.variable);
+    for attribute in attributes {
+        if attribute.kind == AttributeKind::Actual {
+            report.value.clone_from(&attribute.value);
+        }
+        variables.push(VariableReport {
+            at: at.clone(),
+            attribute: attribute.kind,
+            value: attribute.value.map(Cow::into_owned),
+            mutability: attribute.mutability,
+            data_type: characteristics.data_type.clone(),
+            unit: characteristics.unit.clone(),
+            supports_monitoring: characteristics.supports_monitoring,
+            cut_from: None,
+        });
+    }
+    Some(report)
 }
+
+/// `VariableCharacteristicsType`, as far as it is kept.
+#[derive(Debug, Default)]
+struct Characteristics {
+    unit: String,
+    data_type: String,
+    supports_monitoring: Option<bool>,
+}
+
+impl Characteristics {
+    fn read(payload: &mut Payload<'_>) -> Self {
+        let mut read = Self::default();
+        if !payload.object("variableCharacteristics") {
+            return read;
+        }
+        while let Some(key) = payload.key() {
+            match &*key {
+                "unit" => read.unit = short(payload.filled("unit")),
+                "dataType" => read.data_type = short(payload.filled("dataType")),
+                "supportsMonitoring" => {
+                    read.supports_monitoring = payload.flag("supportsMonitoring");
+                }
+                _ => payload.skip(),
+            }
+        }
+        read
+    }
+}
+
+fn short(text: Option<String>) -> String {
+    truncated(&text.unwrap_or_default(), WORD_LEN_MAX).to_owned()
+}
+
+/// Bytes of a unit or a data type that are kept.
+const WORD_LEN_MAX: usize = 32;
 
 #[derive(Debug)]
 struct Attribute<'a> {
-    is_actual: bool,
-    is_readonly: bool,
+    kind: AttributeKind,
+    mutability: Option<Mutability>,
     value: Option<Cow<'a, str>>,
 }
 
@@ -203,21 +281,88 @@ impl<'a> Attribute<'a> {
         if !payload.object("variableAttribute") {
             return None;
         }
-        let mut attribute = Self { is_actual: true, is_readonly: false, value: None };
+        let mut attribute = Self { kind: AttributeKind::Actual, mutability: None, value: None };
         while let Some(key) = payload.key() {
             match &*key {
                 "type" => {
                     let kind = payload.text("type");
-                    attribute.is_actual = kind.is_none_or(|kind| kind == "Actual");
+                    attribute.kind =
+                        kind.and_then(|kind| AttributeKind::from_name(&kind)).unwrap_or_default();
                 }
                 "mutability" => {
                     let word = payload.text("mutability");
-                    attribute.is_readonly = word.is_some_and(|word| word == "ReadOnly");
+                    attribute.mutability = word.and_then(|word| Mutability::from_name(&word));
                 }
                 "value" => attribute.value = payload.loose_text(),
                 _ => payload.skip(),
             }
         }
         Some(attribute)
+    }
+}
+
+/// Reads a `NotifyMonitoringReport`: what is installed.
+pub(super) fn notify_monitoring_report(payload: &mut Payload<'_>, events: &mut Events) -> Reply {
+    let mut part =
+        MonitorsReport { set: false, request: None, seq_no: 0, more: false, monitors: Vec::new() };
+    while let Some(key) = payload.key() {
+        match &*key {
+            "requestId" => part.request = payload.int("requestId"),
+            "seqNo" => part.seq_no = payload.int("seqNo").unwrap_or_default(),
+            "tbc" => part.more = payload.flag("tbc").unwrap_or_default(),
+            "monitor" => {
+                payload.list("monitor", |payload| read_monitored(payload, &mut part.monitors));
+            }
+            _ => payload.skip(),
+        }
+    }
+    events.push(EventKind::Monitors(part));
+    Reply::Empty
+}
+
+fn read_monitored(payload: &mut Payload<'_>, monitors: &mut Vec<MonitorReport>) {
+    if !payload.object("monitor") {
+        return;
+    }
+    let mut component = Named::default();
+    let mut variable = Named::default();
+    let mut found = Vec::new();
+    while let Some(key) = payload.key() {
+        match &*key {
+            "component" => component = Named::read(payload, "component"),
+            "variable" => variable = Named::read(payload, "variable"),
+            "variableMonitoring" => payload.list("variableMonitoring", |payload| {
+                if payload.object("variableMonitoring") {
+                    let mut monitor = MonitorReport::default();
+                    while let Some(key) = payload.key() {
+                        read_monitor_field(payload, &key, &mut monitor);
+                    }
+                    found.push(monitor);
+                }
+            }),
+            _ => payload.skip(),
+        }
+    }
+    let at = variable_ref(&component, &variable);
+    monitors.extend(found.into_iter().map(|monitor| MonitorReport { at: at.clone(), ..monitor }));
+}
+
+/// Reads one field of a monitor; both messages that tell of monitors name them alike.
+pub(super) fn read_monitor_field(
+    payload: &mut Payload<'_>,
+    key: &str,
+    monitor: &mut MonitorReport,
+) {
+    match key {
+        "id" => monitor.id = payload.int("id"),
+        "type" => monitor.kind = short(payload.filled("type")),
+        "value" => monitor.value = payload.loose_text().and_then(|text| read_float(&text)),
+        "severity" => {
+            let severity = payload.int("severity");
+            monitor.severity =
+                severity.and_then(|severity| u8::try_from(severity).ok()).unwrap_or(9).min(9);
+        }
+        "status" => monitor.status = short(payload.filled("status")),
+        _ => payload.skip(),
     }
 }

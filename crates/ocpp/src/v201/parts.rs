@@ -1,11 +1,11 @@
 //! The parts that several 2.x messages have: EVSE, component, variable, token.
 
 use std::borrow::Cow;
-use std::fmt::Write;
 
-use mendpoint_model::ConnectorRef;
+use mendpoint_model::{ConnectorRef, VariableRef};
 
 use crate::payload::Payload;
+use crate::quirk::truncated;
 
 /// `EVSEType`, or the two numbers of a `StatusNotification`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,26 +73,20 @@ impl<'a> Named<'a> {
     }
 }
 
-/// The name under which a variable is kept: `Component.Variable`, with `:evse` or
-/// `:evse:connector` behind the component and an instance in brackets, as in
-/// `Connector:1:2.AvailabilityState` and `DataLink[wifi].SignalStrength`.
-pub(super) fn variable_key(component: &Named<'_>, variable: &Named<'_>) -> String {
-    let mut key = component.name.to_string();
-    if let Some(instance) = &component.instance {
-        // Writing into a String cannot fail, here and below.
-        let _ = write!(key, "[{instance}]");
+/// Longest name of a component, variable or instance that is kept, in bytes (2.x allows 50).
+const NAME_LEN_MAX: usize = 100;
+
+/// The name under which a variable is kept.
+pub(super) fn variable_ref(component: &Named<'_>, variable: &Named<'_>) -> VariableRef {
+    let kept = |text: &str| truncated(text, NAME_LEN_MAX).to_owned();
+    VariableRef {
+        component: kept(&component.name),
+        instance: kept(component.instance()),
+        evse: component.evse.id,
+        connector: component.evse.id.and(component.evse.connector),
+        variable: kept(&variable.name),
+        variable_instance: kept(variable.instance()),
     }
-    if let Some(id) = component.evse.id {
-        let _ = write!(key, ":{id}");
-        if let Some(connector) = component.evse.connector {
-            let _ = write!(key, ":{connector}");
-        }
-    }
-    let _ = write!(key, ".{}", variable.name);
-    if let Some(instance) = &variable.instance {
-        let _ = write!(key, "[{instance}]");
-    }
-    key
 }
 
 /// `IdTokenType`; bare text is the token itself.

@@ -12,6 +12,7 @@ use super::parts::{Evse, read_id_token};
 use crate::meter::MeterBook;
 use crate::payload::Payload;
 use crate::reply::Reply;
+use crate::shared::used;
 
 #[derive(Debug, Default)]
 struct Info {
@@ -49,6 +50,7 @@ pub(super) fn transaction_event(payload: &mut Payload<'_>, events: &mut Events) 
     let mut trigger = None;
     let mut seq_no = None;
     let mut offline = None;
+    let mut reservation = None;
     let mut info = Info::default();
     let mut id_token = None;
     let mut evse = Evse::default();
@@ -60,6 +62,7 @@ pub(super) fn transaction_event(payload: &mut Payload<'_>, events: &mut Events) 
             "triggerReason" => trigger = payload.filled("triggerReason"),
             "seqNo" => seq_no = payload.int("seqNo"),
             "offline" => offline = payload.flag("offline"),
+            "reservationId" => reservation = payload.int("reservationId"),
             "transactionInfo" => info = Info::read(payload),
             "idToken" => id_token = read_id_token(payload),
             "evse" => evse = Evse::read(payload),
@@ -102,6 +105,7 @@ pub(super) fn transaction_event(payload: &mut Payload<'_>, events: &mut Events) 
                 charging_state: info.charging_state,
             }));
             events.extend(reading);
+            events.extend(reservation.map(used));
         }
         "Ended" => {
             events.extend(reading);
@@ -132,6 +136,7 @@ pub(super) fn transaction_event(payload: &mut Payload<'_>, events: &mut Events) 
                 at,
             }));
             events.extend(reading);
+            events.extend(reservation.map(used));
         }
     }
     reply

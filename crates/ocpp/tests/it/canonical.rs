@@ -17,6 +17,7 @@ pub(crate) const FACTS: ReplyFacts<'static> = ReplyFacts {
     heartbeat_interval_s: 300,
     transaction: TransactionId(4711),
     token_accepted: true,
+    token: None,
 };
 
 pub(crate) struct Case {

@@ -1,8 +1,8 @@
 //! Our commands and the answers to them.
 
 use mendpoint_model::{
-    Action, CommandOutcome, ConfigurationValue, ConnectorRef, EventKind, Protocol, SignalReading,
-    SignalUnit, TransactionId, Transport, TriggeredMessage,
+    Action, CommandOutcome, ConnectorRef, DeviceSource, EventKind, Protocol, SignalReading,
+    SignalUnit, TransactionId, Transport, TriggeredMessage, VariableRef,
 };
 use mendpoint_ocpp::{encode_action, read_answer, sendable_actions};
 use rust_ocpp::v1_6::messages as m16;
@@ -289,17 +289,15 @@ fn variables_are_told_with_their_signal() {
         {"attributeStatus":"UnknownVariable","component":{"name":"A"},"variable":{"name":"B"}}]}"#;
     let (outcome, events) = read_answer(Protocol::V201, &get, payload);
     assert!(outcome.is_accepted());
-    let value = ConfigurationValue {
-        key: "DataLink[wifi].SignalStrength".into(),
-        value: Some("-88".into()),
-        readonly: false,
+    let [EventKind::Device(told), EventKind::Signal(signal)] = events.as_slice() else {
+        panic!("{events:?}")
     };
+    assert_eq!(told.source, DeviceSource::Answer);
+    assert_eq!(told.variables[0].at.to_string(), "DataLink[wifi].SignalStrength");
+    assert_eq!(told.variables[0].value.as_deref(), Some("-88"));
     let reading =
         SignalReading { transport: Transport::Wifi, value: -88.0, unit: SignalUnit::RssiDbm };
-    assert_eq!(
-        events.as_slice(),
-        [EventKind::Configuration(vec![value]), EventKind::Signal(reading)]
-    );
+    assert_eq!(*signal, reading);
     let payload = r#"{"getVariableResult":[{"attributeStatus":"UnknownComponent"}]}"#;
     let (outcome, events) = read_answer(Protocol::V201, &get, payload);
     assert_eq!((outcome.summary(), events.len()), ("UnknownComponent", 0));
@@ -323,4 +321,54 @@ fn the_answer_to_a_vendors_question_may_be_a_signal() {
         };
         assert_eq!(events.as_slice(), [EventKind::Signal(reading)]);
     }
+}
+
+#[test]
+fn what_was_set_is_told_where_the_charger_took_it() {
+    let set = Action::Raw {
+        action: "SetVariables".into(),
+        payload: r#"{"setVariableData":[
+            {"component":{"name":"OCPPCommCtrlr"},"variable":{"name":"HeartbeatInterval"},"attributeValue":"60"},
+            {"component":{"name":"X"},"variable":{"name":"Y"},"attributeValue":"1"}]}"#
+            .into(),
+    };
+    let (outcome, events) = read_answer(
+        Protocol::V201,
+        &set,
+        r#"{"setVariableResult":[
+            {"attributeStatus":"RebootRequired","component":{"name":"OCPPCommCtrlr"},"variable":{"name":"HeartbeatInterval"}},
+            {"attributeStatus":"UnknownComponent","component":{"name":"X"},"variable":{"name":"Y"}}]}"#,
+    );
+    assert_eq!(outcome.summary(), "RebootRequired");
+    let [EventKind::Device(told)] = events.as_slice() else { panic!("{events:?}") };
+    assert_eq!((told.source, told.variables.len()), (DeviceSource::Written, 1));
+    assert_eq!(told.variables[0].value.as_deref(), Some("60"));
+
+    let set = Action::Raw {
+        action: "ChangeConfiguration".into(),
+        payload: r#"{"key":"HeartbeatInterval","value":"60"}"#.into(),
+    };
+    let (_, events) = read_answer(Protocol::V16, &set, r#"{"status":"Accepted"}"#);
+    let [EventKind::Device(told)] = events.as_slice() else { panic!("{events:?}") };
+    assert_eq!(told.variables[0].at, VariableRef::key("HeartbeatInterval"));
+    let (_, events) = read_answer(Protocol::V16, &set, r#"{"status":"NotSupported"}"#);
+    assert!(events.is_empty(), "{events:?}");
+}
+
+#[test]
+fn every_monitor_has_its_own_answer() {
+    let set = Action::Raw { action: "SetVariableMonitoring".into(), payload: "{}".into() };
+    let (outcome, events) = read_answer(
+        Protocol::V201,
+        &set,
+        r#"{"setMonitoringResult":[
+            {"id":7,"status":"Accepted","type":"Delta","severity":4,"component":{"name":"EVSE","evse":{"id":1}},"variable":{"name":"Problem"}},
+            {"status":"UnsupportedMonitorType","type":"LowerThreshold","severity":6,"component":{"name":"DataLink"},"variable":{"name":"SignalStrength"}}]}"#,
+    );
+    assert!(!outcome.is_accepted());
+    let [EventKind::Monitors(told)] = events.as_slice() else { panic!("{events:?}") };
+    assert!(told.set);
+    assert_eq!((told.monitors[0].id, told.monitors[0].severity), (Some(7), 4));
+    assert_eq!(told.monitors[0].at.to_string(), "EVSE:1.Problem");
+    assert_eq!(told.monitors[1].status, "UnsupportedMonitorType");
 }

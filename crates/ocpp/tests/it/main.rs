@@ -2,9 +2,11 @@
 //! the behaviours of `docs` that are decided here, and input that nobody meant.
 
 mod arbitrary;
+mod authorisation;
 mod canonical;
 mod commands;
 mod definitions;
+mod documented;
 mod frames;
 mod fuzz;
 mod replies;

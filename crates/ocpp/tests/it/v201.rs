@@ -1,10 +1,10 @@
 //! What the messages of 2.x mean.
 
 use mendpoint_model::{
-    Authorize, Boot, ConfigurationValue, ConnectorRef, ConnectorStatus, EventKind, FaultReport,
-    FirmwareReport, MeterReading, Protocol, SecurityReport, SignalReading, SignalUnit,
-    StatusReport, TransactionEnded, TransactionId, TransactionStarted, TransactionUpdated,
-    Transport, UnixMs,
+    AttributeKind, Authorize, Boot, ConnectorRef, ConnectorStatus, DeviceReport, DeviceSource,
+    EventKind, FaultReport, FirmwareReport, MeterReading, Mutability, Protocol, SecurityReport,
+    SignalReading, SignalUnit, StatusReport, TransactionEnded, TransactionId, TransactionStarted,
+    TransactionUpdated, Transport, UnixMs, VariableRef, VariableReport,
 };
 use mendpoint_ocpp::Reply;
 
@@ -21,6 +21,27 @@ fn canonical_events(action: &str) -> Vec<EventKind> {
 
 fn read(action: &str, payload: &str) -> Vec<EventKind> {
     canonical::read(Protocol::V201, action, payload).events.into_vec()
+}
+
+/// The one variable of the canonical `NotifyReport`.
+fn heartbeat_interval() -> DeviceReport {
+    let at = VariableRef {
+        component: "OCPPCommCtrlr".into(),
+        variable: "HeartbeatInterval".into(),
+        ..VariableRef::default()
+    };
+    DeviceReport {
+        source: DeviceSource::Report,
+        request: Some(1),
+        seq_no: 0,
+        more: false,
+        variables: vec![VariableReport {
+            at,
+            value: Some("300".into()),
+            mutability: Some(Mutability::ReadWrite),
+            ..VariableReport::default()
+        }],
+    }
 }
 
 fn at(evse: u16, connector: u16) -> ConnectorRef {
@@ -80,14 +101,7 @@ fn every_message_becomes_its_event() {
                 at: Some(AT),
             }),
         ),
-        (
-            "NotifyReport",
-            EventKind::Configuration(vec![ConfigurationValue {
-                key: "OCPPCommCtrlr.HeartbeatInterval".into(),
-                value: text("300"),
-                readonly: false,
-            }]),
-        ),
+        ("NotifyReport", EventKind::Device(heartbeat_interval())),
         (
             "SecurityEventNotification",
             EventKind::Security(SecurityReport {
@@ -123,7 +137,6 @@ fn messages_that_decide_nothing_are_kept() {
         "NotifyDisplayMessages",
         "NotifyEVChargingNeeds",
         "NotifyEVChargingSchedule",
-        "NotifyMonitoringReport",
         "PublishFirmwareStatusNotification",
         "ReportChargingProfiles",
         "ReservationStatusUpdate",
@@ -295,15 +308,38 @@ fn a_report_tells_values_and_what_they_mean() {
             {"component":{"name":"EVSE","evse":{"id":1}},"variable":{"name":"Problem"},"variableAttribute":[{"mutability":"ReadOnly"}]},
             {"component":{"name":"DataLink","instance":"wlan"},"variable":{"name":"SignalStrength"},"variableAttribute":[{"type":"MinSet","value":"-1"},{"type":"Actual","value":"-70"}]}, 7]}"#,
     );
-    let [EventKind::Configuration(values), EventKind::Fault(fault), EventKind::Signal(signal)] =
+    let [EventKind::Device(part), EventKind::Fault(fault), EventKind::Signal(signal)] =
         events.as_slice()
     else {
         panic!("{events:?}")
     };
-    let keys: Vec<_> = values.iter().map(|value| value.key.as_str()).collect();
-    assert_eq!(keys, ["Connector:1:1.Problem", "EVSE:1.Problem", "DataLink[wlan].SignalStrength"]);
-    assert!(values[0].readonly);
-    assert_eq!(values[2].value.as_deref(), Some("-70"));
+    assert_eq!((part.request, part.seq_no, part.more), (Some(1), 0, false));
+    let values = &part.variables;
+    let names: Vec<_> = values.iter().map(|value| value.at.to_string()).collect();
+    let link = "DataLink[wlan].SignalStrength";
+    assert_eq!(names, ["Connector:1:1.Problem", "EVSE:1.Problem", link, link]);
+    assert_eq!(values[0].mutability, Some(Mutability::ReadOnly));
+    assert_eq!(
+        (values[2].attribute, values[2].value.as_deref()),
+        (AttributeKind::MinSet, Some("-1"))
+    );
+    assert_eq!(values[3].value.as_deref(), Some("-70"));
     assert!(fault.active);
     assert_eq!((signal.transport, signal.value), (Transport::Wifi, -70.0));
+}
+
+#[test]
+fn a_report_of_monitors_tells_each_of_them() {
+    let events = read(
+        "NotifyMonitoringReport",
+        r#"{"requestId":2,"seqNo":1,"tbc":true,"generatedAt":"2026-09-21T14:13:20Z","monitor":[
+            {"component":{"name":"DataLink"},"variable":{"name":"SignalStrength"},"variableMonitoring":[
+                {"id":1,"transaction":false,"value":-80,"type":"LowerThreshold","severity":6},
+                {"id":2,"transaction":false,"value":60.5,"type":"Periodic","severity":9}]}]}"#,
+    );
+    let [EventKind::Monitors(part)] = events.as_slice() else { panic!("{events:?}") };
+    assert_eq!((part.set, part.request, part.seq_no, part.more), (false, Some(2), 1, true));
+    assert_eq!(part.monitors.len(), 2);
+    assert_eq!(part.monitors[0].kind, "LowerThreshold");
+    assert_eq!(part.monitors[1].value, Some(60.5));
 }

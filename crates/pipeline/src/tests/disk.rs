@@ -48,7 +48,7 @@ async fn b72_a_start_waits_for_the_disk_and_everything_else_goes_on() {
     assert!(start.all().is_empty(), "what is not on disk is not answered, and not refused either");
     drop(lock);
     kit.until("the start is answered", |_| !start.all().is_empty()).await;
-    let answer = start.all()[0];
+    let answer = start.all()[0].clone();
     assert!(answer.transaction.0 > 0 && answer.token_accepted, "{answer:?}");
     assert_eq!(start.all().len(), 1);
     kit.pipeline.stop().await;

@@ -55,10 +55,15 @@ pub(super) struct Kit {
     _folder: tempfile::TempDir,
 }
 
-/// The rule of faults and its playbook, as they are shipped.
+/// The rules that these tests are about, as they are shipped.
 fn catalogue() -> Arc<Catalogue> {
     let file = |name: &str, text: &str| vec![(name.to_owned(), text.to_owned())];
-    let rules = file("err_faulted.toml", include_str!("../../../../config/rules/err_faulted.toml"));
+    let mut rules =
+        file("err_faulted.toml", include_str!("../../../../config/rules/err_faulted.toml"));
+    rules.extend(file(
+        "identity_contested.toml",
+        include_str!("../../../../config/rules/identity_contested.toml"),
+    ));
     let playbooks =
         file("err_faulted.toml", include_str!("../../../../config/playbooks/err_faulted.toml"));
     Arc::new(Catalogue::parse(&rules, &playbooks).expect("what is shipped is right"))
@@ -81,8 +86,10 @@ impl Kit {
             queue: 64,
             unknown_chargers: UnknownChargers::Reject,
             accept_unknown_tokens: true,
+            concurrent_transactions: true,
             heartbeat_interval_s: 60,
             strict: false,
+            concurrent_transactions: true,
             identity_case: crate::IdentityCase::Exact,
             operator_name: String::new(),
             credential_pepper: "pepper".to_owned(),
@@ -90,6 +97,8 @@ impl Kit {
             dispatch_email: String::new(),
             fleet: FleetSettings::default(),
             engine: EngineSettings { rules: rules.into(), ..engine },
+            upkeep: mendpoint_upkeep::UpkeepSettings { enabled: false, ..Default::default() },
+            profiles: mendpoint_upkeep::Profiles::default(),
         };
         let outbound = Arc::<Sent>::clone(&sent);
         let pipeline = Pipeline::start(settings, store.clone(), catalogue(), outbound, &registry)

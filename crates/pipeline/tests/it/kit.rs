@@ -73,6 +73,9 @@ pub(crate) fn settings() -> PipelineSettings {
         dispatch_email: String::new(),
         fleet: mendpoint_fleet::FleetSettings::default(),
         engine: mendpoint_incidents::EngineSettings::default(),
+        concurrent_transactions: true,
+        upkeep: mendpoint_upkeep::UpkeepSettings { enabled: false, ..Default::default() },
+        profiles: mendpoint_upkeep::Profiles::default(),
     }
 }
 

@@ -5,7 +5,7 @@ use prometheus::Registry;
 
 use super::kit::{File, closed, incident, transaction, write};
 use crate::db::Db;
-use crate::{Entry, Store, StoreSettings};
+use crate::{Entry, Store, StoreSettings, TransactionFilter};
 
 const CHARGER: ChargerKey = ChargerKey(7);
 
@@ -121,7 +121,8 @@ async fn the_newest_of_a_batch_wins_and_what_is_closed_stays_closed() {
     )
     .await;
     write(&store, vec![changed(400.0)]).await;
-    let (rows, _) = store.transactions(None, false, None, 10).await.expect("read");
+    let (rows, _) =
+        store.transactions(&TransactionFilter::default(), None, 10).await.expect("read");
     assert_eq!(rows.len(), 1);
     assert_eq!(rows[0].ended_at, Some(UnixMs(77)));
     assert_eq!(rows[0].transaction.meter_wh, None, "the state at the end");
@@ -201,6 +202,8 @@ async fn a_batch_whose_outcome_was_not_known_can_be_written_again() {
         id: mendpoint_model::TransactionId(9),
         external_id: String::new(),
         at: UnixMs(3),
+        frame: 0,
+        ended: Box::new(super::kit::end("")),
     };
     let opened = Entry::TransactionOpened { charger: CHARGER, transaction: transaction(5, 9) };
     let entries = [link(1), orphan, opened, closed(CHARGER, transaction(5, 9), 77), link(2)];
@@ -210,8 +213,9 @@ async fn a_batch_whose_outcome_was_not_known_can_be_written_again() {
         crate::commit::commit(&store.db, &sheets).await.expect("written");
     }
     assert_eq!(links(&store).await, [1, 2]);
-    assert_eq!(store.orphans(None, 10).await.expect("read").len(), 1);
-    let (rows, _) = store.transactions(None, false, None, 10).await.expect("read");
+    assert_eq!(store.orphans(None, None, 10).await.expect("read").0.len(), 1);
+    let (rows, _) =
+        store.transactions(&TransactionFilter::default(), None, 10).await.expect("read");
     assert_eq!((rows.len(), rows[0].ended_at), (1, Some(UnixMs(77))));
 }
 

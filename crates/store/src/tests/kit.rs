@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use mendpoint_model::{
     ChargerKey, ChargerState, ConnectorRef, ConnectorState, ConnectorStatus, HealMode, Healing,
     Incident, IncidentId, IncidentState, Link, Rung, SiteKey, Source, Step, StepState, Transaction,
-    TransactionId, UnixMs,
+    TransactionEnded, TransactionId, UnixMs,
 };
 use prometheus::Registry;
 
@@ -65,7 +65,20 @@ pub(crate) fn closed(charger: ChargerKey, transaction: Transaction, at: i64) -> 
         reason: "Local".to_owned(),
         ended_at: UnixMs(at),
         energy_wh: Some(1_250.5),
-        suspect: None,
+    }
+}
+
+pub(crate) fn end(external_id: &str) -> TransactionEnded {
+    TransactionEnded {
+        id: TransactionId(-1),
+        external_id: external_id.to_owned(),
+        connector: None,
+        id_token: Some("TAG".to_owned()),
+        meter_wh: Some(9_500),
+        reason: "Local".to_owned(),
+        at: Some(UnixMs(7)),
+        seq_no: 3,
+        offline: true,
     }
 }
 

@@ -7,4 +7,6 @@ mod kit;
 mod migrations;
 mod story;
 mod story_conformance;
+mod story_device;
+mod story_money;
 mod story_people;

@@ -9,12 +9,15 @@ use mendpoint_model::{
 use prometheus::Registry;
 
 use super::frames::keep;
-use super::kit::{File, closed, healed, incident, state, transaction, write};
+use super::kit::{File, closed, end, healed, incident, state, transaction, write};
 use super::story_conformance::conformance;
+use super::story_device;
+use super::story_money::{charging_orders, ledger, orphans};
 use super::story_people::{new_mail, outbox, people, reports, tokens, values};
 use crate::{
     AccessRow, Credential, Cursor, Direction, Entry, Error, FrameRecord, HighestIds,
-    IncidentFilter, Slot, Store, StoreSettings, TicketEventRow, TicketFilter, TicketRow, row_id,
+    IncidentFilter, Slot, Store, StoreSettings, TicketEventRow, TicketFilter, TicketRow,
+    TransactionFilter, TransactionState, row_id,
 };
 
 #[tokio::test]
@@ -61,8 +64,12 @@ async fn story(store: Store) {
     let (one, two) = register(&store).await;
     credentials(&store, one).await;
     charging(&store, one, two).await;
+    charging_orders(&store, one).await;
     history(&store, one).await;
     commands(&store, one).await;
+    story_device::variables(&store, one).await;
+    story_device::monitors(&store, one).await;
+    story_device::models(&store, one).await;
     incidents(&store, one, two).await;
     tickets(&store, one).await;
     outbox(&store).await;
@@ -191,6 +198,8 @@ async fn charging(store: &Store, one: ChargerKey, two: ChargerKey) {
                 id: TransactionId(-1),
                 external_id: "tx".to_owned(),
                 at: UnixMs(now),
+                frame: 77,
+                ended: Box::new(end("tx")),
             },
         ],
     )
@@ -207,23 +216,48 @@ async fn charging(store: &Store, one: ChargerKey, two: ChargerKey) {
     assert_eq!(open[&one], [transaction(1, now)]);
     assert_eq!(open[&two], [transaction(3, now + 2)]);
     let recent = store.recent_transactions().await.expect("read");
-    assert_eq!(recent, [(one, transaction(2, now + 1))]);
+    let told: Vec<_> =
+        recent.iter().map(|row| (row.charger, &row.transaction, &*row.reason)).collect();
+    assert_eq!(told, [(one, &transaction(2, now + 1), "Local")]);
     let row = store.transaction(TransactionId(2)).await.expect("read").expect("it is there");
     assert_eq!((row.energy_wh, row.ended_at), (Some(1_250.5), Some(UnixMs(now + 50))));
     assert_eq!(store.transaction(TransactionId(9)).await.expect("read"), None);
     let ids = |rows: Vec<crate::TransactionRow>| -> Vec<i64> {
         rows.into_iter().map(|row| row.transaction.id.0).collect()
     };
-    let (rows, next) = store.transactions(None, false, None, 2).await.expect("read");
+    let all = TransactionFilter::default();
+    let (rows, next) = store.transactions(&all, None, 2).await.expect("read");
     assert_eq!(ids(rows), [3, 2]);
     let next: Cursor = next.expect("there is more").to_string().parse().expect("a cursor");
-    let (rows, next) = store.transactions(None, false, Some(next), 2).await.expect("read");
+    let (rows, next) = store.transactions(&all, Some(next), 2).await.expect("read");
     assert_eq!((ids(rows), next), (vec![1], None));
-    let (rows, _) = store.transactions(Some(one), true, None, 10).await.expect("read");
-    assert_eq!(ids(rows), [1]);
-    let orphans = store.orphans(Some(two), 10).await.expect("read");
-    assert_eq!((orphans.len(), orphans[0].id), (1, TransactionId(-1)));
-    assert!(store.orphans(Some(one), 10).await.expect("read").is_empty());
+    let site = store.charger(one).await.expect("read").expect("it is there").site;
+    let with = |charger, site, state| TransactionFilter {
+        charger,
+        site,
+        state,
+        ..TransactionFilter::default()
+    };
+    use TransactionState::{Hard, Open, Over, Suspect, Unseen};
+    for (filter, wanted) in [
+        (with(Some(one), None, Open), vec![1]),
+        (with(None, Some(site), TransactionState::Any), vec![3, 2, 1]),
+        (with(None, Some(SiteKey(99)), TransactionState::Any), vec![]),
+        (with(None, None, Over), vec![2]),
+        (with(None, None, Suspect), vec![]),
+        (TransactionFilter { from: Some(UnixMs(now + 1)), ..all }, vec![3, 2]),
+        (TransactionFilter { until: Some(UnixMs(now + 1)), ..all }, vec![1]),
+    ] {
+        let (rows, _) = store.transactions(&filter, None, 10).await.expect("read");
+        assert_eq!(ids(rows), wanted, "{filter:?}");
+    }
+
+    ledger(store, one).await;
+    for (state, wanted) in [(Suspect, vec![2]), (Unseen, vec![2]), (Hard, vec![2])] {
+        let (rows, _) = store.transactions(&with(None, None, state), None, 9).await.expect("read");
+        assert_eq!(ids(rows), wanted, "{state:?}");
+    }
+    orphans(store, one, two).await;
 }
 
 async fn history(store: &Store, one: ChargerKey) {

@@ -2,7 +2,9 @@
 
 use mendpoint_model::{ChargerKey, ConnectorRef, TicketId, UnixMs};
 
-use crate::{Error, IdTokenRow, MailState, NewMail, NewUser, ReportRow, Store, TokenStatus};
+use crate::{
+    Error, IdTokenRow, MailState, NewMail, NewUser, ReportRow, Store, TokenFilter, TokenStatus,
+};
 
 pub(crate) fn new_mail(key: &str, not_before: UnixMs) -> NewMail {
     NewMail {
@@ -123,14 +125,35 @@ pub(crate) async fn tokens(store: &Store) {
         parent: Some("fleet".to_owned()),
         expires_at,
         note: "van 3".to_owned(),
+        kind: "ISO14443".to_owned(),
+        updated_at: UnixMs(4),
     };
     let blocked = row("A", TokenStatus::Blocked, None);
     let over = row("B", TokenStatus::Accepted, Some(UnixMs(1)));
-    for row in [row("A", TokenStatus::Accepted, None), blocked.clone(), over.clone()] {
-        store.put_id_token(&row).await.expect("put");
-    }
+    store.put_id_tokens(&[row("A", TokenStatus::Accepted, None)]).await.expect("put");
+    store.put_id_tokens(&[blocked.clone(), over.clone()]).await.expect("put");
     assert_eq!(store.id_token("A").await.expect("read"), Some(blocked.clone()));
-    assert_eq!(store.id_tokens().await.expect("read"), [blocked, over]);
+    assert_eq!(store.id_tokens().await.expect("read"), [blocked.clone(), over.clone()]);
+    let all = TokenFilter::default();
+    let page = store.id_tokens_page(&all, "", 1).await.expect("read");
+    assert_eq!(page, (vec![blocked.clone()], Some("A".to_owned())));
+    assert_eq!(store.id_tokens_page(&all, "A", 1).await.expect("read"), (vec![over], None));
+    let with = |status, parent: Option<&str>, text: Option<&str>| TokenFilter {
+        status,
+        parent: parent.map(str::to_owned),
+        text: text.map(str::to_owned),
+    };
+    for (filter, count) in [
+        (with(Some(TokenStatus::Blocked), None, None), 1),
+        (with(None, Some("fleet"), None), 2),
+        (with(None, Some("other"), None), 0),
+        (with(None, None, Some("VAN")), 2),
+        (with(None, None, Some("%")), 2),
+        (with(None, None, Some("b")), 1),
+    ] {
+        let (rows, _) = store.id_tokens_page(&filter, "", 9).await.expect("read");
+        assert_eq!(rows.len(), count, "{filter:?}");
+    }
     assert!(store.delete_id_token("A").await.expect("deleted"));
     assert!(!store.delete_id_token("A").await.expect("no more"));
 }

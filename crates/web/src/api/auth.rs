@@ -17,6 +17,18 @@ pub(crate) struct Caller {
     role: String,
 }
 
+impl Caller {
+    /// Whether they may change how the program works, and see personal data whole.
+    pub(crate) fn is_admin(&self) -> bool {
+        self.role == "admin"
+    }
+
+    /// A driver's token as this caller may see it (S21).
+    pub(crate) fn token_words(&self, token: &str) -> String {
+        if self.is_admin() { token.to_owned() } else { crate::search::masked(token) }
+    }
+}
+
 /// Whoever may act.
 #[derive(Clone, Debug)]
 pub(crate) struct Operator(pub(crate) Caller);

@@ -296,6 +296,7 @@ pub(super) async fn commands(
                     mendpoint_model::Origin::Engine(incident) => incident.to_string(),
                     mendpoint_model::Origin::User(name) => name.clone(),
                     mendpoint_model::Origin::System => "system".to_owned(),
+                    mendpoint_model::Origin::Upkeep(_) => "upkeep".to_owned(),
                 },
                 "answered_at": row.answered_at.map(mendpoint_model::UnixMs::rfc3339_ms),
                 "late": row.late,

@@ -7,12 +7,14 @@
 mod auth;
 mod chargers;
 mod conformance;
+mod device;
 mod error;
 mod events;
 mod extract;
 mod incidents;
 mod json;
 mod openapi;
+mod orders;
 mod security;
 mod sites;
 mod system;
@@ -21,7 +23,8 @@ mod tokens;
 mod transactions;
 
 use axum::Router;
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
+pub(crate) use transactions::table as transactions_table;
 
 use crate::AppState;
 
@@ -47,8 +50,35 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/conformance", get(conformance::report))
         .route("/conformance.csv", get(conformance::file))
         .route("/conformance/models", get(conformance::models))
+        .route("/chargers/{id}/variables", get(device::variables))
+        .route("/chargers/{id}/variables.csv", get(device::csv))
+        .route("/chargers/{id}/variables/history", get(device::history))
+        .route("/chargers/{id}/monitors", get(device::monitors))
+        .route("/chargers/{id}/upkeep", get(device::upkeep))
+        .route("/capabilities", get(device::capabilities))
+        .route("/signal-keys", get(device::signal_keys).put(device::put_signal_key))
         .route("/transactions", get(transactions::list))
+        .route("/transactions.csv", get(transactions::csv))
         .route("/transactions/{id}", get(transactions::one))
+        .route("/transactions/{id}/notes", get(transactions::notes))
+        .route("/transactions/{id}/look", post(transactions::look))
+        .route("/orphans", get(transactions::orphans))
+        .route(
+            "/chargers/{id}/local-list",
+            get(orders::local_list_of).post(orders::send_local_list),
+        )
+        .route("/chargers/{id}/reservations", post(orders::reserve))
+        .route("/reservations", get(orders::reservations))
+        .route("/reservations/{id}", get(orders::reservation))
+        .route("/reservations/{id}/cancel", post(orders::cancel_reservation))
+        .route(
+            "/chargers/{id}/charging-profiles",
+            get(orders::profiles_of).post(orders::set_profile),
+        )
+        .route("/chargers/{id}/charging-profiles/reported", get(orders::reported_profiles))
+        .route("/chargers/{id}/charging-profiles/{profile}", delete(orders::clear_profile))
+        .route("/chargers/{id}/composite-schedule", get(orders::composite_schedule))
+        .route("/orphans/{id}/look", post(transactions::look_at_orphan))
         .route("/incidents", get(incidents::list).post(incidents::report))
         .route("/incidents/{id}", get(incidents::one))
         .route("/incidents/{id}/{action}", post(incidents::act))
@@ -61,6 +91,8 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/system", get(system::vitals))
         .route("/healing", put(system::healing))
         .route("/id-tokens", get(tokens::list).post(tokens::put))
+        .route("/id-tokens.csv", get(tokens::export).post(tokens::import))
+        .route("/id-tokens/{token}", get(tokens::one).delete(tokens::delete))
         .route("/events", get(events::stream))
         .fallback(error::no_such_address)
         .method_not_allowed_fallback(error::no_such_method)

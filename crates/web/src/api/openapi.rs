@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use super::{
-    chargers, conformance, incidents, json as shapes, security, sites, system, tickets, tokens,
-    transactions,
+    chargers, conformance, device, incidents, json as shapes, orders, security, sites, system,
+    tickets, tokens, transactions,
 };
 
 /// The shapes of requests and answers.
@@ -26,6 +26,12 @@ use super::{
         chargers::FrameJson,
         conformance::DeviationJson,
         conformance::ModelJson,
+        device::CapabilityJson,
+        device::MonitorJson,
+        device::SignalKeyJson,
+        device::UpkeepJson,
+        device::VariableChangeJson,
+        device::VariableJson,
         incidents::ActBody,
         incidents::Report,
         security::ChangeSecurity,
@@ -38,11 +44,24 @@ use super::{
         shapes::IncidentJson,
         shapes::SiteJson,
         sites::Put,
+        orders::LocalListBody,
+        orders::LocalListJson,
+        orders::PeriodJson,
+        orders::ProfileBody,
+        orders::ProfileJson,
+        orders::ReservationJson,
+        orders::ReserveBody,
         system::Healing,
         tickets::ActBody,
         tickets::Open,
         tickets::TicketJson,
+        tokens::Imported,
+        tokens::LineError,
         tokens::TokenJson,
+        transactions::FindingJson,
+        transactions::LookBody,
+        transactions::NoteJson,
+        transactions::OrphanJson,
         transactions::TransactionJson,
     ))
 )]
@@ -70,6 +89,9 @@ enum Answer {
 const MODEL: &[&str] = &["vendor", "model", "firmware"];
 const PAGED: &[&str] = &["limit", "cursor"];
 
+const TRANSACTIONS: &[&str] =
+    &["charger", "site", "open", "suspect", "from", "until", "limit", "cursor"];
+
 const ADDRESSES: &[Address] = &[
     get("/chargers", "Chargers", &["state", "site", "admission", "q", "limit", "cursor"])
         .page("ChargerItem"),
@@ -84,6 +106,43 @@ const ADDRESSES: &[Address] = &[
         .one("CommandJson"),
     get("/chargers/{id}/frames", "Raw frames, newest first", &["before", "limit"])
         .page("FrameJson"),
+    get("/transactions", "Charging sessions, newest first", TRANSACTIONS).page("TransactionJson"),
+    get("/transactions.csv", "The same as a file for spreadsheets", TRANSACTIONS),
+    get("/transactions/{id}", "A charging session, with what is odd about it", &[])
+        .one("TransactionJson"),
+    get("/transactions/{id}/notes", "What was said of it, oldest first", PAGED).page("NoteJson"),
+    post("/transactions/{id}/look", "Write down that somebody looked at a suspect session")
+        .takes("LookBody")
+        .one("TransactionJson"),
+    get("/chargers/{id}/local-list", "The cards that a charger knows by heart", &[])
+        .one("LocalListJson"),
+    post("/chargers/{id}/local-list", "Say which cards a charger should know, and send them")
+        .takes("LocalListBody")
+        .one("LocalListJson"),
+    get("/reservations", "Reservations, newest first", &["charger", "limit", "cursor"])
+        .page("ReservationJson"),
+    get("/reservations/{id}", "A reservation", &[]).one("ReservationJson"),
+    post("/chargers/{id}/reservations", "Hold a connector for a card")
+        .takes("ReserveBody")
+        .one("ReservationJson"),
+    post("/reservations/{id}/cancel", "Take a reservation back").one("ReservationJson"),
+    get("/chargers/{id}/charging-profiles", "Charging profiles that were set", &[])
+        .page("ProfileJson"),
+    post("/chargers/{id}/charging-profiles", "Set a charging profile")
+        .takes("ProfileBody")
+        .one("ProfileJson"),
+    get("/chargers/{id}/charging-profiles/reported", "The profiles that a 2.x charger has", &[]),
+    delete("/chargers/{id}/charging-profiles/{profile}", "Clear a charging profile"),
+    get(
+        "/chargers/{id}/composite-schedule",
+        "What all profiles of a charger come to",
+        &["connector", "duration", "unit"],
+    ),
+    get("/orphans", "Ends of sessions that are not known here", &["charger", "limit", "cursor"])
+        .page("OrphanJson"),
+    post("/orphans/{id}/look", "Write down that somebody looked at an orphan")
+        .takes("LookBody")
+        .one("OrphanJson"),
     get("/chargers/{id}/security", "How a charger may come in, and how it came last", &[])
         .one("SecurityJson"),
     patch("/chargers/{id}/security", "Change a charger's least profile or its certificate")
@@ -96,15 +155,30 @@ const ADDRESSES: &[Address] = &[
     get("/security", "Listeners, their profiles and certificates", &[]),
     get("/security-events", "Security events, newest first", &["charger", "limit", "cursor"])
         .page("SecurityEventJson"),
+    get(
+        "/chargers/{id}/variables",
+        "Configuration keys (1.6) and variables (2.x) that a charger told",
+        &["q", "sort", "limit", "cursor"],
+    )
+    .page("VariableJson"),
+    get("/chargers/{id}/variables.csv", "The same as CSV", &[]),
+    get("/chargers/{id}/variables/history", "Their changes, newest first", &["name", "limit"])
+        .page("VariableChangeJson"),
+    get("/chargers/{id}/monitors", "Monitors of a charger (2.x)", &[]).page("MonitorJson"),
+    get("/chargers/{id}/upkeep", "How far the upkeep of a charger is", &[]).one("UpkeepJson"),
+    get("/capabilities", "What models can do", &["vendor", "model", "firmware"])
+        .page("CapabilityJson"),
+    get("/signal-keys", "What people said of keys that may tell of a radio link", &[])
+        .page("SignalKeyJson"),
+    put("/signal-keys", "Say whether a key tells of a model's radio link")
+        .takes("SignalKeyJson")
+        .one("SignalKeyJson"),
     get("/conformance", "What models send that is not as OCPP says", MODEL).page("DeviationJson"),
     Address {
         answer: Answer::Csv,
         ..get("/conformance.csv", "The same as a file for the manufacturer", MODEL)
     },
     get("/conformance/models", "Models whose messages were looked at", MODEL).page("ModelJson"),
-    get("/transactions", "Charging sessions, newest first", &["charger", "open", "limit", "cursor"])
-        .page("TransactionJson"),
-    get("/transactions/{id}", "A charging session", &[]).one("TransactionJson"),
     get(
         "/incidents",
         "Incidents, newest first",
@@ -132,7 +206,16 @@ const ADDRESSES: &[Address] = &[
     get("/outbox", "Mail, newest first", PAGED),
     get("/system", "Numbers about the running program", &[]),
     put("/healing", "Stop or allow healing: everywhere, at a site, on a charger").takes("Healing"),
-    get("/id-tokens", "Registered idTags and idTokens", &[]).page("TokenJson"),
+    get(
+        "/id-tokens",
+        "Registered idTags and idTokens",
+        &["status", "group", "q", "limit", "cursor"],
+    )
+    .page("TokenJson"),
+    get("/id-tokens.csv", "All of them as a file", &[]),
+    post("/id-tokens.csv", "Register those of a file (text/csv): all, or none and why").one("Imported"),
+    get("/id-tokens/{token}", "A registered idTag or idToken", &[]).one("TokenJson"),
+    delete("/id-tokens/{token}", "Forget an idTag or idToken"),
     post("/id-tokens", "Register or change an idTag or idToken").takes("TokenJson").one("TokenJson"),
     Address { answer: Answer::Stream, ..get("/events", "What changes, as it changes (SSE)", &[]) },
 ];
@@ -147,6 +230,10 @@ const fn get(path: &'static str, summary: &'static str, query: &'static [&'stati
 
 const fn post(path: &'static str, summary: &'static str) -> Address {
     address("post", path, summary)
+}
+
+const fn delete(path: &'static str, summary: &'static str) -> Address {
+    address("delete", path, summary)
 }
 
 const fn put(path: &'static str, summary: &'static str) -> Address {

@@ -1,6 +1,7 @@
 //! One charger: how it is, how it was, and everything that can be asked of it.
 
 mod commands;
+mod device;
 mod frames;
 pub(super) mod now;
 mod sample;
@@ -19,7 +20,9 @@ use mendpoint_model::{
     Action, Admission, ChargerKey, ChargerRecord, ChargerState, ConnectorRef, DAY_MS, HOUR_MS,
     Protocol, UnixMs,
 };
-use mendpoint_store::{CommandRow, IncidentFilter, ModelKey, TicketFilter, TransactionRow};
+use mendpoint_store::{
+    CommandRow, IncidentFilter, ModelKey, TicketFilter, TransactionFilter, TransactionRow,
+};
 use serde::Deserialize;
 
 use self::commands::Told;
@@ -40,6 +43,7 @@ const SESSIONS: u32 = 10;
 const INCIDENTS: u32 = 8;
 const TICKETS: u32 = 6;
 const COMMANDS: u32 = 12;
+const CHANGES: u32 = 5;
 /// Deviations that are shown.
 const DEVIATIONS: u32 = 12;
 /// Flags on the ribbon.
@@ -51,6 +55,9 @@ pub(crate) fn routes() -> Router<AppState> {
         .route("/chargers/{identity}", get(page))
         .route("/chargers/{identity}/frames", get(frames::fragment))
         .route("/chargers/{identity}/command", post(commands::send))
+        .route("/chargers/{identity}/settings", get(device::page).post(device::set))
+        .route("/chargers/{identity}/settings.csv", get(device::export))
+        .route("/chargers/{identity}/settings/signal-key", post(device::decide))
         .route("/chargers/{identity}/admission", post(admit))
         .route("/chargers/{identity}/validation", post(validation::change))
 }
@@ -123,10 +130,10 @@ struct Linked {
     is_over: bool,
 }
 
-struct Setting {
+/// A setting that changed.
+struct Changed {
     key: String,
     value: String,
-    readonly: bool,
     at: Moment,
 }
 
@@ -149,10 +156,16 @@ struct ChargerPage {
     ribbon_title: &'static str,
     signals: Vec<Signal>,
     sessions: Vec<Session>,
+    transactions_href: String,
     incidents: Vec<Linked>,
     tickets: Vec<Linked>,
-    settings: Vec<Setting>,
-    settings_at: Option<Moment>,
+    /// How many settings are known.
+    settings: u64,
+    settings_href: String,
+    /// Those that changed last.
+    changed: Vec<Changed>,
+    /// What this model is known not to do.
+    unsupported: Vec<String>,
     /// The connectors that can be unlocked and switched.
     connectors: Vec<String>,
     choices: Vec<Choice>,
@@ -191,7 +204,8 @@ async fn page(
         frames::log(&state, record.key, charger_href(&record.identity), &which).await?
     };
     let (history, _) = store.commands(record.key, None, COMMANDS).await?;
-    let (sessions, _) = store.transactions(Some(record.key), false, None, SESSIONS).await?;
+    let filter = TransactionFilter::of(record.key);
+    let (sessions, _) = store.transactions(&filter, None, SESSIONS).await?;
     let day = store.signals(record.key, now - DAY_MS, now).await?;
     let protocol = live.and_then(|live| live.link.protocol);
     let scope = KillScope::Charger(record.key);
@@ -202,7 +216,6 @@ async fn page(
         model: record.model.clone(),
         firmware: record.firmware.clone(),
     };
-    handle.settle_conformance().await;
     let deviations = store.conformance_of_charger(record.key, &of, DEVIATIONS).await?;
     let page = ChargerPage {
         conformance_href: if deviations.is_empty() {
@@ -222,12 +235,22 @@ async fn page(
         ribbon_title,
         signals: live.map_or_else(Vec::new, |live| signal::of(now, live, &day)),
         sessions: sessions.iter().map(|row| session(now, row)).collect(),
+        transactions_href: format!("/transactions?charger={}", url::encode(&record.identity)),
         incidents,
         tickets: tickets(&state, record.key).await?,
-        settings: live.map_or_else(Vec::new, |live| settings(now, live)),
-        settings_at: live
-            .and_then(|live| live.configuration.values().map(|entry| entry.at).max())
-            .map(|at| Moment::new(now, at)),
+        settings: store.variable_count(record.key).await?,
+        settings_href: device::href(&record.identity),
+        changed: store
+            .variable_changes(record.key, None, CHANGES)
+            .await?
+            .into_iter()
+            .map(|row| Changed {
+                key: row.name,
+                value: row.value.unwrap_or_default(),
+                at: Moment::new(now, row.at),
+            })
+            .collect(),
+        unsupported: device::unsupported(&state, &record),
         connectors: live.map_or_else(Vec::new, |live| {
             live.connectors.iter().map(|connector| connector.at.to_string()).collect()
         }),
@@ -391,30 +414,6 @@ async fn tickets(state: &AppState, key: ChargerKey) -> Result<Vec<Linked>, PageE
         .collect())
 }
 
-fn settings(now: UnixMs, live: &ChargerState) -> Vec<Setting> {
-    live.configuration
-        .iter()
-        .map(|(key, entry)| Setting {
-            key: key.to_string(),
-            value: if is_secret(key) {
-                "hidden".to_owned()
-            } else {
-                entry.value.as_deref().unwrap_or_default().to_owned()
-            },
-            readonly: entry.readonly,
-            at: Moment::new(now, entry.at),
-        })
-        .collect()
-}
-
-/// Keys whose value opens something.
-fn is_secret(key: &str) -> bool {
-    let key = key.to_lowercase();
-    ["authorizationkey", "password", "passphrase", "secret", "basicauth"]
-        .into_iter()
-        .any(|word| key.contains(word))
-}
-
 fn choices(protocol: Protocol) -> Vec<Choice> {
     mendpoint_ocpp::sendable_actions(protocol)
         .into_iter()
@@ -458,13 +457,6 @@ async fn admit(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn secrets_of_a_configuration_are_not_shown() {
-        assert!(is_secret("AuthorizationKey"));
-        assert!(is_secret("SecurityCtrlr.BasicAuthPassword"));
-        assert!(!is_secret("HeartbeatInterval"));
-    }
 
     #[test]
     fn a_young_charger_gets_a_short_ribbon() {

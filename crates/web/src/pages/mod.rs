@@ -2,6 +2,7 @@
 
 mod charger;
 mod chargers;
+mod charging;
 mod conformance;
 pub(crate) mod errors;
 mod incident;
@@ -16,6 +17,9 @@ mod sites;
 mod system;
 mod ticket;
 mod tickets;
+mod tokens;
+mod transaction;
+mod transactions;
 
 use axum::Router;
 
@@ -30,8 +34,12 @@ pub(crate) fn routes() -> Router<AppState> {
         .merge(incident::routes())
         .merge(tickets::routes())
         .merge(ticket::routes())
+        .merge(transactions::routes())
+        .merge(transaction::routes())
+        .merge(tokens::routes())
         .merge(chargers::routes())
         .merge(charger::routes())
+        .merge(charging::routes())
         .merge(conformance::routes())
         .merge(sites::routes())
         .merge(rules::routes())

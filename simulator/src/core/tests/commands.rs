@@ -407,7 +407,9 @@ fn every_command_of_2_0_1_gets_an_answer_that_fits_its_type() {
     assert_eq!(bench.command("MakeCoffee", &json!({}))[2], "NotImplemented");
     let parts = bench.said("NotifyReport");
     assert!(parts.len() >= 4, "a full report comes in parts");
-    assert_eq!((&parts[0]["tbc"], &parts[3]["tbc"]), (&json!(true), &json!(false)));
+    let of_first: Vec<_> = parts.iter().filter(|part| part["requestId"] == 1).collect();
+    let last = of_first.last().expect("it has parts");
+    assert_eq!((&of_first[0]["tbc"], &last["tbc"]), (&json!(true), &json!(false)));
     bench.advance_s(600);
     assert_eq!(bench.core.firmware, "9.9.9");
 }
@@ -521,4 +523,44 @@ fn a_reservation_ends_by_itself() {
     bench.advance_s(61);
     assert_eq!(bench.status(1), ConnectorStatus::Available);
     assert_eq!(bench.said("ReservationStatusUpdate")[0]["reservationUpdateStatus"], "Expired");
+}
+
+#[test]
+fn installed_monitors_speak_when_a_fault_comes_and_the_signal_falls() {
+    let mut bench = Bench::started(Protocol::V201);
+    let monitor = |component: Value, variable: &str, kind: &str, value: f64| {
+        json!({
+            "transaction": false, "value": value, "type": kind, "severity": 4,
+            "component": component, "variable": {"name": variable},
+        })
+    };
+    let wanted = json!({"setMonitoringData": [
+        monitor(json!({"name": "PowerContactor", "evse": {"id": 1}}), "Problem", "Delta", 1.0),
+        monitor(json!({"name": "DataLink", "instance": "Cellular"}), "SignalStrength", "LowerThreshold", -100.0),
+        monitor(json!({"name": "PowerContactor", "evse": {"id": 9}}), "Problem", "Delta", 1.0),
+    ]});
+    let answer = bench.command("SetVariableMonitoring", &wanted);
+    let results = &answer[2]["setMonitoringResult"];
+    assert_eq!(results[0]["status"], "Accepted");
+    assert_eq!(results[1]["status"], "Accepted");
+    assert_eq!(results[2]["status"], "UnknownVariable", "there is no EVSE 9");
+    let again = bench.command("SetVariableMonitoring", &wanted);
+    assert_eq!(again[2]["setMonitoringResult"][0]["status"], "Duplicate");
+
+    bench.act(Act::Fault(crate::Fault::new("PowerSwitchFailure", 1, crate::Cure::Never)));
+    bench.act(Act::WeakSignal { dbm: -107, for_ms: 60_000, error_code: false });
+    let events: Vec<Value> =
+        bench.said("NotifyEvent").iter().map(|event| event["eventData"][0].clone()).collect();
+    let of = |component: &str| {
+        let found = events.iter().find(|event| event["component"]["name"] == component);
+        found.unwrap_or_else(|| panic!("{events:?}")).clone()
+    };
+    let fault = of("PowerContactor");
+    assert_eq!(fault["variableMonitoringId"], results[0]["id"]);
+    assert_eq!(fault["eventNotificationType"], "CustomMonitor");
+    let signal = of("DataLink");
+    assert_eq!(
+        (&signal["trigger"], &signal["variableMonitoringId"]),
+        (&json!("Alerting"), &results[1]["id"])
+    );
 }

@@ -47,7 +47,8 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-pub(super) const ANSWER: Answer = Answer { transaction: TRANSACTION, token_accepted: true };
+pub(super) const ANSWER: Answer =
+    Answer { transaction: TRANSACTION, token_accepted: true, token: None };
 
 impl Intake for FakeIntake {
     async fn admit(&self, _hello: Hello) -> Admit {

@@ -136,6 +136,7 @@ impl Told {
             Origin::Engine(incident) => (incident.to_string(), format!("/incidents/{incident}")),
             Origin::User(name) => (name.clone(), String::new()),
             Origin::System => ("Mendpoint".to_owned(), String::new()),
+            Origin::Upkeep(why) => (format!("Upkeep: {why}"), String::new()),
         };
         let (summary, token) = match &row.outcome {
             Some(outcome) => (outcome.summary().to_owned(), token_of(outcome)),

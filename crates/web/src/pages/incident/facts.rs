@@ -6,7 +6,7 @@ use mendpoint_model::{
     ConnectorRef, DAY_MS, HOUR_MS, Incident, IncidentState, Rung, StepState, TimelineEntry, UnixMs,
 };
 use mendpoint_pipeline::Handle;
-use mendpoint_store::{LinkChangeRow, Result, StateChangeRow, TransactionRow};
+use mendpoint_store::{LinkChangeRow, Result, StateChangeRow, TransactionFilter, TransactionRow};
 use mendpoint_tickets::Ticket;
 
 use crate::place::Moment;
@@ -148,7 +148,7 @@ pub(super) async fn impact(
     let price = handle.directory().site(incident.site).map_or(0, |site| site.price_cents_per_kwh);
     if is_down && price > 0 {
         let (sessions, _) =
-            store.transactions(Some(incident.charger), false, None, SESSIONS).await?;
+            store.transactions(&TransactionFilter::of(incident.charger), None, SESSIONS).await?;
         let usual = usual_power_w(&sessions, incident.connector, incident.began_at);
         if let Some(lost) = usual.map(|power| lost_cents(power, down_ms, price))
             && lost >= 1.0
@@ -301,6 +301,9 @@ mod tests {
             energy_wh: Some(energy_wh),
             reason: "Local".to_owned(),
             suspect: None,
+            severity: mendpoint_store::Severity::Sound,
+            findings: 0,
+            look: None,
         }
     }
 

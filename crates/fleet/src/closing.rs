@@ -1,0 +1,112 @@
+//! The end of a transaction: what is checked then, what is remembered of it, and ends that wait
+//! for their start.
+
+use mendpoint_model::{
+    Fact, LedgerLine, Transaction, TransactionEnded, TransactionStarted, UnixMs,
+};
+
+use crate::checks::{self, Closing};
+use crate::recent::{How, Over};
+use crate::settings::FleetSettings;
+use crate::slot::Slot;
+use crate::transaction::End;
+
+/// How many ends without a start are remembered for one charger.
+const EARLY_ENDS_MAX: usize = 4;
+
+impl Slot {
+    /// Closes a transaction, or closes it anew with better figures: checks it, remembers it, and
+    /// tells it as a fact.
+    pub(crate) fn close(
+        &mut self,
+        settings: &FleetSettings,
+        mut transaction: Transaction,
+        end: End<'_>,
+        facts: &mut Vec<Fact>,
+    ) {
+        let others = self.neighbours(&transaction);
+        let findings = checks::check(&Closing {
+            transaction: &transaction,
+            ended_at: end.timing.at,
+            told: end.told,
+            sampled_wh: end.sampled_wh,
+            offline: transaction.offline || (end.told && end.timing.historical),
+            others: &others,
+            power_max_w: settings.connector_power_max_w,
+        });
+        let id = transaction.id;
+        let lines = &mut self.memory.lines;
+        // What was found at a close before and does not hold for this one.
+        transaction.found.retain(|code| {
+            let still_holds = !checks::AT_CLOSE.contains(code)
+                || findings.iter().any(|finding| finding.code == *code);
+            if !still_holds {
+                lines.push(LedgerLine::Cleared(id, *code));
+            }
+            still_holds
+        });
+        for finding in findings {
+            if !transaction.found.contains(&finding.code) {
+                transaction.found.push(finding.code);
+                lines.push(LedgerLine::Found(id, finding));
+            }
+        }
+        let over = Box::new(Over {
+            transaction: transaction.clone(),
+            reason: end.reason.into(),
+            ended_at: end.timing.at,
+        });
+        self.remember(id, if end.told { How::Ended(over) } else { How::GivenUp(over) });
+        facts.push(closed(transaction, end.reason, end.timing.at, end.timing.historical));
+    }
+
+    /// Remembers an end without a start. One of 1.6 with a number that we gave to nobody is
+    /// another system's; one without a number may be of a start that is still to come.
+    pub(crate) fn remember_early_end(&mut self, ended: TransactionEnded) {
+        let is_unnumbered = ended.id.0 <= 0 || ended.id.0 > i64::from(i32::MAX);
+        if ended.external_id.is_empty() && !is_unnumbered {
+            return;
+        }
+        let early_ends = &mut self.memory.early_ends;
+        if early_ends.len() == EARLY_ENDS_MAX {
+            early_ends.remove(0);
+        }
+        early_ends.push(ended);
+    }
+
+    /// The end that came before this start. Where there is no id of the charger's own, card, time
+    /// and register must fit.
+    pub(crate) fn take_early_end(
+        &mut self,
+        started: &TransactionStarted,
+    ) -> Option<TransactionEnded> {
+        let fits = |ended: &TransactionEnded| {
+            if !started.external_id.is_empty() || !ended.external_id.is_empty() {
+                return ended.external_id == started.external_id;
+            }
+            let is_same_card = ended.id_token.as_deref() == Some(started.id_token.as_str());
+            let is_after = |begun: UnixMs, over: UnixMs| over >= begun;
+            let is_in_time = started.at.zip(ended.at).is_some_and(|(a, b)| is_after(a, b));
+            let is_on_register = started.meter_wh.zip(ended.meter_wh).is_some_and(|(a, b)| b >= a);
+            is_same_card && is_in_time && is_on_register
+        };
+        let index = self.memory.early_ends.iter().position(fits)?;
+        Some(self.memory.early_ends.remove(index))
+    }
+}
+
+pub(crate) fn closed(
+    transaction: Transaction,
+    reason: &str,
+    ended_at: UnixMs,
+    historical: bool,
+) -> Fact {
+    let energy_wh = transaction.energy_wh();
+    Fact::TransactionClosed {
+        transaction,
+        reason: reason.to_owned(),
+        ended_at,
+        energy_wh,
+        historical,
+    }
+}

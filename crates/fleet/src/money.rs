@@ -1,0 +1,297 @@
+//! Nothing that was charged is lost: ends without a start, ends that came twice or late, messages
+//! that never came, values after the end. The number is the behaviour's.
+
+use mendpoint_model::{
+    ConnectorRef, EventKind, Fact, FindingCode, HOUR_MS, LedgerLine, MeterReading, NoteKind,
+    TransactionEnded, TransactionId, TransactionStarted,
+};
+
+use crate::kit::{Kit, MIN, START, boot, end, meter, start, start2, update2};
+
+use FindingCode as Code;
+
+fn begin(kit: &mut Kit, started: TransactionStarted) -> Vec<Fact> {
+    kit.send(EventKind::TransactionStarted(started))
+}
+
+fn finish(kit: &mut Kit, ended: TransactionEnded) -> Vec<Fact> {
+    kit.send(EventKind::TransactionEnded(ended))
+}
+
+fn energy(facts: &[Fact]) -> Option<f64> {
+    facts.iter().find_map(|fact| match fact {
+        Fact::TransactionClosed { energy_wh, .. } => *energy_wh,
+        _ => None,
+    })
+}
+
+#[test]
+fn b58_an_end_of_an_unknown_transaction_is_kept_whole() {
+    let mut kit = Kit::new();
+    let sent = TransactionEnded { id_token: Some("TAG".to_owned()), ..end(812, "", 9_500) };
+    let facts = finish(&mut kit, sent.clone());
+    let [Fact::TransactionOrphaned { id, ended, .. }] = &facts[..] else { panic!("{facts:?}") };
+    assert_eq!((*id, &**ended), (TransactionId(812), &sent), "register, card and reason are kept");
+}
+
+#[test]
+fn b59_a_second_end_changes_nothing_and_another_one_is_hard() {
+    let mut kit = Kit::new();
+    begin(&mut kit, start(41, 1, Some(START)));
+    finish(&mut kit, end(41, "", 1_500));
+    kit.lines();
+    assert!(finish(&mut kit, end(41, "", 1_500)).is_empty(), "answered, and that is all");
+    assert_eq!(kit.notes(), [(41, NoteKind::EndedAgain)]);
+    assert!(finish(&mut kit, end(41, "", 1_900)).is_empty(), "the first end stands");
+    assert_eq!(kit.found(), [(41, Code::EndTwice, true)]);
+    assert!(Code::EndTwice.is_hard());
+}
+
+#[test]
+fn b59_a_second_end_is_known_after_a_restart_too() {
+    let mut kit = Kit::new();
+    let facts = begin(&mut kit, start(41, 1, Some(START)));
+    let [Fact::TransactionOpened(opened)] = &facts[..] else { panic!("{facts:?}") };
+    let mut closed = opened.clone();
+    closed.meter_wh = Some(1_500.0);
+    let mut kit = Kit::unconnected();
+    kit.fleet.restore_closed(crate::kit::KEY, &closed, START + MIN, "Local");
+    kit.connect(1);
+    assert!(finish(&mut kit, end(41, "", 1_500)).is_empty());
+    assert!(kit.found().is_empty());
+    assert!(finish(&mut kit, end(41, "", 1_800)).is_empty());
+    assert_eq!(kit.found(), [(41, Code::EndTwice, true)]);
+}
+
+#[test]
+fn b59_a_stop_before_its_start_ends_it_when_it_comes() {
+    let mut kit = Kit::new();
+    let stop = TransactionEnded {
+        id_token: Some("TAG".to_owned()),
+        at: Some(START + 30 * MIN),
+        ..end(-1, "", 5_000)
+    };
+    kit.after(HOUR_MS);
+    let facts = finish(&mut kit, stop.clone());
+    assert!(matches!(facts[..], [Fact::TransactionOrphaned { .. }]), "{facts:?}");
+    // Somebody else's start, and one that began later, are not what was stopped.
+    let other = TransactionStarted { id_token: "OTHER".into(), ..start(40, 2, Some(START)) };
+    assert_eq!(begin(&mut kit, other).len(), 1);
+    kit.lines();
+    let facts = begin(&mut kit, start(41, 1, Some(START)));
+    assert_eq!(energy(&facts), Some(4_000.0), "{facts:?}");
+    assert_eq!(kit.state().transactions.len(), 1, "the other one runs on");
+    let lines = kit.lines();
+    assert!(lines.iter().any(|line| matches!(
+        line,
+        LedgerLine::Joined { transaction: TransactionId(41), sent: TransactionId(-1), .. }
+    )));
+    assert!(lines.iter().any(
+        |line| matches!(line, LedgerLine::Found(_, finding) if finding.code == Code::EndFirst)
+    ));
+}
+
+#[test]
+fn b59_a_stop_by_another_card_is_soft_and_by_the_same_one_is_nothing() {
+    for (card, found) in [("tag", false), ("OTHER", true)] {
+        let mut kit = Kit::new();
+        begin(&mut kit, start(41, 1, Some(START)));
+        kit.after(MIN);
+        let stop = TransactionEnded { id_token: Some(card.to_owned()), ..end(41, "", 1_100) };
+        finish(&mut kit, stop);
+        let codes: Vec<_> = kit.found().into_iter().map(|(_, code, _)| code).collect();
+        assert_eq!(codes.contains(&Code::StoppedByOther), found, "{card}: {codes:?}");
+    }
+}
+
+#[test]
+fn b59_a_register_below_the_start_is_hard_and_kept() {
+    let mut kit = Kit::new();
+    begin(&mut kit, start(41, 1, Some(START)));
+    kit.after(MIN);
+    assert_eq!(energy(&finish(&mut kit, end(41, "", 400))), Some(0.0));
+    assert_eq!(kit.found(), [(41, Code::RegisterBackwards, true)]);
+}
+
+#[test]
+fn b59_two_transactions_at_once_on_a_connector_are_found() {
+    let mut kit = Kit::new();
+    begin(&mut kit, start(41, 1, Some(START)));
+    kit.after(HOUR_MS);
+    let now = kit.now;
+    finish(&mut kit, TransactionEnded { at: Some(now), ..end(41, "", 9_000) });
+    kit.lines();
+    // From the queue: it says to have begun while the first one ran.
+    begin(&mut kit, start(42, 1, Some(START + 30 * MIN)));
+    kit.after(MIN);
+    let now = kit.now;
+    finish(&mut kit, TransactionEnded { at: Some(now), ..end(42, "", 9_000) });
+    let found = kit.found();
+    assert!(found.contains(&(42, Code::Overlap, true)), "{found:?}");
+}
+
+#[test]
+fn b59_an_absurd_clock_is_found_and_hides_no_end_before_the_start() {
+    let mut kit = Kit::new();
+    begin(&mut kit, start(41, 1, Some(mendpoint_model::UnixMs(0))));
+    kit.after(MIN);
+    let now = kit.now;
+    finish(&mut kit, TransactionEnded { at: Some(now - 4 * MIN), ..end(41, "", 1_100) });
+    assert_eq!(kit.found(), [(41, Code::ClockOdd, true)]);
+    begin(&mut kit, start(42, 1, Some(now)));
+    finish(&mut kit, TransactionEnded { at: Some(now - 4 * MIN), ..end(42, "", 1_100) });
+    assert_eq!(kit.found(), [(42, Code::EndBeforeStart, true)]);
+}
+
+#[test]
+fn b53_a_late_stop_after_a_reboot_corrects_the_closure_with_its_history() {
+    let mut kit = Kit::new();
+    begin(&mut kit, start(41, 1, None));
+    kit.after(MIN).send(boot());
+    kit.after(10 * MIN).advance();
+    let lines = kit.found();
+    assert_eq!(lines, [(41, Code::EndNotTold, true)]);
+    // A sample from the queue first: the guess gets better.
+    let queued = MeterReading {
+        transaction: Some(TransactionId(41)),
+        ..meter(1, 1_700.0, 0.0, Some(START + MIN / 2))
+    };
+    let facts = kit.after(MIN).send(EventKind::Meter(queued));
+    assert_eq!(energy(&facts), Some(700.0), "{facts:?}");
+    assert!(kit.state().transactions.is_empty(), "nothing is resurrected");
+    assert_eq!(kit.notes(), [(41, NoteKind::MeterAfterEnd)]);
+    let facts = kit.after(MIN).send(EventKind::TransactionEnded(end(41, "", 1_900)));
+    assert_eq!(energy(&facts), Some(900.0), "{facts:?}");
+    let lines = kit.lines();
+    let told = lines.iter().find_map(|line| match line {
+        LedgerLine::Note(_, note) if note.kind == NoteKind::Corrected => Some(note.text.clone()),
+        _ => None,
+    });
+    assert!(told.expect("a note").contains("700 Wh"), "{lines:?}");
+    assert!(lines.contains(&LedgerLine::Cleared(TransactionId(41), Code::EndNotTold)));
+}
+
+#[test]
+fn b61_values_after_the_end_stay_with_it() {
+    let mut kit = Kit::new();
+    begin(&mut kit, start(41, 1, Some(START)));
+    kit.after(10 * MIN);
+    let over = TransactionEnded { at: Some(kit.now), ..end(41, "", 2_000) };
+    finish(&mut kit, over);
+    kit.lines();
+    // By its number, and by place and time.
+    let numbered =
+        MeterReading { transaction: Some(TransactionId(41)), ..meter(1, 2_000.0, 0.0, None) };
+    assert!(energy(&kit.send(EventKind::Meter(numbered))).is_none(), "the end stands");
+    let placed = meter(1, 1_900.0, 0.0, Some(START + 9 * MIN));
+    kit.send(EventKind::Meter(placed));
+    assert_eq!(
+        kit.notes(),
+        [(41, NoteKind::MeterAfterEnd), (41, NoteKind::MeterAfterEnd)],
+        "both are kept with it"
+    );
+    // Another connector, and a time after it, are no values of it.
+    kit.send(EventKind::Meter(meter(2, 1_900.0, 0.0, Some(START + 9 * MIN))));
+    let later = kit.after(HOUR_MS).now;
+    kit.send(EventKind::Meter(meter(1, 2_000.0, 0.0, Some(later))));
+    assert!(kit.notes().is_empty());
+    assert!(kit.state().transactions.is_empty());
+}
+
+#[test]
+fn b61_the_end_register_that_came_late_completes_the_energy() {
+    let mut kit = Kit::new();
+    begin(&mut kit, start(41, 1, Some(START)));
+    let now = kit.after(20 * MIN).now;
+    let over = TransactionEnded { meter_wh: None, at: Some(now), ..end(41, "", 0) };
+    assert_eq!(energy(&finish(&mut kit, over)), None, "not taken for nothing");
+    assert_eq!(kit.found(), [(41, Code::NoRegister, true)]);
+    let late = MeterReading {
+        transaction: Some(TransactionId(41)),
+        ..meter(1, 4_000.0, 0.0, Some(START + 20 * MIN))
+    };
+    assert_eq!(energy(&kit.send(EventKind::Meter(late))), Some(3_000.0));
+    assert_eq!(kit.found(), [(41, Code::NoRegister, false)]);
+}
+
+#[test]
+fn b61_an_older_sample_does_not_move_the_register_back() {
+    let mut kit = Kit::new();
+    begin(&mut kit, start(41, 1, Some(START)));
+    kit.after(MIN).send(EventKind::Meter(meter(1, 1_500.0, 7_000.0, Some(START + MIN))));
+    kit.send(EventKind::Meter(meter(1, 1_200.0, 7_000.0, Some(START + MIN / 2))));
+    assert_eq!(kit.state().transactions[0].meter_wh, Some(1_500.0));
+}
+
+#[test]
+fn b61_a_register_that_jumps_is_found_once() {
+    let mut kit = Kit::new();
+    begin(&mut kit, start(41, 1, Some(START)));
+    kit.after(MIN).send(EventKind::Meter(meter(1, 900_000.0, 7_000.0, None)));
+    kit.after(MIN).send(EventKind::Meter(meter(1, 2_900_000.0, 7_000.0, None)));
+    assert_eq!(kit.found(), [(41, Code::RegisterJumped, true)]);
+}
+
+#[test]
+fn b62_missing_messages_are_noted_and_filled_when_they_come() {
+    let mut kit = Kit::new();
+    begin(&mut kit, start2(41, "tx-a", "Charging"));
+    kit.send(EventKind::TransactionUpdated(update2("tx-a", 1, "Charging")));
+    kit.send(EventKind::TransactionUpdated(update2("tx-a", 4, "Charging")));
+    assert_eq!(kit.state().transactions[0].missing, [(2, 3)]);
+    kit.send(EventKind::TransactionUpdated(update2("tx-a", 3, "SuspendedEV")));
+    assert_eq!(kit.state().transactions[0].missing, [(2, 2)]);
+    assert_eq!(kit.state().transactions[0].charging_state.as_deref(), Some("Charging"));
+    let over = TransactionEnded { seq_no: 6, ..end(0, "tx-a", 1_200) };
+    finish(&mut kit, over);
+    let found = kit.found();
+    assert!(found.contains(&(41, Code::SeqGap, true)), "{found:?}");
+    kit.send(EventKind::TransactionUpdated(update2("tx-a", 2, "Charging")));
+    assert!(kit.found().is_empty(), "5 is still missing");
+    kit.send(EventKind::TransactionUpdated(update2("tx-a", 5, "Charging")));
+    assert_eq!(kit.found(), [(41, Code::SeqGap, false)]);
+    assert!(kit.state().transactions.is_empty());
+}
+
+#[test]
+fn b62_the_same_id_with_other_content_is_hard() {
+    let mut kit = Kit::new();
+    let first = TransactionStarted { at: Some(START), ..start2(41, "tx-a", "Charging") };
+    begin(&mut kit, first.clone());
+    kit.lines();
+    begin(&mut kit, TransactionStarted { id: TransactionId(0), ..first.clone() });
+    assert_eq!(kit.notes(), [(41, NoteKind::StartedAgain)]);
+    for other in [
+        TransactionStarted { id_token: "OTHER".into(), ..first.clone() },
+        TransactionStarted { connector: ConnectorRef::v16(2), ..first.clone() },
+        TransactionStarted { at: Some(START - HOUR_MS), ..first.clone() },
+    ] {
+        let mut kit = Kit::new();
+        begin(&mut kit, first.clone());
+        kit.lines();
+        assert!(begin(&mut kit, other.clone()).is_empty());
+        assert_eq!(kit.found(), [(41, Code::IdReused, true)], "{other:?}");
+    }
+}
+
+#[test]
+fn b62_an_orphan_of_before_a_restart_finds_its_start() {
+    let mut kit = Kit::new();
+    let over = end(0, "tx-a", 4_000);
+    finish(&mut kit, over.clone());
+    kit.restart();
+    kit.fleet.restore_orphan(crate::kit::KEY, over);
+    kit.connect(2);
+    let facts = begin(&mut kit, start2(41, "tx-a", "Charging"));
+    assert_eq!(energy(&facts), Some(3_000.0), "{facts:?}");
+    assert!(kit.state().transactions.is_empty());
+}
+
+#[test]
+fn what_a_queue_delivered_late_is_marked() {
+    let mut kit = Kit::new();
+    kit.after(HOUR_MS);
+    begin(&mut kit, start(41, 1, Some(START)));
+    finish(&mut kit, TransactionEnded { at: Some(START + 30 * MIN), ..end(41, "", 4_000) });
+    assert_eq!(kit.found(), [(41, Code::Offline, true)]);
+}

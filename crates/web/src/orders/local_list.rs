@@ -1,0 +1,255 @@
+//! The cards that a charger knows by heart, so that it can decide while it is offline.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mendpoint_model::{ChargerRecord, Protocol};
+use mendpoint_ocpp::orders::{
+    ListEntry, ListUpdate, get_local_list_version, list_version_of, send_local_list,
+};
+use mendpoint_store::{IdTokenRow, LocalListRow, TokenFilter, WantedList};
+
+use super::{OrderError, Told, ask, spoken, told_number};
+use crate::AppState;
+
+/// Cards of one message, when the charger told no limit of its own.
+const PER_MESSAGE: usize = 250;
+/// The largest version: 1.6 chargers keep it in 32 bits.
+const VERSION_MAX: i64 = i32::MAX as i64;
+
+/// The list that a charger should know now.
+async fn wanted(
+    state: &AppState,
+    list: &WantedList,
+) -> Result<Vec<IdTokenRow>, mendpoint_store::Error> {
+    let store = state.handle().store();
+    let filter = match list {
+        WantedList::None => return Ok(Vec::new()),
+        WantedList::All => TokenFilter::default(),
+        WantedList::Group(group) => {
+            TokenFilter { parent: Some(group.clone()), ..TokenFilter::default() }
+        }
+    };
+    let mut rows = Vec::new();
+    let mut after = String::new();
+    loop {
+        let (page, next) = store.id_tokens_page(&filter, &after, 500).await?;
+        rows.extend(page);
+        match next {
+            Some(next) => after = next,
+            None => return Ok(rows),
+        }
+    }
+}
+
+/// What is told of a token, in one text: so a change is seen.
+fn fingerprint(row: &IdTokenRow) -> String {
+    format!(
+        "{}|{}|{}|{}",
+        row.status.name(),
+        row.expires_at.map(mendpoint_model::UnixMs::rfc3339).unwrap_or_default(),
+        row.parent.as_deref().unwrap_or_default(),
+        row.kind
+    )
+}
+
+fn entry(row: &IdTokenRow) -> ListEntry {
+    ListEntry { token: row.token.clone(), kind: row.kind.clone(), info: Some(row.info()) }
+}
+
+/// What leads from the known list to the wanted one.
+fn difference(known: &BTreeMap<String, String>, rows: &[IdTokenRow]) -> Vec<ListEntry> {
+    let wanted: BTreeSet<&str> = rows.iter().map(|row| row.token.as_str()).collect();
+    let changed =
+        rows.iter().filter(|row| known.get(&row.token) != Some(&fingerprint(row))).map(entry);
+    let gone =
+        known.iter().filter(|(token, _)| !wanted.contains(token.as_str())).map(|(token, told)| {
+            ListEntry {
+                token: token.clone(),
+                kind: told.rsplit('|').next().unwrap_or_default().to_owned(),
+                info: None,
+            }
+        });
+    changed.chain(gone).collect()
+}
+
+/// The local list of a charger as it is kept.
+pub(crate) async fn read(
+    state: &AppState,
+    record: &ChargerRecord,
+) -> Result<LocalListRow, mendpoint_store::Error> {
+    let row = state.handle().store().local_list(record.key).await?;
+    Ok(row.unwrap_or_else(|| LocalListRow { state: "none".to_owned(), ..LocalListRow::default() }))
+}
+
+/// How many cards differ between what the charger knows and what it should know.
+pub(crate) async fn behind(
+    state: &AppState,
+    row: &LocalListRow,
+) -> Result<usize, mendpoint_store::Error> {
+    let rows = wanted(state, &row.wanted).await?;
+    Ok(difference(&row.known, &rows).len())
+}
+
+/// Says which cards a charger should know, and sends what it does not know yet: only the changes
+/// where its version is the one we sent last, everything otherwise.
+pub(crate) async fn send(
+    state: &AppState,
+    record: &ChargerRecord,
+    list: Option<WantedList>,
+    full: bool,
+    user: &str,
+) -> Result<LocalListRow, OrderError> {
+    let store = state.handle().store();
+    let mut row = read(state, record).await?;
+    if let Some(list) = list {
+        row.wanted = list;
+    }
+    let rows = wanted(state, &row.wanted).await?;
+    let (live, protocol) = spoken(state, record).await?;
+    let limit = told_number(&live, &["LocalAuthListMaxLength", "LocalAuthListCtrlr.MaxLength"]);
+    if let Some(limit) = limit.filter(|limit| rows.len() > *limit) {
+        let problem =
+            format!("The charger keeps at most {limit} cards, and the list has {}.", rows.len());
+        fail(&mut row, "failed", problem);
+        store.put_local_list(record.key, &row).await?;
+        return Ok(row);
+    }
+    let per_message =
+        told_number(&live, &["SendLocalListMaxLength", "LocalAuthListCtrlr.ItemsPerMessage"])
+            .filter(|limit| *limit > 0)
+            .unwrap_or(PER_MESSAGE);
+
+    let answer = ask(state, record, get_local_list_version(), user).await?;
+    let version = list_version_of(&answer.payload).filter(|_| answer.accepted);
+    if answer.unsupported || version == Some(-1) {
+        let problem = "The charger keeps no local list.".to_owned();
+        fail(&mut row, "not_supported", problem);
+        store.put_local_list(record.key, &row).await?;
+        return Ok(row);
+    }
+    let Some(charger_version) = version else {
+        fail(&mut row, "failed", answer.problem);
+        store.put_local_list(record.key, &row).await?;
+        return Ok(row);
+    };
+    let is_ours = charger_version == row.version && row.version > 0;
+    row.charger_version = Some(charger_version);
+    let mut is_full = full || !is_ours;
+    let mut entries =
+        if is_full { rows.iter().map(entry).collect() } else { difference(&row.known, &rows) };
+    if !is_full && entries.is_empty() {
+        "accepted".clone_into(&mut row.state);
+        row.problem = String::new();
+        store.put_local_list(record.key, &row).await?;
+        return Ok(row);
+    }
+    let mut told =
+        pieces(state, record, protocol, &mut row, &entries, is_full, per_message, user).await?;
+    // Once: whoever says so twice means something else.
+    if told.status == "VersionMismatch" && !is_full {
+        is_full = true;
+        entries = rows.iter().map(entry).collect();
+        told =
+            pieces(state, record, protocol, &mut row, &entries, is_full, per_message, user).await?;
+    }
+    if told.accepted {
+        row.known = rows.iter().map(|row| (row.token.clone(), fingerprint(row))).collect();
+        "accepted".clone_into(&mut row.state);
+        row.problem = String::new();
+        row.sent_at = Some(state.handle().now());
+    } else {
+        // A part of it may be there: the next time everything is sent.
+        row.known.clear();
+        let word = if told.unsupported { "not_supported" } else { "failed" };
+        fail(&mut row, word, told.problem);
+        row.version = 0;
+    }
+    store.put_local_list(record.key, &row).await?;
+    let subject = format!("local list of {}", record.identity);
+    state.handle().audit(user, &row.state, &subject).await;
+    Ok(row)
+}
+
+fn fail(row: &mut LocalListRow, state: &str, problem: String) {
+    state.clone_into(&mut row.state);
+    row.problem = problem;
+}
+
+/// Sends entries in messages of a size that the charger takes; the last answer that is not yes ends
+/// it.
+#[expect(clippy::too_many_arguments, reason = "one step of `send`, cut out because it runs twice")]
+async fn pieces(
+    state: &AppState,
+    record: &ChargerRecord,
+    protocol: Protocol,
+    row: &mut LocalListRow,
+    entries: &[ListEntry],
+    full: bool,
+    per_message: usize,
+    user: &str,
+) -> Result<Told, OrderError> {
+    let mut pieces: Vec<&[ListEntry]> = entries.chunks(per_message).collect();
+    if pieces.is_empty() {
+        pieces.push(&[]);
+    }
+    let newest = row.version.max(row.charger_version.unwrap_or(0)).max(0);
+    // The numbers begin anew in good time: a full list may have any.
+    let mut version = if full && newest > VERSION_MAX - 10_000 { 0 } else { newest };
+    let mut last = None;
+    for (index, piece) in pieces.into_iter().enumerate() {
+        version += 1;
+        let update = ListUpdate { version, full: full && index == 0, entries: piece };
+        let told = ask(state, record, send_local_list(protocol, update), user).await?;
+        let is_yes = told.accepted;
+        if is_yes {
+            row.version = version;
+            row.charger_version = Some(version);
+        }
+        last = Some(told);
+        if !is_yes {
+            break;
+        }
+    }
+    last.ok_or_else(|| OrderError::Wrong("There was nothing to send.".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use mendpoint_model::{TokenStatus, UnixMs};
+
+    use super::*;
+
+    fn row(token: &str, status: TokenStatus) -> IdTokenRow {
+        IdTokenRow {
+            token: token.to_owned(),
+            status,
+            parent: None,
+            expires_at: None,
+            note: String::new(),
+            kind: "Local".to_owned(),
+            updated_at: UnixMs(0),
+        }
+    }
+
+    #[test]
+    fn only_what_changed_is_sent() {
+        let before = [row("A", TokenStatus::Accepted), row("B", TokenStatus::Accepted)];
+        let known: BTreeMap<_, _> =
+            before.iter().map(|row| (row.token.clone(), fingerprint(row))).collect();
+        assert!(difference(&known, &before).is_empty());
+        let after = [row("A", TokenStatus::Blocked), row("C", TokenStatus::Accepted)];
+        let told: Vec<_> = difference(&known, &after)
+            .into_iter()
+            .map(|entry| (entry.token, entry.kind, entry.info.map(|info| info.status)))
+            .collect();
+        let kind = || "Local".to_owned();
+        assert_eq!(
+            told,
+            [
+                ("A".to_owned(), kind(), Some(TokenStatus::Blocked)),
+                ("C".to_owned(), kind(), Some(TokenStatus::Accepted)),
+                ("B".to_owned(), kind(), None),
+            ]
+        );
+    }
+}
