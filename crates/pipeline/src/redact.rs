@@ -30,10 +30,10 @@ pub(crate) fn frame(text: &str) -> Cow<'_, str> {
     // Our own calls are few: they are always read, in whatever capitals a person wrote them.
     let is_call_of_ours = text.starts_with("[2,");
     let has_sign = SIGNS.iter().any(|sign| sign.find(text.as_bytes()).is_some());
-    if !has_sign && !(is_call_of_ours && has_sign_in_any_case(text)) {
-        return Cow::Borrowed(text);
+    if has_sign || (is_call_of_ours && has_sign_in_any_case(text)) {
+        return json(text);
     }
-    json(text)
+    Cow::Borrowed(text)
 }
 
 /// JSON text without its secrets. What cannot be read is not kept.
