@@ -94,6 +94,7 @@ fn read(protocol: Protocol, id: &str, action: &str, payload: &str) {
         heartbeat_interval_s: 300,
         transaction: TransactionId(1),
         token_accepted: true,
+        token: None,
     };
     let mut out = String::new();
     write_reply(&mut out, protocol, id, &inbound.reply, &facts);
