@@ -2,11 +2,13 @@
 //! the security log, certificates that are signed, certificates that end.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mendpoint_gateway::{Authority, CertificateStatus, Certificates, GatewayEvent, SigningRequest};
 use mendpoint_model::{Action, ChargerKey, DAY_MS, SECOND_MS, SecurityProfile, UnixMs};
 use mendpoint_pipeline::{Handle, SecurityNote};
+use mendpoint_web::{ListenerCertificate, SecurityFacts};
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 
@@ -27,6 +29,36 @@ pub(crate) fn warn_of_open_listeners(listeners: &[(SocketAddr, SecurityProfile)]
             );
         }
     }
+}
+
+/// Where chargers connect, for people: the best way in with a password, up to the identity.
+pub(crate) fn address_for_people(listeners: &[(SocketAddr, SecurityProfile)]) -> String {
+    let with_password = |profile: &SecurityProfile| *profile < SecurityProfile::Mutual;
+    let best = listeners.iter().max_by_key(|(_, profile)| (with_password(profile), *profile));
+    best.map_or_else(String::new, |(address, profile)| {
+        let scheme = if profile.is_encrypted() { "wss" } else { "ws" };
+        format!("{scheme}://{address}/ocpp/")
+    })
+}
+
+/// What the pages say of the security of chargers' connections.
+pub(crate) fn facts(
+    listeners: Vec<(SocketAddr, SecurityProfile)>,
+    certificates: &Certificates,
+    signs_certificates: bool,
+) -> SecurityFacts {
+    let certificates = certificates.clone();
+    let read = move || {
+        let presented = certificates.status().into_iter();
+        presented
+            .map(|it| ListenerCertificate {
+                listener: it.listener,
+                file: it.file,
+                not_after: it.not_after,
+            })
+            .collect()
+    };
+    SecurityFacts { listeners, certificates: Some(Arc::new(read)), signs_certificates }
 }
 
 /// Warns of certificates that end soon, once for each step.
@@ -156,10 +188,9 @@ pub(crate) fn note(event: GatewayEvent) -> SecurityNote {
             let info = format!("a connection from {} took the place of one", new.ip());
             of("Replaced", charger, info, old.ip().to_string())
         }
-        GatewayEvent::IdentityContested { charger, addresses } => {
-            let all: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-            let info = format!("two devices with one identity, from {}", all.join(" and "));
-            of("IdentityContested", charger, info, all.first().cloned().unwrap_or_default())
+        GatewayEvent::IdentityContested { charger, parties } => {
+            let info = format!("two devices with one identity: {}", parties.join(" and "));
+            of("IdentityContested", charger, info, String::new())
         }
         GatewayEvent::CertificateRefused { charger, why } => {
             of("CertificateRefused", charger, why, String::new())

@@ -169,12 +169,14 @@ impl Server {
         };
         descriptors::fit(&mut gateway_settings);
         let authority = settings.ocpp.authority()?;
+        let signs_certificates = authority.is_some();
         let intake = Arc::new(ToPipeline { handle: handle.clone(), authority });
         let gateway = Gateway::bind_with_book(gateway_settings, intake, &registry, book)
             .map_err(cannot_accept_chargers)?;
         let ocpp = gateway.local_addr();
         let certificates = gateway.certificates();
-        security::warn_of_open_listeners(&gateway.listeners());
+        let listeners = gateway.listeners();
+        security::warn_of_open_listeners(&listeners);
         let gateway = tokio::spawn(gateway.run(gateway_stopped));
 
         let web = tokio::net::TcpListener::bind(settings.web.listen)
@@ -187,7 +189,8 @@ impl Server {
             mendpoint_web::WebSettings {
                 public_url: settings.public_url(),
                 bootstrap_token: settings.web.bootstrap_token.0.clone(),
-                ocpp_url: format!("ws://{ocpp}/ocpp/"),
+                ocpp_url: security::address_for_people(&listeners),
+                security: security::facts(listeners, &certificates, signs_certificates),
                 pace: settings.engine.pace,
                 is_demo,
                 mail_is_sent: !settings.mail.smtp_url.0.is_empty(),

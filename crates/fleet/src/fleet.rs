@@ -32,10 +32,10 @@ pub struct Fleet {
     sites: FxHashMap<SiteKey, Vec<ChargerKey>>,
     /// When a charger has something to be done without a message, one entry a charger.
     deadlines: BTreeSet<(UnixMs, ChargerKey)>,
-    /// Lines of the ledger of transactions that were not fetched yet.
-    lines: Vec<(ChargerKey, LedgerLine)>,
     /// What models are known not to do.
     capabilities: Arc<Capabilities>,
+    /// Lines of the ledger of transactions that were not fetched yet.
+    lines: Vec<(ChargerKey, LedgerLine)>,
 }
 
 impl Fleet {
@@ -285,8 +285,9 @@ impl Chargers for Fleet {
         if self.capabilities.is_empty() {
             return None;
         }
-        let model = ModelKey::of(self.slot(charger)?.state.boot.as_deref()?)?;
-        self.capabilities.refusal(&model, &capability_name(action))
+        let state = &self.slot(charger)?.state;
+        let model = ModelKey::of(state.boot.as_deref()?)?;
+        self.capabilities.refusal(&model, &capability_name(state.link.protocol, action))
     }
 
     fn keys(&self) -> Vec<ChargerKey> {

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use dashmap::DashMap;
-use mendpoint_model::ChargerKey;
+use mendpoint_model::{ChargerKey, IdentityContest};
 use tokio::time::Instant;
 
 /// A connection that spoke within this time was alive when it was pushed out.
@@ -24,9 +24,24 @@ const REMEMBERED: usize = 10_000;
 /// Addresses remembered of one charger.
 const ADDRESSES: usize = 4;
 
+/// A contest is told again as long as it goes on, at most this often.
+const TELL_EVERY: Duration = Duration::from_mins(1);
+
 /// The contests of late.
 #[derive(Debug, Default)]
-pub(crate) struct Contests(DashMap<ChargerKey, Contest>);
+pub(crate) struct Contests {
+    addresses: DashMap<ChargerKey, Contest>,
+    serials: DashMap<ChargerKey, Serials>,
+}
+
+/// The serial numbers that one identity booted with: two devices behind one address.
+#[derive(Debug)]
+struct Serials {
+    began: Instant,
+    last: Box<str>,
+    before: Option<Box<str>>,
+    swaps: u32,
+}
 
 #[derive(Debug)]
 struct Contest {
@@ -36,7 +51,7 @@ struct Contest {
     losers: Vec<IpAddr>,
     holder: IpAddr,
     turns: u32,
-    told: bool,
+    told_at: Option<Instant>,
 }
 
 impl Contests {
@@ -48,14 +63,14 @@ impl Contests {
         old: IpAddr,
         new: IpAddr,
         now: Instant,
-    ) -> Option<Vec<IpAddr>> {
+    ) -> Option<IdentityContest> {
         if old == new {
             return None;
         }
-        if self.0.len() >= REMEMBERED {
-            self.0.retain(|_, contest| now < contest.last + WINDOW);
-            if self.0.len() >= REMEMBERED {
-                self.0.clear();
+        if self.addresses.len() >= REMEMBERED {
+            self.addresses.retain(|_, contest| now < contest.last + WINDOW);
+            if self.addresses.len() >= REMEMBERED {
+                self.addresses.clear();
             }
         }
         let fresh = || Contest {
@@ -64,9 +79,9 @@ impl Contests {
             losers: Vec::new(),
             holder: new,
             turns: 0,
-            told: false,
+            told_at: None,
         };
-        let mut contest = self.0.entry(charger).or_insert_with(fresh);
+        let mut contest = self.addresses.entry(charger).or_insert_with(fresh);
         if now >= contest.began + WINDOW && now >= contest.last + WINDOW {
             *contest = fresh();
         }
@@ -81,21 +96,62 @@ impl Contests {
         }
         contest.last = now;
         contest.holder = new;
-        if contest.turns < TURNS || contest.told {
+        let told = contest.told_at.is_some_and(|at| now < at + TELL_EVERY);
+        if contest.turns < TURNS || told {
             return None;
         }
-        contest.told = true;
+        contest.told_at = Some(now);
         let mut addresses = contest.losers.clone();
         if !addresses.contains(&new) {
             addresses.push(new);
         }
         addresses.sort_unstable();
-        Some(addresses)
+        let parties = addresses.iter().map(ToString::to_string).collect();
+        Some(IdentityContest { parties, swaps: contest.turns })
+    }
+
+    /// A charger told its serial number at a boot. A contest, when two of them take turns.
+    pub(crate) fn booted(
+        &self,
+        charger: ChargerKey,
+        serial: &str,
+        now: Instant,
+    ) -> Option<IdentityContest> {
+        if self.serials.len() >= REMEMBERED {
+            self.serials.retain(|_, serials| now < serials.began + WINDOW);
+            if self.serials.len() >= REMEMBERED {
+                self.serials.clear();
+            }
+        }
+        let mut serials = self.serials.entry(charger).or_insert_with(|| Serials {
+            began: now,
+            last: serial.into(),
+            before: None,
+            swaps: 0,
+        });
+        if &*serials.last == serial {
+            return None;
+        }
+        if now >= serials.began + WINDOW {
+            serials.began = now;
+            serials.swaps = 0;
+        }
+        if serials.before.as_deref() == Some(serial) {
+            serials.swaps += 1;
+        }
+        let last = std::mem::replace(&mut serials.last, serial.into());
+        serials.before = Some(last.clone());
+        if serials.swaps < TURNS {
+            return None;
+        }
+        let mut parties = vec![format!("serial number {last}"), format!("serial number {serial}")];
+        parties.sort_unstable();
+        Some(IdentityContest { parties, swaps: serials.swaps })
     }
 
     /// How many seconds a newcomer has to wait before it may push out whoever holds the identity.
     pub(crate) fn wait_s(&self, charger: ChargerKey, from: IpAddr, now: Instant) -> Option<u32> {
-        let contest = self.0.get(&charger)?;
+        let contest = self.addresses.get(&charger)?;
         let free_at = contest.last + HOLD;
         (contest.turns >= TURNS && contest.holder != from && now < free_at)
             .then(|| (free_at - now).as_secs() as u32 + 1)
@@ -104,7 +160,7 @@ impl Contests {
     /// How many chargers are remembered.
     #[cfg(test)]
     fn len(&self) -> usize {
-        self.0.len()
+        self.addresses.len() + self.serials.len()
     }
 }
 
@@ -129,7 +185,10 @@ mod tests {
             let (old, new) = if round % 2 == 0 { (a, b) } else { (b, a) };
             told.extend(contests.pushed_out(CHARGER, old, new, now));
         }
-        assert_eq!(told, [vec![a, b]]);
+        // Rounds of 20 s: from the third swap on, once a minute.
+        assert_eq!(told.len(), 3);
+        assert_eq!(told[0].parties, [a.to_string(), b.to_string()]);
+        assert_eq!(told[0].swaps, TURNS);
         // The last one in was `a`.
         assert_eq!(contests.wait_s(CHARGER, a, now), None);
         assert_eq!(contests.wait_s(CHARGER, b, now), Some(61));
@@ -154,12 +213,28 @@ mod tests {
     }
 
     #[test]
+    fn b04_two_serial_numbers_behind_one_address_are_told() {
+        let contests = Contests::default();
+        let now = Instant::now();
+        let boots = ["A", "B", "A", "B", "A", "B"];
+        let told: Vec<_> =
+            boots.iter().filter_map(|serial| contests.booted(CHARGER, serial, now)).collect();
+        assert_eq!(told[0].parties, ["serial number A", "serial number B"]);
+        // A new board is one change, and a restart is none.
+        let other = ChargerKey(2);
+        for serial in ["A", "A", "B", "B", "B"] {
+            assert_eq!(contests.booted(other, serial, now), None);
+        }
+    }
+
+    #[test]
     fn b71_contests_are_bounded() {
         let contests = Contests::default();
         let now = Instant::now();
         for key in 0..REMEMBERED as u32 + 500 {
             contests.pushed_out(ChargerKey(key), address(1), address(2), now);
+            contests.booted(ChargerKey(key), "SN", now);
         }
-        assert!(contests.len() <= REMEMBERED);
+        assert!(contests.len() <= 2 * REMEMBERED);
     }
 }

@@ -1,6 +1,6 @@
 //! What the gateway needs from the rest of the program, and what it hands over.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use mendpoint_model::{
@@ -234,8 +234,8 @@ pub enum GatewayEvent {
     IdentityContested {
         /// The charger.
         charger: ChargerKey,
-        /// Where they come from.
-        addresses: Vec<IpAddr>,
+        /// What tells them apart, for people.
+        parties: Vec<String>,
     },
     /// A charger asked for a certificate and does not get one (S6).
     CertificateRefused {

@@ -64,7 +64,15 @@ impl Engine {
         let focus = focus_of(event, facts);
         self.note_cases(cx, event, facts);
         self.evaluate_all(cx, key, focus, inputs);
-        self.happen(cx, key, &happenings(event, facts));
+        let mut happened = happenings(event, facts);
+        if matches!(&event.kind, EventKind::Connected(connected) if connected.replaced)
+            && self.watches.get(&key).is_some_and(|watch| self.contested(watch).is_some())
+        {
+            // They still take turns (behaviour 4).
+            let (kind, connector) = (Occurrence::IdentityContested, ConnectorRef::CHARGER);
+            happened.push(Happening { kind, connector, id_token: Box::default() });
+        }
+        self.happen(cx, key, &happened);
         if matches!(event.kind, EventKind::IdentityContested(_)) {
             // The incident may be of just now.
             self.note_cases(cx, event, &[]);

@@ -241,3 +241,20 @@ fn b64_what_a_charger_does_not_support_is_skipped_until_its_firmware_changes() {
     world.live(ONE, 3);
     assert_eq!(asked(&world), 2);
 }
+
+#[test]
+fn b04_it_is_not_over_while_they_still_take_turns() {
+    let mut world = world();
+    world.contested(ONE);
+    for _ in 0..6 {
+        world.live(ONE, 30);
+        world.replaced(ONE);
+    }
+    assert_eq!(open(&world), ["IDENTITY_CONTESTED"], "three hours after it was told");
+    world.live(ONE, 61);
+    assert_eq!(open(&world), [""; 0]);
+    // Alone, a connection that is replaced is nothing.
+    world.replaced(ONE);
+    world.live(ONE, 5);
+    assert_eq!(open(&world), [""; 0]);
+}

@@ -82,7 +82,10 @@ impl Engine {
         }
         case.contest.clone_from(&who);
         case.status_lines += 1;
-        let text = format!("One took the other's place {} times lately.", contest.swaps);
+        let text = match contest.swaps {
+            0 => String::new(),
+            swaps => format!("One took the other's place {swaps} times lately."),
+        };
         self.say(cx, id, Line::new("identity", format!("Seen: {who}")).text(text));
     }
 

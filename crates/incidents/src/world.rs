@@ -209,6 +209,17 @@ impl World {
         self.handle(key, kind, &[]);
     }
 
+    /// A connection takes the place of another.
+    pub(crate) fn replaced(&mut self, key: ChargerKey) {
+        self.heard(key);
+        let kind = EventKind::Connected(Connected {
+            protocol: Protocol::V16,
+            remote: String::new(),
+            replaced: true,
+        });
+        self.handle(key, kind, &[]);
+    }
+
     pub(crate) fn connect(&mut self, key: ChargerKey) {
         let now = self.now;
         let link = &mut self.state(key).link;

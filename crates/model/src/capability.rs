@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Action, Boot, CommandOutcome, UnixMs};
+use crate::{Action, Boot, CommandOutcome, Protocol, UnixMs};
 
 /// A kind of charger: those of one vendor, model and firmware behave alike.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -102,7 +102,9 @@ const QUALIFIED: [&str; 5] =
 
 /// The name of what is learned: the action, with what it is asked for where models differ in that
 /// (`TriggerMessage MeterValues`, `Reset Hard`, `DataTransfer Evnex/GetRSSI`).
-pub fn capability_name(action: &Action) -> String {
+///
+/// The name is that of the version: our own words for starting, stopping and reading are translated.
+pub fn capability_name(protocol: Option<Protocol>, action: &Action) -> String {
     let fields = match action {
         Action::Raw { action, payload } if QUALIFIED.contains(&action.as_str()) => {
             serde_json::from_str(payload).unwrap_or_default()
@@ -129,9 +131,19 @@ pub fn capability_name(action: &Action) -> String {
         },
         _ => None,
     };
+    let is_v2 = protocol.is_some_and(|protocol| protocol != Protocol::V16);
+    let name = match action {
+        Action::RemoteStart { .. } if is_v2 => "RequestStartTransaction",
+        Action::RemoteStop { .. } if is_v2 => "RequestStopTransaction",
+        Action::GetConfiguration { keys } if is_v2 && keys.is_empty() => {
+            "GetBaseReport FullInventory"
+        }
+        Action::GetConfiguration { .. } if is_v2 => "GetVariables",
+        other => other.name(),
+    };
     match qualifier {
-        Some(qualifier) => format!("{} {qualifier}", action.name()),
-        None => action.name().to_owned(),
+        Some(qualifier) => format!("{name} {qualifier}"),
+        None => name.to_owned(),
     }
 }
 
@@ -290,12 +302,15 @@ mod tests {
     #[test]
     fn what_models_differ_in_has_a_name_of_its_own() {
         let trigger = Action::Trigger { message: TriggeredMessage::MeterValues, connector: None };
-        assert_eq!(capability_name(&trigger), "TriggerMessage MeterValues");
+        assert_eq!(capability_name(None, &trigger), "TriggerMessage MeterValues");
         let ask = Action::Raw {
             action: "DataTransfer".to_owned(),
             payload: r#"{"vendorId":"Evnex","messageId":"GetRSSI"}"#.to_owned(),
         };
-        assert_eq!(capability_name(&ask), "DataTransfer Evnex/GetRSSI");
-        assert_eq!(capability_name(&raw("ClearCache")), "ClearCache");
+        assert_eq!(capability_name(None, &ask), "DataTransfer Evnex/GetRSSI");
+        assert_eq!(capability_name(None, &raw("ClearCache")), "ClearCache");
+        let read = Action::GetConfiguration { keys: vec!["A.B".to_owned()] };
+        assert_eq!(capability_name(Some(Protocol::V201), &read), "GetVariables");
+        assert_eq!(capability_name(Some(Protocol::V16), &read), "GetConfiguration");
     }
 }

@@ -64,13 +64,13 @@ pub enum EventKind {
     IdentityContested(IdentityContest),
     /// Configuration keys (1.6) as the charger reported them.
     Configuration(Vec<ConfigurationValue>),
-    /// What became of a reservation.
-    Reservation(ReservationReport),
     /// Variables of the device model (2.x) as the charger told them, or a value of either version
     /// that we set.
     Device(DeviceReport),
     /// Monitors (2.x) that are installed, or that we asked for.
     Monitors(MonitorsReport),
+    /// What became of a reservation.
+    Reservation(ReservationReport),
     /// An answer to a command of ours, or the news that there will be none.
     CommandAnswered(CommandAnswered),
     /// A message that is kept and answered, and changes no state here: its action.
@@ -413,12 +413,12 @@ pub struct SecurityReport {
 }
 
 /// Two devices that use one identity: each one's connection takes the place of the other's
-/// (behaviour 4). Told again as long as it goes on, at most once a minute.
+/// (behaviour 4). Told when it is found out; that it goes on is seen by connections that are replaced.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdentityContest {
     /// What tells the devices apart, for people, one text a device: an address, a serial number.
     pub parties: Vec<String>,
-    /// How often one took the place of the other lately.
+    /// How often one took the place of the other lately; 0 when that was not counted.
     pub swaps: u32,
 }
 

@@ -64,12 +64,12 @@ pub(crate) struct Inner {
     pub(crate) security_log: SecurityLog,
     pub(crate) epoch: AtomicU64,
     pub(crate) attempts: Attempts,
-    pub(crate) tokens: Tokens,
     pub(crate) capabilities: CapabilityBook,
     /// Vendor profiles with the keys that people confirmed.
     pub(crate) profiles: ArcSwap<Profiles>,
     /// What people said of keys that may tell of a radio link.
     pub(crate) signal_keys: ArcSwap<Vec<SignalKeyRow>>,
+    pub(crate) tokens: Tokens,
     quirks: DashMap<ChargerKey, u64>,
     kill_switches: Mutex<BTreeSet<KillScope>>,
     frame_seq: AtomicU64,

@@ -59,6 +59,7 @@ impl Inner {
         let key = record.key;
         let record = self.directory.put_charger(record);
         if record.admission != before.admission {
+            // What is installed on it depends on it as well.
             let registered = ShardMessage::Register(ChargerRecord::clone(&record));
             self.to_shard(record.site, registered).await?;
         }

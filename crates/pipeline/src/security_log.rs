@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use dashmap::DashMap;
-use mendpoint_model::{ChargerKey, MINUTE_MS, UnixMs};
+use mendpoint_model::{ChargerKey, MINUTE_MS, TransactionId, UnixMs};
 use mendpoint_store::{Entry, Journal};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::clock;
+use crate::pipeline::Inner;
 
 /// How many rows may wait for the journal. What comes beyond that while the disk does not answer is
 /// counted and not kept.
@@ -79,6 +80,24 @@ impl SecurityLog {
         });
     }
 
+    /// Whether to look whose transaction this is: at most once a minute for each, and not while many
+    /// such questions wait already.
+    pub(crate) fn may_ask(
+        &self,
+        charger: ChargerKey,
+        id: TransactionId,
+    ) -> Option<OwnedSemaphorePermit> {
+        let note = SecurityNote {
+            charger: Some(charger),
+            identity: id.0.to_string(),
+            kind: "question",
+            info: String::new(),
+            remote: String::new(),
+        };
+        self.is_news(&note, clock::now())?;
+        Arc::clone(&self.waiting).try_acquire_owned().ok()
+    }
+
     /// Whether this is worth a row now, and how often it came without one.
     fn is_news(&self, note: &SecurityNote, now: UnixMs) -> Option<u32> {
         if self.recent.len() >= REMEMBERED {
@@ -87,7 +106,11 @@ impl SecurityLog {
                 self.recent.clear();
             }
         }
-        let same = (note.kind, note.charger, note.identity.clone(), note.remote.clone());
+        // Refusals at the door have reasons of ours; elsewhere the words may be a charger's own,
+        // and a new word each time shall not be a new row.
+        let what = if note.kind == "LoginRefused" { &*note.info } else { "" };
+        let same =
+            (note.kind, note.charger, format!("{} {what}", note.identity), note.remote.clone());
         let mut is_new = false;
         let mut recent = self.recent.entry(same).or_insert_with(|| {
             is_new = true;
@@ -102,5 +125,32 @@ impl SecurityLog {
         }
         recent.told_at = now;
         Some(std::mem::take(&mut recent.since))
+    }
+}
+
+impl Inner {
+    /// A charger spoke of a transaction that it has not open. If another charger has, that has had
+    /// no effect, because transactions are only ever looked up with their charger
+    /// (CVE-2026-28230); somebody wants to know of it all the same (S25).
+    pub(crate) fn look_for_owner(self: &Arc<Self>, charger: ChargerKey, id: TransactionId) {
+        if id.0 <= 0 {
+            return;
+        }
+        let Some(permit) = self.security_log.may_ask(charger, id) else { return };
+        let inner = Arc::clone(self);
+        tokio::spawn(async move {
+            let found = inner.store.transaction(id).await;
+            drop(permit);
+            let Ok(Some(row)) = found else { return };
+            if row.charger != charger {
+                inner.security_log.note(SecurityNote {
+                    charger: Some(charger),
+                    identity: String::new(),
+                    kind: "ForeignTransaction",
+                    info: format!("it spoke of transaction {}, which is another charger's", id.0),
+                    remote: String::new(),
+                });
+            }
+        });
     }
 }

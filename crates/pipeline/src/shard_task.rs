@@ -212,6 +212,7 @@ impl ShardTask {
         for mut kind in events {
             match &mut kind {
                 EventKind::Meter(reading) => {
+                    self.suspect_foreign(charger, reading.transaction);
                     self.shard.place_reading(charger, &external_id, reading);
                 }
                 EventKind::Authorize(authorize) => {
@@ -332,6 +333,15 @@ impl ShardTask {
         self.inner.metrics.delay_seconds.observe(delay_ms as f64 / 1_000.0);
     }
 
+    /// Whether a reading names a transaction that this charger has not open.
+    fn suspect_foreign(&self, charger: ChargerKey, named: Option<TransactionId>) {
+        let Some(id) = named else { return };
+        let state = self.shard.fleet().charger(charger);
+        if !state.is_some_and(|state| state.transactions.iter().any(|open| open.id == id)) {
+            self.inner.look_for_owner(charger, id);
+        }
+    }
+
     /// Hands a message over to be held against the specification. After everything else, when what
     /// a boot says of its charger is known.
     fn offer_sample(
@@ -344,6 +354,12 @@ impl ShardTask {
         let state = self.shard.fleet().charger(charger);
         let Some(protocol) = state.and_then(|state| state.link.protocol) else { return };
         let Sampled { text, answers } = sample;
+        // Examples of what was odd are kept: never with a secret in them.
+        let hidden = match redact::frame(&text) {
+            std::borrow::Cow::Owned(hidden) => Some(hidden.into()),
+            std::borrow::Cow::Borrowed(_) => None,
+        };
+        let text = hidden.unwrap_or(text);
         self.inner.conformance.offer(Sample { charger, protocol, at, text, answers, quirks });
     }
 
@@ -444,6 +460,7 @@ impl ShardTask {
                 Entry::TransactionClosed { charger, transaction, reason, ended_at, energy_wh }
             }
             Fact::TransactionOrphaned { id, external_id, ended } => {
+                self.inner.look_for_owner(charger, id);
                 Entry::TransactionOrphan { charger, id, external_id, at, frame, ended }
             }
             Fact::SignalRead(reading) => Entry::Signal { charger, at, reading },

@@ -76,6 +76,15 @@ impl ShardTask {
     /// Writes down what a message tells of the charger itself. Before its events are handled: then
     /// it is known still who asked.
     pub(crate) fn write_device(&mut self, charger: ChargerKey, at: UnixMs, events: &[EventKind]) {
+        let is_reading = events.iter().any(|event| match event {
+            EventKind::CommandAnswered(answered) => {
+                self.shard.upkeep().is_signal_question(charger, &answered.command)
+            }
+            _ => false,
+        });
+        if is_reading {
+            return;
+        }
         for event in events {
             match event {
                 EventKind::Configuration(values) => {

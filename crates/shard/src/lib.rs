@@ -19,6 +19,8 @@ mod properties;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_upkeep;
+#[cfg(test)]
 mod weeks;
 
 pub use outputs::Outputs;

@@ -2,7 +2,6 @@
 
 use mendpoint_model::{
     Action, ChargerKey, Command, CommandAnswered, CommandId, Lesson, MINUTE_MS, Origin, UnixMs,
-    capability_name,
 };
 use rustc_hash::FxHashMap;
 
@@ -46,14 +45,14 @@ impl Ledger {
         self.sent.get(command).map(|sent| &sent.origin)
     }
 
-    /// What an outcome says: the charger, the capability's name and the lesson.
+    /// What an outcome says: the charger, what it was asked for, and the lesson.
     pub(crate) fn answered(
         &mut self,
         answered: &CommandAnswered,
-    ) -> Option<(ChargerKey, String, Lesson)> {
+    ) -> Option<(ChargerKey, Action, Lesson)> {
         let sent = self.sent.get(&answered.command)?;
         let lesson = Lesson::of(&sent.action, &answered.outcome);
-        let told = lesson.map(|lesson| (sent.charger, capability_name(&sent.action), lesson));
+        let told = lesson.map(|lesson| (sent.charger, sent.action.clone(), lesson));
         // After a time-out the answer may still come.
         if lesson != Some(Lesson::NoAnswer) {
             self.sent.remove(&answered.command);

@@ -116,6 +116,16 @@ impl Upkeep {
         self.ledger.asker(command)
     }
 
+    /// Whether a command is a question about the radio link: its answer is a reading, and no setting
+    /// that changed.
+    pub fn is_signal_question(&self, charger: ChargerKey, command: &CommandId) -> bool {
+        let question =
+            self.wards.get(&charger).and_then(|ward| ward.round.as_ref()?.question.as_ref());
+        question.is_some_and(|question| {
+            question.command == *command && matches!(question.task, Task::Signal(_))
+        })
+    }
+
     /// Whether a report of monitors is the whole one that the upkeep asked for.
     pub fn asked_for_monitors(&self, charger: ChargerKey, report: &MonitorsReport) -> bool {
         let question =
@@ -294,7 +304,8 @@ impl Upkeep {
             }
             return false;
         };
-        let word = self.capabilities.refusal(&ward.progress.model, &capability_name(&action));
+        let capability = capability_name(state.link.protocol, &action);
+        let word = self.capabilities.refusal(&ward.progress.model, &capability);
         if let Some(word) = word {
             refuse(ward, now, &task, word, true);
             let words = format!("{task}: not asked, other chargers of this model say {word}");
@@ -347,9 +358,10 @@ impl Upkeep {
         fleet: &impl Chargers,
         out: &mut Vec<UpkeepEffect>,
     ) {
-        let Some((charger, capability, lesson)) = self.ledger.answered(answered) else { return };
-        let boot = fleet.charger(charger).and_then(|state| state.boot.as_deref());
-        if let Some(model) = boot.and_then(ModelKey::of) {
+        let Some((charger, action, lesson)) = self.ledger.answered(answered) else { return };
+        let Some(state) = fleet.charger(charger) else { return };
+        if let Some(model) = state.boot.as_deref().and_then(ModelKey::of) {
+            let capability = capability_name(state.link.protocol, &action);
             out.push(UpkeepEffect::Learned { model, capability, lesson, at: now });
         }
     }

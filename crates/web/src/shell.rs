@@ -38,7 +38,8 @@ pub(crate) struct Shell {
     pub(crate) playbooks: usize,
     /// From receipt to decision, in milliseconds, 99 of 100 are faster.
     pub(crate) delay_p99_ms: f64,
-    /// A line for the top of every page: the demonstration says that time is shortened.
+    /// A line for the top of every page: the demonstration says that time is shortened, and a server
+    /// that is open to anybody says so.
     pub(crate) notice: String,
     /// The time of the server as HH:MM:SS in UTC.
     pub(crate) clock: String,
@@ -71,6 +72,10 @@ impl Shell {
                 settings.pace * 100.0,
                 settings.pace * 600.0
             )
+        } else if settings.security.is_open_to_others() {
+            "Chargers without a password are taken in from other machines, not encrypted (security \
+             profile 0): see System, Security."
+                .to_owned()
         } else {
             String::new()
         };

@@ -1,8 +1,10 @@
 //! What every page and every address of the API gets.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use mendpoint_model::{SecurityProfile, UnixMs};
 use mendpoint_pipeline::Handle;
 use prometheus::Registry;
 
@@ -21,6 +23,44 @@ pub struct WebSettings {
     pub is_demo: bool,
     /// Whether mail is sent; when not, pages say that it waits.
     pub mail_is_sent: bool,
+    /// How chargers' connections are secured.
+    pub security: SecurityFacts,
+}
+
+/// How chargers' connections are secured.
+#[derive(Clone, Default)]
+pub struct SecurityFacts {
+    /// Where chargers connect, with the weakest profile there.
+    pub listeners: Vec<(SocketAddr, SecurityProfile)>,
+    /// What encrypted listeners present now.
+    pub certificates: Option<Arc<dyn Fn() -> Vec<ListenerCertificate> + Send + Sync>>,
+    /// Whether certificates that chargers ask for are signed.
+    pub signs_certificates: bool,
+}
+
+/// What an encrypted listener presents.
+#[derive(Clone, Debug)]
+pub struct ListenerCertificate {
+    /// The listener.
+    pub listener: SocketAddr,
+    /// The file it is read from.
+    pub file: String,
+    /// When it ends.
+    pub not_after: UnixMs,
+}
+
+impl SecurityFacts {
+    /// What is presented now.
+    pub(crate) fn certificates(&self) -> Vec<ListenerCertificate> {
+        self.certificates.as_ref().map(|read| read()).unwrap_or_default()
+    }
+
+    /// Whether chargers without a password come in from other machines (profile 0).
+    pub(crate) fn is_open_to_others(&self) -> bool {
+        self.listeners.iter().any(|(address, profile)| {
+            *profile == SecurityProfile::Open && !address.ip().is_loopback()
+        })
+    }
 }
 
 impl std::fmt::Debug for WebSettings {

@@ -1,5 +1,6 @@
 //! The whole of it over a real socket: headers, signing in, sessions, forms of other sites.
 
+mod device;
 mod money;
 
 use std::net::SocketAddr;

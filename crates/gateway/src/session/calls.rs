@@ -6,6 +6,7 @@ use mendpoint_ocpp::{BadFrame, BootStatus, Frame, Reply, ReplyFacts, check_stric
 use smallvec::{SmallVec, smallvec};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::clock;
 use crate::intake::{Answer, Delivery, GatewayEvent, Intake, Sample};
@@ -139,6 +140,9 @@ where
         if action == "SignCertificate" && !repeated && self.gets_a_certificate(payload) {
             inbound.reply = Reply::Literal(r#"{"status":"Accepted"}"#.into());
         }
+        if action == "BootNotification" && !repeated {
+            self.note_serial(&inbound.events);
+        }
         let mut delivery = self.delivery(at);
         delivery.frame = self.log(text, at);
         delivery.sample = self.sample(text, None, !inbound.quirks.is_empty());
@@ -162,6 +166,18 @@ where
             self.answer(answer, at);
         }
         self.deliver(delivery);
+    }
+
+    /// Two serial numbers that take turns are two devices (behaviour 4).
+    fn note_serial(&mut self, events: &[EventKind]) {
+        let serial = events.iter().find_map(|event| match event {
+            EventKind::Boot(boot) => boot.serial.as_deref(),
+            _ => None,
+        });
+        let Some(serial) = serial.filter(|serial| !serial.is_empty()) else { return };
+        if let Some(contest) = self.gateway.contests.booted(self.charger, serial, Instant::now()) {
+            self.tell_contest(contest);
+        }
     }
 
     /// Whether a request for a certificate is in order. It is signed and sent later, as a command:

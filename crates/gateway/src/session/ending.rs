@@ -6,6 +6,8 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
+use mendpoint_model::{EventKind, IdentityContest};
+use smallvec::smallvec;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
 use tokio_tungstenite::WebSocketStream;
@@ -17,7 +19,7 @@ use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
 use crate::address_book::{CloseHow, CloseRequest};
 use crate::contest::ALIVE;
 use crate::handshake::drain;
-use crate::intake::{GatewayEvent, Intake};
+use crate::intake::{Delivery, GatewayEvent, Intake};
 use crate::metered::{Metered, NoMessage};
 
 use super::Session;
@@ -149,16 +151,27 @@ where
 
     /// This connection was pushed out. If it was alive, two devices may have one identity
     /// (behaviour 4).
-    fn note_push(&self, by: IpAddr) {
+    fn note_push(&mut self, by: IpAddr) {
         let now = Instant::now();
         if now > self.socket.get_ref().last_heard() + ALIVE {
             return;
         }
         let (charger, old) = (self.charger, self.mailbox.remote.ip());
-        let contest = self.gateway.contests.pushed_out(charger, old, by, now);
-        if let Some(addresses) = contest {
-            self.gateway.intake.note(GatewayEvent::IdentityContested { charger, addresses });
+        if let Some(contest) = self.gateway.contests.pushed_out(charger, old, by, now) {
+            self.tell_contest(contest);
         }
+    }
+
+    /// Tells of two devices with one identity, in the name of the connection that is the charger's
+    /// now: what an old one says is history.
+    pub(super) fn tell_contest(&mut self, contest: IdentityContest) {
+        let charger = self.charger;
+        let parties = contest.parties.clone();
+        self.gateway.intake.note(GatewayEvent::IdentityContested { charger, parties });
+        let epoch = self.gateway.book.epoch(charger).unwrap_or(self.epoch);
+        let delivery = self.delivery(self.gateway.clock.now());
+        let events = smallvec![EventKind::IdentityContested(contest)];
+        self.deliver(Delivery { epoch, events, ..delivery });
     }
 
     /// Closes as soon as nothing is owed any more.

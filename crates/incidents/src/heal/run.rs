@@ -235,7 +235,7 @@ impl Engine {
     }
 
     /// Why nothing is sent to a charger whose identity two devices use (behaviour 4).
-    fn contested(&self, watch: &crate::case::Watch) -> Option<&'static str> {
+    pub(crate) fn contested(&self, watch: &crate::case::Watch) -> Option<&'static str> {
         let is_contest = |id: &IncidentId| {
             let case = self.cases.get(id).filter(|case| !case.incident.state.is_over())?;
             match &self.program.rules[usize::from(case.rule?)].condition {

@@ -55,10 +55,15 @@ pub(super) struct Kit {
     _folder: tempfile::TempDir,
 }
 
-/// The rule of faults and its playbook, as they are shipped.
+/// The rules that these tests are about, as they are shipped.
 fn catalogue() -> Arc<Catalogue> {
     let file = |name: &str, text: &str| vec![(name.to_owned(), text.to_owned())];
-    let rules = file("err_faulted.toml", include_str!("../../../../config/rules/err_faulted.toml"));
+    let mut rules =
+        file("err_faulted.toml", include_str!("../../../../config/rules/err_faulted.toml"));
+    rules.extend(file(
+        "identity_contested.toml",
+        include_str!("../../../../config/rules/identity_contested.toml"),
+    ));
     let playbooks =
         file("err_faulted.toml", include_str!("../../../../config/playbooks/err_faulted.toml"));
     Arc::new(Catalogue::parse(&rules, &playbooks).expect("what is shipped is right"))

@@ -7,6 +7,7 @@
 mod auth;
 mod chargers;
 mod conformance;
+mod device;
 mod error;
 mod events;
 mod extract;
@@ -14,6 +15,7 @@ mod incidents;
 mod json;
 mod openapi;
 mod orders;
+mod security;
 mod sites;
 mod system;
 pub(crate) mod tickets;
@@ -39,9 +41,22 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/chargers/{id}", get(chargers::one).patch(chargers::change))
         .route("/chargers/{id}/commands", get(chargers::commands).post(chargers::command))
         .route("/chargers/{id}/frames", get(chargers::frames))
+        .route("/chargers/{id}/security", get(security::one).patch(security::change))
+        .route("/chargers/{id}/security/password", post(security::new_password))
+        .route("/chargers/{id}/security/rotate", post(security::rotate))
+        .route("/chargers/{id}/security/upgrade", post(security::upgrade))
+        .route("/security", get(security::listeners))
+        .route("/security-events", get(security::events))
         .route("/conformance", get(conformance::report))
         .route("/conformance.csv", get(conformance::file))
         .route("/conformance/models", get(conformance::models))
+        .route("/chargers/{id}/variables", get(device::variables))
+        .route("/chargers/{id}/variables.csv", get(device::csv))
+        .route("/chargers/{id}/variables/history", get(device::history))
+        .route("/chargers/{id}/monitors", get(device::monitors))
+        .route("/chargers/{id}/upkeep", get(device::upkeep))
+        .route("/capabilities", get(device::capabilities))
+        .route("/signal-keys", get(device::signal_keys).put(device::put_signal_key))
         .route("/transactions", get(transactions::list))
         .route("/transactions.csv", get(transactions::csv))
         .route("/transactions/{id}", get(transactions::one))

@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use super::{
-    chargers, conformance, incidents, json as shapes, orders, sites, system, tickets, tokens,
-    transactions,
+    chargers, conformance, device, incidents, json as shapes, orders, security, sites, system,
+    tickets, tokens, transactions,
 };
 
 /// The shapes of requests and answers.
@@ -26,8 +26,18 @@ use super::{
         chargers::FrameJson,
         conformance::DeviationJson,
         conformance::ModelJson,
+        device::CapabilityJson,
+        device::MonitorJson,
+        device::SignalKeyJson,
+        device::UpkeepJson,
+        device::VariableChangeJson,
+        device::VariableJson,
         incidents::ActBody,
         incidents::Report,
+        security::ChangeSecurity,
+        security::SecurityEventJson,
+        security::SecurityJson,
+        security::Upgrade,
         shapes::ChargerDetail,
         shapes::ChargerItem,
         shapes::CommandJson,
@@ -133,6 +143,36 @@ const ADDRESSES: &[Address] = &[
     post("/orphans/{id}/look", "Write down that somebody looked at an orphan")
         .takes("LookBody")
         .one("OrphanJson"),
+    get("/chargers/{id}/security", "How a charger may come in, and how it came last", &[])
+        .one("SecurityJson"),
+    patch("/chargers/{id}/security", "Change a charger's least profile or its certificate")
+        .takes("ChangeSecurity")
+        .one("SecurityJson"),
+    post("/chargers/{id}/security/password", "Make a password to type in; shown once"),
+    post("/chargers/{id}/security/rotate", "Give it a new password over its own connection"),
+    post("/chargers/{id}/security/upgrade", "Lead it to a stronger security profile")
+        .takes("Upgrade"),
+    get("/security", "Listeners, their profiles and certificates", &[]),
+    get("/security-events", "Security events, newest first", &["charger", "limit", "cursor"])
+        .page("SecurityEventJson"),
+    get(
+        "/chargers/{id}/variables",
+        "Configuration keys (1.6) and variables (2.x) that a charger told",
+        &["q", "sort", "limit", "cursor"],
+    )
+    .page("VariableJson"),
+    get("/chargers/{id}/variables.csv", "The same as CSV", &[]),
+    get("/chargers/{id}/variables/history", "Their changes, newest first", &["name", "limit"])
+        .page("VariableChangeJson"),
+    get("/chargers/{id}/monitors", "Monitors of a charger (2.x)", &[]).page("MonitorJson"),
+    get("/chargers/{id}/upkeep", "How far the upkeep of a charger is", &[]).one("UpkeepJson"),
+    get("/capabilities", "What models can do", &["vendor", "model", "firmware"])
+        .page("CapabilityJson"),
+    get("/signal-keys", "What people said of keys that may tell of a radio link", &[])
+        .page("SignalKeyJson"),
+    put("/signal-keys", "Say whether a key tells of a model's radio link")
+        .takes("SignalKeyJson")
+        .one("SignalKeyJson"),
     get("/conformance", "What models send that is not as OCPP says", MODEL).page("DeviationJson"),
     Address {
         answer: Answer::Csv,

@@ -1,6 +1,7 @@
 //! One charger: how it is, how it was, and everything that can be asked of it.
 
 mod commands;
+mod device;
 mod frames;
 pub(super) mod now;
 mod sample;
@@ -42,6 +43,7 @@ const SESSIONS: u32 = 10;
 const INCIDENTS: u32 = 8;
 const TICKETS: u32 = 6;
 const COMMANDS: u32 = 12;
+const CHANGES: u32 = 5;
 /// Deviations that are shown.
 const DEVIATIONS: u32 = 12;
 /// Flags on the ribbon.
@@ -53,12 +55,15 @@ pub(crate) fn routes() -> Router<AppState> {
         .route("/chargers/{identity}", get(page))
         .route("/chargers/{identity}/frames", get(frames::fragment))
         .route("/chargers/{identity}/command", post(commands::send))
+        .route("/chargers/{identity}/settings", get(device::page).post(device::set))
+        .route("/chargers/{identity}/settings.csv", get(device::export))
+        .route("/chargers/{identity}/settings/signal-key", post(device::decide))
         .route("/chargers/{identity}/admission", post(admit))
         .route("/chargers/{identity}/validation", post(validation::change))
 }
 
 /// Finds a charger by its OCPP identity.
-fn find(state: &AppState, identity: &str) -> Result<Arc<ChargerRecord>, PageError> {
+pub(super) fn find(state: &AppState, identity: &str) -> Result<Arc<ChargerRecord>, PageError> {
     state.handle().directory().by_identity(identity).ok_or_else(|| {
         PageError::not_found(format!(
             "No charger has the identity {identity:?}. Look for it in the list of chargers."
@@ -125,10 +130,10 @@ struct Linked {
     is_over: bool,
 }
 
-struct Setting {
+/// A setting that changed.
+struct Changed {
     key: String,
     value: String,
-    readonly: bool,
     at: Moment,
 }
 
@@ -154,8 +159,13 @@ struct ChargerPage {
     transactions_href: String,
     incidents: Vec<Linked>,
     tickets: Vec<Linked>,
-    settings: Vec<Setting>,
-    settings_at: Option<Moment>,
+    /// How many settings are known.
+    settings: u64,
+    settings_href: String,
+    /// Those that changed last.
+    changed: Vec<Changed>,
+    /// What this model is known not to do.
+    unsupported: Vec<String>,
     /// The connectors that can be unlocked and switched.
     connectors: Vec<String>,
     choices: Vec<Choice>,
@@ -228,10 +238,19 @@ async fn page(
         transactions_href: format!("/transactions?charger={}", url::encode(&record.identity)),
         incidents,
         tickets: tickets(&state, record.key).await?,
-        settings: live.map_or_else(Vec::new, |live| settings(now, live)),
-        settings_at: live
-            .and_then(|live| live.configuration.values().map(|entry| entry.at).max())
-            .map(|at| Moment::new(now, at)),
+        settings: store.variable_count(record.key).await?,
+        settings_href: device::href(&record.identity),
+        changed: store
+            .variable_changes(record.key, None, CHANGES)
+            .await?
+            .into_iter()
+            .map(|row| Changed {
+                key: row.name,
+                value: row.value.unwrap_or_default(),
+                at: Moment::new(now, row.at),
+            })
+            .collect(),
+        unsupported: device::unsupported(&state, &record),
         connectors: live.map_or_else(Vec::new, |live| {
             live.connectors.iter().map(|connector| connector.at.to_string()).collect()
         }),
@@ -395,30 +414,6 @@ async fn tickets(state: &AppState, key: ChargerKey) -> Result<Vec<Linked>, PageE
         .collect())
 }
 
-fn settings(now: UnixMs, live: &ChargerState) -> Vec<Setting> {
-    live.configuration
-        .iter()
-        .map(|(key, entry)| Setting {
-            key: key.to_string(),
-            value: if is_secret(key) {
-                "hidden".to_owned()
-            } else {
-                entry.value.as_deref().unwrap_or_default().to_owned()
-            },
-            readonly: entry.readonly,
-            at: Moment::new(now, entry.at),
-        })
-        .collect()
-}
-
-/// Keys whose value opens something.
-fn is_secret(key: &str) -> bool {
-    let key = key.to_lowercase();
-    ["authorizationkey", "password", "passphrase", "secret", "basicauth"]
-        .into_iter()
-        .any(|word| key.contains(word))
-}
-
 fn choices(protocol: Protocol) -> Vec<Choice> {
     mendpoint_ocpp::sendable_actions(protocol)
         .into_iter()
@@ -451,7 +446,7 @@ async fn admit(
     state.handle().audit(&viewer.name, admission.name(), &record.identity).await;
     let done = match admission {
         Admission::Accepted => {
-            format!("{} is accepted. It connects again in a moment.", record.name)
+            format!("{} is accepted. Its next boot is answered so.", record.name)
         }
         Admission::Quarantined => format!("{} waits until somebody accepts it.", record.name),
         Admission::Blocked => format!("{} is blocked and may not connect.", record.name),
@@ -462,13 +457,6 @@ async fn admit(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn secrets_of_a_configuration_are_not_shown() {
-        assert!(is_secret("AuthorizationKey"));
-        assert!(is_secret("SecurityCtrlr.BasicAuthPassword"));
-        assert!(!is_secret("HeartbeatInterval"));
-    }
 
     #[test]
     fn a_young_charger_gets_a_short_ribbon() {

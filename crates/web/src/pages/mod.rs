@@ -11,6 +11,7 @@ mod live;
 mod outbox;
 mod public;
 mod rules;
+mod security;
 mod sign_in;
 mod sites;
 mod system;
@@ -43,6 +44,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .merge(sites::routes())
         .merge(rules::routes())
         .merge(outbox::routes())
+        .merge(security::routes())
         .merge(system::routes())
         .merge(public::routes())
 }

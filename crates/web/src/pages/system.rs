@@ -61,6 +61,8 @@ struct SystemPage {
     mail_is_sent: bool,
     ocpp_url: String,
     public_url: String,
+    /// Whether chargers come in without a password somewhere.
+    is_open: bool,
 }
 
 async fn page(viewer: Viewer, State(state): State<AppState>, Query(asked): Query<Asked>) -> Page {
@@ -102,6 +104,11 @@ async fn page(viewer: Viewer, State(state): State<AppState>, Query(asked): Query
         mail_is_sent: settings.mail_is_sent,
         ocpp_url: settings.ocpp_url.clone(),
         public_url: settings.public_url.clone(),
+        is_open: settings
+            .security
+            .listeners
+            .iter()
+            .any(|(_, profile)| *profile == mendpoint_model::SecurityProfile::Open),
         shell: Shell::new(&state, &viewer, "system", "System")
             .await
             .with_messages(asked.done, asked.error),

@@ -1,0 +1,6 @@
+//! The pipeline with a database of its own, and nothing else.
+
+mod admission;
+mod kit;
+mod passwords;
+mod secrets;
