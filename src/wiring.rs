@@ -83,9 +83,8 @@ impl Intake for ToPipeline {
     }
 
     fn note(&self, event: GatewayEvent) {
-        if let GatewayEvent::IdentityContested { charger, addresses } = &event {
-            let parties = addresses.iter().map(ToString::to_string).collect();
-            self.handle.note_contest(*charger, parties);
+        if let GatewayEvent::IdentityContested { charger, parties } = &event {
+            self.handle.note_contest(*charger, parties.clone());
         }
         self.handle.note_security(security::note(event));
     }

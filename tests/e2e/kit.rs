@@ -22,9 +22,29 @@ pub(crate) struct Server {
     ocpp: SocketAddr,
     child: Option<Child>,
     environment: Vec<(&'static str, &'static str)>,
+    /// Whether there is a file of settings in the folder.
+    has_file: bool,
 }
 
 impl Server {
+    /// Starts a server with settings from a file.
+    pub(crate) fn start_configured(settings: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        std::fs::write(folder.path().join("mendpoint.toml"), settings).expect("writes");
+        let (web, ocpp) = (free_address(), free_address());
+        let (child, environment) = (None, Vec::new());
+        let mut server = Self { folder, web, ocpp, child, environment, has_file: true };
+        server.start_again();
+        server
+    }
+
+    /// Sends the program a signal: `HUP`.
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.child.as_ref().expect("it runs").id().to_string();
+        let sent = Command::new("kill").args([&format!("-{name}"), &id]).status();
+        assert!(sent.expect("kill runs").success());
+    }
+
     /// Starts a server and waits until it is ready.
     pub(crate) fn start() -> Self {
         Self::start_with(&[])
@@ -39,6 +59,7 @@ impl Server {
             ocpp: free_address(),
             child: None,
             environment: environment.to_vec(),
+            has_file: false,
         };
         server.start_again();
         server
@@ -50,6 +71,7 @@ impl Server {
         let log = std::fs::File::create(self.folder.path().join("server.log")).expect("a log");
         let child = Command::new(env!("CARGO_BIN_EXE_mendpoint"))
             .arg("serve")
+            .args(if self.has_file { &["--config", "mendpoint.toml"][..] } else { &[] })
             .current_dir(self.folder.path())
             .env("MENDPOINT__OCPP__LISTEN", self.ocpp.to_string())
             .env("MENDPOINT__OCPP__UNKNOWN_CHARGERS", "accept")
@@ -192,7 +214,7 @@ impl Charger {
 }
 
 /// An address on this machine that nobody listens on.
-fn free_address() -> SocketAddr {
+pub(crate) fn free_address() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("its address")
 }

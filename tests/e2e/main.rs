@@ -1,5 +1,8 @@
 //! End-to-end tests: the real program, started as its users start it.
 
+#[path = "../../crates/gateway/tests/it/authority.rs"]
+#[expect(dead_code, reason = "shared with the tests of the gateway, which use other parts")]
+mod authority;
 mod commands;
 mod conformance;
 mod direction;
@@ -7,4 +10,5 @@ mod input;
 mod kill;
 mod kit;
 mod restart;
+mod security;
 mod tickets;

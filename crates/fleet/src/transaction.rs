@@ -401,6 +401,7 @@ impl Slot {
 }
 
 /// How a transaction ends.
+#[derive(Clone, Copy)]
 pub(crate) struct End<'a> {
     pub(crate) reason: &'a str,
     pub(crate) timing: Timing,

@@ -117,7 +117,7 @@ impl Tokens {
         if one == other {
             return true;
         }
-        let parent = |token: &Box<str>| {
+        let parent = |token: &str| {
             let known = self.known.get(token)?;
             known.info.parent.as_ref().map(|parent| parent.to_lowercase().into_boxed_str())
         };

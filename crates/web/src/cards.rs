@@ -1,5 +1,7 @@
 //! Drivers' tokens as people and files write them: read, checked, and named without showing them.
 
+use std::fmt::Write as _;
+
 use mendpoint_model::{TokenStatus, UnixMs};
 use mendpoint_store::IdTokenRow;
 use sha2::{Digest as _, Sha256};
@@ -189,7 +191,11 @@ pub(crate) fn file(rows: &[IdTokenRow]) -> Table {
 /// A name for a token in an address, which does not show the token.
 pub(crate) fn reference(token: &str) -> String {
     let digest = Sha256::digest(token.to_lowercase().as_bytes());
-    digest[..10].iter().map(|byte| format!("{byte:02x}")).collect()
+    digest[..10].iter().fold(String::with_capacity(20), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 #[cfg(test)]

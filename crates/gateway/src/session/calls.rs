@@ -162,7 +162,7 @@ where
                 _counted: Counted::new(&self.gateway.metrics.answers_waiting),
             });
         } else {
-            let answer = self.write_reply(id, &inbound.reply, NOTHING_ASKED, at);
+            let answer = self.write_reply(id, &inbound.reply, &NOTHING_ASKED, at);
             self.answer(answer, at);
         }
         self.deliver(delivery);
@@ -204,7 +204,7 @@ where
         };
         if let Some(answer) = answer {
             let now = self.gateway.clock.now();
-            let text = self.write_reply(&id, &reply, answer, now);
+            let text = self.write_reply(&id, &reply, &answer, now);
             if reply.is_durable() {
                 self.recent.answered(call, &text);
             }
@@ -244,7 +244,7 @@ where
         self.answer(answer, at);
     }
 
-    fn write_reply(&self, id: &str, reply: &Reply, answer: Answer, now: UnixMs) -> String {
+    fn write_reply(&self, id: &str, reply: &Reply, answer: &Answer, now: UnixMs) -> String {
         let mut out = String::with_capacity(128);
         clock::with_text(now, |text| {
             let facts = ReplyFacts {

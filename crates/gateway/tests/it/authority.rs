@@ -1,4 +1,5 @@
-//! A small certificate authority: what an operator has, and what an attacker would have.
+//! A small certificate authority: what an operator has, and what an attacker would have. The tests of
+//! the whole program use it too, so not every part is used by each.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -66,6 +67,15 @@ impl Authority {
         self.sign(params)
     }
 
+    /// What a charger sends to have a certificate signed, with the key it keeps.
+    pub(crate) fn request(&self, name: &str, operator: &str) -> (KeyPair, String) {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = CertificateParams::default();
+        params.distinguished_name = subject(name, operator);
+        let csr = params.serialize_request(&key).expect("a request").pem().expect("as PEM");
+        (key, csr)
+    }
+
     fn sign(&self, params: CertificateParams) -> Identity {
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.issuer).expect("signed");
@@ -75,6 +85,11 @@ impl Authority {
     /// The authority's own certificate as a file.
     pub(crate) fn file(&self) -> PathBuf {
         self.write("ca.pem", &self.certificate.pem())
+    }
+
+    /// The authority's private key as a file.
+    pub(crate) fn key_file(&self) -> PathBuf {
+        self.write("ca.key", &self.issuer.key().serialize_pem())
     }
 
     /// A list that revokes one certificate, as a file.

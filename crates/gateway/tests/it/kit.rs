@@ -14,7 +14,7 @@ use mendpoint_model::{ChargerKey, EventKind, SecurityProfile, SiteKey, Transacti
 use mendpoint_ocpp::BootStatus;
 use prometheus::Registry;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -27,6 +27,9 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 pub(crate) const SOON: Duration = Duration::from_secs(10);
 
 pub(crate) type Charger = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// A charger whose messages nobody takes in.
+pub(crate) const STUCK: ChargerKey = ChargerKey(13);
 
 /// Knows `CP-<number>`; those from 100 on need the password `secret`.
 #[derive(Debug, Default)]
@@ -66,6 +69,9 @@ impl Intake for Register {
     }
 
     fn try_deliver(&self, delivery: Delivery) -> Result<(), Delivery> {
+        if delivery.charger == STUCK {
+            return Err(delivery);
+        }
         if let Some(answer) = delivery.answer {
             let _ = answer.send(Answer {
                 transaction: TransactionId(5),
@@ -78,7 +84,9 @@ impl Intake for Register {
         Ok(())
     }
 
-    async fn deliver(&self, _delivery: Delivery) {}
+    async fn deliver(&self, _delivery: Delivery) {
+        std::future::pending().await
+    }
 
     fn received(&self, _charger: ChargerKey, _at: UnixMs, _frame: &str) -> u64 {
         0
@@ -111,6 +119,16 @@ impl Register {
 
     pub(crate) fn notes(&self) -> Vec<GatewayEvent> {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until so many events of a kind were delivered.
+    pub(crate) async fn wait_for_count(&self, count: usize, wanted: impl Fn(&EventKind) -> bool) {
+        let found = async {
+            while self.events().iter().filter(|(_, event)| wanted(event)).count() < count {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(SOON, found).await.expect("the events come");
     }
 
     /// Waits until an event of this kind was delivered, and gives its connection.
@@ -194,6 +212,21 @@ impl Server {
         connect_async(request).await.expect("connects").0
     }
 
+    /// Connects from another address of this machine, as another host would.
+    pub(crate) async fn connect_from(
+        &self,
+        host: u8,
+        path: &str,
+    ) -> Result<WebSocketStream<TcpStream>, String> {
+        let stream = from_host(host, self.address).await;
+        let mut request =
+            format!("ws://{}/{path}", self.address).into_client_request().expect("an address");
+        let headers = request.headers_mut();
+        headers.insert("Sec-WebSocket-Protocol", HeaderValue::from_static("ocpp1.6"));
+        let connected = tokio_tungstenite::client_async(request, stream).await;
+        connected.map(|(charger, _)| charger).map_err(|error| error.to_string())
+    }
+
     /// Sends bytes as they are and reads until the server closes.
     pub(crate) async fn talk(&self, request: &str) -> String {
         let mut stream = TcpStream::connect(self.address).await.expect("connects");
@@ -243,4 +276,11 @@ pub(crate) async fn hear_close(charger: &mut Charger) -> (u16, String) {
             return (frame.code.into(), frame.reason.to_string());
         }
     }
+}
+
+/// A connection from another address of this machine.
+pub(crate) async fn from_host(host: u8, to: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind(SocketAddr::from(([127, 0, 0, host], 0))).expect("an address of its own");
+    socket.connect(to).await.expect("connects")
 }

@@ -86,7 +86,6 @@ impl Kit {
             queue: 64,
             unknown_chargers: UnknownChargers::Reject,
             accept_unknown_tokens: true,
-            concurrent_transactions: true,
             heartbeat_interval_s: 60,
             strict: false,
             concurrent_transactions: true,

@@ -1,6 +1,6 @@
 //! The cards that a charger knows by heart, so that it can decide while it is offline.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mendpoint_model::{ChargerRecord, Protocol};
 use mendpoint_ocpp::orders::{
@@ -46,7 +46,7 @@ fn fingerprint(row: &IdTokenRow) -> String {
     format!(
         "{}|{}|{}|{}",
         row.status.name(),
-        row.expires_at.map(|at| at.rfc3339()).unwrap_or_default(),
+        row.expires_at.map(mendpoint_model::UnixMs::rfc3339).unwrap_or_default(),
         row.parent.as_deref().unwrap_or_default(),
         row.kind
     )
@@ -58,15 +58,17 @@ fn entry(row: &IdTokenRow) -> ListEntry {
 
 /// What leads from the known list to the wanted one.
 fn difference(known: &BTreeMap<String, String>, rows: &[IdTokenRow]) -> Vec<ListEntry> {
+    let wanted: BTreeSet<&str> = rows.iter().map(|row| row.token.as_str()).collect();
     let changed =
         rows.iter().filter(|row| known.get(&row.token) != Some(&fingerprint(row))).map(entry);
-    let gone = known.iter().filter(|(token, _)| rows.iter().all(|row| row.token != **token)).map(
-        |(token, told)| ListEntry {
-            token: token.clone(),
-            kind: told.rsplit('|').next().unwrap_or_default().to_owned(),
-            info: None,
-        },
-    );
+    let gone =
+        known.iter().filter(|(token, _)| !wanted.contains(token.as_str())).map(|(token, told)| {
+            ListEntry {
+                token: token.clone(),
+                kind: told.rsplit('|').next().unwrap_or_default().to_owned(),
+                info: None,
+            }
+        });
     changed.chain(gone).collect()
 }
 
@@ -136,7 +138,7 @@ pub(crate) async fn send(
     let mut entries =
         if is_full { rows.iter().map(entry).collect() } else { difference(&row.known, &rows) };
     if !is_full && entries.is_empty() {
-        row.state = "accepted".to_owned();
+        "accepted".clone_into(&mut row.state);
         row.problem = String::new();
         store.put_local_list(record.key, &row).await?;
         return Ok(row);
@@ -152,7 +154,7 @@ pub(crate) async fn send(
     }
     if told.accepted {
         row.known = rows.iter().map(|row| (row.token.clone(), fingerprint(row))).collect();
-        row.state = "accepted".to_owned();
+        "accepted".clone_into(&mut row.state);
         row.problem = String::new();
         row.sent_at = Some(state.handle().now());
     } else {
@@ -169,7 +171,7 @@ pub(crate) async fn send(
 }
 
 fn fail(row: &mut LocalListRow, state: &str, problem: String) {
-    row.state = state.to_owned();
+    state.clone_into(&mut row.state);
     row.problem = problem;
 }
 
