@@ -83,9 +83,6 @@ impl Intake for ToPipeline {
     }
 
     fn note(&self, event: GatewayEvent) {
-        if let GatewayEvent::IdentityContested { charger, parties } = &event {
-            self.handle.note_contest(*charger, parties.clone());
-        }
         self.handle.note_security(security::note(event));
     }
 }

@@ -64,6 +64,15 @@ class Csms(Server):
 
         return await self.eventually(look, f"connector {connector} of {identity} to be {status}")
 
+    async def until_variable(self, identity: str, name: str, value: str) -> None:
+        """Waits until the API shows a configuration key or variable with a value."""
+
+        def look() -> bool:
+            items = self.get(f"/chargers/{identity}/variables")["items"]
+            return any((item["variable"], item["value"]) == (name, value) for item in items)
+
+        await self.eventually(look, f"{name} of {identity} to be {value}")
+
     async def until_session(
         self, identity: str, *, is_open: bool, count: int = 1
     ) -> dict[str, Any]:

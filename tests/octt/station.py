@@ -16,13 +16,17 @@ from wire import CALL, ERROR, RESULT, Call, CallRefused, Payload, check
 #: How long anything may take that must happen.
 PATIENCE_S = 15
 
-#: What the server asks on its own account, and the plainest answer to it. Its requests are known by
-#: their ids: those of an operator begin with `u-`.
+#: What the server asks on its own account, and the plainest answer to it; to anything else of that
+#: kind the answer is NotSupported. Its requests are known by their ids: those of an operator begin
+#: with `u-`.
 UNASKED: dict[str, Payload] = {
     "GetConfiguration": {"configurationKey": []},
     "GetBaseReport": {"status": "NotSupported"},
     "TriggerMessage": {"status": "NotImplemented"},
 }
+
+#: What follows from a message of the charger's, for its test to answer.
+FOLLOWING = {"CertificateSigned"}
 
 
 class Report(dict[str, Any]):
@@ -189,10 +193,12 @@ class Station:
             action, payload = rest
             assert len(id_) <= 36, f"a message id has at most 36 characters: {id_}"
             check(CALL, action, self.protocol, json.dumps(payload))
-            if action in UNASKED and not id_.startswith("u-"):
+            if id_.startswith("u-") or action in FOLLOWING:
+                self._asked.put_nowait(Call(id_, action, payload))
+            elif action in UNASKED:
                 await socket.send(json.dumps([RESULT, id_, UNASKED[action]]))
             else:
-                self._asked.put_nowait(Call(id_, action, payload))
+                await socket.send(json.dumps([ERROR, id_, "NotSupported", "", {}]))
             return
         action, answer = self._waiting.pop(id_)
         if answer.done():

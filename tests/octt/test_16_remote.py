@@ -141,15 +141,8 @@ async def test_TC_019_1_CSMS(csms: Csms, station16: Station16) -> None:
     ]
     sent, _ = await station16.asked("GetConfiguration", {}, {"configurationKey": keys})
     assert sent.get("key", []) == []
-
-    def look() -> bool:
-        shown = csms.get(f"/chargers/{station16.identity}")["configuration"]
-        return {(item["key"], item["value"]) for item in shown} >= {
-            ("HeartbeatInterval", "300"),
-            ("NumberOfConnectors", "1"),
-        }
-
-    await csms.eventually(look, "the configuration to be shown")
+    await csms.until_variable(station16.identity, "HeartbeatInterval", "300")
+    await csms.until_variable(station16.identity, "NumberOfConnectors", "1")
 
 
 async def test_TC_019_2_CSMS(station16: Station16) -> None:

@@ -1,6 +1,5 @@
 """OCPP 1.6: reservations."""
 
-import pytest
 from csms import Csms
 from station16 import VALID, Station16
 from wire import Payload, now
@@ -102,7 +101,6 @@ async def test_TC_052_CSMS(station16: Station16) -> None:
     assert not await cancel(station16, "Rejected")
 
 
-@pytest.mark.xfail(strict=True, reason="the parent of a card is not told to the charger")
 async def test_TC_053_CSMS(csms: Csms, station16: Station16) -> None:
     """A reservation that another card of the same parent uses."""
     assert await reserve(station16, idTag="OCTT-FAMILY-1", parentIdTag="OCTT-FAMILY")

@@ -11,13 +11,11 @@ async def test_TC_C_02_CSMS(station2: Station2, token: str) -> None:
     assert (await station2.authorize(token))["status"] in {"Invalid", "Unknown"}
 
 
-@pytest.mark.xfail(strict=True, reason="every refusal of a card is told as Invalid")
 async def test_TC_C_06_CSMS(station2: Station2) -> None:
     """A blocked card is told to be blocked."""
     assert (await station2.authorize("OCTT-BLOCKED"))["status"] == "Blocked"
 
 
-@pytest.mark.xfail(strict=True, reason="every refusal of a card is told as Invalid")
 async def test_TC_C_07_CSMS(station2: Station2) -> None:
     """An expired card is told to be expired."""
     assert (await station2.authorize("OCTT-EXPIRED"))["status"] == "Expired"
@@ -49,7 +47,6 @@ async def test_TC_C_38_CSMS(station2: Station2) -> None:
     assert not (await station2.asked_status("ClearCache", {}, "Rejected"))["accepted"]
 
 
-@pytest.mark.xfail(strict=True, reason="the group of a card is not told to the charger")
 async def test_TC_C_39_CSMS(csms: Csms, station2: Station2) -> None:
     """Two cards of one group: the second may end what the first began."""
     first, second = "OCTT-FAMILY-1", "OCTT-FAMILY-2"
@@ -74,19 +71,16 @@ async def master_pass(csms: Csms, station: Station2) -> None:
     assert session["reason"] == "MasterPass"
 
 
-@pytest.mark.xfail(strict=True, reason="the group of a card is not told to the charger")
 async def test_TC_C_47_CSMS(csms: Csms, station2: Station2) -> None:
     """A master pass ends every session, chosen on the charger's display."""
     await master_pass(csms, station2)
 
 
-@pytest.mark.xfail(strict=True, reason="the group of a card is not told to the charger")
 async def test_TC_C_48_CSMS(csms: Csms, station2: Station2) -> None:
     """A master pass ends one session, chosen on the charger's display."""
     await master_pass(csms, station2)
 
 
-@pytest.mark.xfail(strict=True, reason="the group of a card is not told to the charger")
 async def test_TC_C_49_CSMS(csms: Csms, station2: Station2) -> None:
     """A master pass ends every session of a charger without a display."""
     await master_pass(csms, station2)

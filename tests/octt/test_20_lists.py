@@ -1,6 +1,5 @@
 """OCPP 2.x, blocks D and H: local lists and reservations."""
 
-import pytest
 from csms import Csms
 from station2 import VALID, Station2, id_token
 from wire import Payload, now
@@ -130,7 +129,6 @@ async def test_TC_H_17_CSMS(csms: Csms, station2: Station2) -> None:
     await csms.until_connector(station2.identity, "Available")
 
 
-@pytest.mark.xfail(strict=True, reason="the group of a card is not told to the charger")
 async def test_TC_H_19_CSMS(csms: Csms, station2: Station2) -> None:
     """Another card of the same group uses the reservation."""
     group = {"idToken": "OCTT-FAMILY", "type": "Central"}

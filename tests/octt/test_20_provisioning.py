@@ -37,12 +37,7 @@ async def set_variables(station: Station2, *wanted: tuple[Payload, str]) -> None
 async def test_TC_B_06_CSMS(csms: Csms, station2: Station2) -> None:
     """One variable, which is kept and shown."""
     await get_variables(station2, (OFFLINE_THRESHOLD, "60"))
-
-    def look() -> bool:
-        shown = csms.get(f"/chargers/{station2.identity}")["configuration"]
-        return any("OfflineThreshold" in item["key"] and item["value"] == "60" for item in shown)
-
-    await csms.eventually(look, "the variable to be shown")
+    await csms.until_variable(station2.identity, "OfflineThreshold", "60")
 
 
 async def test_TC_B_07_CSMS(station2: Station2) -> None:
@@ -85,13 +80,8 @@ async def base_report(csms: Csms, station: Station2, kind: str) -> None:
     first = [reported(OFFLINE_THRESHOLD, "61")]
     second = [reported(AUTHORIZE_REMOTE_START, "true")]
     await report(station, 31, first, second)
-
-    def look() -> bool:
-        shown = csms.get(f"/chargers/{station.identity}")["configuration"]
-        keys = " ".join(item["key"] for item in shown)
-        return "OfflineThreshold" in keys and "AuthorizeRemoteStart" in keys
-
-    await csms.eventually(look, "the report to be shown")
+    await csms.until_variable(station.identity, "OfflineThreshold", "61")
+    await csms.until_variable(station.identity, "AuthorizeRemoteStart", "true")
 
 
 async def test_TC_B_12_CSMS(csms: Csms, station2: Station2) -> None:

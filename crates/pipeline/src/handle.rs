@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use mendpoint_incidents::{Catalogue, Request, RequestError};
 use mendpoint_model::{
-    Actor, Admission, ChargerKey, ChargerRecord, ChargerState, ClientCertificate, EventKind,
-    FrameSeq, IdentityContest, IncidentId, SecurityProfile, SiteKey, SiteRecord, TicketId, UnixMs,
+    Actor, Admission, ChargerKey, ChargerRecord, ChargerState, ClientCertificate, FrameSeq,
+    IncidentId, SecurityProfile, SiteKey, SiteRecord, TicketId, UnixMs,
 };
 use mendpoint_store::{Direction, IdTokenRow, Store};
 use mendpoint_tickets::{Ticket, TicketCommand, TicketEvent};
@@ -123,25 +123,6 @@ impl Handle {
     /// Notes something for the security log. Never waits. Must be called inside a tokio runtime.
     pub fn note_security(&self, note: SecurityNote) {
         self.0.security_log.note(note);
-    }
-
-    /// Two devices use the identity of a charger (behaviour 4): the engine makes an incident of it.
-    /// `parties` is what tells them apart. Never waits.
-    pub fn note_contest(&self, charger: ChargerKey, parties: Vec<String>) {
-        let Some(record) = self.directory().charger(charger) else { return };
-        let contest = EventKind::IdentityContested(IdentityContest { parties, swaps: 0 });
-        let incoming = Incoming {
-            charger,
-            site: record.site,
-            epoch: 0,
-            received_at: clock::now(),
-            frame: 0,
-            events: smallvec::smallvec![contest],
-            quirks: Vec::new(),
-            sample: None,
-            answer: None,
-        };
-        self.0.feed_back(record.site, ShardMessage::Incoming(incoming));
     }
 
     /// How a charger may come in, and how it came last.

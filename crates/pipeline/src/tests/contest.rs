@@ -1,7 +1,7 @@
 //! Two devices with one identity, from the gateway's word to the incident (behaviour 4).
 
 use mendpoint_incidents::EngineSettings;
-use mendpoint_model::IncidentId;
+use mendpoint_model::{EventKind, IdentityContest, IncidentId};
 
 use super::kit::Kit;
 
@@ -9,11 +9,11 @@ use super::kit::Kit;
 async fn b04_what_the_gateway_finds_out_becomes_one_incident() {
     let kit = Kit::start(EngineSettings::default()).await;
     kit.handle().settle(kit.charger.site).await;
-    let parties = || vec!["192.0.2.1".to_owned(), "192.0.2.2".to_owned()];
-    for _ in 0..3 {
-        kit.handle().note_contest(kit.charger.key, parties());
+    let parties = vec!["192.0.2.1".to_owned(), "192.0.2.2".to_owned()];
+    for swaps in 3..6 {
+        let contest = IdentityContest { parties: parties.clone(), swaps };
+        kit.take(EventKind::IdentityContested(contest)).await;
     }
-    // The gateway's word goes first: it does not wait in the queue of messages.
     kit.handle().settle(kit.charger.site).await;
     let incident = kit.store.incident(IncidentId(1)).await.expect("the database answers");
     assert_eq!(incident.map(|incident| incident.rule).as_deref(), Some("IDENTITY_CONTESTED"));
