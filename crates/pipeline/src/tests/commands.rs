@@ -132,6 +132,7 @@ async fn b29_a_late_answer_replaces_the_time_out_and_is_told_as_late() {
         status: "Accepted".to_owned(),
         payload: "{\"status\":\"Accepted\"}".to_owned(),
     };
+    handle.settle(kit.charger.site).await;
     let mut news = handle.command_news();
     kit.take(answered(accepted.clone(), true)).await;
     assert_eq!(news.recv().await, Ok(kit.charger.key), "pages hear of it");
