@@ -25,7 +25,11 @@ async fn ticket(
         if let Some(ticket) = tickets.iter().find(|ticket| wanted(ticket)) {
             return ticket.clone();
         }
-        assert!(begun.elapsed() < Duration::from_secs(30), "waited 30 s for {what}: {tickets:?}");
+        assert!(
+            begun.elapsed() < Duration::from_secs(30),
+            "waited 30 s for {what}: {tickets:?}, {:?}",
+            server.all("/incidents?charger=TICKET-1")
+        );
         charger.call("Heartbeat", json!({})).await.expect("an answer");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }

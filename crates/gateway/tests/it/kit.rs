@@ -29,7 +29,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(10);
 pub(crate) type Charger = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// A charger whose messages nobody takes in.
-pub(crate) const STUCK: ChargerKey = ChargerKey(13);
+pub(crate) const STUCK: ChargerKey = ChargerKey(77);
 
 /// Knows `CP-<number>`; those from 100 on need the password `secret`.
 #[derive(Debug, Default)]

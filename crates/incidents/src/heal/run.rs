@@ -226,7 +226,11 @@ impl Engine {
             site_running: self.site_running(cx, incident.site, incident.charger),
             site_size: cx.fleet.of_site(incident.site).len(),
             connected: watch.reaches(cx.now, &charger.link),
-            told: case.run.told_at.is_some_and(|at| Some(at) >= charger.link.since),
+            // What began after it connected was told after it connected.
+            told: [case.run.told_at, Some(case.incident.began_at)]
+                .into_iter()
+                .flatten()
+                .any(|at| Some(at) >= charger.link.since),
             danger: self.other_danger(cx, watch, id),
             authorised_at: watch.attempts.as_ref().and_then(|log| log.authorised_at),
             freed_at,

@@ -139,7 +139,6 @@ fn messages_that_decide_nothing_are_kept() {
         "NotifyEVChargingSchedule",
         "PublishFirmwareStatusNotification",
         "ReportChargingProfiles",
-        "ReservationStatusUpdate",
         "SignCertificate",
     ] {
         assert_eq!(canonical_events(action), [EventKind::Other(action.to_owned())]);
