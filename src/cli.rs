@@ -105,10 +105,10 @@ pub(crate) struct SimulateLoad {
     /// How long to measure, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     pub(crate) duration: u64,
-    /// What is sent: parts of a hundred of Heartbeat, StatusNotification and MeterValues
+    /// What is sent, in parts of a hundred: heartbeats, statuses and meter values
     #[arg(long, value_name = "H,S,M", value_delimiter = ',')]
     pub(crate) mix: Option<Vec<u32>>,
-    /// The least length of a MeterValues message, in bytes
+    /// The least length of a message with meter values, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 420)]
     pub(crate) meter_bytes: usize,
     /// Only connect, boot and report the status; then hold the connections for the duration

@@ -40,9 +40,9 @@ impl Operator {
     fn start() -> Self {
         let authority = Authority::new("Volt Root");
         let (certificate, key) = authority.present("server", &authority.server(1));
-        let (ca, ca_key) = (authority.file(), authority.key_file());
         let (tls, mutual) = (free_address(), free_address());
         let shown = |path: &Path| path.display().to_string();
+        let (ca, ca_key) = (shown(&authority.file()), shown(&authority.key_file()));
         let presented =
             format!("certificate = {:?}\nkey = {:?}\n", shown(&certificate), shown(&key));
         let settings = format!(
@@ -154,7 +154,7 @@ async fn s7_a_charger_goes_from_a_password_to_its_own_certificate_and_not_back()
     });
     assert_eq!(call(&mut charger, "b", "BootNotification", boot).await["status"], "Accepted");
     // The serial number of the boot is on record a moment later.
-    let (key, csr) = operator.authority.request("SN-1", "Volt AG");
+    let (key, csr) = Authority::request("SN-1", "Volt AG");
     let mut signed = None;
     for round in 0..50 {
         let answer =
@@ -169,7 +169,7 @@ async fn s7_a_charger_goes_from_a_password_to_its_own_certificate_and_not_back()
     let signed = signed.expect("signed, and sent after the answer (behaviour 26)");
     let accepted = json!([3, signed[1], { "status": "Accepted" }]).to_string();
     charger.send(Message::text(accepted)).await.expect("sends");
-    let (_, other) = operator.authority.request("SN-2", "Volt AG");
+    let (_, other) = Authority::request("SN-2", "Volt AG");
     let refused = call(&mut charger, "o", "SignCertificate", json!({ "csr": other })).await;
     assert_eq!(refused["status"], "Rejected", "S6: another charger's name");
 

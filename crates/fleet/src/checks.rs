@@ -256,12 +256,12 @@ mod tests {
 
     #[test]
     fn b59_each_oddity_has_its_code() {
+        use FindingCode as C;
         let tell = |change: fn(&mut Transaction), lasted_ms: i64| {
             let mut transaction = sound();
             change(&mut transaction);
             codes(&transaction, lasted_ms)
         };
-        use FindingCode as C;
         assert_eq!(tell(|t| t.meter_wh = Some(400.0), HOUR_MS), [C::RegisterBackwards]);
         assert_eq!(tell(|t| t.meter_wh = None, HOUR_MS), [C::NoRegister]);
         assert_eq!(tell(|t| t.meter_start_wh = None, HOUR_MS), [C::NoRegister]);
@@ -278,6 +278,7 @@ mod tests {
 
     #[test]
     fn b59_what_the_closing_tells_is_found_too() {
+        use FindingCode as C;
         let transaction = sound();
         let other = |from: i64, until: i64| Span {
             id: TransactionId(40),
@@ -292,7 +293,6 @@ mod tests {
                 Closing { transaction, ended_at, told, sampled_wh, offline, others, power_max_w };
             check(&closing).into_iter().map(|finding| finding.code).collect::<Vec<_>>()
         };
-        use FindingCode as C;
         assert_eq!(closing(&[other(-HOUR_MS, 2_000)], true, None, false), []);
         assert_eq!(closing(&[other(-HOUR_MS, 2_001)], true, None, false), [C::Overlap]);
         assert_eq!(closing(&[other(HOUR_MS, 2 * HOUR_MS)], true, None, false), []);

@@ -249,7 +249,7 @@ async fn serve_until<S, I>(
 
 /// What came instead of silence.
 enum Received {
-    Upgrade(Upgrade, Vec<u8>),
+    Upgrade(Box<Upgrade>, Vec<u8>),
     Bad(BadRequest),
 }
 
@@ -275,7 +275,7 @@ async fn receive_head<S: AsyncRead + Unpin>(
         }
         match read_head(&bytes, proxy) {
             Ok(Some((upgrade, length))) => {
-                return Ok(Received::Upgrade(upgrade, bytes.split_off(length)));
+                return Ok(Received::Upgrade(Box::new(upgrade), bytes.split_off(length)));
             }
             Ok(None) => {}
             Err(bad) => return Ok(Received::Bad(bad)),

@@ -87,11 +87,11 @@ impl Lesson {
                 | "SetVariableMonitoring"
                 | "ClearVariableMonitoring",
                 _,
-            ) => Self::Works,
+            )
+            // There was nothing to tell, which is an answer.
+            | (_, "EmptyResultSet" | "NoTransaction" | "NotFound") => Self::Works,
             (_, "NotSupported") => Self::NotSupported,
             (_, "NotImplemented" | "UnknownVendorId" | "UnknownMessageId") => Self::NotImplemented,
-            // There was nothing to tell, which is an answer.
-            (_, "EmptyResultSet" | "NoTransaction" | "NotFound") => Self::Works,
             _ => Self::Rejected,
         }
     }

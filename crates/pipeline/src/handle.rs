@@ -166,7 +166,13 @@ impl Handle {
         text: &str,
     ) -> FrameSeq {
         let seq = self.0.next_frame();
-        self.0.frames.push(seq, charger, at, direction, &redact::frame(text));
+        self.0.frames.push(
+            seq,
+            charger,
+            at,
+            direction,
+            &redact::frame(text, direction == Direction::Out),
+        );
         if direction == Direction::Out {
             self.0.note_sent(charger, at, text);
         }

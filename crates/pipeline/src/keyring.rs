@@ -49,6 +49,18 @@ pub(crate) struct Fit {
     pub(crate) proven: Option<Vec<u8>>,
 }
 
+/// How a password fits a keyed hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keyed {
+    No,
+    /// Letter by letter, and no key of 1.6.
+    AsItIs,
+    /// As the text of a key.
+    AsText,
+    /// As the bytes that the text of a key stands for.
+    AsBytes,
+}
+
 impl Keyring {
     /// Reads everything back.
     pub(crate) async fn read(store: Store, pepper: &[u8]) -> Result<Self, Error> {
@@ -126,9 +138,13 @@ impl Keyring {
                 }
                 _ => &[],
             };
-            if let Some(spelling) = self.fits_keyed(hash, password)
-                && found.is_none()
-            {
+            let fits = self.fits_keyed(hash, password);
+            if fits != Keyed::No && found.is_none() {
+                let spelling = match fits {
+                    Keyed::AsText => Some(AS_TEXT),
+                    Keyed::AsBytes => Some(AS_BYTES),
+                    Keyed::AsItIs | Keyed::No => None,
+                };
                 found = Some(Fit { slot, spelling, proven: None });
             }
         }
@@ -173,11 +189,10 @@ impl Keyring {
 
     /// Whether a password fits a keyed hash, in each spelling that chargers use: an OCPP 1.6
     /// `AuthorizationKey` is hexadecimal text for bytes, and both the text and the bytes are sent
-    /// in the field (behaviour 16). The inner value is the spelling, where it can be told.
-    fn fits_keyed(&self, hash: &[u8], password: &[u8]) -> Option<Option<&'static str>> {
+    /// in the field (behaviour 16).
+    fn fits_keyed(&self, hash: &[u8], password: &[u8]) -> Keyed {
         let fits = |candidate: &[u8]| self.mac(candidate).verify_slice(hash).is_ok();
         let bytes = decode_hex(password);
-        let sent = if bytes.is_some() { AS_TEXT } else { AS_BYTES };
         let raw = bytes.as_deref().unwrap_or(password);
         let as_sent = fits(password);
         // Either the text was sent and the bytes are known, or the other way round, or both are
@@ -186,9 +201,10 @@ impl Keyring {
             | fits(encode_hex(raw, b"0123456789ABCDEF").as_bytes())
             | fits(encode_hex(raw, b"0123456789abcdef").as_bytes());
         match (as_sent, otherwise) {
-            (true, _) => Some(bytes.is_some().then_some(AS_TEXT)),
-            (false, true) => Some(Some(sent)),
-            (false, false) => None,
+            (true, _) | (_, true) if bytes.is_some() => Keyed::AsText,
+            (true, _) => Keyed::AsItIs,
+            (false, true) => Keyed::AsBytes,
+            (false, false) => Keyed::No,
         }
     }
 

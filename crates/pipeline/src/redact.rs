@@ -25,15 +25,15 @@ static SIGNS: LazyLock<[Finder<'static>; 7]> = LazyLock::new(|| {
     ]
 });
 
-/// A frame as it may be kept.
-pub(crate) fn frame(text: &str) -> Cow<'_, str> {
+/// A frame as it may be kept; `is_ours` when we sent it.
+pub(crate) fn frame(text: &str, is_ours: bool) -> Cow<'_, str> {
     // Our own calls are few: they are always read, in whatever capitals a person wrote them.
-    let is_call_of_ours = text.starts_with("[2,");
+    let is_call_of_ours = is_ours && text.starts_with("[2,");
     let has_sign = SIGNS.iter().any(|sign| sign.find(text.as_bytes()).is_some());
-    if !has_sign && !(is_call_of_ours && has_sign_in_any_case(text)) {
-        return Cow::Borrowed(text);
+    if has_sign || (is_call_of_ours && has_sign_in_any_case(text)) {
+        return json(text);
     }
-    json(text)
+    Cow::Borrowed(text)
 }
 
 /// JSON text without its secrets. What cannot be read is not kept.
@@ -188,13 +188,13 @@ mod tests {
             r#"[2,"1","GetDiagnostics",{"location":"ftp://user:CANARY@host/upload"}]"#,
         ] {
             let text = text.replace("CANARY", CANARY);
-            let kept = frame(&text);
+            let kept = frame(&text, true);
             assert!(!kept.contains(CANARY), "{kept}");
             assert!(kept.contains(HIDDEN), "{kept}");
         }
         let broken =
             format!(r#"[2,"1","ChangeConfiguration",{{"key":"AuthorizationKey","value":"{CANARY}"#);
-        assert!(!frame(&broken).contains(CANARY));
+        assert!(!frame(&broken, true).contains(CANARY));
     }
 
     #[test]
@@ -206,7 +206,7 @@ mod tests {
             r#"[2,"1","ChangeConfiguration",{"key":"MeterValueSampleInterval","value":"60"}]"#,
             "not even json",
         ] {
-            assert_eq!(frame(text), text);
+            assert_eq!(frame(text, true), text);
         }
     }
 

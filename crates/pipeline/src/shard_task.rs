@@ -368,7 +368,7 @@ impl ShardTask {
         let Some(protocol) = state.and_then(|state| state.link.protocol) else { return };
         let Sampled { text, answers } = sample;
         // Examples of what was odd are kept: never with a secret in them.
-        let hidden = match redact::frame(&text) {
+        let hidden = match redact::frame(&text, false) {
             std::borrow::Cow::Owned(hidden) => Some(hidden.into()),
             std::borrow::Cow::Borrowed(_) => None,
         };

@@ -139,7 +139,7 @@ fn b64_the_ladder_leaves_out_what_the_model_does_not_support() {
     };
     let (soft, hard) =
         (Action::Reset { hard: false, evse: None }, Action::Reset { hard: true, evse: None });
-    assert_eq!(resets(None), [soft.clone()]);
+    assert_eq!(resets(None), std::slice::from_ref(&soft));
     assert_eq!(resets(Some("Reset Hard")), [soft]);
     assert_eq!(resets(Some("Reset Soft")), [hard], "the next rung comes at once");
 }

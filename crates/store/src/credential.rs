@@ -138,7 +138,7 @@ impl Store {
     pub async fn keep_credential(&self, charger: ChargerKey, kept: Slot) -> Result<()> {
         let number = i64::from(charger.0);
         tx!(&self.db, conn => {
-            let dropped = if kept == Slot::Next { 0_i64 } else { 1 };
+            let dropped = i64::from(kept == Slot::Current);
             sqlx::query(DELETE_SLOT).bind(number).bind(dropped).execute(&mut *conn).await?;
             if kept == Slot::Next {
                 sqlx::query(PROMOTE).bind(number).execute(&mut *conn).await?;

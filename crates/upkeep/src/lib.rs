@@ -10,6 +10,7 @@
 //!
 //! Read [`Upkeep`], [`Progress`] and [`Profiles`] first.
 
+mod answers;
 mod ledger;
 mod monitors;
 mod prepare;

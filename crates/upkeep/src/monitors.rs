@@ -24,7 +24,7 @@ const SEVERITY_SAFETY: u8 = 1;
 /// Severity of a weak radio link.
 const SEVERITY_SIGNAL: u8 = 6;
 
-/// Below which a radio link is reported: what WEAK_WIFI and WEAK_CELL begin at.
+/// Below which a radio link is reported: what `WEAK_WIFI` and `WEAK_CELL` begin at.
 const WIFI_DBM: f64 = -80.0;
 const CELLULAR_DBM: f64 = -100.0;
 const PERCENT: f64 = 20.0;

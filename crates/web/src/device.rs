@@ -49,7 +49,7 @@ fn named(name: &str, instance: &str) -> Value {
     }
 }
 
-/// What the counts of a capability say: "works", "NotSupported 3 times".
+/// What the counts of a capability say: "works", "`NotSupported` 3 times".
 pub(crate) fn counts_words(counts: &CapabilityCounts) -> String {
     let parts = [
         ("worked", counts.works),

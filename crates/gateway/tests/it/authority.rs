@@ -51,7 +51,7 @@ impl Authority {
         let mut params = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.serial_number = Some(SerialNumber::from(serial));
-        self.sign(params)
+        self.sign(&params)
     }
 
     /// A certificate of a charger.
@@ -64,11 +64,11 @@ impl Authority {
             params.not_before = date_time_ymd(2019, 1, 1);
             params.not_after = date_time_ymd(2020, 1, 1);
         }
-        self.sign(params)
+        self.sign(&params)
     }
 
     /// What a charger sends to have a certificate signed, with the key it keeps.
-    pub(crate) fn request(&self, name: &str, operator: &str) -> (KeyPair, String) {
+    pub(crate) fn request(name: &str, operator: &str) -> (KeyPair, String) {
         let key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::default();
         params.distinguished_name = subject(name, operator);
@@ -76,7 +76,7 @@ impl Authority {
         (key, csr)
     }
 
-    fn sign(&self, params: CertificateParams) -> Identity {
+    fn sign(&self, params: &CertificateParams) -> Identity {
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.issuer).expect("signed");
         Identity { pem: certificate.pem(), certificate: certificate.der().clone(), key }

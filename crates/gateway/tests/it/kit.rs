@@ -85,7 +85,7 @@ impl Intake for Register {
     }
 
     async fn deliver(&self, _delivery: Delivery) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     fn received(&self, _charger: ChargerKey, _at: UnixMs, _frame: &str) -> u64 {

@@ -2,7 +2,7 @@
 
 use mendpoint_model::{
     Action, Command, CommandAnswered, CommandId, CommandOutcome, ConnectorRef, IncidentId,
-    IncidentState, Origin, Rung, StepState, Transaction, UnixMs,
+    IncidentState, Origin, Rung, SECOND_MS, StepState, Transaction, UnixMs,
 };
 
 use crate::case::Line;
@@ -19,6 +19,9 @@ const AT_ONCE_MS: i64 = 1_000;
 const DEBT_RETRY_MS: i64 = 60_000;
 /// How often switching on is tried before a person must do it.
 const DEBT_TRIES_MAX: usize = 20;
+
+/// How long after its decision a step may leave. A commit takes milliseconds.
+const SEND_WITHIN_MS: i64 = 3 * SECOND_MS;
 
 impl Engine {
     /// Sends the first command of the step that waited.
@@ -96,7 +99,9 @@ impl Engine {
             origin: Origin::Engine(id),
             created_at: cx.now,
             timeout_ms,
-            not_after: cx.now + 2 * timeout_ms,
+            // What waits for the disk or behind other commands is old news by then: a driver may
+            // have begun to charge. Not sent, it is decided anew, with every guardrail asked.
+            not_after: cx.now + SEND_WITHIN_MS,
         }));
     }
 

@@ -333,10 +333,11 @@ mod tests {
         }
     }
 
+    type Change = fn(&mut ChargingProfile);
+
     #[test]
     fn what_a_charger_would_misunderstand_gets_a_sentence() {
         assert_eq!(sound().check(), Ok(()));
-        type Change = fn(&mut ChargingProfile);
         let cases: [(Change, &str); 13] = [
             (|p| p.purpose = ProfilePurpose::Tx, "running transaction"),
             (

@@ -175,6 +175,7 @@ async fn credentials(store: &Store, one: ChargerKey) {
 }
 
 async fn charging(store: &Store, one: ChargerKey, two: ChargerKey) {
+    use TransactionState::{Hard, Open, Over, Suspect, Unseen};
     let now = row_id::now().0;
     let boot = Boot {
         vendor: "Acme".to_owned(),
@@ -238,7 +239,6 @@ async fn charging(store: &Store, one: ChargerKey, two: ChargerKey) {
         state,
         ..TransactionFilter::default()
     };
-    use TransactionState::{Hard, Open, Over, Suspect, Unseen};
     for (filter, wanted) in [
         (with(Some(one), None, Open), vec![1]),
         (with(None, Some(site), TransactionState::Any), vec![3, 2, 1]),

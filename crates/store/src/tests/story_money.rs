@@ -14,6 +14,7 @@ use crate::{
 
 /// What is found and said of transaction 2.
 pub(crate) async fn ledger(store: &Store, one: ChargerKey) {
+    use FindingCode::{EndTwice, SeqGap, TooLong, ZeroEnergy};
     let id = TransactionId(2);
     let found = |code, at| Entry::TransactionFinding {
         transaction: id,
@@ -21,7 +22,6 @@ pub(crate) async fn ledger(store: &Store, one: ChargerKey) {
         finding: Finding::new(code, code.title()),
     };
     let cleared = |code, at| Entry::TransactionCleared { transaction: id, at: UnixMs(at), code };
-    use FindingCode::{EndTwice, SeqGap, TooLong, ZeroEnergy};
     write(store, vec![found(SeqGap, 10), found(TooLong, 11), cleared(TooLong, 12)]).await;
     let state = async || {
         let row = store.transaction(id).await.expect("read").expect("it is there");

@@ -67,9 +67,9 @@ async fn b39_a_flood_is_slowed_down_and_every_message_is_answered() {
     });
     for id in 0..count {
         let answer = loop {
-            match stream.next().await.expect("open").expect("no error") {
-                Message::Text(text) => break text,
-                _ => {}
+            let message = stream.next().await.expect("open").expect("no error");
+            if let Message::Text(text) = message {
+                break text;
             }
         };
         assert!(answer.starts_with(&format!(r#"[3,"{id}","#)), "{answer}");

@@ -219,7 +219,7 @@ fn show_row(now: UnixMs, home: &str, asked: &Asked, row: &VariableRow) -> Row {
     };
     let mut kind = report.data_type.clone();
     if !report.unit.is_empty() {
-        kind = format!("{kind} {}", report.unit).trim().to_owned();
+        format!("{kind} {}", report.unit).trim().clone_into(&mut kind);
     }
     let of = format!("{}|{}", row.name, report.attribute.name());
     Row {
