@@ -99,6 +99,17 @@ def test_a_change_of_state_arrives_without_a_reload(visit, signed_in, server):
         assert [document_of(page) for page in pages] == documents, "a page was loaded anew"
 
 
+def test_the_list_of_chargers_follows_a_plain_charge(visit, signed_in, server):
+    with Charger(server, "PLAIN-9") as charger:
+        page = visit("/chargers?q=PLAIN-9", signed_in)
+        row = page.get_by_role("row", name="PLAIN-9")
+        expect(row).to_contain_text("Available")
+        charger.status("Charging")
+        expect(row).to_contain_text("Charging")
+        charger.status("Available")
+        expect(row).to_contain_text("Available")
+
+
 def test_the_charger_itself_answers_a_reset(visit, signed_in, server):
     with Charger(server, "RESET-1", {"ClearCache": "Rejected"}) as charger:
         page = visit("/chargers/RESET-1", signed_in)

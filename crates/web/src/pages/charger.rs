@@ -219,7 +219,7 @@ async fn page(
     let scope = KillScope::Charger(record.key);
     let incidents = incidents(&state, record.key).await?;
     let (ribbon, ribbon_title) = ribbon(&state, record.key, &rows, &incidents).await?;
-    let links = links(&state, &sessions, &incidents).await?;
+    let links = links(&state, &incidents).await?;
     let log = frames::log(&state, record.key, home.clone(), which, &links).await?;
     let of = ModelKey {
         vendor: record.vendor.clone(),
@@ -431,15 +431,9 @@ fn heard(protocol: Protocol) -> Vec<String> {
     mendpoint_ocpp::definition::messages(protocol).map(|known| known.action.to_owned()).collect()
 }
 
-/// Where the messages lead to: the sessions on the page, and the incidents that have a message as
-/// evidence.
-async fn links(
-    state: &AppState,
-    sessions: &[TransactionRow],
-    incidents: &[Linked],
-) -> Result<Links, PageError> {
-    let sessions = sessions.iter().map(|row| row.transaction.id.0).collect();
-    let mut links = Links { sessions, ..Links::default() };
+/// Where the messages lead to: the incidents that have a message as evidence.
+async fn links(state: &AppState, incidents: &[Linked]) -> Result<Links, PageError> {
+    let mut links = Links::default();
     for incident in incidents {
         let Ok(id) = incident.id.parse() else { continue };
         for entry in state.handle().store().timeline(id).await? {

@@ -102,7 +102,7 @@ pub(super) struct Shown {
     pub(super) latency: String,
     pub(super) is_refusal: bool,
     pub(super) text: String,
-    /// The session it is about: its number, and where it is shown.
+    /// The number of the session it is about.
     pub(super) session: String,
     /// The incident that has it as evidence.
     pub(super) incident: String,
@@ -111,7 +111,7 @@ pub(super) struct Shown {
 impl Shown {
     fn new(line: wire::Line, pretty: bool, links: &Links) -> Self {
         let full = line.at.rfc3339_ms();
-        let session = session_of(&line.text).filter(|number| links.sessions.contains(number));
+        let session = session_of(&line.text).filter(|number| *number > 0);
         Self {
             seq: line.seq,
             is_in: line.is_in(),
@@ -142,8 +142,6 @@ fn session_of(text: &str) -> Option<i64> {
 /// Where lines may lead to.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Links {
-    /// The sessions that the page shows.
-    pub(super) sessions: Vec<i64>,
     /// Which incident has a frame as evidence.
     pub(super) incidents: BTreeMap<FrameSeq, String>,
 }
@@ -279,13 +277,13 @@ mod tests {
 
     #[test]
     fn a_line_leads_to_its_session_and_its_incident() {
-        let links =
-            Links { sessions: vec![41], incidents: BTreeMap::from([(1, "INC-7".to_owned())]) };
+        let links = Links { incidents: BTreeMap::from([(1, "INC-7".to_owned())]) };
         let shown = |text: &str| Shown::new(line(text), false, &links);
         let stop = shown(r#"[2,"a","StopTransaction",{"transactionId": 41,"meterStop":1}]"#);
         assert_eq!((&*stop.session, &*stop.incident), ("41", "INC-7"));
         assert_eq!(stop.clock, "14:13:20.418");
-        assert_eq!(shown(r#"[2,"a","MeterValues",{"transactionId":42}]"#).session, "");
+        assert_eq!(shown(r#"[2,"a","MeterValues",{"transactionId":-1}]"#).session, "");
+        assert_eq!(shown(r#"[2,"a","TransactionEvent",{"transactionId":"x"}]"#).session, "");
     }
 
     #[test]
