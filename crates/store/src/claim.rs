@@ -6,7 +6,7 @@ use crate::db::Db;
 use crate::{Error, Result, Store};
 
 /// Any number that no other program is likely to lock in the same database.
-const ADVISORY_LOCK: i64 = 0x4D45_4E44_504F_494E;
+pub(crate) const ADVISORY_LOCK: i64 = 0x4D45_4E44_504F_494E;
 
 /// The right to be the server of a database; given back when it is dropped, and by the system when
 /// the process ends in any way.
