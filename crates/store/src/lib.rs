@@ -81,6 +81,7 @@ pub use incident::{HourStats, IncidentCounts, IncidentFilter};
 pub use journal::{Journal, JournalHealth};
 pub use local_list::{LocalListRow, WantedList};
 pub use mendpoint_model::TokenStatus;
+pub use migration::schema_version;
 pub use outbox::{MailRow, MailState, NewMail};
 pub use report::ReportRow;
 pub use reservation::{ReservationRow, ReservationState};
