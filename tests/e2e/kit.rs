@@ -65,9 +65,14 @@ impl Server {
         server
     }
 
+    /// Where its database is, as `database.url`.
+    pub(crate) fn database_url(&self) -> String {
+        format!("sqlite://{}/test.db", self.folder.path().display())
+    }
+
     /// Starts the program on the same database as before.
     pub(crate) fn start_again(&mut self) {
-        let database = format!("sqlite://{}/test.db", self.folder.path().display());
+        let database = self.database_url();
         let log = std::fs::File::create(self.folder.path().join("server.log")).expect("a log");
         let child = Command::new(env!("CARGO_BIN_EXE_mendpoint"))
             .arg("serve")

@@ -53,6 +53,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "0007_audit",
         sql: include_str!("../../../migrations/0007_audit.sql"),
     },
+    Migration {
+        version: 8,
+        name: "0008_history",
+        sql: include_str!("../../../migrations/0008_history.sql"),
+    },
 ];
 
 /// What must differ between the engines, run after the step of the same name: (name, SQLite,

@@ -10,6 +10,7 @@ mod incident;
 mod incidents;
 mod live;
 mod outbox;
+pub(crate) mod persons;
 mod public;
 mod rules;
 mod security;
@@ -48,5 +49,6 @@ pub(crate) fn routes() -> Router<AppState> {
         .merge(security::routes())
         .merge(system::routes())
         .merge(audit::routes())
+        .merge(persons::routes())
         .merge(public::routes())
 }
