@@ -143,11 +143,12 @@ impl Server {
 
     /// Connects a charger.
     pub(crate) async fn charger(&self, identity: &str) -> Option<Charger> {
-        let url = format!("ws://{}/ocpp/{identity}", self.ocpp);
-        let mut request = url.into_client_request().expect("a request");
-        request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static("ocpp1.6"));
-        let (socket, _) = tokio_tungstenite::connect_async(request).await.ok()?;
-        Some(Charger { socket, calls: 0 })
+        self.doors().charger(identity, "ocpp1.6").await
+    }
+
+    /// The way in for chargers, for tasks of their own.
+    pub(crate) fn doors(&self) -> Doors {
+        Doors(self.ocpp)
     }
 
     fn is_ready(&self) -> bool {
@@ -162,6 +163,22 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+/// Where chargers connect.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Doors(SocketAddr);
+
+impl Doors {
+    /// Connects a charger that speaks this version; `None` when it is not let in.
+    pub(crate) async fn charger(self, identity: &str, protocol: &'static str) -> Option<Charger> {
+        let url = format!("ws://{}/ocpp/{identity}", self.0);
+        let mut request = url.into_client_request().expect("a request");
+        let protocol = HeaderValue::from_static(protocol);
+        request.headers_mut().insert("Sec-WebSocket-Protocol", protocol);
+        let (socket, _) = tokio_tungstenite::connect_async(request).await.ok()?;
+        Some(Charger { socket, calls: 0 })
     }
 }
 

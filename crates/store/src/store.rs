@@ -169,6 +169,9 @@ async fn connect_sqlite(url: &str, readers: u32) -> Result<(Db, PathBuf)> {
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
         .statement_cache_capacity(200)
+        // Rows that the reading thread may be ahead; with the default of 50 a large read is mostly
+        // two threads that wake each other.
+        .row_buffer_size(1_024)
         // A log that grew while a reader was slow is cut back when it is used up again (64 MiB).
         .pragma("journal_size_limit", "67108864")
         .disable_statement_logging();
