@@ -43,7 +43,9 @@ async fn r01_nothing_acknowledged_is_lost_or_doubled_by_kill_9() {
     let mut slowest = Duration::ZERO;
     let mut wrong = Vec::new();
     let mut since = now();
+    let mut kills = 0;
     for round in 0..rounds {
+        kills += 1;
         let began = now();
         let working: Vec<_> = std::mem::take(&mut turns)
             .into_iter()
@@ -82,7 +84,7 @@ async fn r01_nothing_acknowledged_is_lost_or_doubled_by_kill_9() {
     }
     let told = acknowledged.lock().expect("no charger panicked").len();
     eprintln!(
-        "{rounds} kills, {told} transactions acknowledged, {} wrong; ready again within {} ms",
+        "{kills} kills, {told} transactions acknowledged, {} wrong; ready again within {} ms",
         wrong.len(),
         slowest.as_millis()
     );
