@@ -103,6 +103,21 @@ impl Server {
         }
     }
 
+    /// Ends the program as an orchestrator does (SIGTERM); whether it ended well within this time.
+    pub(crate) fn stop(&mut self, within: Duration) -> bool {
+        self.signal("TERM");
+        let mut child = self.child.take().expect("it runs");
+        let begun = Instant::now();
+        while begun.elapsed() < within {
+            if let Some(status) = child.try_wait().expect("a child of ours") {
+                return status.success();
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.child = Some(child);
+        false
+    }
+
     /// A page of the API as JSON.
     pub(crate) fn get(&self, path: &str) -> Value {
         let (status, body) = self.request("GET", path, "");
@@ -178,7 +193,7 @@ impl Doors {
         let protocol = HeaderValue::from_static(protocol);
         request.headers_mut().insert("Sec-WebSocket-Protocol", protocol);
         let (socket, _) = tokio_tungstenite::connect_async(request).await.ok()?;
-        Some(Charger { socket, calls: 0 })
+        Some(Charger { socket, calls: 0, closed_with: None })
     }
 }
 
@@ -186,6 +201,7 @@ impl Doors {
 pub(crate) struct Charger {
     socket: WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>,
     calls: u64,
+    closed_with: Option<u16>,
 }
 
 impl Charger {
@@ -207,6 +223,11 @@ impl Charger {
         }
     }
 
+    /// With which code the server closed the connection, if it said one.
+    pub(crate) fn closed_with(&self) -> Option<u16> {
+        self.closed_with
+    }
+
     /// Sends a call; the answer's payload, or `None` when the connection ended first.
     pub(crate) async fn call(&mut self, action: &str, payload: Value) -> Option<Value> {
         self.calls += 1;
@@ -214,7 +235,14 @@ impl Charger {
         let frame = serde_json::json!([2, id, action, payload]).to_string();
         self.socket.send(Message::text(frame)).await.ok()?;
         loop {
-            let Message::Text(text) = self.socket.next().await?.ok()? else { continue };
+            let text = match self.socket.next().await?.ok()? {
+                Message::Text(text) => text,
+                Message::Close(Some(close)) => {
+                    self.closed_with = Some(close.code.into());
+                    continue;
+                }
+                _ => continue,
+            };
             let frame: Value = serde_json::from_str(&text).expect("JSON from the server");
             match (frame[0].as_i64(), frame[1].as_str()) {
                 (Some(3), Some(answered)) if answered == id => return Some(frame[2].clone()),

@@ -9,6 +9,8 @@ mod direction;
 mod input;
 mod kill;
 mod kit;
+mod oracle;
 mod restart;
+mod rolling;
 mod security;
 mod tickets;
