@@ -36,6 +36,8 @@ pub(crate) const STUCK: ChargerKey = ChargerKey(77);
 pub(crate) struct Register {
     pub(crate) epoch: AtomicU64,
     pub(crate) slow: bool,
+    /// There is never room at once: everything has to wait a moment.
+    pub(crate) full: bool,
     pub(crate) events: Mutex<Vec<(u64, EventKind)>>,
     pub(crate) notes: Mutex<Vec<GatewayEvent>>,
     pub(crate) hellos: Mutex<Vec<Hello>>,
@@ -69,23 +71,19 @@ impl Intake for Register {
     }
 
     fn try_deliver(&self, delivery: Delivery) -> Result<(), Delivery> {
-        if delivery.charger == STUCK {
+        if delivery.charger == STUCK || self.full {
             return Err(delivery);
         }
-        if let Some(answer) = delivery.answer {
-            let _ = answer.send(Answer {
-                transaction: TransactionId(5),
-                token_accepted: true,
-                token: None,
-            });
-        }
-        let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
-        events.extend(delivery.events.into_iter().map(|event| (delivery.epoch, event)));
+        self.take(delivery);
         Ok(())
     }
 
-    async fn deliver(&self, _delivery: Delivery) {
-        std::future::pending::<()>().await;
+    async fn deliver(&self, delivery: Delivery) {
+        if delivery.charger == STUCK {
+            std::future::pending::<()>().await;
+        }
+        tokio::task::yield_now().await;
+        self.take(delivery);
     }
 
     fn received(&self, _charger: ChargerKey, _at: UnixMs, _frame: &str) -> u64 {
@@ -109,6 +107,18 @@ impl Intake for Register {
 }
 
 impl Register {
+    fn take(&self, delivery: Delivery) {
+        if let Some(answer) = delivery.answer {
+            let _ = answer.send(Answer {
+                transaction: TransactionId(5),
+                token_accepted: true,
+                token: None,
+            });
+        }
+        let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        events.extend(delivery.events.into_iter().map(|event| (delivery.epoch, event)));
+    }
+
     pub(crate) fn events(&self) -> Vec<(u64, EventKind)> {
         self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
