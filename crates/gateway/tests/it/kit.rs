@@ -31,7 +31,10 @@ pub(crate) type Charger = WebSocketStream<MaybeTlsStream<TcpStream>>;
 /// A charger whose messages nobody takes in.
 pub(crate) const STUCK: ChargerKey = ChargerKey(77);
 
-/// Knows `CP-<number>`; those from 100 on need the password `secret`.
+/// From here on chargers need no password either.
+pub(crate) const OPEN_FROM: u32 = 10_000;
+
+/// Knows `CP-<number>`; those from 100 on need the password `secret`, up to [`OPEN_FROM`].
 #[derive(Debug, Default)]
 pub(crate) struct Register {
     pub(crate) epoch: AtomicU64,
@@ -55,7 +58,7 @@ impl Intake for Register {
             None if hello.identity == "BUSY" => Admit::TooMany { retry_after_s: 17 },
             None if hello.identity == "DARK" => Admit::Unavailable,
             None => Admit::Unknown,
-            Some(100..) if hello.credentials != Some(expected) => {
+            Some(100..OPEN_FROM) if hello.credentials != Some(expected) => {
                 Admit::Unauthorized { why: "wrong password" }
             }
             Some(number) => Admit::Accept(Admitted {
