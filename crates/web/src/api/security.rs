@@ -237,6 +237,10 @@ pub(super) struct Upgrade {
     slot: Option<u32>,
     /// OCPP 2.x: its interface; `Wired0` when left out.
     interface: Option<String>,
+    /// The root certificate that the charger is to know us by (PEM), installed as the first step;
+    /// left out when it has one.
+    #[serde(default)]
+    root_certificate: String,
 }
 
 pub(super) async fn upgrade(
@@ -251,6 +255,7 @@ pub(super) async fn upgrade(
         url: body.url,
         slot: body.slot.unwrap_or(1),
         interface: body.interface.unwrap_or_else(|| "Wired0".to_owned()),
+        root_certificate: body.root_certificate,
     };
     let steps = state.handle().upgrade_profile(record.key, to, &caller.name).await?;
     let steps: Vec<Value> = steps

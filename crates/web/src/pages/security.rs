@@ -308,6 +308,7 @@ async fn rotate(
 struct Upgrade {
     profile: String,
     url: String,
+    root_certificate: String,
 }
 
 async fn upgrade(
@@ -321,7 +322,13 @@ async fn upgrade(
     let Some(profile) = profile else {
         return Ok(back(&here(&identity), Err("A profile is 0, 1, 2 or 3.".to_owned())));
     };
-    let to = UpgradeTo { profile, url: form.url, slot: 1, interface: "Wired0".to_owned() };
+    let to = UpgradeTo {
+        profile,
+        url: form.url,
+        slot: 1,
+        interface: "Wired0".to_owned(),
+        root_certificate: form.root_certificate,
+    };
     let result = match state.handle().upgrade_profile(record.key, to, &viewer.name).await {
         Err(error) => Err(sentence(&error)),
         Ok(steps) => {
