@@ -10,5 +10,6 @@ mod input;
 mod kill;
 mod kit;
 mod restart;
+mod rotation;
 mod security;
 mod tickets;

@@ -29,7 +29,7 @@ async fn s05_kill_9_at_every_step_locks_no_charger_out() {
 
     let mut server = Server::start();
     let mut password = "0123456789ABCDEF0123456789ABCDEF01234567".to_owned();
-    let new = json!({ "id": "CP-1", "password": password });
+    let new = json!({ "identity": "CP-1", "password": password });
     let (status, said) = server.request("POST", "/chargers", &new.to_string());
     assert_eq!(status, 201, "{said}");
     for kill in kills {

@@ -341,6 +341,9 @@ mod tests {
             Said::from(&CommandOutcome::Refused { code, description })
         };
         assert!(matches!(refused("NotSupported"), Said::No(_)));
-        assert!(matches!(refused("InternalError"), Said::Nothing(_)), "before or after it took it?");
+        assert!(
+            matches!(refused("InternalError"), Said::Nothing(_)),
+            "before or after it took it?"
+        );
     }
 }

@@ -76,10 +76,7 @@ async fn s07_in_2_x_a_network_profile_leads_to_profile_2_and_not_back() {
         let (sent, steps) = lead(&program, &record, to(Tls, ""), &answers).await;
         assert_eq!(sent[0]["configurationSlot"], 2);
         assert_eq!(sent[0]["connectionData"]["securityProfile"], 2);
-        assert_eq!(
-            sent[0]["connectionData"]["ocppCsmsUrl"],
-            "wss://ocpp.example.org:9443/ocpp"
-        );
+        assert_eq!(sent[0]["connectionData"]["ocppCsmsUrl"], "wss://ocpp.example.org:9443/ocpp");
         assert_eq!(sent[0]["connectionData"]["ocppInterface"], "Wireless0");
         let variable = &sent[1]["setVariableData"][0];
         assert_eq!(variable["component"]["name"], "OCPPCommCtrlr");
@@ -91,7 +88,8 @@ async fn s07_in_2_x_a_network_profile_leads_to_profile_2_and_not_back() {
         // Until it has come in with the new profile, the old one is its way back.
         assert_eq!(comes(&program, Basic).await, Ok(Basic));
         assert_eq!(comes(&program, Tls).await, Ok(Tls));
-        let refused = Err(NotAdmitted::Unauthorized("a weaker security profile than this charger's"));
+        let refused =
+            Err(NotAdmitted::Unauthorized("a weaker security profile than this charger's"));
         assert_eq!(comes(&program, Basic).await, refused, "A05.FR.09");
         let back = program.handle.upgrade_profile(record.key, to(Basic, ""), "ana").await;
         assert!(matches!(back, Err(Error::Refused(_))), "and nobody is led down: {back:?}");
@@ -135,10 +133,9 @@ async fn s07_the_way_ends_at_the_first_step_that_the_charger_does_not_do() {
 
 #[tokio::test]
 async fn s06_the_root_is_installed_first_and_without_it_the_way_ends() {
-    for (protocol, kind) in [
-        (Protocol::V16, "CentralSystemRootCertificate"),
-        (Protocol::V201, "CSMSRootCertificate"),
-    ] {
+    for (protocol, kind) in
+        [(Protocol::V16, "CentralSystemRootCertificate"), (Protocol::V201, "CSMSRootCertificate")]
+    {
         let (program, record) = on_profile_1(protocol).await;
         let answers = [("InstallCertificate", answered("Rejected"))];
         let (sent, steps) = lead(&program, &record, to(Tls, "a PEM"), &answers).await;
