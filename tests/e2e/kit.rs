@@ -166,6 +166,29 @@ impl Server {
         Doors(self.ocpp)
     }
 
+    /// Connects a charger with a password. `None`: it is turned away.
+    pub(crate) async fn charger_with(&self, identity: &str, password: &str) -> Option<Charger> {
+        let url = format!("ws://{}/ocpp/{identity}", self.ocpp);
+        let mut request = url.into_client_request().expect("a request");
+        let headers = request.headers_mut();
+        headers.insert("Sec-WebSocket-Protocol", HeaderValue::from_static("ocpp1.6"));
+        let value = super::security::basic(identity, password);
+        headers.insert("Authorization", HeaderValue::from_str(&value).expect("a header"));
+        let (socket, _) = tokio_tungstenite::connect_async(request).await.ok()?;
+        Some(Charger { socket, calls: 0, closed_with: None })
+    }
+
+    /// A request of the API in a thread of its own; the program may be killed under it.
+    pub(crate) fn request_later(
+        &self,
+        method: &'static str,
+        path: &str,
+        body: &'static str,
+    ) -> std::thread::JoinHandle<()> {
+        let (web, path) = (self.web, format!("/api/v1{path}"));
+        std::thread::spawn(move || drop(http(web, TOKEN, method, &path, body)))
+    }
+
     fn is_ready(&self) -> bool {
         http(self.web, TOKEN, "GET", "/readyz", "").is_ok_and(|(status, _)| status == 200)
     }
@@ -226,6 +249,22 @@ impl Charger {
     /// With which code the server closed the connection, if it said one.
     pub(crate) fn closed_with(&self) -> Option<u16> {
         self.closed_with
+    }
+
+    /// The next call of the server with this action; others are refused.
+    pub(crate) async fn hear_call(&mut self, action: &str) -> Option<Value> {
+        loop {
+            let Message::Text(text) = self.socket.next().await?.ok()? else { continue };
+            let heard: Value = serde_json::from_str(&text).expect("JSON from the server");
+            if heard[0] == 2 && heard[2] == action {
+                return Some(heard);
+            }
+            if heard[0] == 2 {
+                let refusal =
+                    serde_json::json!([4, heard[1], "NotSupported", "a test charger", {}]);
+                self.send_raw(&refusal.to_string()).await?;
+            }
+        }
     }
 
     /// Sends a call; the answer's payload, or `None` when the connection ended first.

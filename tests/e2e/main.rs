@@ -12,5 +12,6 @@ mod kit;
 mod oracle;
 mod restart;
 mod rolling;
+mod rotation;
 mod security;
 mod tickets;

@@ -2,7 +2,8 @@
 //! for their start.
 
 use mendpoint_model::{
-    Fact, LedgerLine, Transaction, TransactionEnded, TransactionStarted, UnixMs,
+    Fact, LedgerLine, ONLY_UPDATES, Transaction, TransactionEnded, TransactionId,
+    TransactionStarted, TransactionUpdated, UnixMs,
 };
 
 use crate::checks::{self, Closing};
@@ -13,6 +14,8 @@ use crate::transaction::End;
 
 /// How many ends without a start are remembered for one charger.
 const EARLY_ENDS_MAX: usize = 4;
+/// How many transactions without a start and an end are remembered for one charger.
+const ONLY_UPDATED_MAX: usize = 8;
 
 impl Slot {
     /// Closes a transaction, or closes it anew with better figures: checks it, remembers it, and
@@ -72,6 +75,54 @@ impl Slot {
         }
         early_ends.push(ended);
         true
+    }
+
+    /// An update of a transaction that is not known here: its start may have been lost, and its end
+    /// may never come. It is put on record once (behaviour 62).
+    pub(crate) fn orphan_of_update(&mut self, updated: &TransactionUpdated, facts: &mut Vec<Fact>) {
+        if updated.external_id.is_empty() || !self.remember_only_updated(&updated.external_id) {
+            return;
+        }
+        facts.push(Fact::TransactionOrphaned {
+            id: TransactionId(0),
+            external_id: updated.external_id.clone(),
+            ended: Box::new(TransactionEnded {
+                id: TransactionId(0),
+                external_id: updated.external_id.clone(),
+                connector: updated.connector,
+                id_token: updated.id_token.clone(),
+                meter_wh: None,
+                reason: ONLY_UPDATES.to_owned(),
+                at: updated.at,
+                seq_no: updated.seq_no,
+                offline: updated.offline,
+            }),
+        });
+    }
+
+    /// Remembers that only updates of it came. `false`: that is known.
+    pub(crate) fn remember_only_updated(&mut self, external_id: &str) -> bool {
+        let known = &mut self.memory.only_updated;
+        if known.iter().any(|id| **id == *external_id) {
+            return false;
+        }
+        if known.len() == ONLY_UPDATED_MAX {
+            known.remove(0);
+        }
+        known.push(external_id.into());
+        true
+    }
+
+    /// The start came after all: the record of its updates belongs to it.
+    pub(crate) fn join_only_updated(&mut self, started: &TransactionStarted) {
+        let known = &mut self.memory.only_updated;
+        let Some(index) = known.iter().position(|id| **id == *started.external_id) else { return };
+        known.remove(index);
+        self.memory.lines.push(LedgerLine::Joined {
+            transaction: started.id,
+            sent: TransactionId(0),
+            external_id: started.external_id.clone(),
+        });
     }
 
     /// The end that came before this start. Where there is no id of the charger's own, card, time

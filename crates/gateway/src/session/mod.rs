@@ -4,6 +4,7 @@
 //! plain functions between two waits, so that an idle connection keeps little memory.
 
 mod calls;
+mod certificates;
 mod commands;
 mod ending;
 mod liveness;
