@@ -17,8 +17,7 @@ use super::story_people::{outbox, people, reports, tokens, values};
 use super::story_tickets::{tickets, tickets_by_due};
 use crate::{
     AccessRow, Credential, Cursor, Direction, Entry, Error, FrameRecord, HighestIds,
-    IncidentFilter, Slot, Store, StoreSettings, TicketEventRow, TicketFilter, TicketRow,
-    TransactionFilter, TransactionState, row_id,
+    IncidentFilter, Slot, Store, StoreSettings, TransactionFilter, TransactionState, row_id,
 };
 
 #[tokio::test]

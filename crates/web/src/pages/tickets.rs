@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::Router;
-use axum::extract::{Form, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -13,6 +13,7 @@ use mendpoint_tickets::{Status, Ticket};
 use serde::Deserialize;
 
 use super::errors::{Page, back, render};
+use crate::pages::extract::{Form, Query};
 use crate::place::{Moment, Place};
 use crate::session::{Acting, Viewer};
 use crate::shell::Shell;
