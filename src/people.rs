@@ -13,6 +13,9 @@ use crate::cli::{ConfigFile, Token, User};
 use crate::settings::Settings;
 use crate::terminal::say;
 
+/// How long the command line waits for a database that another program has locked. A person sits
+/// before it.
+const PATIENCE_MS: u64 = 3_000;
 /// What people and tokens may be.
 const ROLES: [&str; 5] = ["admin", "operator", "dispatcher", "technician", "viewer"];
 
@@ -21,8 +24,12 @@ async fn open(
     file: &ConfigFile,
 ) -> Result<Store> {
     let settings = read(file.config.as_deref())?;
-    let url = settings.database.url.0;
-    Store::open(&StoreSettings { url, ..StoreSettings::default() }, &prometheus::Registry::new())
+    let settings = StoreSettings {
+        url: settings.database.url.0,
+        busy_timeout_ms: PATIENCE_MS,
+        ..StoreSettings::default()
+    };
+    Store::open(&settings, &prometheus::Registry::new())
         .await
         .context("failed to open the database")
 }

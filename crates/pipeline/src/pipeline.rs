@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use dashmap::DashMap;
-use mendpoint_incidents::{Catalogue, IdSequence, KillScope, Request};
+use mendpoint_incidents::{Catalogue, EngineSettings, IdSequence, KillScope, Request};
 use mendpoint_model::{
     Boot, ChargerKey, ChargerRecord, Command, CommandOutcome, IncidentId, SiteKey, UnixMs,
 };
@@ -143,12 +143,14 @@ impl Pipeline {
             settings,
         });
 
+        let engine =
+            EngineSettings { unassigned: Some(unassigned), ..inner.settings.engine.clone() };
         let mut shards: Vec<Shard> = (0..count)
             .map(|index| {
                 Shard::new(
                     inner.settings.fleet.clone(),
                     Arc::clone(&catalogue),
-                    inner.settings.engine.clone(),
+                    engine.clone(),
                     sequence(highest.incident, index, count),
                     sequence(highest.transaction, index, count),
                 )

@@ -79,6 +79,6 @@ pub use reservation::{ReservationRow, ReservationState};
 pub use settings::StoreSettings;
 pub use store::Store;
 pub use suspect::{FindingRow, OrphanRow};
-pub use ticket::{TicketEventRow, TicketFilter, TicketRow};
+pub use ticket::{TicketEventRow, TicketFilter, TicketOrder, TicketRow};
 pub use transaction::{Look, Severity, TransactionFilter, TransactionRow, TransactionState};
 pub use user::{ApiTokenRow, NewUser, SessionRow, UserRow};

@@ -18,8 +18,6 @@ use crate::{Error, FrameLog, Journal, Result, StoreSettings, metrics, row_id};
 /// The oldest SQLite that does not corrupt a database in WAL mode (the WAL-reset bug of 3.7.0 to
 /// 3.51.2).
 const SQLITE_NEEDED: &str = "3.51.3";
-/// How long a statement waits for a lock held by another process, such as a backup.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long anybody waits for a connection of a pool.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -123,7 +121,7 @@ impl Store {
 async fn connect(settings: &StoreSettings) -> Result<(Db, Option<PathBuf>)> {
     let url = settings.url.as_str();
     if url.starts_with("sqlite:") {
-        let (db, file) = connect_sqlite(url, settings.connections).await?;
+        let (db, file) = connect_sqlite(url, settings).await?;
         return Ok((db, Some(file)));
     }
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
@@ -147,7 +145,7 @@ async fn connect(settings: &StoreSettings) -> Result<(Db, Option<PathBuf>)> {
     )))
 }
 
-async fn connect_sqlite(url: &str, readers: u32) -> Result<(Db, PathBuf)> {
+async fn connect_sqlite(url: &str, settings: &StoreSettings) -> Result<(Db, PathBuf)> {
     let options = SqliteConnectOptions::from_str(url)
         .map_err(|error| Error::Url(format!("database.url: {error}")))?;
     let file = options.get_filename().to_path_buf();
@@ -167,7 +165,7 @@ async fn connect_sqlite(url: &str, readers: u32) -> Result<(Db, PathBuf)> {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
-        .busy_timeout(BUSY_TIMEOUT)
+        .busy_timeout(Duration::from_millis(settings.busy_timeout_ms))
         .statement_cache_capacity(200)
         // Rows that the reading thread may be ahead; with the default of 50 a large read is mostly
         // two threads that wake each other.
@@ -187,7 +185,7 @@ async fn connect_sqlite(url: &str, readers: u32) -> Result<(Db, PathBuf)> {
     // Not `read_only`: a reader must be able to set the shared memory of the log up again after a
     // crash. The pragma refuses writes all the same.
     let reading = options.pragma("query_only", "1");
-    let read = pool().max_connections(readers.max(1)).connect_with(reading).await?;
+    let read = pool().max_connections(settings.connections.max(1)).connect_with(reading).await?;
     Ok((Db::Sqlite { read, write }, file))
 }
 

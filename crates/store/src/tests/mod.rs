@@ -10,3 +10,4 @@ mod story_conformance;
 mod story_device;
 mod story_money;
 mod story_people;
+mod story_tickets;

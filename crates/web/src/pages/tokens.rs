@@ -1,16 +1,17 @@
 //! Cards: who may charge, until when, and who belongs together.
 
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::Router;
+use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::{get, post};
-use axum::{Form, Router};
 use mendpoint_model::{TokenStatus, UnixMs};
 use mendpoint_store::{IdTokenRow, TokenFilter};
 use serde::Deserialize;
 
 use super::errors::{Page, PageError, back, render};
 use crate::cards::{self, KINDS, Typed};
+use crate::pages::extract::{Form, Query};
 use crate::place::Moment;
 use crate::session::{Acting, Admin, Viewer};
 use crate::shell::Shell;
