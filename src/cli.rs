@@ -31,6 +31,9 @@ pub(crate) enum Command {
     /// Make and revoke tokens for the API
     #[command(subcommand)]
     Token(Token),
+    /// Look at the audit log, and check that nothing was taken out of it
+    #[command(subcommand)]
+    Audit(Audit),
     /// Look at the settings
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -212,6 +215,32 @@ pub(crate) enum Token {
     Revoke {
         /// Its name
         name: String,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Audit {
+    /// Check every line; the first that is not as it was written is named
+    Verify {
+        /// A line that was noted earlier, as this command prints it: SEQ:HASH
+        #[arg(long, value_name = "SEQ:HASH")]
+        noted: Option<String>,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Print the newest lines, oldest of them first
+    List {
+        /// Only what this person, token or part of the program did
+        #[arg(long)]
+        actor: Option<String>,
+        /// Only what was done to this
+        #[arg(long)]
+        subject: Option<String>,
+        /// How many, 500 at most
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
         #[command(flatten)]
         config: ConfigFile,
     },

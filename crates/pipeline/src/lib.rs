@@ -10,6 +10,7 @@
 mod access;
 mod admission;
 mod attempts;
+mod audited;
 mod board;
 mod capabilities;
 mod clock;

@@ -60,6 +60,9 @@ impl Store {
             }
             migrate(&db, migrations).await?;
         }
+        if known >= crate::audit::CHAINED_SINCE {
+            crate::audit::chain_old_rows(&db).await?;
+        }
         let frames = FrameLog::new(db.clone());
         let metrics = metrics::Metrics::new(registry)?;
         let (journal, writer) =

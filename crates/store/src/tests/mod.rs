@@ -6,6 +6,7 @@ mod journal;
 mod kit;
 mod migrations;
 mod story;
+mod story_audit;
 mod story_conformance;
 mod story_device;
 mod story_money;

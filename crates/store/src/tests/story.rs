@@ -10,6 +10,7 @@ use prometheus::Registry;
 
 use super::frames::keep;
 use super::kit::{File, closed, end, healed, incident, state, transaction, write};
+use super::story_audit;
 use super::story_conformance::conformance;
 use super::story_device;
 use super::story_money::{charging_orders, ledger, orphans};
@@ -80,6 +81,7 @@ async fn story(store: Store) {
     values(&store).await;
     conformance(&store).await;
     frames(&store, one).await;
+    story_audit::audit(&store).await;
     let HighestIds { incident, ticket, transaction, .. } = store.highest_ids().await.expect("read");
     assert_eq!((incident, ticket, transaction), (14, 1882, 3));
     assert!(store.delete_charger(two).await.expect("deleted"));
