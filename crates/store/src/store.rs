@@ -15,6 +15,12 @@ use crate::migration::{MIGRATIONS, Migration, migrate, newest, version};
 use crate::settings::without_password;
 use crate::{Error, FrameLog, Journal, Result, StoreSettings, metrics, row_id};
 
+/// Memory of the writing connection for pages, in KiB (negative: SQLite's way to say KiB): the newest
+/// page of every charger's history should fit, or each row costs reading one.
+const WRITER_CACHE: &str = "-8192";
+/// Pages in the log before they are copied into the file (16 MiB): a page that changes often is
+/// copied once for many changes.
+const LOG_PAGES: &str = "4096";
 /// The oldest SQLite that does not corrupt a database in WAL mode (the WAL-reset bug of 3.7.0 to
 /// 3.51.2).
 const SQLITE_NEEDED: &str = "3.51.3";
@@ -183,7 +189,9 @@ async fn connect_sqlite(url: &str, settings: &StoreSettings) -> Result<(Db, Path
             .max_lifetime(None)
             .test_before_acquire(false)
     };
-    let write = pool().max_connections(1).connect_with(options.clone()).await?;
+    let writing = options.clone().pragma("cache_size", WRITER_CACHE);
+    let writing = writing.pragma("wal_autocheckpoint", LOG_PAGES);
+    let write = pool().max_connections(1).connect_with(writing).await?;
     check_sqlite_version(&write).await?;
     // Not `read_only`: a reader must be able to set the shared memory of the log up again after a
     // crash. The pragma refuses writes all the same.
