@@ -6,18 +6,18 @@ use mendpoint_model::{
     SignalReading, SignalUnit, SiteKey, SiteRecord, Source, TicketId, TimelineEntry, TransactionId,
     Transport, UnixMs, Validation,
 };
-use prometheus::Registry;
 
 use super::frames::keep;
 use super::kit::{File, closed, end, healed, incident, state, transaction, write};
+use super::postgres;
 use super::story_conformance::conformance;
 use super::story_device;
 use super::story_money::{charging_orders, ledger, orphans};
 use super::story_people::{new_mail, outbox, people, reports, tokens, values};
 use crate::{
     AccessRow, Credential, Cursor, Direction, Entry, Error, FrameRecord, HighestIds,
-    IncidentFilter, Slot, Store, StoreSettings, TicketEventRow, TicketFilter, TicketRow,
-    TransactionFilter, TransactionState, row_id,
+    IncidentFilter, Slot, Store, TicketEventRow, TicketFilter, TicketRow, TransactionFilter,
+    TransactionState, row_id,
 };
 
 #[tokio::test]
@@ -27,12 +27,15 @@ async fn story_on_sqlite() {
 }
 
 #[tokio::test]
-#[ignore = "needs a PostgreSQL server: set MENDPOINT_TEST_POSTGRES_URL to an empty database"]
+#[ignore = "needs a PostgreSQL server: scripts/with-postgres"]
 async fn story_on_postgres() {
-    let url = std::env::var("MENDPOINT_TEST_POSTGRES_URL").expect("the variable is set");
-    let settings = StoreSettings { url, ..StoreSettings::default() };
-    story(Store::open(&settings, &Registry::new()).await.expect("it opens")).await;
-    lost_connections(Store::open(&settings, &Registry::new()).await.expect("it opens")).await;
+    story(postgres::open().await).await;
+}
+
+#[tokio::test]
+#[ignore = "needs a PostgreSQL server: scripts/with-postgres"]
+async fn connections_that_postgres_cuts_lose_and_repeat_nothing() {
+    lost_connections(postgres::open().await).await;
 }
 
 /// The server cuts every connection, as at a failover; the store goes on with new ones.
