@@ -534,6 +534,7 @@ impl Inner {
             events: self.metrics.events.get(),
             delay_p99_ms: self.metrics.delay_ms(0.99),
             journal,
+            trouble: self.store.trouble(),
             kill_switches: self.kill_switches(),
             quirks: self.quirks.iter().map(|count| *count).sum(),
         }

@@ -45,6 +45,7 @@ mod store;
 mod suspect;
 mod ticket;
 mod transaction;
+mod trouble;
 mod user;
 mod value;
 
@@ -81,4 +82,5 @@ pub use store::Store;
 pub use suspect::{FindingRow, OrphanRow};
 pub use ticket::{TicketEventRow, TicketFilter, TicketRow};
 pub use transaction::{Look, Severity, TransactionFilter, TransactionRow, TransactionState};
+pub use trouble::{Trouble, TroubleKind};
 pub use user::{ApiTokenRow, NewUser, SessionRow, UserRow};
