@@ -9,6 +9,7 @@ use mendpoint_pipeline::{Asked, WAIT_MAX_MS};
 use serde::Deserialize;
 use std::time::Duration;
 
+use crate::commands::{on_the_wire, protocol_of};
 use crate::pages::errors::{Page, back, render};
 use crate::pages::extract::Form;
 use crate::place::{charger_href, connector_of};
