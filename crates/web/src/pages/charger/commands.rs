@@ -10,6 +10,7 @@ use mendpoint_pipeline::{Asked, WAIT_MAX_MS};
 use serde::Deserialize;
 use std::time::Duration;
 
+use crate::commands::{on_the_wire, protocol_of};
 use crate::pages::errors::{Page, back, render};
 use crate::place::{charger_href, connector_of};
 use crate::session::{Acting, Viewer};
