@@ -63,18 +63,18 @@ impl Slot {
         facts.push(closed(transaction, end.reason, end.timing.at, end.timing.historical));
     }
 
-    /// Remembers an end without a start. One of 1.6 with a number that we gave to nobody is
-    /// another system's; one without a number may be of a start that is still to come.
-    pub(crate) fn remember_early_end(&mut self, ended: TransactionEnded) {
-        let is_unnumbered = ended.id.0 <= 0 || ended.id.0 > i64::from(i32::MAX);
-        if ended.external_id.is_empty() && !is_unnumbered {
-            return;
-        }
+    /// Remembers an end without a start. `false` when it is one that was sent before: chargers send
+    /// again what they believe unanswered, and it stays one record.
+    pub(crate) fn remember_early_end(&mut self, ended: TransactionEnded) -> bool {
         let early_ends = &mut self.memory.early_ends;
+        if early_ends.iter().any(|known| is_same_end(known, &ended)) {
+            return false;
+        }
         if early_ends.len() == EARLY_ENDS_MAX {
             early_ends.remove(0);
         }
         early_ends.push(ended);
+        true
     }
 
     /// An update of a transaction that is not known here: its start may have been lost, and its end
@@ -135,6 +135,11 @@ impl Slot {
             if !started.external_id.is_empty() || !ended.external_id.is_empty() {
                 return ended.external_id == started.external_id;
             }
+            // With a number that we gave to nobody it is another system's; without one it may be
+            // of a start that is still to come.
+            if (1..=i64::from(i32::MAX)).contains(&ended.id.0) {
+                return false;
+            }
             let is_same_card = ended.id_token.as_deref() == Some(started.id_token.as_str());
             let is_after = |begun: UnixMs, over: UnixMs| over >= begun;
             let is_in_time = started.at.zip(ended.at).is_some_and(|(a, b)| is_after(a, b));
@@ -144,6 +149,11 @@ impl Slot {
         let index = self.memory.early_ends.iter().position(fits)?;
         Some(self.memory.early_ends.remove(index))
     }
+}
+
+/// Whether two ends are one message: by what the charger wrote down, not by how it was sent.
+fn is_same_end(a: &TransactionEnded, b: &TransactionEnded) -> bool {
+    a.id == b.id && a.external_id == b.external_id && a.at == b.at && a.meter_wh == b.meter_wh
 }
 
 pub(crate) fn closed(

@@ -270,12 +270,13 @@ impl Slot {
         is_old: bool,
         facts: &mut Vec<Fact>,
     ) {
-        self.remember_early_end(ended.clone());
-        facts.push(Fact::TransactionOrphaned {
-            id: ended.id,
-            external_id: ended.external_id.clone(),
-            ended: Box::new(ended.clone()),
-        });
+        if self.remember_early_end(ended.clone()) {
+            facts.push(Fact::TransactionOrphaned {
+                id: ended.id,
+                external_id: ended.external_id.clone(),
+                ended: Box::new(ended.clone()),
+            });
+        }
         if let (Some(at), false, false) = (ended.connector, timing.historical, is_old) {
             self.stop_showing(at, true, event.received_at, facts);
         }

@@ -46,7 +46,13 @@ pub enum Error {
     },
     /// The database refused or is away.
     #[error("database: {0}")]
-    Database(#[from] sqlx::Error),
+    Database(sqlx::Error),
+    /// Another program holds the lock of the SQLite file for longer than is waited for.
+    #[error(
+        "the database is locked by another program, such as a backup or a shell with an open \
+         transaction; try again when it is done"
+    )]
+    Locked,
     /// A stored JSON text does not fit the type it should have.
     #[error("{what} in the database cannot be read: {source}")]
     Corrupt {
@@ -95,6 +101,19 @@ pub(crate) enum Fault {
     Passing,
 }
 
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        // SQLite: 5 BUSY and 6 LOCKED, in the low byte of extended codes. PostgreSQL's have letters
+        // or more digits.
+        let code = error.as_database_error().and_then(|error| error.code());
+        let code = code.filter(|code| code.len() != 5).and_then(|code| code.parse::<i64>().ok());
+        if matches!(code.map(|code| code & 0xff), Some(5 | 6)) {
+            return Self::Locked;
+        }
+        Self::Database(error)
+    }
+}
+
 impl Error {
     /// Whether trying again can help. In doubt it can: waiting loses nothing, giving up does.
     pub(crate) fn fault(&self) -> Fault {
@@ -117,7 +136,7 @@ impl Error {
                 | sqlx::Error::Decode(_)
                 | sqlx::Error::RowNotFound,
             ) => Fault::Data,
-            Self::Database(_) => Fault::Passing,
+            Self::Database(_) | Self::Locked => Fault::Passing,
             _ => Fault::Data,
         }
     }

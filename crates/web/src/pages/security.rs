@@ -1,11 +1,11 @@
 //! Who came to the door, how the listeners are secured, and how one charger may come in.
 
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::Router;
+use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::IntoResponse as _;
 use axum::routing::{get, post};
-use axum::{Form, Router};
 use mendpoint_model::{DAY_MS, SecurityProfile};
 use mendpoint_ocpp::SecurityRating;
 use mendpoint_pipeline::{ChargerSecurity, Rotated, SecurityChange, UpgradeTo, new_secret};
@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use super::errors::{Page, back, render};
 use crate::AppState;
+use crate::pages::extract::{Form, Query};
 use crate::place::{Moment, charger_href};
 use crate::session::{Admin, Viewer};
 use crate::shell::Shell;

@@ -1,6 +1,5 @@
 //! Sending commands to a charger: the buttons, and what must be confirmed first.
 
-use axum::Form;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect};
 use mendpoint_model::{
@@ -12,6 +11,7 @@ use std::time::Duration;
 
 use crate::commands::{on_the_wire, protocol_of};
 use crate::pages::errors::{Page, back, render};
+use crate::pages::extract::Form;
 use crate::place::{charger_href, connector_of};
 use crate::session::{Acting, Viewer};
 use crate::shell::Shell;
