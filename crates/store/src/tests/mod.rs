@@ -7,7 +7,7 @@ mod journal;
 mod kit;
 mod migrations;
 mod parity;
-mod postgres;
+pub(crate) mod postgres;
 mod story;
 mod story_conformance;
 mod story_device;
