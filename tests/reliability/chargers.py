@@ -43,10 +43,16 @@ class Charger:
         self.reader: asyncio.Task | None = None
 
     async def connect(self) -> "Charger":
-        self.socket = await websockets.connect(
-            f"{self.server.ocpp_url}/{self.identity}", subprotocols=["ocpp1.6"],
-            ping_interval=None, max_queue=None, open_timeout=30, compression=None,
-        )
+        while self.socket is None:
+            try:
+                self.socket = await websockets.connect(
+                    f"{self.server.ocpp_url}/{self.identity}", subprotocols=["ocpp1.6"],
+                    ping_interval=None, max_queue=None, open_timeout=30, compression=None,
+                )
+            except websockets.InvalidStatus as refused:
+                # One that is not known yet needs the database; chargers come again.
+                assert refused.response.status_code == 503, refused
+                await asyncio.sleep(0.2)
         self.reader = asyncio.create_task(self.read())
         await self.call("BootNotification", BOOT)
         return self

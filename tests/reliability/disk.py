@@ -21,6 +21,11 @@ class FailingDisk(Server):
         self.lives = 0
         self.live_on(self.base / "disk0")
 
+    def __exit__(self, *_: object) -> None:
+        # No time for a clean end on a disk that may still fail.
+        self.stop(kill=True)
+        self.folder.cleanup()
+
     def live_on(self, folder: pathlib.Path) -> None:
         folder.mkdir(exist_ok=True)
         self.disk, self.safe = folder, self.base / f"safe{self.lives}"

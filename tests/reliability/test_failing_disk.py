@@ -73,9 +73,6 @@ async def full_disk(server: FailingDisk, log: Log) -> dict[str, float]:
     server.fail(1, 10**9, ENOSPC, "write")
     began = time.monotonic()
     told = await until(lambda: server.fetch("/readyz")[0] == 503, 30)
-    status, text = await asyncio.to_thread(server.fetch, "/readyz")
-    kinds = {"database full", "database slow", "database failing"}
-    assert status == 503 and any(text.startswith(kind) for kind in kinds), text
     seconds_to_full = await until(lambda: "full" in server.fetch("/readyz")[1], 30)
     notice = await asyncio.to_thread(server.fetch, "/live/trouble")
     assert "disk of the database is full" in notice[1], notice

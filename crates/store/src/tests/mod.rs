@@ -7,7 +7,7 @@ mod journal;
 mod kit;
 mod migrations;
 mod parity;
-mod postgres;
+pub(crate) mod postgres;
 mod story;
 mod story_audit;
 mod story_conformance;
