@@ -95,6 +95,11 @@ impl Store {
         self.frames.clone()
     }
 
+    /// The file of an SQLite database.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
     /// The file that a server locks beside an SQLite database.
     pub(crate) fn lock_path(&self) -> Option<PathBuf> {
         let file = self.file.as_deref()?;
