@@ -6,6 +6,7 @@ mod authority;
 mod commands;
 mod conformance;
 mod direction;
+mod docs;
 mod input;
 mod kill;
 mod kit;
