@@ -1,5 +1,6 @@
 use mendpoint_model::{ChargerKey, IncidentId, SiteKey, TicketId, UnixMs};
 
+use crate::audit_chain::{self, Line, chain};
 use crate::cursor::{page, rows_of};
 use crate::db::{Columns, all, one, read, tx};
 use crate::incident::pattern;
@@ -54,8 +55,6 @@ const PUT: &str = "INSERT INTO ticket (ticket_id, status, title, priority, incid
     last_seq = excluded.last_seq, json = excluded.json WHERE ticket.last_seq = $14";
 const ADD_EVENT: &str = "INSERT INTO ticket_event
     (ticket_id, seq, at_ms, actor, kind, visibility, json) VALUES ($1, $2, $3, $4, $5, $6, $7)";
-const AUDIT: &str = "INSERT INTO audit_entry (id, at_ms, actor, action, subject, detail)
-    VALUES ($1, $2, $3, $4, $5, $6)";
 
 /// A ticket as it is kept: columns to find it by, and the whole of it as JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -262,6 +261,18 @@ impl Store {
     ) -> Result<()> {
         let last_seq = events.last().map_or(expected_seq, |event| event.seq);
         let conflict = |found| Error::Conflict { expected: expected_seq, found };
+        let lines: Vec<Line> = events
+            .iter()
+            .map(|event| {
+                let action = format!("ticket {}", event.kind);
+                let subject = ticket.id.to_string();
+                Line::new(
+                    row_id::next(),
+                    event.at,
+                    [&event.actor, &action, &subject, &ticket.status],
+                )
+            })
+            .collect();
         let appended = tx!(&self.db, conn => {
             let row = sqlx::query(LAST_SEQ).bind(ticket.id.0).fetch_optional(&mut *conn).await?;
             let found = one(row.as_ref(), |row| row.int(0))?.unwrap_or(0);
@@ -301,19 +312,12 @@ impl Store {
                     .bind(&event.json)
                     .execute(&mut *conn)
                     .await?;
-                sqlx::query(AUDIT)
-                    .bind(row_id::next())
-                    .bind(event.at.0)
-                    .bind(&event.actor)
-                    .bind(format!("ticket {}", event.kind))
-                    .bind(ticket.id.to_string())
-                    .bind(&ticket.status)
-                    .execute(&mut *conn)
-                    .await?;
             }
             for mail in mails {
                 insert_mail!(conn, mail);
             }
+            // Last: the head of the chain is held until the commit.
+            chain!(conn, &lines);
             Ok(())
         });
         appended.map_err(|error| match &error {

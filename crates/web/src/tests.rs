@@ -1,5 +1,6 @@
 //! The whole of it over a real socket: headers, signing in, sessions, forms of other sites.
 
+mod audit;
 mod device;
 mod money;
 
@@ -172,6 +173,7 @@ async fn every_answer_carries_the_security_headers() {
         "/sites",
         "/rules",
         "/outbox",
+        "/audit",
         "/system",
         "/live/events",
         "/live/fleet.bin",

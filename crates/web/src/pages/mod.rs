@@ -1,5 +1,6 @@
 //! The pages, one file each, with the address each has.
 
+mod audit;
 mod charger;
 mod chargers;
 mod charging;
@@ -47,5 +48,6 @@ pub(crate) fn routes() -> Router<AppState> {
         .merge(outbox::routes())
         .merge(security::routes())
         .merge(system::routes())
+        .merge(audit::routes())
         .merge(public::routes())
 }

@@ -7,6 +7,7 @@ use axum::http::header;
 use axum::response::IntoResponse as _;
 use axum::routing::{get, post};
 use mendpoint_model::{DAY_MS, SecurityProfile};
+use mendpoint_ocpp::SecurityRating;
 use mendpoint_pipeline::{ChargerSecurity, Rotated, SecurityChange, UpgradeTo, new_secret};
 use serde::Deserialize;
 
@@ -59,6 +60,10 @@ struct Event {
     at: Moment,
     kind: String,
     info: String,
+    /// What an event means that the specifications name; empty for others.
+    means: &'static str,
+    is_alarm: bool,
+    is_warning: bool,
     charger: String,
     href: String,
     identity: String,
@@ -90,8 +95,13 @@ async fn page(viewer: Viewer, State(state): State<AppState>, Query(asked): Query
                 .charger
                 .and_then(|key| directory.charger(key))
                 .or_else(|| directory.by_identity(&row.identity));
+            let known = mendpoint_ocpp::security_event(&row.report.kind);
+            let is = |rating| known.is_some_and(|event| event.rating == rating);
             Event {
                 at: Moment::new(now, row.at),
+                means: known.map_or("", |event| event.means),
+                is_alarm: is(SecurityRating::Alarm),
+                is_warning: is(SecurityRating::Warning),
                 kind: row.report.kind,
                 info: row.report.info.unwrap_or_default(),
                 href: charger
@@ -299,6 +309,7 @@ async fn rotate(
 struct Upgrade {
     profile: String,
     url: String,
+    root_certificate: String,
 }
 
 async fn upgrade(
@@ -312,7 +323,13 @@ async fn upgrade(
     let Some(profile) = profile else {
         return Ok(back(&here(&identity), Err("A profile is 0, 1, 2 or 3.".to_owned())));
     };
-    let to = UpgradeTo { profile, url: form.url, slot: 1, interface: "Wired0".to_owned() };
+    let to = UpgradeTo {
+        profile,
+        url: form.url,
+        slot: 1,
+        interface: "Wired0".to_owned(),
+        root_certificate: form.root_certificate,
+    };
     let result = match state.handle().upgrade_profile(record.key, to, &viewer.name).await {
         Err(error) => Err(sentence(&error)),
         Ok(steps) => {

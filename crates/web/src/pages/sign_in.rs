@@ -172,6 +172,7 @@ async fn sign_in(
     // Somebody who does not exist costs as much time as somebody who does, so that nobody can ask
     // who exists.
     let hash = user.as_ref().map(|user| user.password_hash.clone());
+    let known = user.as_ref().map(|user| user.name.clone());
     let permit = door.hashing.acquire().await;
     // Many tries at the same time queue here; those before may have closed the door.
     if door.is_closed(&name, address.as_ref(), now) {
@@ -192,6 +193,10 @@ async fn sign_in(
     drop(permit);
     let Some(user) = user else {
         tracing::info!(name = typed, ?remote, "a sign-in failed");
+        // The name only if there is one: people type passwords into the wrong field.
+        let actor = known.as_deref().unwrap_or("somebody unknown");
+        let from = remote.map(|address| address.to_string()).unwrap_or_default();
+        state.handle().audit(actor, "sign-in refused", &from).await;
         let error = "The name or the password is not right.";
         return refuse(StatusCode::UNAUTHORIZED, typed, &form.next, error);
     };
@@ -221,7 +226,11 @@ async fn sign_out(
     State(state): State<AppState>,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
+    let viewer = session::who(&headers, &state).await?;
     let cookie = session::end(&state, &headers).await?;
+    if let Some(viewer) = viewer {
+        state.handle().audit(&viewer.name, "signed out", "").await;
+    }
     Ok(([(header::SET_COOKIE, cookie)], Redirect::to("/sign-in")).into_response())
 }
 

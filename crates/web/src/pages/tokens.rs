@@ -314,8 +314,9 @@ async fn forget(
     Ok(back("/tokens", Ok(format!("The card {masked} is forgotten."))))
 }
 
-async fn file(_: Admin, State(state): State<AppState>) -> Result<Response, PageError> {
+async fn file(Admin(viewer): Admin, State(state): State<AppState>) -> Result<Response, PageError> {
     let rows = state.handle().store().id_tokens().await?;
+    state.handle().audit(&viewer.name, "exported", "all cards").await;
     Ok(cards::file(&rows).into_file("tokens.csv"))
 }
 

@@ -5,7 +5,7 @@ use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::{get, post};
-use mendpoint_model::{DAY_MS, TransactionId, UnixMs};
+use mendpoint_model::{DAY_MS, ONLY_UPDATES, TransactionId, UnixMs};
 use mendpoint_store::{
     Cursor, Look, OrphanRow, Severity, TransactionFilter, TransactionRow, TransactionState,
 };
@@ -66,7 +66,7 @@ impl Tab {
             Self::Suspect => "Suspect",
             Self::Unseen => "Nobody looked yet",
             Self::Hard => "Money is wrong",
-            Self::Orphans => "Ends without a start",
+            Self::Orphans => "Without a start",
         }
     }
 
@@ -450,7 +450,13 @@ fn orphan(state: &AppState, viewer: &Viewer, now: UnixMs, row: &OrphanRow) -> Or
             .and_then(|ended| ended.meter_wh)
             .map(|wh| show::energy(wh as f64))
             .unwrap_or_default(),
-        reason: ended.map(|ended| ended.reason.clone()).unwrap_or_default(),
+        reason: ended.map_or_else(String::new, |ended| {
+            if ended.reason == ONLY_UPDATES {
+                "updates without a start".to_owned()
+            } else {
+                ended.reason.clone()
+            }
+        }),
         told: ended.and_then(|ended| ended.at).map(|at| Moment::new(now, at)),
         joined: row.joined.map(|id| id.to_string()),
         looked: Looked::new(now, row.look.as_ref()),
@@ -465,6 +471,7 @@ async fn file(
 ) -> Result<Response, PageError> {
     let wanted = filter.wanted(&state).map_err(PageError::bad_request)?;
     let table = crate::api::transactions_table(&state, &wanted, viewer.is_admin()).await?;
+    state.handle().audit(&viewer.name, "exported", "transactions").await;
     Ok(table.into_file("transactions.csv"))
 }
 

@@ -431,12 +431,14 @@ pub(super) async fn decide(
 
 /// All variables as CSV.
 pub(super) async fn export(
-    _: Viewer,
+    viewer: Viewer,
     State(state): State<AppState>,
     Path(identity): Path<String>,
 ) -> Page {
     let record = find(&state, &identity)?;
     let text = device::csv(&device::all_rows(&state, record.key).await?);
+    let subject = format!("settings of {}", record.identity);
+    state.handle().audit(&viewer.name, "exported", &subject).await;
     let headers = [
         (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
         (header::CONTENT_DISPOSITION, "attachment; filename=\"settings.csv\""),

@@ -198,7 +198,7 @@ pub(super) async fn fragment(
 
 /// The frames as a file: `csv` or `jsonl`.
 pub(super) async fn download(
-    _: Viewer,
+    viewer: Viewer,
     State(state): State<AppState>,
     Path((identity, format)): Path<(String, String)>,
     Query(which): Query<Which>,
@@ -206,6 +206,8 @@ pub(super) async fn download(
     let record = super::find(&state, &identity)?;
     let format = Format::from_name(&format)
         .ok_or_else(|| PageError::not_found("Messages are exported as csv or as jsonl."))?;
+    let subject = format!("messages of {}", record.identity);
+    state.handle().audit(&viewer.name, "exported", &subject).await;
     Ok(file(&state, &record, &which.filter(), format, which.before(), FILE_FRAMES_MAX).await?)
 }
 
