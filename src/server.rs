@@ -68,6 +68,13 @@ pub(crate) async fn run(settings: Settings) -> Result<ExitCode> {
     tokio::select! {
         stopped = wait_for_stop() => stopped?,
         reloading = reload(&server, &rules, &playbooks) => reloading?,
+        () = server.claim.lost() => {
+            server.stop().await;
+            anyhow::bail!(
+                "another Mendpoint server took the database while this one could not reach it; only \
+                 one of them may run"
+            );
+        }
     }
     server.stop().await;
     Ok(ExitCode::SUCCESS)

@@ -12,12 +12,15 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
+use crate::database::Database;
+
 /// The administrator's token of every server here.
 const TOKEN: &str = "end-to-end-test-token-0123456789";
 
 /// `mendpoint serve` with a database and ports of its own; stopped when dropped.
 pub(crate) struct Server {
     folder: tempfile::TempDir,
+    database: Database,
     web: SocketAddr,
     ocpp: SocketAddr,
     child: Option<Child>,
@@ -32,8 +35,9 @@ impl Server {
         let folder = tempfile::tempdir().expect("a temporary folder");
         std::fs::write(folder.path().join("mendpoint.toml"), settings).expect("writes");
         let (web, ocpp) = (free_address(), free_address());
+        let database = Database::new(folder.path());
         let (child, environment) = (None, Vec::new());
-        let mut server = Self { folder, web, ocpp, child, environment, has_file: true };
+        let mut server = Self { folder, database, web, ocpp, child, environment, has_file: true };
         server.start_again();
         server
     }
@@ -54,6 +58,7 @@ impl Server {
     pub(crate) fn start_with(environment: &[(&'static str, &'static str)]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut server = Self {
+            database: Database::new(folder.path()),
             folder,
             web: free_address(),
             ocpp: free_address(),
@@ -67,7 +72,6 @@ impl Server {
 
     /// Starts the program on the same database as before.
     pub(crate) fn start_again(&mut self) {
-        let database = format!("sqlite://{}/test.db", self.folder.path().display());
         let log = std::fs::File::create(self.folder.path().join("server.log")).expect("a log");
         let child = Command::new(env!("CARGO_BIN_EXE_mendpoint"))
             .arg("serve")
@@ -77,7 +81,7 @@ impl Server {
             .env("MENDPOINT__OCPP__UNKNOWN_CHARGERS", "accept")
             .env("MENDPOINT__WEB__LISTEN", self.web.to_string())
             .env("MENDPOINT__WEB__BOOTSTRAP_TOKEN", TOKEN)
-            .env("MENDPOINT__DATABASE__URL", database)
+            .env("MENDPOINT__DATABASE__URL", &self.database.url)
             .envs(self.environment.iter().copied())
             .stdout(Stdio::from(log.try_clone().expect("a second handle of the log")))
             .stderr(Stdio::from(log))

@@ -144,7 +144,7 @@ impl Pipeline {
         });
 
         let engine =
-            EngineSettings { unassigned: Some(unassigned), ..inner.settings.engine.clone() };
+            EngineSettings { unassigned: Some(inner.unassigned), ..inner.settings.engine.clone() };
         let mut shards: Vec<Shard> = (0..count)
             .map(|index| {
                 Shard::new(
@@ -436,6 +436,7 @@ impl Inner {
             events: self.metrics.events.get(),
             delay_p99_ms: self.metrics.delay_ms(0.99),
             journal,
+            trouble: self.store.trouble(),
             kill_switches: self.kill_switches(),
             quirks: self.quirks.iter().map(|count| *count).sum(),
         }

@@ -1,5 +1,7 @@
 use std::path::PathBuf;
 
+use crate::trouble::TroubleKind;
+
 /// Why the store failed to do something. Every text fits behind "failed to ...:".
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -53,6 +55,12 @@ pub enum Error {
          transaction; try again when it is done"
     )]
     Locked,
+    /// The server took a question and said nothing for this long.
+    #[error("database: no answer for {} s", .0.as_secs())]
+    Silent(std::time::Duration),
+    /// The database would acknowledge what is not on disk; the sentence says which setting it is.
+    #[error("{0}")]
+    NotDurable(String),
     /// A stored JSON text does not fit the type it should have.
     #[error("{what} in the database cannot be read: {source}")]
     Corrupt {
@@ -136,8 +144,31 @@ impl Error {
                 | sqlx::Error::Decode(_)
                 | sqlx::Error::RowNotFound,
             ) => Fault::Data,
-            Self::Database(_) | Self::Locked => Fault::Passing,
+            Self::Database(_) | Self::Locked | Self::Silent(_) => Fault::Passing,
             _ => Fault::Data,
+        }
+    }
+
+    /// What is wrong with the database when it says this.
+    pub(crate) fn trouble(&self) -> TroubleKind {
+        let Self::Database(sqlx::Error::Database(error)) = self else { return TroubleKind::Away };
+        let code = error.code().unwrap_or_default();
+        if code.len() == 5 && !code.starts_with("SQ") {
+            return match &*code {
+                // disk_full; what a full disk or a failing one says in other places.
+                "53100" => TroubleKind::Full,
+                "58030" | "58000" | "XX001" | "XX002" => TroubleKind::Failing,
+                "25006" => TroubleKind::ReadOnly,
+                "55P03" | "40P01" | "40001" => TroubleKind::Locked,
+                _ => TroubleKind::Away,
+            };
+        }
+        match code.parse::<i64>().map(|code| code & 0xff) {
+            Ok(5 | 6) => TroubleKind::Locked,
+            Ok(13) => TroubleKind::Full,
+            Ok(8) => TroubleKind::ReadOnly,
+            Ok(14) => TroubleKind::Away,
+            _ => TroubleKind::Failing,
         }
     }
 

@@ -46,6 +46,7 @@ mod store;
 mod suspect;
 mod ticket;
 mod transaction;
+mod trouble;
 mod user;
 mod value;
 
@@ -82,4 +83,5 @@ pub use store::Store;
 pub use suspect::{FindingRow, OrphanRow};
 pub use ticket::{TicketEventRow, TicketFilter, TicketOrder, TicketRow};
 pub use transaction::{Look, Severity, TransactionFilter, TransactionRow, TransactionState};
+pub use trouble::{Trouble, TroubleKind};
 pub use user::{ApiTokenRow, NewUser, SessionRow, UserRow};

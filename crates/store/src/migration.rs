@@ -1,8 +1,10 @@
 //! The schema and its versions. The migrations are part of the program.
 
+use std::time::Duration;
+
 use sqlx::{AssertSqlSafe, Row as _};
 
-use crate::db::{Db, tx};
+use crate::db::{Db, tx, tx_within};
 use crate::{Error, Result, row_id};
 
 /// One step of the schema.
@@ -106,7 +108,8 @@ pub(crate) async fn migrate(db: &Db, migrations: &[Migration]) -> Result<()> {
 
 async fn apply(db: &Db, migration: &Migration) -> Result<()> {
     let is_postgres = matches!(db, Db::Postgres(_));
-    let step = tx!(db, conn => {
+    // A step takes as long as it takes: large tables may have to be read.
+    let step = tx_within!(Duration::MAX, db, conn => {
         if is_postgres {
             sqlx::query(TURNS).execute(&mut *conn).await?;
         }

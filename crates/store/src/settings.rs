@@ -25,7 +25,7 @@ impl Default for StoreSettings {
             url: "sqlite://data/mendpoint.db".to_owned(),
             connections: 4,
             queue_entries: 65_536,
-            busy_timeout_ms: 10_000,
+            busy_timeout_ms: 5_000,
         }
     }
 }

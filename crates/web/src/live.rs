@@ -29,7 +29,7 @@ use crate::AppState;
 use crate::pages::errors::{Page, render};
 use crate::pages::extract::Query;
 use crate::session::Viewer;
-use crate::shell::Shell;
+use crate::shell::{Shell, trouble_words};
 
 /// How often changes are looked for; changes within it travel together.
 const EVERY: Duration = Duration::from_millis(250);
@@ -49,6 +49,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .route("/live/fleet.bin", get(snapshot))
         .route("/live/fleet.idx.json", get(index))
         .route("/live/rail", get(rail))
+        .route("/live/trouble", get(trouble))
 }
 
 /// `u32` number of the newest change, `u32` count, then a byte a place; little-endian.
@@ -286,6 +287,23 @@ async fn rail(
     let section =
         SECTIONS.into_iter().find(|section| *section == query.section).unwrap_or_default();
     render(Rail { shell: Shell::new(&state, &viewer, section, "").await })
+}
+
+/// As much of the frame around a page as the notice needs.
+struct Told {
+    trouble: String,
+}
+
+#[derive(askama::Template)]
+#[template(path = "layout.html", block = "trouble")]
+struct Trouble {
+    shell: Told,
+}
+
+/// The notice about the database. For everybody, as `/readyz` is: who is signed in cannot be asked of a
+/// database that is away.
+async fn trouble(State(state): State<AppState>) -> Page {
+    render(Trouble { shell: Told { trouble: trouble_words(&state) } })
 }
 
 #[cfg(test)]

@@ -185,7 +185,8 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn an_encrypted_server_is_loaded_when_its_authority_is_known() {
         let folder = tempfile::tempdir().expect("a folder");
-        let [certificate, key, other] = ["c.pem", "k.pem", "o.pem"].map(|it| folder.path().join(it));
+        let [certificate, key, other] =
+            ["c.pem", "k.pem", "o.pem"].map(|it| folder.path().join(it));
         let made = || rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]);
         let ours = made().expect("a certificate");
         std::fs::write(&certificate, ours.cert.pem()).expect("writes");

@@ -217,6 +217,7 @@ where
         while !self.outbox.is_empty() {
             let delivery = self.outbox.remove(0);
             self.start_delivering(delivery).await;
+            self.socket.get_mut().was_not_listened_to();
         }
         if self.outbox.capacity() > 0 {
             // Not even an empty vector's capacity is kept.
@@ -357,6 +358,9 @@ where
         self.on_phase_timer(now);
         self.on_command_timer(now);
         if self.phase.is_open() {
+            if !self.may_read() {
+                self.socket.get_mut().was_not_listened_to();
+            }
             match self.liveness.on_timer(now, self.socket.get_ref().last_heard()) {
                 Verdict::Fine => {}
                 Verdict::Ping => self.write(Message::Ping(bytes::Bytes::new())),

@@ -6,10 +6,10 @@ use mendpoint_model::{
     SignalReading, SignalUnit, SiteKey, SiteRecord, Source, TicketId, TimelineEntry, TransactionId,
     Transport, UnixMs, Validation,
 };
-use prometheus::Registry;
 
 use super::frames::keep;
 use super::kit::{File, closed, end, healed, incident, state, transaction, write};
+use super::postgres;
 use super::story_audit;
 use super::story_conformance::conformance;
 use super::story_device;
@@ -18,7 +18,7 @@ use super::story_people::{outbox, people, reports, tokens, values};
 use super::story_tickets::{tickets, tickets_by_due};
 use crate::{
     AccessRow, Credential, Cursor, Direction, Entry, Error, FrameRecord, HighestIds,
-    IncidentFilter, Slot, Store, StoreSettings, TransactionFilter, TransactionState, row_id,
+    IncidentFilter, Slot, Store, TransactionFilter, TransactionState, row_id,
 };
 
 #[tokio::test]
@@ -28,12 +28,15 @@ async fn story_on_sqlite() {
 }
 
 #[tokio::test]
-#[ignore = "needs a PostgreSQL server: set MENDPOINT_TEST_POSTGRES_URL to an empty database"]
+#[ignore = "needs a PostgreSQL server: scripts/with-postgres"]
 async fn story_on_postgres() {
-    let url = std::env::var("MENDPOINT_TEST_POSTGRES_URL").expect("the variable is set");
-    let settings = StoreSettings { url, ..StoreSettings::default() };
-    story(Store::open(&settings, &Registry::new()).await.expect("it opens")).await;
-    lost_connections(Store::open(&settings, &Registry::new()).await.expect("it opens")).await;
+    story(postgres::open().await).await;
+}
+
+#[tokio::test]
+#[ignore = "needs a PostgreSQL server: scripts/with-postgres"]
+async fn connections_that_postgres_cuts_lose_and_repeat_nothing() {
+    lost_connections(postgres::open().await).await;
 }
 
 /// The server cuts every connection, as at a failover; the store goes on with new ones.

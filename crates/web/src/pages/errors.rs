@@ -115,7 +115,10 @@ impl From<mendpoint_store::Error> for PageError {
             }
             other => {
                 tracing::warn!(error = %other, "the database failed a page");
-                Self::unavailable("The database does not answer now. Try again in a moment.")
+                Self::unavailable(
+                    "The database does not answer now, and nothing was changed. Chargers stay \
+                     connected meanwhile. Try again in a moment.",
+                )
             }
         }
     }

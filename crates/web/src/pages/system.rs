@@ -82,7 +82,7 @@ async fn page(viewer: Viewer, State(state): State<AppState>, Query(asked): Query
         lag: number::short_ms(vitals.journal.lag_ms.max(0) as f64),
         queued: number::grouped(vitals.journal.queued),
         capacity: number::grouped(vitals.journal.capacity),
-        journal_error: vitals.journal.last_error.clone().unwrap_or_default(),
+        journal_error: vitals.trouble.as_ref().map_or_else(String::new, |it| it.said.clone()),
         quirks: number::grouped(vitals.quirks),
         held: vitals.held.unwrap_or_default(),
         engine_lag: if vitals.lag_ms < SECOND_MS {
