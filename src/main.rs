@@ -4,6 +4,7 @@
 //! What it deliberately does not do: decide anything about chargers. That is in the crates under
 //! `crates/`; see ARCHITECTURE.md.
 
+mod audit;
 mod cli;
 mod demo;
 mod descriptors;
@@ -86,6 +87,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Rules(command) => rules::run(command),
         Command::User(command) => block_on(people::user(command, read)),
         Command::Token(command) => block_on(people::token(command, read)),
+        Command::Audit(command) => block_on(audit::run(command, read)),
         Command::Config(ConfigCommand::Check(file)) => {
             let settings = read(file.config.as_deref())?;
             vendors::load(&settings.ocpp.vendors)?;

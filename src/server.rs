@@ -48,6 +48,11 @@ pub(crate) struct Server {
 
 /// `mendpoint serve`.
 pub(crate) async fn run(settings: Settings) -> Result<ExitCode> {
+    if cfg!(feature = "planted-early-answers") {
+        tracing::error!(
+            "this build answers before the commit and loses data: it is for tests only"
+        );
+    }
     let (rules, playbooks) = (settings.engine.rules.clone(), settings.engine.playbooks.clone());
     let server = Server::start(settings, false).await?;
     tracing::info!(
@@ -84,6 +89,7 @@ async fn reload(server: &Server, rules: &str, playbooks: &str) -> Result<()> {
         match rules::load(rules, playbooks) {
             Ok(catalogue) => {
                 server.handle.set_catalogue(catalogue).await?;
+                server.handle.audit("command line", "rules read again", "").await;
                 tracing::info!("the rules were read again");
             }
             Err(error) => tracing::error!("the rules stay as they were: {error:#}"),
@@ -158,6 +164,7 @@ impl Server {
         .await
         .context("failed to read the fleet back from the database")?;
         let handle = pipeline.handle();
+        audit_start(&store, &settings).await.context("failed to write the audit log")?;
 
         let (stop_gateway, gateway_stopped) = watch::channel(false);
         let (stop_rest, rest_stopped) = watch::channel(false);
@@ -263,6 +270,33 @@ impl Server {
             Err(_) => tracing::error!("gave up waiting for everything to stop"),
         }
     }
+}
+
+/// The name under which the settings of the last start are kept, without their secrets.
+const LAST_SETTINGS: &str = "settings.last";
+
+/// Writes down that the server started, and which settings are not as they were.
+async fn audit_start(store: &Store, settings: &Settings) -> Result<(), mendpoint_store::Error> {
+    let now = format!("{settings:#?}");
+    let before = store.get_value(LAST_SETTINGS).await?;
+    let version = env!("CARGO_PKG_VERSION");
+    store.add_audit("system", "server started", "server", version).await?;
+    if before.as_ref().is_some_and(|before| *before != now) {
+        let changed = changed_lines(&before.unwrap_or_default(), &now);
+        store.add_audit("system", "settings changed", "server", &changed).await?;
+    }
+    store.set_value(LAST_SETTINGS, &now).await
+}
+
+/// The lines of settings that are new, in one line.
+fn changed_lines(before: &str, now: &str) -> String {
+    let old: std::collections::BTreeSet<&str> = before.lines().collect();
+    let lines: Vec<&str> = now
+        .lines()
+        .filter(|line| !old.contains(line))
+        .map(|line| line.trim().trim_end_matches(','))
+        .collect();
+    lines.join(", ")
 }
 
 /// How long changes of a charger's settings are kept.

@@ -302,6 +302,14 @@ impl Settings {
             dispatch.is_empty() || dispatch.contains('@'),
             "mail.dispatch is {dispatch:?}; write an address, as in dispatch@example.org"
         );
+        let server = self.mail.smtp_url.0.trim();
+        anyhow::ensure!(
+            server.is_empty() || server.starts_with("smtp://") || server.starts_with("smtps://"),
+            "mail.smtp_url begins with smtp:// or smtps://, as in \
+             smtp://USER:PASSWORD@HOST:587?tls=required, and here with {:?}",
+            scheme_of(server)
+        );
+        mendpoint_notify::check(server)?;
         let public_url = &self.web.public_url;
         anyhow::ensure!(
             public_url.is_empty()
@@ -365,6 +373,11 @@ impl Settings {
             profiles,
         }
     }
+}
+
+/// What an address begins with. The rest may hold a password.
+fn scheme_of(address: &str) -> &str {
+    address.split_once("://").map_or("", |(scheme, _)| scheme)
 }
 
 /// The libraries' errors as sentences that say what to write instead.
@@ -500,6 +513,9 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named() {
         for (file, told) in [
+            ("[mail]\nsmtp_url = \"ftp://u:s3cret@h\"\n", "begins with smtp:// or smtps://"),
+            ("[mail]\nsmtp_url = \"smpt://h:25\"\n", "and here with \"smpt\""),
+            ("[mail]\nsmtp_url = \"smtp://h:x\"\n", "mail.smtp_url cannot be used"),
             ("[ocpp]\nlisten_to = 1\n", "listen_to"),
             ("[ocpp]\nvalidation = \"lax\"\n", "it is tolerant or strict"),
             ("[ocpp]\nlistn = \"x\"\n", "did you mean listen?"),

@@ -107,6 +107,21 @@ impl Server {
         }
     }
 
+    /// Ends the program as an orchestrator does (SIGTERM); whether it ended well within this time.
+    pub(crate) fn stop(&mut self, within: Duration) -> bool {
+        self.signal("TERM");
+        let mut child = self.child.take().expect("it runs");
+        let begun = Instant::now();
+        while begun.elapsed() < within {
+            if let Some(status) = child.try_wait().expect("a child of ours") {
+                return status.success();
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.child = Some(child);
+        false
+    }
+
     /// A page of the API as JSON.
     pub(crate) fn get(&self, path: &str) -> Value {
         let (status, body) = self.request("GET", path, "");
@@ -147,11 +162,35 @@ impl Server {
 
     /// Connects a charger.
     pub(crate) async fn charger(&self, identity: &str) -> Option<Charger> {
+        self.doors().charger(identity, "ocpp1.6").await
+    }
+
+    /// The way in for chargers, for tasks of their own.
+    pub(crate) fn doors(&self) -> Doors {
+        Doors(self.ocpp)
+    }
+
+    /// Connects a charger with a password. `None`: it is turned away.
+    pub(crate) async fn charger_with(&self, identity: &str, password: &str) -> Option<Charger> {
         let url = format!("ws://{}/ocpp/{identity}", self.ocpp);
         let mut request = url.into_client_request().expect("a request");
-        request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static("ocpp1.6"));
+        let headers = request.headers_mut();
+        headers.insert("Sec-WebSocket-Protocol", HeaderValue::from_static("ocpp1.6"));
+        let value = super::security::basic(identity, password);
+        headers.insert("Authorization", HeaderValue::from_str(&value).expect("a header"));
         let (socket, _) = tokio_tungstenite::connect_async(request).await.ok()?;
-        Some(Charger { socket, calls: 0 })
+        Some(Charger { socket, calls: 0, closed_with: None })
+    }
+
+    /// A request of the API in a thread of its own; the program may be killed under it.
+    pub(crate) fn request_later(
+        &self,
+        method: &'static str,
+        path: &str,
+        body: &'static str,
+    ) -> std::thread::JoinHandle<()> {
+        let (web, path) = (self.web, format!("/api/v1{path}"));
+        std::thread::spawn(move || drop(http(web, TOKEN, method, &path, body)))
     }
 
     fn is_ready(&self) -> bool {
@@ -169,10 +208,27 @@ impl Drop for Server {
     }
 }
 
+/// Where chargers connect.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Doors(SocketAddr);
+
+impl Doors {
+    /// Connects a charger that speaks this version; `None` when it is not let in.
+    pub(crate) async fn charger(self, identity: &str, protocol: &'static str) -> Option<Charger> {
+        let url = format!("ws://{}/ocpp/{identity}", self.0);
+        let mut request = url.into_client_request().expect("a request");
+        let protocol = HeaderValue::from_static(protocol);
+        request.headers_mut().insert("Sec-WebSocket-Protocol", protocol);
+        let (socket, _) = tokio_tungstenite::connect_async(request).await.ok()?;
+        Some(Charger { socket, calls: 0, closed_with: None })
+    }
+}
+
 /// A charger that says what it is told to and waits for the answer.
 pub(crate) struct Charger {
     socket: WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>,
     calls: u64,
+    closed_with: Option<u16>,
 }
 
 impl Charger {
@@ -194,6 +250,27 @@ impl Charger {
         }
     }
 
+    /// With which code the server closed the connection, if it said one.
+    pub(crate) fn closed_with(&self) -> Option<u16> {
+        self.closed_with
+    }
+
+    /// The next call of the server with this action; others are refused.
+    pub(crate) async fn hear_call(&mut self, action: &str) -> Option<Value> {
+        loop {
+            let Message::Text(text) = self.socket.next().await?.ok()? else { continue };
+            let heard: Value = serde_json::from_str(&text).expect("JSON from the server");
+            if heard[0] == 2 && heard[2] == action {
+                return Some(heard);
+            }
+            if heard[0] == 2 {
+                let refusal =
+                    serde_json::json!([4, heard[1], "NotSupported", "a test charger", {}]);
+                self.send_raw(&refusal.to_string()).await?;
+            }
+        }
+    }
+
     /// Sends a call; the answer's payload, or `None` when the connection ended first.
     pub(crate) async fn call(&mut self, action: &str, payload: Value) -> Option<Value> {
         self.calls += 1;
@@ -201,7 +278,14 @@ impl Charger {
         let frame = serde_json::json!([2, id, action, payload]).to_string();
         self.socket.send(Message::text(frame)).await.ok()?;
         loop {
-            let Message::Text(text) = self.socket.next().await?.ok()? else { continue };
+            let text = match self.socket.next().await?.ok()? {
+                Message::Text(text) => text,
+                Message::Close(Some(close)) => {
+                    self.closed_with = Some(close.code.into());
+                    continue;
+                }
+                _ => continue,
+            };
             let frame: Value = serde_json::from_str(&text).expect("JSON from the server");
             match (frame[0].as_i64(), frame[1].as_str()) {
                 (Some(3), Some(answered)) if answered == id => return Some(frame[2].clone()),

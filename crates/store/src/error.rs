@@ -48,7 +48,13 @@ pub enum Error {
     },
     /// The database refused or is away.
     #[error("database: {0}")]
-    Database(#[from] sqlx::Error),
+    Database(sqlx::Error),
+    /// Another program holds the lock of the SQLite file for longer than is waited for.
+    #[error(
+        "the database is locked by another program, such as a backup or a shell with an open \
+         transaction; try again when it is done"
+    )]
+    Locked,
     /// The server took a question and said nothing for this long.
     #[error("database: no answer for {} s", .0.as_secs())]
     Silent(std::time::Duration),
@@ -103,6 +109,19 @@ pub(crate) enum Fault {
     Passing,
 }
 
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        // SQLite: 5 BUSY and 6 LOCKED, in the low byte of extended codes. PostgreSQL's have letters
+        // or more digits.
+        let code = error.as_database_error().and_then(|error| error.code());
+        let code = code.filter(|code| code.len() != 5).and_then(|code| code.parse::<i64>().ok());
+        if matches!(code.map(|code| code & 0xff), Some(5 | 6)) {
+            return Self::Locked;
+        }
+        Self::Database(error)
+    }
+}
+
 impl Error {
     /// Whether trying again can help. In doubt it can: waiting loses nothing, giving up does.
     pub(crate) fn fault(&self) -> Fault {
@@ -125,13 +144,16 @@ impl Error {
                 | sqlx::Error::Decode(_)
                 | sqlx::Error::RowNotFound,
             ) => Fault::Data,
-            Self::Database(_) | Self::Silent(_) => Fault::Passing,
+            Self::Database(_) | Self::Locked | Self::Silent(_) => Fault::Passing,
             _ => Fault::Data,
         }
     }
 
     /// What is wrong with the database when it says this.
     pub(crate) fn trouble(&self) -> TroubleKind {
+        if matches!(self, Self::Locked) {
+            return TroubleKind::Locked;
+        }
         let Self::Database(sqlx::Error::Database(error)) = self else { return TroubleKind::Away };
         let code = error.code().unwrap_or_default();
         if code.len() == 5 && !code.starts_with("SQ") {
@@ -145,7 +167,6 @@ impl Error {
             };
         }
         match code.parse::<i64>().map(|code| code & 0xff) {
-            Ok(5 | 6) => TroubleKind::Locked,
             Ok(13) => TroubleKind::Full,
             Ok(8) => TroubleKind::ReadOnly,
             Ok(14) => TroubleKind::Away,

@@ -1,12 +1,15 @@
 //! The journal: many tasks add entries, one task writes them down in groups.
 //!
 //! What is acknowledged to a charger is on disk first, and a commit is shared by everything that
-//! came in while the commit before it ran: that is the whole trick, there is no timer.
+//! came in while the commit before it ran: nothing that anybody waits for ever waits for a timer.
+//! What nobody waits for (the history of statuses, states, frames) waits a moment for company: rows
+//! of one charger lie side by side on disk, and a page is written once for all of them.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::db::{Db, write};
@@ -18,7 +21,9 @@ use crate::trouble::TroubleKind;
 use crate::{Entry, Error, Result, commit, row_id};
 
 /// The most entries of one transaction.
-const BATCH_ENTRIES: usize = 2_000;
+const BATCH_ENTRIES: usize = 8_192;
+/// How long entries wait for company that nobody waits for.
+const PATIENCE: Duration = Duration::from_millis(500);
 /// The first and the longest pause before a failed transaction is tried again.
 const RETRY_FIRST: Duration = Duration::from_millis(50);
 const RETRY_LONGEST: Duration = Duration::from_secs(2);
@@ -37,6 +42,10 @@ struct Inner {
     room: Semaphore,
     line: Mutex<Line>,
     durable: watch::Sender<u64>,
+    /// The highest number that somebody waits for.
+    wanted: AtomicU64,
+    /// Tells the writer that `wanted` grew.
+    hurry: Notify,
     progress: Mutex<Progress>,
     metrics: Metrics,
 }
@@ -93,6 +102,8 @@ impl Journal {
             room: Semaphore::new(capacity as usize),
             line: Mutex::new(Line { last_seq: 0, sender: Some(sender) }),
             durable: watch::Sender::new(0),
+            wanted: AtomicU64::new(0),
+            hurry: Notify::new(),
             progress: Mutex::default(),
             metrics,
         });
@@ -121,6 +132,9 @@ impl Journal {
                 weight = with_it.min(self.inner.capacity);
                 chunk.extend(entries.next());
             }
+            if self.inner.room.available_permits() < weight as usize {
+                self.inner.hurry(self.last_seq());
+            }
             let Ok(room) = self.inner.room.acquire_many(weight).await else {
                 return u64::MAX;
             };
@@ -135,6 +149,9 @@ impl Journal {
     /// Waits until everything up to this number is on disk.
     pub async fn wait(&self, seq: u64) {
         let mut durable = self.inner.durable.subscribe();
+        if *durable.borrow() < seq {
+            self.inner.hurry(seq);
+        }
         // The sender lives as long as this handle, so this cannot fail.
         let _ = durable.wait_for(|written| *written >= seq).await;
     }
@@ -194,6 +211,13 @@ impl Inner {
         Some(seq)
     }
 
+    /// Somebody waits for this number.
+    fn hurry(&self, seq: u64) {
+        if self.wanted.fetch_max(seq, Ordering::AcqRel) < seq {
+            self.hurry.notify_one();
+        }
+    }
+
     fn queued(&self) -> u64 {
         u64::from(self.capacity).saturating_sub(self.room.available_permits() as u64)
     }
@@ -218,10 +242,40 @@ impl Writer {
     async fn run(self, mut receiver: mpsc::UnboundedReceiver<Queued>) {
         let mut batch = Vec::with_capacity(BATCH_ENTRIES);
         while receiver.recv_many(&mut batch, BATCH_ENTRIES).await > 0 {
+            self.wait_for_company(&mut receiver, &mut batch).await;
             let oldest = batch.first().map(|queued| queued.added_at);
             self.inner.progress(|progress| progress.oldest = oldest);
             self.write(&batch).await;
             self.finish(&mut batch);
+        }
+    }
+
+    /// Takes more entries for a moment, as long as nobody waits for any of them.
+    async fn wait_for_company(
+        &self,
+        receiver: &mut mpsc::UnboundedReceiver<Queued>,
+        batch: &mut Vec<Queued>,
+    ) {
+        let Some(first) = batch.first() else { return };
+        let patience = tokio::time::sleep_until((first.added_at + PATIENCE).into());
+        tokio::pin!(patience);
+        let first_seq = first.seq;
+        let mut looked_at = 0;
+        while batch.len() < BATCH_ENTRIES
+            && self.inner.wanted.load(Ordering::Acquire) < first_seq
+            && batch[looked_at..].iter().all(|queued| queued.entry.can_wait())
+        {
+            looked_at = batch.len();
+            tokio::select! {
+                biased;
+                () = self.inner.hurry.notified() => {}
+                () = &mut patience => return,
+                count = receiver.recv_many(batch, BATCH_ENTRIES - looked_at) => {
+                    if count == 0 {
+                        return;
+                    }
+                }
+            }
         }
     }
 

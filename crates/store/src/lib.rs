@@ -10,6 +10,7 @@
 //! Read [`Store`], [`Journal`] and [`Entry`] first.
 
 mod audit;
+mod audit_chain;
 mod capability;
 mod charger;
 mod charger_state;
@@ -52,7 +53,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-pub use audit::AuditRow;
+pub use audit::{AuditHead, AuditRow, AuditVerdict};
 pub use capability::SignalKeyRow;
 pub use charger_state::HighestIds;
 pub use charging_profile::ChargingProfileRow;
@@ -80,7 +81,7 @@ pub use reservation::{ReservationRow, ReservationState};
 pub use settings::StoreSettings;
 pub use store::Store;
 pub use suspect::{FindingRow, OrphanRow};
-pub use ticket::{TicketEventRow, TicketFilter, TicketRow};
+pub use ticket::{TicketEventRow, TicketFilter, TicketOrder, TicketRow};
 pub use transaction::{Look, Severity, TransactionFilter, TransactionRow, TransactionState};
 pub use trouble::{Trouble, TroubleKind};
 pub use user::{ApiTokenRow, NewUser, SessionRow, UserRow};

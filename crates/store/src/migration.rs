@@ -50,7 +50,26 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "0006_commands",
         sql: include_str!("../../../migrations/0006_commands.sql"),
     },
+    Migration {
+        version: 7,
+        name: "0007_audit",
+        sql: include_str!("../../../migrations/0007_audit.sql"),
+    },
 ];
+
+/// What must differ between the engines, run after the step of the same name: (name, SQLite,
+/// PostgreSQL).
+const DIALECT: &[(&str, &str, &str)] = &[(
+    "0007_audit",
+    include_str!("../../../migrations/0007_audit.sqlite.sql"),
+    include_str!("../../../migrations/0007_audit.postgres.sql"),
+)];
+
+/// The part of a step that only one engine understands.
+fn dialect(name: &str, is_postgres: bool) -> Option<&'static str> {
+    let (_, sqlite, postgres) = DIALECT.iter().find(|(of, _, _)| *of == name)?;
+    Some(if is_postgres { postgres } else { sqlite })
+}
 
 /// The newest version this program knows.
 pub(crate) fn newest(migrations: &[Migration]) -> i64 {
@@ -99,6 +118,9 @@ async fn apply(db: &Db, migration: &Migration) -> Result<()> {
         let is_new = row.try_get::<i64, _>(0)? < migration.version;
         if is_new {
             sqlx::raw_sql(AssertSqlSafe(migration.sql)).execute(&mut *conn).await?;
+            if let Some(sql) = dialect(migration.name, is_postgres) {
+                sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *conn).await?;
+            }
             sqlx::query(APPLIED)
                 .bind(migration.version)
                 .bind(migration.name)

@@ -17,11 +17,15 @@ use crate::settings::without_password;
 use crate::trouble::{TroubleBoard, watch_over};
 use crate::{Error, FrameLog, Journal, Result, StoreSettings, Trouble, metrics, row_id};
 
+/// Memory of the writing connection for pages, in KiB (negative: SQLite's way to say KiB): the newest
+/// page of every charger's history should fit, or each row costs reading one.
+const WRITER_CACHE: &str = "-8192";
+/// Pages in the log before they are copied into the file (16 MiB): a page that changes often is
+/// copied once for many changes.
+const LOG_PAGES: &str = "4096";
 /// The oldest SQLite that does not corrupt a database in WAL mode (the WAL-reset bug of 3.7.0 to
 /// 3.51.2).
 const SQLITE_NEEDED: &str = "3.51.3";
-/// How long a statement waits for a lock held by another process, such as a backup.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long anybody waits for a connection of a pool: a page then says that the database is away.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(8);
 
@@ -65,6 +69,9 @@ impl Store {
                 backup_before_migration(&db, file, found).await?;
             }
             migrate(&db, migrations).await?;
+        }
+        if known >= crate::audit::CHAINED_SINCE {
+            crate::audit::chain_old_rows(&db).await?;
         }
         let metrics = metrics::Metrics::new(registry)?;
         let frames = FrameLog::new(db.clone(), metrics.frames_dropped.clone());
@@ -137,7 +144,7 @@ impl Store {
 async fn connect(settings: &StoreSettings) -> Result<(Db, Option<PathBuf>)> {
     let url = settings.url.as_str();
     if url.starts_with("sqlite:") {
-        let (db, file) = connect_sqlite(url, settings.connections).await?;
+        let (db, file) = connect_sqlite(url, settings).await?;
         return Ok((db, Some(file)));
     }
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
@@ -169,7 +176,7 @@ async fn connect(settings: &StoreSettings) -> Result<(Db, Option<PathBuf>)> {
     )))
 }
 
-async fn connect_sqlite(url: &str, readers: u32) -> Result<(Db, PathBuf)> {
+async fn connect_sqlite(url: &str, settings: &StoreSettings) -> Result<(Db, PathBuf)> {
     let options = SqliteConnectOptions::from_str(url)
         .map_err(|error| Error::Url(format!("database.url: {error}")))?;
     let file = options.get_filename().to_path_buf();
@@ -189,8 +196,11 @@ async fn connect_sqlite(url: &str, readers: u32) -> Result<(Db, PathBuf)> {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
-        .busy_timeout(BUSY_TIMEOUT)
+        .busy_timeout(Duration::from_millis(settings.busy_timeout_ms))
         .statement_cache_capacity(200)
+        // Rows that the reading thread may be ahead; with the default of 50 a large read is mostly
+        // two threads that wake each other.
+        .row_buffer_size(1_024)
         // A log that grew while a reader was slow is cut back when it is used up again (64 MiB).
         .pragma("journal_size_limit", "67108864")
         .disable_statement_logging();
@@ -201,13 +211,15 @@ async fn connect_sqlite(url: &str, readers: u32) -> Result<(Db, PathBuf)> {
             .max_lifetime(None)
             .test_before_acquire(false)
     };
-    let write = pool().max_connections(1).connect_with(options.clone()).await?;
+    let writing = options.clone().pragma("cache_size", WRITER_CACHE);
+    let writing = writing.pragma("wal_autocheckpoint", LOG_PAGES);
+    let write = pool().max_connections(1).connect_with(writing).await?;
     check_sqlite_version(&write).await?;
     check_sqlite_promises(&write).await?;
     // Not `read_only`: a reader must be able to set the shared memory of the log up again after a
     // crash. The pragma refuses writes all the same.
     let reading = options.pragma("query_only", "1");
-    let read = pool().max_connections(readers.max(1)).connect_with(reading).await?;
+    let read = pool().max_connections(settings.connections.max(1)).connect_with(reading).await?;
     Ok((Db::Sqlite { read, write }, file))
 }
 

@@ -94,6 +94,48 @@ mod tests {
         assert!(seen > 20, "{seen} icons");
     }
 
+    /// On a phone the heads of the columns are gone, and every value says what it is.
+    #[test]
+    fn the_cells_of_tables_that_become_cards_name_their_column() {
+        let templates = concat!(env!("CARGO_MANIFEST_DIR"), "/templates");
+        let mut seen = 0;
+        for entry in std::fs::read_dir(templates).expect("templates") {
+            let path = entry.expect("an entry").path();
+            let text = std::fs::read_to_string(&path).expect("a text");
+            for table in text.split("<table class=\"").skip(1) {
+                let (class, table) = table.split_once("\">").expect("a class");
+                if !class.split(' ').any(|word| matches!(word, "cards" | "rows")) {
+                    continue;
+                }
+                seen += 1;
+                let (head, body) = table.split_once("</thead>").expect("a head");
+                let body = body.split("</table>").next().expect("a body");
+                let inner = |cell: &str| {
+                    let text = cell.split_once('>').map_or("", |(_, text)| text).to_owned();
+                    text.split("</th>").next().unwrap_or_default().to_owned()
+                };
+                let heads: Vec<_> = head.split("<th ").skip(1).map(inner).collect();
+                let cells: Vec<_> = body.split("<td").skip(1).collect();
+                assert_eq!(heads.len(), cells.len(), "{}", path.display());
+                for (index, (head, cell)) in heads.iter().zip(cells).enumerate() {
+                    let named = cell.split_once("data-l=\"").map(|(_, rest)| rest);
+                    // What a row is about needs no name, nor does a button.
+                    let is_plain = index == 0
+                        || cell.starts_with(" class=\"what\"")
+                        || cell.contains("rowlink")
+                        || head.contains("class=\"vh\"");
+                    let wanted = if is_plain { String::new() } else { head.clone() };
+                    assert!(
+                        named.is_some_and(|rest| rest.starts_with(&format!("{wanted}\""))),
+                        "{}: {cell} does not say {wanted:?}",
+                        path.display()
+                    );
+                }
+            }
+        }
+        assert!(seen > 12, "{seen} tables");
+    }
+
     /// The names of icons in a template, without those that are made of a variable.
     fn named(text: &str) -> Vec<String> {
         let name_at = |rest: &str| {

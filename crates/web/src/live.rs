@@ -13,7 +13,7 @@ use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::Event;
 use axum::response::{IntoResponse, Response, Sse};
@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::AppState;
 use crate::pages::errors::{Page, render};
+use crate::pages::extract::Query;
 use crate::session::Viewer;
 use crate::shell::{Shell, trouble_words};
 

@@ -1,5 +1,6 @@
 //! The whole of it over a real socket: headers, signing in, sessions, forms of other sites.
 
+mod audit;
 mod device;
 mod money;
 
@@ -172,6 +173,7 @@ async fn every_answer_carries_the_security_headers() {
         "/sites",
         "/rules",
         "/outbox",
+        "/audit",
         "/system",
         "/live/events",
         "/live/fleet.bin",
@@ -278,6 +280,48 @@ async fn sessions_end() {
     let disabled = mendpoint_store::UserRow { disabled: true, ..user };
     store.update_user(&disabled).await.expect("disabled");
     assert_eq!(server.get("/", "session=good").await.status, 303, "whoever is disabled is out");
+}
+
+#[tokio::test]
+async fn what_is_sent_wrong_gets_a_page_that_says_so() {
+    let server = Server::start().await;
+    let form = |length: usize| {
+        let kind = ("content-type", "application/x-www-form-urlencoded");
+        (kind, format!("name=ana&password={}", "x".repeat(length)))
+    };
+    for (body, told) in [
+        ("", "Type your name and your password."),
+        ("password=secret", "Type your name and your password."),
+        ("name=ana", "Type your password."),
+    ] {
+        let headers = [form(0).0];
+        let answer = server.send("POST /sign-in", &headers, body).await;
+        assert_eq!(answer.status, 422, "{body}");
+        assert!(answer.body.contains(told) && answer.body.contains("<form"), "{}", answer.body);
+    }
+    let answer = server.send("POST /sign-in", &[form(0).0], "name=ana&name=bo").await;
+    assert_eq!(answer.status, 400);
+    assert!(answer.body.contains("The field name was sent twice."), "{}", answer.body);
+    let (kind, large) = form(300 * 1024);
+    let answer = server.send("POST /sign-in", &[kind], &large).await;
+    assert_eq!(answer.status, 413);
+    assert!(answer.body.contains("The form holds more than is taken here"), "{}", answer.body);
+    let answer = server.get("/transactions?from=1&from=2", "").await;
+    assert_eq!(answer.status, 303, "who is not signed in signs in first");
+
+    let cookie = server.sign_in("ana", PASSWORD).await.cookie();
+    for (query, told) in [
+        ("from=foo", "is a day as 2026-11-21"),
+        ("site=foo", "There is no site"),
+        ("charger=nobody", "No charger has the identity or name"),
+    ] {
+        let answer = server.get(&format!("/transactions?{query}"), &cookie).await;
+        let list = answer.body.split("id=\"transaction-list\"").nth(1).unwrap_or_default();
+        assert!(list.contains(told), "{query}: {list}");
+    }
+    let answer = server.get("/transactions?from=1&from=2", &cookie).await;
+    assert_eq!(answer.status, 400);
+    assert!(answer.body.contains("The field from was sent twice."), "{}", answer.body);
 }
 
 #[tokio::test]

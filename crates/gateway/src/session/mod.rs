@@ -4,6 +4,7 @@
 //! plain functions between two waits, so that an idle connection keeps little memory.
 
 mod calls;
+mod certificates;
 mod commands;
 mod ending;
 mod liveness;
@@ -224,10 +225,11 @@ where
         Box::pin(self.gateway.intake.deliver(delivery))
     }
 
-    /// Waits for whatever comes first. Order matters: orders and answers before more reading, and
-    /// what was written leaves before more is read, which makes a slow reader slow for itself.
+    /// Waits for whatever comes first. Order matters: orders and answers before more reading. What
+    /// only must be heard of while there is nothing to read is asked last: a message costs no
+    /// waking call that way, and no socket can be read for ever without a pause.
     fn poll_wake(&mut self, cx: &mut Context<'_>) -> Poll<Wake> {
-        if self.mailbox.poll_changed(cx.waker()) {
+        if self.mailbox.take_changed() {
             return Poll::Ready(Wake::Mail);
         }
         if let Some(Pending::Waiting { answer, .. }) = self.pending.front_mut()
@@ -235,9 +237,20 @@ where
         {
             return Poll::Ready(Wake::Answer(answer.ok()));
         }
+        if let Poll::Ready(wake) = self.poll_socket(cx) {
+            return Poll::Ready(wake);
+        }
         if self.timer.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Wake::Timer);
         }
+        if self.mailbox.poll_changed(cx.waker()) {
+            return Poll::Ready(Wake::Mail);
+        }
+        Poll::Pending
+    }
+
+    /// What was written leaves before more is read, which makes a slow reader slow for itself.
+    fn poll_socket(&mut self, cx: &mut Context<'_>) -> Poll<Wake> {
         if self.needs_flush {
             match ready!(Pin::new(&mut self.socket).poll_flush(cx)) {
                 Ok(()) => self.needs_flush = false,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Router;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::routing::get;
 use mendpoint_model::{
     Admission, CellState, ChargerRecord, ChargerState, ConnectorState, ConnectorStatus,
@@ -17,6 +17,7 @@ use serde::Deserialize;
 
 use self::add::Form;
 use super::errors::{Page, render};
+use crate::pages::extract::Query;
 use crate::place::{Moment, charger_href};
 use crate::session::Viewer;
 use crate::shell::{Glyph, Shell};

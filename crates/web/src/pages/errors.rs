@@ -46,6 +46,11 @@ impl PageError {
         Self::new(StatusCode::CONFLICT, "That is not possible now", sentence)
     }
 
+    /// 413: more than is taken.
+    pub(crate) fn too_large(sentence: impl Into<String>) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "That is too much", sentence)
+    }
+
     /// 503: try again in a moment.
     pub(crate) fn unavailable(sentence: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "Not available now", sentence)

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::Router;
+use axum::extract::State;
 use axum::routing::get;
-use axum::{Form, Router};
 use mendpoint_model::{CellState, Contact, SiteKey, SiteRecord};
 use serde::Deserialize;
 
 use super::errors::{Page, back, render};
 use crate::AppState;
+use crate::pages::extract::{Form, Query};
 use crate::session::{Acting, Viewer};
 use crate::shell::Shell;
 

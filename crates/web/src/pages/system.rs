@@ -1,14 +1,15 @@
 //! The program itself: how it is doing, and the switch that stops healing.
 
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::Router;
+use axum::extract::State;
 use axum::routing::{get, post};
-use axum::{Form, Router};
 use mendpoint_incidents::{KillScope, Request};
 use mendpoint_model::{ChargerKey, SECOND_MS, SiteKey};
 use serde::Deserialize;
 
 use super::errors::{Page, back, render};
+use crate::pages::extract::{Form, Query};
 use crate::place::Moment;
 use crate::session::{Acting, Viewer};
 use crate::shell::Shell;

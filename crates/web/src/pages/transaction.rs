@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::Router;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::routing::get;
 use mendpoint_model::{ConnectorRef, KeptNote, MeterReading, NoteKind, TransactionId, UnixMs};
 use mendpoint_store::{Direction, FindingRow, FrameRecord};
@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::errors::{Page, PageError, render};
 use super::transactions::{Looked, soundness};
+use crate::pages::extract::Query;
 use crate::place::{Moment, Place};
 use crate::session::Viewer;
 use crate::shell::Shell;

@@ -2,8 +2,7 @@
 //! payload.
 
 use askama::Template;
-use axum::Form;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use mendpoint_model::{CommandId, Protocol};
 use mendpoint_ocpp::sendable_actions;
 use serde::Deserialize;
@@ -14,6 +13,7 @@ use crate::AppState;
 use crate::commands::{on_the_wire, pretty, protocol_of, raw};
 use crate::form::{self, Control, Filled, Node};
 use crate::pages::errors::{Page, render};
+use crate::pages::extract::{Form, Query};
 use crate::place::charger_href;
 use crate::session::{Acting, Viewer};
 use crate::shell::Shell;

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::Filter;
 use crate::AppState;
 use crate::pages::errors::{Page, render};
+use crate::pages::extract;
 use crate::place::charger_href;
 use crate::session::Acting;
 use crate::shell::Shell;
@@ -50,7 +51,7 @@ struct Added {
 pub(super) async fn add(
     Acting(viewer): Acting,
     State(state): State<AppState>,
-    axum::Form(form): axum::Form<Form>,
+    extract::Form(form): extract::Form<Form>,
 ) -> Page {
     let handle = state.handle();
     let password = match form.password.as_str() {
