@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use mendpoint_gateway::{
-    AddressBook, Certificates, Gateway, GatewayError, GatewaySettings, ProxyWords,
+    AddressBook, Authority, Certificates, Gateway, GatewayError, GatewaySettings, ProxyWords,
 };
 use mendpoint_model::{DAY_MS, UnixMs};
 use mendpoint_notify::{Notifier, NotifySettings};
@@ -184,6 +184,7 @@ impl Server {
         descriptors::fit(&mut gateway_settings);
         let authority = settings.ocpp.authority()?;
         let signs_certificates = authority.is_some();
+        let authority_ends = authority.as_ref().map(Authority::not_after);
         let intake = Arc::new(ToPipeline { handle: handle.clone(), authority });
         let gateway = Gateway::bind_with_book(gateway_settings, intake, &registry, book)
             .map_err(cannot_accept_chargers)?;
@@ -221,7 +222,13 @@ impl Server {
         )
         .context("the mail settings cannot be used")?;
         let rest = vec![
-            tokio::spawn(security::watch_certificates(certificates.clone(), rest_stopped.clone())),
+            tokio::spawn(security::watch_certificates(
+                certificates.clone(),
+                authority_ends,
+                handle.clone(),
+                registry.clone(),
+                rest_stopped.clone(),
+            )),
             tokio::spawn(mendpoint_web::serve(web, state, rest_stopped.clone())),
             tokio::spawn(notifier.run(rest_stopped.clone())),
             tokio::spawn(housekeeping(

@@ -40,7 +40,8 @@ pub struct Engine {
     pub(crate) settings: EngineSettings,
     pub(crate) program: Arc<Program>,
     pub(crate) ids: IdSequence,
-    pub(crate) watches: FxHashMap<ChargerKey, Watch>,
+    /// Boxed, because a map of whole ones would keep half of its room empty.
+    pub(crate) watches: FxHashMap<ChargerKey, Box<Watch>>,
     pub(crate) cases: BTreeMap<IncidentId, Case>,
     pub(crate) timers: Timers,
     pub(crate) switches: BTreeSet<KillScope>,

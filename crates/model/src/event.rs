@@ -86,6 +86,9 @@ pub struct Connected {
     pub remote: String,
     /// Whether it replaced a connection that was still open.
     pub replaced: bool,
+    /// When the certificate that the charger showed ends; `None` when it showed none.
+    #[serde(default)]
+    pub certificate_ends: Option<UnixMs>,
 }
 
 /// The end of a connection.

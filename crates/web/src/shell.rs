@@ -79,7 +79,7 @@ impl Shell {
              profile 0): see System, Security."
                 .to_owned()
         } else {
-            String::new()
+            settings.security.ends_soon(handle.now()).unwrap_or_default()
         };
         Self {
             title: title.into(),

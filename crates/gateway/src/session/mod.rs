@@ -56,6 +56,8 @@ pub(crate) struct SessionStart {
     pub(crate) admitted: Admitted,
     pub(crate) protocol: Protocol,
     pub(crate) replaced: bool,
+    /// When the certificate that the charger showed ends.
+    pub(crate) certificate_ends: Option<UnixMs>,
     pub(crate) mailbox: Arc<Mailbox>,
 }
 
@@ -72,6 +74,7 @@ pub(crate) struct Session<S, I> {
     strict: bool,
     profile: SecurityProfile,
     replaced: bool,
+    certificate_ends: Option<UnixMs>,
     /// Whether a boot came over this connection: calls are gated only after one (behaviour 50).
     boot_seen: bool,
     /// Something was written that has not left.
@@ -139,7 +142,7 @@ where
         start: SessionStart,
         alive: Alive,
     ) -> Self {
-        let SessionStart { admitted, protocol, replaced, mailbox } = start;
+        let SessionStart { admitted, protocol, replaced, certificate_ends, mailbox } = start;
         let now = Instant::now();
         let liveness = Liveness::new(
             now,
@@ -168,6 +171,7 @@ where
             strict: admitted.strict,
             profile: admitted.profile,
             replaced,
+            certificate_ends,
             boot_seen: false,
             needs_flush: false,
             phase: Phase::Open,
@@ -450,6 +454,7 @@ where
             protocol: self.protocol,
             remote: self.mailbox.remote.to_string(),
             replaced: self.replaced,
+            certificate_ends: self.certificate_ends,
         });
         let delivery = self.delivery(self.gateway.clock.now());
         self.deliver(Delivery { events: smallvec![connected], ..delivery });

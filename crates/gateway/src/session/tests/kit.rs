@@ -152,7 +152,13 @@ async fn run(
     let mailbox = Mailbox::new(admitted.epoch, remote, admitted.boot, queue_max, queue);
     let mailbox = Arc::new(mailbox);
     shared.book.register(CHARGER, &mailbox);
-    let start = SessionStart { admitted, protocol, replaced: false, mailbox: Arc::clone(&mailbox) };
+    let start = SessionStart {
+        admitted,
+        protocol,
+        replaced: false,
+        certificate_ends: None,
+        mailbox: Arc::clone(&mailbox),
+    };
     let stream = Metered::new(ours, shared.settings.max_message_bytes);
     let config = Some(shared.settings.websocket());
     let socket = WebSocketStream::from_raw_socket(stream, Role::Server, config).await;
