@@ -61,6 +61,9 @@ pub enum Error {
     /// The database would acknowledge what is not on disk; the sentence says which setting it is.
     #[error("{0}")]
     NotDurable(String),
+    /// No copy could be made before a migration; the sentence says why and what to do.
+    #[error("{0}")]
+    NoCopy(String),
     /// A stored JSON text does not fit the type it should have.
     #[error("{what} in the database cannot be read: {source}")]
     Corrupt {

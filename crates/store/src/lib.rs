@@ -39,6 +39,7 @@ mod outbox;
 mod report;
 mod reservation;
 mod row_id;
+mod safety_copy;
 mod settings;
 mod sheet;
 mod site;
