@@ -28,11 +28,7 @@ pub(crate) async fn open(
     file: &ConfigFile,
 ) -> Result<Store> {
     let settings = read(file.config.as_deref())?;
-    let settings = StoreSettings {
-        url: settings.database.url.0,
-        busy_timeout_ms: PATIENCE_MS,
-        ..StoreSettings::default()
-    };
+    let settings = StoreSettings { busy_timeout_ms: PATIENCE_MS, ..settings.database.store() };
     Store::open(&settings, &prometheus::Registry::new())
         .await
         .context("failed to open the database")

@@ -13,7 +13,7 @@ use mendpoint_gateway::{
 use mendpoint_model::{DAY_MS, UnixMs};
 use mendpoint_notify::{Notifier, NotifySettings};
 use mendpoint_pipeline::{Handle, Pipeline};
-use mendpoint_store::{ServerClaim, Store, StoreSettings};
+use mendpoint_store::{ServerClaim, Store};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -145,12 +145,9 @@ impl Server {
         let registry = prometheus::Registry::new();
         let catalogue = rules::load(&settings.engine.rules, &settings.engine.playbooks)?;
         let profiles = vendors::load(&settings.ocpp.vendors)?;
-        let store = Store::open(
-            &StoreSettings { url: settings.database.url.0.clone(), ..StoreSettings::default() },
-            &registry,
-        )
-        .await
-        .context("failed to open the database")?;
+        let store = Store::open(&settings.database.store(), &registry)
+            .await
+            .context("failed to open the database")?;
         let claim = store.claim_for_server().await.context("failed to claim the database")?;
 
         let book = AddressBook::new();

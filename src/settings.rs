@@ -10,6 +10,7 @@ use mendpoint_gateway::{Authority, ListenerSettings, TlsFiles};
 use mendpoint_incidents::{EngineSettings, HealMode};
 use mendpoint_model::{Protocol, SECOND_MS, SecurityProfile};
 use mendpoint_pipeline::{IdentityCase, PipelineSettings, UnknownChargers};
+use mendpoint_store::StoreSettings;
 use mendpoint_upkeep::{Profiles, UpkeepSettings};
 use serde::Deserialize;
 
@@ -165,6 +166,18 @@ pub(crate) struct Web {
 pub(crate) struct Database {
     pub(crate) url: Secret,
     pub(crate) keep_frames_days: u32,
+    pub(crate) dump_folder: PathBuf,
+}
+
+impl Database {
+    /// In the store's words.
+    pub(crate) fn store(&self) -> StoreSettings {
+        StoreSettings {
+            url: self.url.0.clone(),
+            dump_folder: self.dump_folder.clone(),
+            ..StoreSettings::default()
+        }
+    }
 }
 
 /// The copies that are made every day.

@@ -1,5 +1,6 @@
 """A PostgreSQL server of one's own, that can be stopped, paused and started."""
 
+import contextlib
 import os
 import pathlib
 import shlex
@@ -29,6 +30,9 @@ class Postgres:
         return self
 
     def __exit__(self, *_: object) -> None:
+        # A paused server could not be stopped.
+        if self.pid_file.exists():
+            self.resume()
         self.script.stdin.close()
         self.script.wait(60)
 
@@ -57,4 +61,5 @@ class Postgres:
 
     def resume(self) -> None:
         for process in self.processes():
-            os.kill(process, signal.SIGCONT)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGCONT)

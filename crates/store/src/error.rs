@@ -61,6 +61,9 @@ pub enum Error {
     /// The database would acknowledge what is not on disk; the sentence says which setting it is.
     #[error("{0}")]
     NotDurable(String),
+    /// No copy could be made before a migration; the sentence says why and what to do.
+    #[error("{0}")]
+    NoCopy(String),
     /// A stored JSON text does not fit the type it should have.
     #[error("{what} in the database cannot be read: {source}")]
     Corrupt {
@@ -154,6 +157,9 @@ impl Error {
 
     /// What is wrong with the database when it says this.
     pub(crate) fn trouble(&self) -> TroubleKind {
+        if matches!(self, Self::Locked) {
+            return TroubleKind::Locked;
+        }
         let Self::Database(sqlx::Error::Database(error)) = self else { return TroubleKind::Away };
         let code = error.code().unwrap_or_default();
         if code.len() == 5 && !code.starts_with("SQ") {
@@ -167,7 +173,6 @@ impl Error {
             };
         }
         match code.parse::<i64>().map(|code| code & 0xff) {
-            Ok(5 | 6) => TroubleKind::Locked,
             Ok(13) => TroubleKind::Full,
             Ok(8) => TroubleKind::ReadOnly,
             Ok(14) => TroubleKind::Away,

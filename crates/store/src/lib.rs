@@ -41,6 +41,7 @@ mod outbox;
 mod report;
 mod reservation;
 mod row_id;
+mod safety_copy;
 mod settings;
 mod sheet;
 mod site;

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::path::PathBuf;
 
 use serde::Deserialize;
 
@@ -17,6 +18,9 @@ pub struct StoreSettings {
     /// How long a statement waits for a lock that another process holds on the file (SQLite), such
     /// as a backup. Milliseconds.
     pub busy_timeout_ms: u64,
+    /// Where a copy of a PostgreSQL database is put by `pg_dump` before its schema is migrated; empty
+    /// for no copy. SQLite's is put beside the file.
+    pub dump_folder: PathBuf,
 }
 
 impl Default for StoreSettings {
@@ -26,6 +30,7 @@ impl Default for StoreSettings {
             connections: 4,
             queue_entries: 65_536,
             busy_timeout_ms: 5_000,
+            dump_folder: "data".into(),
         }
     }
 }
@@ -37,6 +42,7 @@ impl fmt::Debug for StoreSettings {
             .field("connections", &self.connections)
             .field("queue_entries", &self.queue_entries)
             .field("busy_timeout_ms", &self.busy_timeout_ms)
+            .field("dump_folder", &self.dump_folder)
             .finish()
     }
 }

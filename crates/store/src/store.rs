@@ -15,7 +15,7 @@ use crate::db::Db;
 use crate::migration::{MIGRATIONS, Migration, migrate, newest, version};
 use crate::settings::without_password;
 use crate::trouble::{TroubleBoard, watch_over};
-use crate::{Error, FrameLog, Journal, Result, StoreSettings, Trouble, metrics, row_id};
+use crate::{Error, FrameLog, Journal, Result, StoreSettings, Trouble, metrics, safety_copy};
 
 /// Memory of the writing connection for pages, in KiB (negative: SQLite's way to say KiB): the newest
 /// page of every charger's history should fit, or each row costs reading one.
@@ -65,8 +65,8 @@ impl Store {
             return Err(Error::SchemaTooNew { found, known });
         }
         if found < known {
-            if let (Some(file), true) = (&file, found > 0) {
-                backup_before_migration(&db, file, found).await?;
+            if found > 0 {
+                safety_copy::before_migration(&db, file.as_deref(), settings, found).await?;
             }
             migrate(&db, migrations).await?;
         }
@@ -142,7 +142,7 @@ impl Store {
                 "a PostgreSQL database is backed up with pg_dump or pg_basebackup",
             ));
         }
-        vacuum_into(&self.db, to).await
+        safety_copy::vacuum_into(&self.db, to).await
     }
 }
 
@@ -283,35 +283,6 @@ async fn check_postgres_promises(pool: &PgPool) -> Result<()> {
 
 fn version_parts(text: &str) -> Vec<u32> {
     text.split('.').map(|part| part.parse().unwrap_or(0)).collect()
-}
-
-/// Keeps the database as it was beside itself: `mendpoint.db.schema-1.1790000000000.bak`.
-async fn backup_before_migration(db: &Db, file: &Path, found: i64) -> Result<()> {
-    let mut name = file.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".schema-{found}.{}.bak", row_id::now().0));
-    let to = file.with_file_name(name);
-    vacuum_into(db, &to).await?;
-    tracing::info!(file = %to.display(), "the database was copied before its schema is migrated");
-    Ok(())
-}
-
-async fn vacuum_into(db: &Db, to: &Path) -> Result<()> {
-    let Db::Sqlite { write, .. } = db else {
-        return Err(Error::Unsupported("only SQLite copies itself into a file"));
-    };
-    let source = |kind: std::io::ErrorKind| Error::File { path: to.into(), source: kind.into() };
-    if to.exists() {
-        return Err(source(std::io::ErrorKind::AlreadyExists));
-    }
-    let name = to.to_str().ok_or_else(|| source(std::io::ErrorKind::InvalidFilename))?;
-    // A connection of its own, so that the copy of a large file does not hold up the writer.
-    let mut conn = write.connect_options().as_ref().clone().connect().await?;
-    let copied = sqlx::query("VACUUM INTO $1").bind(name).execute(&mut conn).await;
-    sqlx::Connection::close(conn).await.ok();
-    copied?;
-    let copy =
-        std::fs::File::open(to).map_err(|error| Error::File { path: to.into(), source: error })?;
-    copy.sync_all().map_err(|error| Error::File { path: to.into(), source: error })
 }
 
 #[cfg(test)]
