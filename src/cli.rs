@@ -102,9 +102,12 @@ pub(crate) struct SimulateRun {
 
 #[derive(Debug, Args)]
 pub(crate) struct SimulateLoad {
-    /// The server; the identity is added at the end
+    /// The server, ws:// or wss://; the identity is added at the end
     #[arg(long, default_value = "ws://127.0.0.1:9000/ocpp")]
     pub(crate) url: String,
+    /// Who signed the certificate of a wss:// server, as a PEM file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
     /// How many chargers
     #[arg(long, default_value_t = 1_000)]
     pub(crate) chargers: usize,
@@ -115,6 +118,9 @@ pub(crate) struct SimulateLoad {
     /// How long to measure, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     pub(crate) duration: u64,
+    /// How long chargers are silent after they connected, in seconds; then the memory is read
+    #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
+    pub(crate) settle: f64,
     /// What is sent, in parts of a hundred: heartbeats, statuses and meter values
     #[arg(long, value_name = "H,S,M", value_delimiter = ',')]
     pub(crate) mix: Option<Vec<u32>>,
@@ -143,6 +149,12 @@ pub(crate) struct SimulateBare {
     /// Where it listens
     #[arg(long, default_value = "127.0.0.1:9001")]
     pub(crate) listen: SocketAddr,
+    /// Encrypted: the server's certificate, with its chain, as a PEM file
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) certificate: Option<PathBuf>,
+    /// Encrypted: the private key
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    pub(crate) key: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

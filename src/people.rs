@@ -13,6 +13,10 @@ use crate::cli::{ConfigFile, Token, User};
 use crate::settings::Settings;
 use crate::terminal::say;
 
+/// How long the command line waits for a database that another program has locked. A person sits
+/// before it.
+const PATIENCE_MS: u64 = 3_000;
+
 /// Who the audit log says it was.
 pub(crate) const BY: &str = "command line";
 
@@ -24,8 +28,8 @@ pub(crate) async fn open(
     file: &ConfigFile,
 ) -> Result<Store> {
     let settings = read(file.config.as_deref())?;
-    let url = settings.database.url.0;
-    Store::open(&StoreSettings { url, ..StoreSettings::default() }, &prometheus::Registry::new())
+    let settings = StoreSettings { busy_timeout_ms: PATIENCE_MS, ..settings.database.store() };
+    Store::open(&settings, &prometheus::Registry::new())
         .await
         .context("failed to open the database")
 }

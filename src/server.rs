@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use mendpoint_gateway::{
-    AddressBook, Certificates, Gateway, GatewayError, GatewaySettings, ProxyWords,
+    AddressBook, Authority, Certificates, Gateway, GatewayError, GatewaySettings, ProxyWords,
 };
 use mendpoint_model::{DAY_MS, UnixMs};
 use mendpoint_notify::{Notifier, NotifySettings};
 use mendpoint_pipeline::{Handle, Pipeline};
-use mendpoint_store::{ServerClaim, Store, StoreSettings};
+use mendpoint_store::{ServerClaim, Store};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -48,6 +48,11 @@ pub(crate) struct Server {
 
 /// `mendpoint serve`.
 pub(crate) async fn run(settings: Settings) -> Result<ExitCode> {
+    if cfg!(feature = "planted-early-answers") {
+        tracing::error!(
+            "this build answers before the commit and loses data: it is for tests only"
+        );
+    }
     let (rules, playbooks) = (settings.engine.rules.clone(), settings.engine.playbooks.clone());
     let server = Server::start(settings, false).await?;
     tracing::info!(
@@ -63,6 +68,13 @@ pub(crate) async fn run(settings: Settings) -> Result<ExitCode> {
     tokio::select! {
         stopped = wait_for_stop() => stopped?,
         reloading = reload(&server, &rules, &playbooks) => reloading?,
+        () = server.claim.lost() => {
+            server.stop().await;
+            anyhow::bail!(
+                "another Mendpoint server took the database while this one could not reach it; only \
+                 one of them may run"
+            );
+        }
     }
     server.stop().await;
     Ok(ExitCode::SUCCESS)
@@ -133,12 +145,9 @@ impl Server {
         let registry = prometheus::Registry::new();
         let catalogue = rules::load(&settings.engine.rules, &settings.engine.playbooks)?;
         let profiles = vendors::load(&settings.ocpp.vendors)?;
-        let store = Store::open(
-            &StoreSettings { url: settings.database.url.0.clone(), ..StoreSettings::default() },
-            &registry,
-        )
-        .await
-        .context("failed to open the database")?;
+        let store = Store::open(&settings.database.store(), &registry)
+            .await
+            .context("failed to open the database")?;
         let claim = store.claim_for_server().await.context("failed to claim the database")?;
 
         let book = AddressBook::new();
@@ -172,6 +181,7 @@ impl Server {
         descriptors::fit(&mut gateway_settings);
         let authority = settings.ocpp.authority()?;
         let signs_certificates = authority.is_some();
+        let authority_ends = authority.as_ref().map(Authority::not_after);
         let intake = Arc::new(ToPipeline { handle: handle.clone(), authority });
         let gateway = Gateway::bind_with_book(gateway_settings, intake, &registry, book)
             .map_err(cannot_accept_chargers)?;
@@ -214,7 +224,13 @@ impl Server {
         .context("the mail settings cannot be used")?;
         let rest = vec![
             tokio::spawn(daily_backup(daily, rest_stopped.clone())),
-            tokio::spawn(security::watch_certificates(certificates.clone(), rest_stopped.clone())),
+            tokio::spawn(security::watch_certificates(
+                certificates.clone(),
+                authority_ends,
+                handle.clone(),
+                registry.clone(),
+                rest_stopped.clone(),
+            )),
             tokio::spawn(mendpoint_web::serve(web, state, rest_stopped.clone())),
             tokio::spawn(notifier.run(rest_stopped.clone())),
             tokio::spawn(housekeeping(

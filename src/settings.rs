@@ -10,6 +10,7 @@ use mendpoint_gateway::{Authority, ListenerSettings, TlsFiles};
 use mendpoint_incidents::{EngineSettings, HealMode};
 use mendpoint_model::{Protocol, SECOND_MS, SecurityProfile};
 use mendpoint_pipeline::{IdentityCase, PipelineSettings, UnknownChargers};
+use mendpoint_store::StoreSettings;
 use mendpoint_upkeep::{Profiles, UpkeepSettings};
 use serde::Deserialize;
 
@@ -170,6 +171,18 @@ pub(crate) struct Database {
     pub(crate) keep_changes_days: u32,
     pub(crate) keep_hours_days: u32,
     pub(crate) keep_days_days: u32,
+    pub(crate) dump_folder: PathBuf,
+}
+
+impl Database {
+    /// In the store's words.
+    pub(crate) fn store(&self) -> StoreSettings {
+        StoreSettings {
+            url: self.url.0.clone(),
+            dump_folder: self.dump_folder.clone(),
+            ..StoreSettings::default()
+        }
+    }
 }
 
 /// The copies that are made every day.
@@ -317,6 +330,14 @@ impl Settings {
             dispatch.is_empty() || dispatch.contains('@'),
             "mail.dispatch is {dispatch:?}; write an address, as in dispatch@example.org"
         );
+        let server = self.mail.smtp_url.0.trim();
+        anyhow::ensure!(
+            server.is_empty() || server.starts_with("smtp://") || server.starts_with("smtps://"),
+            "mail.smtp_url begins with smtp:// or smtps://, as in \
+             smtp://USER:PASSWORD@HOST:587?tls=required, and here with {:?}",
+            scheme_of(server)
+        );
+        mendpoint_notify::check(server)?;
         let public_url = &self.web.public_url;
         anyhow::ensure!(
             public_url.is_empty()
@@ -408,6 +429,11 @@ impl Settings {
             profiles,
         }
     }
+}
+
+/// What an address begins with. The rest may hold a password.
+fn scheme_of(address: &str) -> &str {
+    address.split_once("://").map_or("", |(scheme, _)| scheme)
 }
 
 /// The libraries' errors as sentences that say what to write instead.
@@ -543,6 +569,9 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named() {
         for (file, told) in [
+            ("[mail]\nsmtp_url = \"ftp://u:s3cret@h\"\n", "begins with smtp:// or smtps://"),
+            ("[mail]\nsmtp_url = \"smpt://h:25\"\n", "and here with \"smpt\""),
+            ("[mail]\nsmtp_url = \"smtp://h:x\"\n", "mail.smtp_url cannot be used"),
             ("[ocpp]\nlisten_to = 1\n", "listen_to"),
             ("[ocpp]\nvalidation = \"lax\"\n", "it is tolerant or strict"),
             ("[ocpp]\nlistn = \"x\"\n", "did you mean listen?"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use mendpoint_simulator::load::{self, LoadOptions, Mix, Pace};
+use mendpoint_simulator::load::{self, LoadOptions, Mix, Pace, ServerFiles};
 use mendpoint_simulator::{Scenario, Simulation, Target};
 use tokio::sync::watch;
 
@@ -22,9 +22,12 @@ pub(crate) async fn run(command: Simulate) -> Result<ExitCode> {
         Simulate::Run(options) => scenario(options).await,
         Simulate::Load(options) => put_load(options).await,
         Simulate::Bare(options) => {
-            say(&format!("A bare WebSocket server answers {{}} at ws://{}", options.listen));
+            let files = options.certificate.zip(options.key);
+            let files = files.map(|(certificate, key)| ServerFiles { certificate, key });
+            let scheme = if files.is_some() { "wss" } else { "ws" };
+            say(&format!("A bare WebSocket server answers {{}} at {scheme}://{}", options.listen));
             tokio::select! {
-                result = load::bare::serve(options.listen) => {
+                result = load::bare::serve(options.listen, files.as_ref()) => {
                     result.with_context(|| format!("failed to listen on {}", options.listen))?;
                 }
                 stopped = wait_for_stop() => stopped?,
@@ -121,8 +124,12 @@ async fn put_load(options: SimulateLoad) -> Result<ExitCode> {
     };
     let meter_bytes = options.meter_bytes;
     let mix = Mix { heartbeat_percent, status_percent, meter_percent, meter_bytes };
+    let settle = Duration::try_from_secs_f64(options.settle)
+        .context("--settle wants a number of seconds, such as 0.5")?;
     let report = load::run(LoadOptions {
         url: options.url,
+        ca: options.ca,
+        settle,
         chargers: options.chargers,
         identity: format!("{}{{n}}", options.prefix),
         password: options.password,

@@ -9,5 +9,5 @@ use mendpoint_simulator::load::bare;
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9100".to_owned());
     let address: SocketAddr = address.parse()?;
-    match bare::serve(address).await? {}
+    match bare::serve(address, None).await? {}
 }

@@ -9,8 +9,8 @@
 //! [`Scenario`], what fleet there is and what happens to it; [`Simulation`], both over the network.
 //! [`Charger`] is a single one for tests.
 //!
-//! What it deliberately does not do: TLS (put a proxy in front), certificates, and any check of the
-//! server beyond reading its answers.
+//! What it deliberately does not do: TLS (put a proxy in front; only the load generator speaks it),
+//! certificates, and any check of the server beyond reading its answers.
 
 mod behaviour;
 mod charger;

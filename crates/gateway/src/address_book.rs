@@ -251,10 +251,15 @@ impl Mailbox {
         true
     }
 
+    /// Says whether something came since the last call.
+    pub(crate) fn take_changed(&self) -> bool {
+        self.changed.load(Ordering::Acquire) && self.changed.swap(false, Ordering::AcqRel)
+    }
+
     /// Asks to be woken, then says whether something came since the last call.
     pub(crate) fn poll_changed(&self, waker: &std::task::Waker) -> bool {
         self.waker.register(waker);
-        self.changed.load(Ordering::Acquire) && self.changed.swap(false, Ordering::AcqRel)
+        self.take_changed()
     }
 
     /// The order to close, if one was given.

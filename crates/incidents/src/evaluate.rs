@@ -7,7 +7,6 @@ use mendpoint_model::{
 
 use crate::alert::{Alert, Next, Phase};
 use crate::attempts::{AttemptNews, NewsKind};
-use crate::case::Watch;
 use crate::engine::{Cx, Engine};
 use crate::news::{Happening, focus_of, happenings, inputs_of, is_late};
 use crate::predicate::{Holds, Inputs, Subject};
@@ -29,7 +28,7 @@ impl Engine {
         if inputs == Inputs::MESSAGE && facts.is_empty() && !is_answer {
             // A sign of life, the most frequent event by far: it matters only where something is
             // wrong already.
-            let hot = self.watches.get(&key).is_some_and(Watch::is_hot);
+            let hot = self.watches.get(&key).is_some_and(|watch| watch.is_hot());
             if !hot {
                 return;
             }

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use mendpoint_model::{ConnectorRef, MeterReading, TransactionId, UnixMs};
 
-use crate::payload::{Payload, read_float};
+use crate::payload::{Payload, read_float, trimmed};
 
 /// What `measurand` means when it is left out (1.6 s7.31, 2.x part 2 s2.36).
 const DEFAULT_MEASURAND: &str = "Energy.Active.Import.Register";
@@ -96,7 +96,7 @@ impl MeterBook {
     }
 
     fn take(&mut self, payload: &mut Payload<'_>, sample: &Sample<'_>, number: f64) {
-        let measurand = match sample.measurand.trim() {
+        let measurand = match trimmed(&sample.measurand) {
             "" => DEFAULT_MEASURAND,
             measurand => measurand,
         };
@@ -115,8 +115,11 @@ impl MeterBook {
                 return;
             }
         };
-        let number = number * 10_f64.powi(sample.multiplier);
-        let base = dimension.to_base(number, sample.unit.trim()).unwrap_or_else(|| {
+        let number = match sample.multiplier {
+            0 => number,
+            power => number * 10_f64.powi(power),
+        };
+        let base = dimension.to_base(number, trimmed(&sample.unit)).unwrap_or_else(|| {
             payload.note("unit", "does not belong to the measurand", &sample.unit);
             number
         });
@@ -218,7 +221,7 @@ impl Slot {
         if rank > self.rank {
             *self = Self { rank, ..Self::default() };
         }
-        match sample.phase.trim() {
+        match trimmed(&sample.phase) {
             "" => self.total = Some(value),
             "L1" | "L1-N" => self.phases[0] = Some(value),
             "L2" | "L2-N" => self.phases[1] = Some(value),
@@ -258,7 +261,16 @@ impl Dimension {
     /// `kWh ` and whatever else there is).
     fn to_base(self, value: f64, unit: &str) -> Option<f64> {
         let is = |words: &[&str]| words.iter().any(|word| unit.eq_ignore_ascii_case(word));
-        if unit.is_empty() {
+        // Nothing, or the word of the specification: all there is in nearly every message.
+        let usual = match self {
+            Self::Energy => "Wh",
+            Self::Power => "W",
+            Self::Current => "A",
+            Self::Voltage => "V",
+            Self::Temperature => "Celsius",
+            Self::Percent => "Percent",
+        };
+        if unit.is_empty() || unit == usual {
             return Some(value);
         }
         match self {
@@ -305,13 +317,16 @@ mod tests {
     fn b41_one_bad_sample_does_not_discard_the_batch() {
         let (reading, quirks) = read(
             r#"[{"timestamp":"2026-09-21T14:00:00Z","sampledValue":[
+                {"value":"230","measurand":"Voltage"},
                 {"value":"garbage"}, 7, null, {}, {"value":{"x":1}},
                 {"value":"1500","measurand":"Power.Active.Import"},
-                {"value":12.5,"unit":"kWh "}]},
+                {"value":12.5,"unit":"kWh "},
+                {"value":"n/a","measurand":"Power.Active.Import"}]},
                {"timestamp":"2026-09-21T14:00:00Z","sampledValue":[]}, "x"]"#,
         );
         assert_eq!(reading.energy_wh, Some(12_500.0));
         assert_eq!(reading.power_w, Some(1_500.0));
+        assert_eq!(reading.voltage_v, Some(230.0), "what came before the bad one");
         assert!(quirks.contains(&Quirk::new("value", "not a number", "garbage")));
     }
 
@@ -320,7 +335,7 @@ mod tests {
         let (reading, quirks) = read(
             r#"{"sampledValue":[
                 {"value":"41","measurand":"Temperature","unit":"Celcius"},
-                {"value":"7,2","measurand":"Power.Active.Import","unit":"kW"},
+                {"value":"7,2","measurand":"Power.Active.Import","unit":" kW "},
                 {"value":"5","measurand":"Energy.Active.Import.Register","unit":"bananas"},
                 {"value":"5","measurand":"Vendor.Humidity"},
                 {"value":"50","measurand":"Frequency","unit":"Hertz"},

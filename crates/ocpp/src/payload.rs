@@ -115,6 +115,7 @@ impl<'a> Payload<'a> {
     }
 
     /// Text; numbers and truth values count as their own text (behaviour 42).
+    #[inline]
     pub(crate) fn text(&mut self, field: &'static str) -> Option<Cow<'a, str>> {
         match self.scanner.scalar() {
             Scalar::Text(text) => Some(text),
@@ -131,6 +132,7 @@ impl<'a> Payload<'a> {
     }
 
     /// Text that may as well be a number: the value of a sample, of a configuration key.
+    #[inline]
     pub(crate) fn loose_text(&mut self) -> Option<Cow<'a, str>> {
         self.scanner.scalar().into_text()
     }
@@ -222,6 +224,7 @@ impl<'a> Payload<'a> {
     }
 
     /// Notes something odd.
+    #[cold]
     pub(crate) fn note(&mut self, field: &'static str, why: &'static str, value: &str) {
         if self.quirks.len() < QUIRKS_MAX {
             self.quirks.push(Quirk::new(field, why, value));
@@ -235,13 +238,60 @@ pub(crate) struct Mark<'a>(Scanner<'a>);
 
 /// A finite number; a comma counts as the decimal point.
 pub(crate) fn read_float(text: &str) -> Option<f64> {
-    let text = text.trim();
+    let text = trimmed(text);
+    if let Some(number) = read_short_decimal(text) {
+        return Some(number);
+    }
     let number: f64 = match text.parse() {
         Ok(number) => number,
         Err(_) if text.contains(',') => text.replacen(',', ".", 1).parse().ok()?,
         Err(_) => return None,
     };
     number.is_finite().then_some(number)
+}
+
+/// `str::trim`, with an early answer for what nearly every text is.
+#[inline]
+pub(crate) fn trimmed(text: &str) -> &str {
+    let is_plain = |byte: Option<&u8>| byte.is_none_or(u8::is_ascii_graphic);
+    if is_plain(text.as_bytes().first()) && is_plain(text.as_bytes().last()) {
+        return text;
+    }
+    text.trim()
+}
+
+/// A number of up to fifteen digits with at most one point in it, as meters write them; `None` for
+/// every other text. Both parts of the fraction are exact as floats, so that its value is the
+/// nearest one there is: what the general reading gives as well.
+fn read_short_decimal(text: &str) -> Option<f64> {
+    const POWERS: [f64; 16] =
+        [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+    let bytes = text.as_bytes();
+    let (is_negative, digits) = match bytes.split_first()? {
+        (b'-', digits) => (true, digits),
+        _ => (false, bytes),
+    };
+    if digits.len() > POWERS.len() {
+        return None;
+    }
+    let mut number = 0_u64;
+    let mut count = 0_usize;
+    let mut point = None;
+    for &byte in digits {
+        match byte {
+            b'0'..=b'9' => {
+                number = number * 10 + u64::from(byte - b'0');
+                count += 1;
+            }
+            b'.' if point.is_none() => point = Some(count),
+            _ => return None,
+        }
+    }
+    if count == 0 || count >= POWERS.len() {
+        return None;
+    }
+    let value = number as f64 / POWERS[count - point.unwrap_or(count)];
+    Some(if is_negative { -value } else { value })
 }
 
 /// A truth value as chargers write it in text.
@@ -259,7 +309,17 @@ pub(crate) fn read_flag(text: &str) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn short_decimals_are_read_as_the_library_reads_them(text in "-?[0-9]{0,17}\\.?[0-9]{0,17}") {
+            let expected = text.parse::<f64>().ok();
+            prop_assert_eq!(read_float(&text).map(f64::to_bits), expected.map(f64::to_bits));
+        }
+    }
 
     fn payload(text: &str) -> Payload<'_> {
         Payload::new(text, UnixMs(1_790_000_000_000))

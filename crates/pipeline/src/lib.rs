@@ -21,6 +21,7 @@ mod directory;
 mod error;
 mod handle;
 mod history;
+mod kept;
 mod keyring;
 mod lag;
 mod message;

@@ -4,36 +4,47 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
+use memchr::memchr2_iter;
 use memchr::memmem::Finder;
-use mendpoint_model::{Action, Command, CommandOutcome, ConfigurationValue};
+use mendpoint_model::{Action, Command, CommandOutcome, ConfigurationValue, is_secret_name};
 use serde_json::Value;
 
 /// What stands where a secret stood.
 pub(crate) const HIDDEN: &str = "***";
 
-/// What a text with a secret in it also has in it. Most frames have none of them, and are looked
-/// through once for each, which costs nothing beside reading them.
-static SIGNS: LazyLock<[Finder<'static>; 7]> = LazyLock::new(|| {
-    [
-        Finder::new("AuthorizationKey"),
-        Finder::new("authorizationkey"),
-        Finder::new("AUTHORIZATIONKEY"),
-        Finder::new("assword"),
-        Finder::new("ASSWORD"),
-        Finder::new("\"vpn\""),
-        Finder::new("://"),
-    ]
-});
+/// What chargers say all day, with no place in it for a configuration: looked through quickly, as
+/// everything that is done with nearly every message.
+const EVERYDAY: [&str; 8] = [
+    "Heartbeat",
+    "StatusNotification",
+    "MeterValues",
+    "TransactionEvent",
+    "StartTransaction",
+    "StopTransaction",
+    "Authorize",
+    "BootNotification",
+];
+
+static ADDRESS: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("://"));
 
 /// A frame as it may be kept; `is_ours` when we sent it.
 pub(crate) fn frame(text: &str, is_ours: bool) -> Cow<'_, str> {
-    // Our own calls are few: they are always read, in whatever capitals a person wrote them.
-    let is_call_of_ours = is_ours && text.starts_with("[2,");
-    let has_sign = SIGNS.iter().any(|sign| sign.find(text.as_bytes()).is_some());
-    if has_sign || (is_call_of_ours && has_sign_in_any_case(text)) {
-        return json(text);
-    }
-    Cow::Borrowed(text)
+    let is_everyday = if is_ours {
+        // Our answers are made here; our calls, in whatever words a person wrote them.
+        text.starts_with("[3,") || text.starts_with("[4,")
+    } else {
+        action_of(text).is_some_and(|action| EVERYDAY.contains(&action))
+    };
+    let has_sign = if is_everyday { has_usual_sign(text) } else { may_hold_secret(text) };
+    if has_sign { json(text) } else { Cow::Borrowed(text) }
+}
+
+/// The action of a call that is written as nearly all are; `None` for every other text.
+fn action_of(text: &str) -> Option<&str> {
+    let rest = text.strip_prefix("[2,\"")?;
+    let (id, rest) = rest.split_once('"')?;
+    let action = rest.strip_prefix(",\"")?;
+    (!id.contains('\\')).then(|| action.split_once('"')).flatten().map(|(action, _)| action)
 }
 
 /// JSON text without its secrets. What cannot be read is not kept.
@@ -44,15 +55,32 @@ fn json(text: &str) -> Cow<'_, str> {
     if hide(&mut value) { Cow::Owned(value.to_string()) } else { Cow::Borrowed(text) }
 }
 
-fn has_sign_in_any_case(text: &str) -> bool {
-    let small = text.to_ascii_lowercase();
-    ["authorizationkey", "password", "\"vpn\"", "://"].iter().any(|sign| small.contains(sign))
+/// Whether a text names a password or an authorization key, in any capitals, or has an address in
+/// it. One quick pass for each, by its rarest letter.
+fn has_usual_sign(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let names = |word: &[u8], rare: usize| {
+        let letter = word[rare];
+        memchr2_iter(letter, letter.to_ascii_uppercase(), bytes).any(|at| {
+            let found = at.checked_sub(rare).and_then(|from| bytes.get(from..from + word.len()));
+            found.is_some_and(|found| found.eq_ignore_ascii_case(word))
+        })
+    };
+    names(b"passw", 4) || names(b"authorizationkey", 7) || ADDRESS.find(bytes).is_some()
+}
+
+/// Whether a text names anything that [`is_secret_name`] knows, however it is spelt, or has an
+/// address or a VPN's key in it. Rather once too often: what is named is then looked at.
+fn may_hold_secret(text: &str) -> bool {
+    ADDRESS.find(text.as_bytes()).is_some()
+        || text.contains("\\u")
+        || text.split('"').any(|part| part.eq_ignore_ascii_case("vpn") || is_secret_name(part))
 }
 
 /// A command as it may be kept.
 pub(crate) fn command(command: &Command) -> Cow<'_, Command> {
     let action = match &command.action {
-        Action::Raw { action, payload } if has_sign_in_any_case(payload) => {
+        Action::Raw { action, payload } if may_hold_secret(payload) => {
             let hidden = json(payload);
             if matches!(hidden, Cow::Borrowed(kept) if kept == payload) {
                 return Cow::Borrowed(command);
@@ -81,7 +109,7 @@ pub(crate) fn command(command: &Command) -> Cow<'_, Command> {
 /// Takes secrets out of an answer.
 pub(crate) fn outcome(outcome: &mut CommandOutcome) {
     if let CommandOutcome::Answered { payload, .. } = outcome
-        && has_sign_in_any_case(payload)
+        && may_hold_secret(payload)
     {
         *payload = json(payload).into_owned();
     }
@@ -97,14 +125,6 @@ pub(crate) fn configuration(values: &mut [ConfigurationValue]) {
         {
             HIDDEN.clone_into(text);
         }
-    }
-}
-
-/// Whether a key or variable of this name holds a secret.
-fn is_secret_name(name: &str) -> bool {
-    name.eq_ignore_ascii_case("AuthorizationKey") || {
-        let small = name.to_ascii_lowercase();
-        small.ends_with("password") || small.ends_with("passphrase")
     }
 }
 
@@ -198,8 +218,33 @@ mod tests {
     }
 
     #[test]
+    fn s20_a_secret_is_found_however_it_is_spelt() {
+        for text in [
+            r#"[3,"1",{"configurationKey":[{"key":"aUTHORIZATIONkEY","value":"CANARY"}]}]"#,
+            r#"[3, "1", {"configurationKey":[{"key":"WPA-PSK","value":"CANARY"}]}]"#,
+            r#"[2,"1","ChangeConfiguration",{"key":"Modem Pin-Code","value":"CANARY"}]"#,
+            r#"[2,"1","SetVariables",{"setVariableData":[{"variable":{"name":"api_key"},"attributeValue":"CANARY"}]}]"#,
+            r#"[2,"1","NotifyReport",{"reportData":[{"variable":{"name":"ClientSecret"},"variableAttribute":[{"value":"CANARY"}]}]}]"#,
+            r#"[2,"1","NotifyReport",{"reportData":[{"variable":{"name":"Pass\u0077ord"},"variableAttribute":[{"value":"CANARY"}]}]}]"#,
+            r#"[2,"1","DataTransfer",{"wifiPassPhrase":"CANARY"}]"#,
+            r#"[2,"1","MeterValues",{"pAssWord":"CANARY"}]"#,
+            r#"[2 ,"1","Heartbeat",{"privateKey":"CANARY"}]"#,
+        ] {
+            let text = text.replace("CANARY", CANARY);
+            for is_ours in [false, true] {
+                let kept = frame(&text, is_ours);
+                if !is_ours || text.starts_with("[2") {
+                    assert!(!kept.contains(CANARY), "{kept}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn what_has_no_secret_is_kept_letter_by_letter() {
         for text in [
+            r#"[2,"1","DataTransfer",{"data":"a broken \"text"#,
+            r#"[3,"1",{"configurationKey":[{"key":"PinPad","value":"1.50"}]}]"#,
             r#"[2,"1","Heartbeat",{}]"#,
             r#"[2,"1","GetConfiguration",{"key":["AuthorizationKey"]}]"#,
             r#"[2,"1","UpdateFirmware",{"location":"https://host/a@b.bin","retries":1.50}]"#,

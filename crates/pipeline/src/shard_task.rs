@@ -543,8 +543,14 @@ impl ShardTask {
     }
 
     /// Writes down changed states whole, and lets old frames go to disk.
+    ///
+    /// While the disk is behind they wait here, where a newer state takes the place of the one
+    /// before: the room in the journal is for what chargers wait for.
     fn flush(&mut self, everything: bool) {
         self.state.last_flush_at = self.state.now;
+        if !everything && self.inner.journal.is_behind() {
+            return;
+        }
         let dirty = std::mem::take(&mut self.state.dirty);
         self.write_states(dirty);
         self.state.entries.extend(self.inner.frames.due(self.state.now, everything));

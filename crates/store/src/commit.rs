@@ -65,6 +65,7 @@ macro_rules! run_sheet {
                 query = match value {
                     Value::Int(value) => query.bind(*value),
                     Value::Real(value) => query.bind(*value),
+                    Value::Word(value) => query.bind(*value),
                     Value::Text(value) => query.bind(value.as_deref()),
                     Value::Bytes(value) => query.bind(&**value),
                 };

@@ -262,6 +262,15 @@ pub enum Entry {
 }
 
 impl Entry {
+    /// Whether it may be written a moment later than it was decided: history and copies of what
+    /// memory holds, which nobody reads to decide anything.
+    pub(crate) fn can_wait(&self) -> bool {
+        matches!(
+            self,
+            Self::StateChange { .. } | Self::Signal { .. } | Self::State(_) | Self::Frames(_)
+        )
+    }
+
     /// How much room it takes in the queue: one for about half a KiB, so that the queue bounds
     /// memory as well as rows while the database is away.
     pub(crate) fn weight(&self) -> u32 {

@@ -1,12 +1,15 @@
 //! The journal: many tasks add entries, one task writes them down in groups.
 //!
 //! What is acknowledged to a charger is on disk first, and a commit is shared by everything that
-//! came in while the commit before it ran: that is the whole trick, there is no timer.
+//! came in while the commit before it ran: nothing that anybody waits for ever waits for a timer.
+//! What nobody waits for (the history of statuses, states, frames) waits a moment for company: rows
+//! of one charger lie side by side on disk, and a page is written once for all of them.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::db::{Db, write};
@@ -14,13 +17,18 @@ use crate::error::Fault;
 use crate::frame_log::FrameLog;
 use crate::metrics::Metrics;
 use crate::sheet::{sheets, text};
+use crate::trouble::TroubleKind;
 use crate::{Entry, Error, Result, commit, row_id};
 
 /// The most entries of one transaction.
-const BATCH_ENTRIES: usize = 2_000;
+const BATCH_ENTRIES: usize = 8_192;
+/// How long entries wait for company that nobody waits for.
+const PATIENCE: Duration = Duration::from_millis(500);
 /// The first and the longest pause before a failed transaction is tried again.
 const RETRY_FIRST: Duration = Duration::from_millis(50);
-const RETRY_LONGEST: Duration = Duration::from_secs(5);
+const RETRY_LONGEST: Duration = Duration::from_secs(2);
+/// A commit that takes longer than this means that the disk is behind.
+const BEHIND: Duration = Duration::from_secs(2);
 
 /// The way into the journal. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -34,6 +42,10 @@ struct Inner {
     room: Semaphore,
     line: Mutex<Line>,
     durable: watch::Sender<u64>,
+    /// The highest number that somebody waits for.
+    wanted: AtomicU64,
+    /// Tells the writer that `wanted` grew.
+    hurry: Notify,
     progress: Mutex<Progress>,
     metrics: Metrics,
 }
@@ -57,7 +69,7 @@ struct Queued {
 struct Progress {
     /// When the oldest entry that is being written was added.
     oldest: Option<Instant>,
-    last_error: Option<String>,
+    last_error: Option<(TroubleKind, String)>,
 }
 
 /// How the journal is doing.
@@ -71,6 +83,8 @@ pub struct JournalHealth {
     pub capacity: u64,
     /// What the database said when the last try failed; `None` when the last try went through.
     pub last_error: Option<String>,
+    /// What is wrong with the database then, and what it said.
+    pub(crate) trouble: Option<(TroubleKind, String)>,
 }
 
 impl Journal {
@@ -88,6 +102,8 @@ impl Journal {
             room: Semaphore::new(capacity as usize),
             line: Mutex::new(Line { last_seq: 0, sender: Some(sender) }),
             durable: watch::Sender::new(0),
+            wanted: AtomicU64::new(0),
+            hurry: Notify::new(),
             progress: Mutex::default(),
             metrics,
         });
@@ -116,6 +132,9 @@ impl Journal {
                 weight = with_it.min(self.inner.capacity);
                 chunk.extend(entries.next());
             }
+            if self.inner.room.available_permits() < weight as usize {
+                self.inner.hurry(self.last_seq());
+            }
             let Ok(room) = self.inner.room.acquire_many(weight).await else {
                 return u64::MAX;
             };
@@ -130,6 +149,9 @@ impl Journal {
     /// Waits until everything up to this number is on disk.
     pub async fn wait(&self, seq: u64) {
         let mut durable = self.inner.durable.subscribe();
+        if *durable.borrow() < seq {
+            self.inner.hurry(seq);
+        }
         // The sender lives as long as this handle, so this cannot fail.
         let _ = durable.wait_for(|written| *written >= seq).await;
     }
@@ -152,8 +174,18 @@ impl Journal {
             lag_ms: i64::try_from(lag.as_millis()).unwrap_or(i64::MAX),
             queued: self.inner.queued(),
             capacity: u64::from(self.inner.capacity),
-            last_error: progress.last_error.clone(),
+            last_error: progress.last_error.as_ref().map(|(_, said)| said.clone()),
+            trouble: progress.last_error.clone(),
         }
+    }
+
+    /// Whether the disk is behind: what can wait, or be replaced by something newer, should.
+    pub fn is_behind(&self) -> bool {
+        let lag = {
+            let progress = self.inner.progress.lock().unwrap_or_else(PoisonError::into_inner);
+            progress.oldest.map_or(Duration::ZERO, |oldest| oldest.elapsed())
+        };
+        lag >= BEHIND || self.inner.queued() * 2 > u64::from(self.inner.capacity)
     }
 
     /// Takes no more entries; what was added is still written.
@@ -177,6 +209,13 @@ impl Inner {
         }
         line.last_seq = seq;
         Some(seq)
+    }
+
+    /// Somebody waits for this number.
+    fn hurry(&self, seq: u64) {
+        if self.wanted.fetch_max(seq, Ordering::AcqRel) < seq {
+            self.hurry.notify_one();
+        }
     }
 
     fn queued(&self) -> u64 {
@@ -203,10 +242,40 @@ impl Writer {
     async fn run(self, mut receiver: mpsc::UnboundedReceiver<Queued>) {
         let mut batch = Vec::with_capacity(BATCH_ENTRIES);
         while receiver.recv_many(&mut batch, BATCH_ENTRIES).await > 0 {
+            self.wait_for_company(&mut receiver, &mut batch).await;
             let oldest = batch.first().map(|queued| queued.added_at);
             self.inner.progress(|progress| progress.oldest = oldest);
             self.write(&batch).await;
             self.finish(&mut batch);
+        }
+    }
+
+    /// Takes more entries for a moment, as long as nobody waits for any of them.
+    async fn wait_for_company(
+        &self,
+        receiver: &mut mpsc::UnboundedReceiver<Queued>,
+        batch: &mut Vec<Queued>,
+    ) {
+        let Some(first) = batch.first() else { return };
+        let patience = tokio::time::sleep_until((first.added_at + PATIENCE).into());
+        tokio::pin!(patience);
+        let first_seq = first.seq;
+        let mut looked_at = 0;
+        while batch.len() < BATCH_ENTRIES
+            && self.inner.wanted.load(Ordering::Acquire) < first_seq
+            && batch[looked_at..].iter().all(|queued| queued.entry.can_wait())
+        {
+            looked_at = batch.len();
+            tokio::select! {
+                biased;
+                () = self.inner.hurry.notified() => {}
+                () = &mut patience => return,
+                count = receiver.recv_many(batch, BATCH_ENTRIES - looked_at) => {
+                    if count == 0 {
+                        return;
+                    }
+                }
+            }
         }
     }
 
@@ -290,7 +359,7 @@ impl Writer {
         let mut is_news = false;
         self.inner.progress(|progress| {
             is_news = progress.last_error.is_none();
-            progress.last_error = Some(error.to_string());
+            progress.last_error = Some((error.trouble(), error.to_string()));
         });
         if is_news {
             tracing::error!(%error, "the journal cannot write; it tries again until it can");

@@ -15,6 +15,8 @@ use crate::{Entry, Result, row_id};
 pub(crate) enum Value {
     Int(Option<i64>),
     Real(Option<f64>),
+    /// One of our own words.
+    Word(&'static str),
     Text(Option<String>),
     Bytes(Arc<[u8]>),
 }
@@ -420,7 +422,7 @@ impl Batch {
                     connector.evse,
                     connector.connector,
                     *at,
-                    status.name(),
+                    Value::Word(status.name()),
                     error.as_str(),
                 ]);
             }

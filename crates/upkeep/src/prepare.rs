@@ -12,7 +12,6 @@ use crate::questions::{asks, is_v16, model_of};
 use crate::signal;
 use crate::task::Task;
 use crate::upkeep::Upkeep;
-use crate::ward::Ward;
 
 impl Upkeep {
     /// Makes the events of one message ready. `state` is what is known of the charger before them.
@@ -29,7 +28,7 @@ impl Upkeep {
             match event {
                 EventKind::Device(report) => {
                     let max = self.settings.values_an_hour_max;
-                    let ward = self.wards.entry(charger).or_insert_with(Ward::new);
+                    let ward = self.wards.entry(charger).or_default();
                     let taken = ward.take_values(now, report.variables.len(), max);
                     report.variables.truncate(taken);
                     for variable in &mut report.variables {
@@ -44,7 +43,7 @@ impl Upkeep {
                 }
                 EventKind::Configuration(values) => {
                     let max = self.settings.values_an_hour_max;
-                    let ward = self.wards.entry(charger).or_insert_with(Ward::new);
+                    let ward = self.wards.entry(charger).or_default();
                     let taken = ward.take_values(now, values.len(), max);
                     values.truncate(taken);
                     values.iter_mut().for_each(hide_secret);

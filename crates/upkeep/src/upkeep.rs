@@ -45,7 +45,8 @@ pub struct Upkeep {
     pub(crate) settings: UpkeepSettings,
     pub(crate) profiles: Arc<Profiles>,
     capabilities: Arc<Capabilities>,
-    pub(crate) wards: FxHashMap<ChargerKey, Ward>,
+    /// Boxed, because a map of whole ones would keep half of its room empty.
+    pub(crate) wards: FxHashMap<ChargerKey, Box<Ward>>,
     deadlines: BTreeSet<(UnixMs, ChargerKey)>,
     ledger: Ledger,
     /// Questions on their way.
@@ -63,12 +64,12 @@ impl Upkeep {
 
     /// Takes over what was learned before a restart.
     pub fn restore(&mut self, charger: ChargerKey, progress: Progress) {
-        self.wards.entry(charger).or_insert_with(Ward::new).progress = progress;
+        self.wards.entry(charger).or_default().progress = progress;
     }
 
     /// Whether a person accepted the charger. One that waits is read, and nothing is installed on it.
     pub fn admit(&mut self, charger: ChargerKey, admitted: bool) {
-        self.wards.entry(charger).or_insert_with(Ward::new).admitted = admitted;
+        self.wards.entry(charger).or_default().admitted = admitted;
     }
 
     /// Forgets a charger.
@@ -188,7 +189,7 @@ impl Upkeep {
         }
         self.end_question(charger);
         let share = share_of(charger);
-        let ward = self.wards.entry(charger).or_insert_with(Ward::new);
+        let ward = self.wards.entry(charger).or_default();
         ward.connected(&self.settings, now, epoch, share);
         self.wake_when_settled(charger);
     }

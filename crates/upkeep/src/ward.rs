@@ -57,8 +57,8 @@ pub(crate) struct Question {
     pub(crate) monitors: Vec<MonitorReport>,
 }
 
-impl Ward {
-    pub(crate) fn new() -> Self {
+impl Default for Ward {
+    fn default() -> Self {
         Self {
             admitted: true,
             progress: Progress::default(),
@@ -68,7 +68,9 @@ impl Ward {
             values: (UnixMs::default(), 0),
         }
     }
+}
 
+impl Ward {
     /// A connection opened: nothing is asked before it has held for a while. The while doubles with
     /// every connection of the last hour, so that a flapping station is left alone (behaviour 22).
     pub(crate) fn connected(

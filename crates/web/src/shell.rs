@@ -41,6 +41,8 @@ pub(crate) struct Shell {
     /// A line for the top of every page: the demonstration says that time is shortened, and a server
     /// that is open to anybody says so.
     pub(crate) notice: String,
+    /// What is wrong with the database, as a sentence; empty when nothing is.
+    pub(crate) trouble: String,
     /// The time of the server as HH:MM:SS in UTC.
     pub(crate) clock: String,
     /// A message about what was just done, taken from `?done=`.
@@ -79,7 +81,7 @@ impl Shell {
              profile 0): see System, Security."
                 .to_owned()
         } else {
-            String::new()
+            settings.security.ends_soon(handle.now()).unwrap_or_default()
         };
         Self {
             title: title.into(),
@@ -105,6 +107,7 @@ impl Shell {
             playbooks: catalogue.playbooks().len(),
             delay_p99_ms: handle.vitals().delay_p99_ms,
             notice,
+            trouble: trouble_words(state),
             clock: crate::show::clock(handle.now()),
             done: String::new(),
             error: String::new(),
@@ -117,6 +120,13 @@ impl Shell {
         self.error = error.unwrap_or_default();
         self
     }
+}
+
+/// What is wrong with the database, as a sentence with its time; empty when nothing is.
+pub(crate) fn trouble_words(state: &AppState) -> String {
+    state.handle().store().trouble().map_or_else(String::new, |trouble| {
+        format!("{} (since {} UTC)", trouble.sentence(), crate::show::clock(trouble.since))
+    })
 }
 
 /// The first letters of the first two words.

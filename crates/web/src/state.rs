@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use mendpoint_model::{SecurityProfile, UnixMs};
+use mendpoint_model::{DAY_MS, SecurityProfile, UnixMs};
 use mendpoint_pipeline::Handle;
 use prometheus::Registry;
 
@@ -96,10 +96,32 @@ pub struct ListenerCertificate {
     pub not_after: UnixMs,
 }
 
+/// Days before the end of a certificate of ours from which on every page says so.
+const NOTICE_DAYS: i64 = 14;
+
 impl SecurityFacts {
     /// What is presented now.
     pub(crate) fn certificates(&self) -> Vec<ListenerCertificate> {
         self.certificates.as_ref().map(|read| read()).unwrap_or_default()
+    }
+
+    /// A sentence about the first certificate of ours that ends within two weeks, for every page.
+    pub(crate) fn ends_soon(&self, now: UnixMs) -> Option<String> {
+        let first = self.certificates().into_iter().min_by_key(|one| one.not_after)?;
+        let left_ms = first.not_after.since_ms(now);
+        let of = format!("The certificate of the listener {}", first.listener);
+        if left_ms > NOTICE_DAYS * DAY_MS {
+            return None;
+        }
+        Some(if left_ms <= 0 {
+            format!("{of} has ended: chargers refuse it. Replace its file; see System, Security.")
+        } else {
+            let days = left_ms / DAY_MS;
+            format!(
+                "{of} ends in {days} days; chargers will refuse it then. Replace its file; see \
+                 System, Security."
+            )
+        })
     }
 
     /// Whether chargers without a password come in from other machines (profile 0).

@@ -13,6 +13,8 @@ use mendpoint_model::UnixMs;
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, sleep_until, timeout};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
@@ -20,6 +22,7 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::bare::socket_config;
 use super::frames::{Heard, Kind, now, read_frame, write_frame};
+use super::tls::Wire;
 use super::{LoadOptions, Pace};
 
 /// Attempts a charger makes to connect.
@@ -32,12 +35,14 @@ const SHARDS: usize = 16;
 /// Why a charger stopped early.
 pub(super) type Trouble = String;
 
-type Socket = WebSocketStream<TcpStream>;
+type Socket = WebSocketStream<Box<dyn Wire>>;
 
 /// What all chargers share.
 pub(super) struct Shared {
     pub(super) options: LoadOptions,
     pub(super) address: std::net::SocketAddr,
+    /// For an encrypted server.
+    pub(super) tls: Option<TlsConnector>,
     pub(super) connecting: Semaphore,
     /// Set once: when sending begins, and when it ends.
     pub(super) begin: watch::Receiver<Option<(Instant, Instant)>>,
@@ -64,12 +69,14 @@ impl Shared {
     pub(super) fn new(
         options: LoadOptions,
         address: std::net::SocketAddr,
+        tls: Option<TlsConnector>,
         begin: watch::Receiver<Option<(Instant, Instant)>>,
     ) -> Self {
         let shards =
             if matches!(options.pace, Pace::OpenLoop { .. }) { options.chargers } else { 0 };
         Self {
             address,
+            tls,
             connecting: Semaphore::new(options.connecting_max.max(1)),
             begin,
             due: (0..shards).map(|_| Semaphore::new(0)).collect(),
@@ -181,6 +188,13 @@ async fn introduce(number: usize, shared: &Arc<Shared>) -> Result<Charger, Troub
     }
     let stream = TcpStream::connect(shared.address).await.map_err(|error| error.to_string())?;
     stream.set_nodelay(true).map_err(|error| error.to_string())?;
+    let stream: Box<dyn Wire> = match &shared.tls {
+        Some(tls) => {
+            let name = ServerName::from(shared.address.ip());
+            Box::new(tls.connect(name, stream).await.map_err(|error| error.to_string())?)
+        }
+        None => Box::new(stream),
+    };
     let (socket, _) = client_async_with_config(request, stream, Some(socket_config()))
         .await
         .map_err(|error| error.to_string())?;

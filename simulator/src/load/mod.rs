@@ -13,8 +13,10 @@ mod options;
 mod process;
 mod report;
 mod run;
+mod tls;
 
 pub use error::LoadError;
 pub use options::{LoadOptions, Mix, Pace};
 pub use report::{LatencyReport, LoadReport, ServerReport};
 pub use run::run;
+pub use tls::ServerFiles;

@@ -1,6 +1,7 @@
 //! What load to make.
 
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::LoadError;
@@ -13,8 +14,10 @@ const DURATION_MAX: Duration = Duration::from_hours(24);
 /// What load to make, and on whom.
 #[derive(Clone, Debug)]
 pub struct LoadOptions {
-    /// Where chargers connect, without the identity: `ws://127.0.0.1:9000/ocpp`.
+    /// Where chargers connect, without the identity: `ws://127.0.0.1:9000/ocpp`, or `wss://..`.
     pub url: String,
+    /// Who may have signed the server's certificate (`wss://`), as a PEM file.
+    pub ca: Option<PathBuf>,
     /// How many chargers.
     pub chargers: usize,
     /// The identity of a charger; `{n}` is replaced by its number in five digits.
@@ -39,6 +42,7 @@ impl Default for LoadOptions {
     fn default() -> Self {
         Self {
             url: "ws://127.0.0.1:9000/ocpp".to_owned(),
+            ca: None,
             chargers: 100,
             identity: "LOAD-{n}".to_owned(),
             password: None,
@@ -119,16 +123,25 @@ impl LoadOptions {
 
     fn address(&self) -> Result<SocketAddr, LoadError> {
         let wrong = |sentence: String| LoadError::Options(sentence);
-        let host = self
-            .url
-            .strip_prefix("ws://")
-            .ok_or_else(|| wrong(format!("{} does not begin with ws://", self.url)))?;
+        let (host, port) = match (self.url.strip_prefix("ws://"), self.url.strip_prefix("wss://")) {
+            (Some(host), _) => (host, 80),
+            (None, Some(_)) if self.ca.is_none() => {
+                let missing = "a wss:// address wants a file with the authority that signed the \
+                               server's certificate";
+                return Err(wrong(missing.to_owned()));
+            }
+            (None, Some(host)) => (host, 443),
+            (None, None) => {
+                let scheme = "does not begin with ws:// or wss://";
+                return Err(wrong(format!("{} {scheme}", self.url)));
+            }
+        };
         let host = host.split('/').next().unwrap_or_default();
         let with_port =
             if host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) {
                 host.to_owned()
             } else {
-                format!("{host}:80")
+                format!("{host}:{port}")
             };
         let mut addresses = with_port
             .to_socket_addrs()
@@ -154,6 +167,7 @@ mod tests {
         let of = |url: &str| LoadOptions { url: url.to_owned(), ..LoadOptions::default() }.check();
         assert_eq!(of("ws://127.0.0.1:9000/ocpp").ok(), "127.0.0.1:9000".parse().ok());
         assert_eq!(of("ws://[::1]:9000").ok(), "[::1]:9000".parse().ok());
+        assert!(of("wss://127.0.0.1:9443").is_err(), "nobody to trust");
         for url in ["ws://192.0.2.1:9000/ocpp", "http://127.0.0.1", "127.0.0.1:9000"] {
             assert!(of(url).is_err(), "{url}");
         }

@@ -13,7 +13,7 @@ use super::charger::{self, Shared};
 use super::frames::now;
 use super::process::{Usage, usage};
 use super::report::{LatencyReport, LoadReport, ServerReport};
-use super::{LoadError, LoadOptions, Pace};
+use super::{LoadError, LoadOptions, Pace, tls};
 
 /// From the word that sending begins to its beginning: waking thousands of tasks takes a moment,
 /// which must not count as the server's.
@@ -27,9 +27,14 @@ const LAST_ANSWERS: Duration = Duration::from_secs(5);
 /// When an option cannot work, nobody could connect, or the server's process cannot be looked at.
 pub async fn run(options: LoadOptions) -> Result<LoadReport, LoadError> {
     let address = options.check()?;
+    // An authority that is named for a plain address is of no use and does no harm.
+    let tls = match options.ca.as_deref().filter(|_| options.url.starts_with("wss://")) {
+        Some(ca) => Some(tls::connector(ca).map_err(LoadError::Options)?),
+        None => None,
+    };
     let before = options.pid.map(usage).transpose()?;
     let (start, begin) = watch::channel(None);
-    let shared = Arc::new(Shared::new(options, address, begin));
+    let shared = Arc::new(Shared::new(options, address, tls, begin));
     let options = &shared.options;
 
     let connecting_began = Instant::now();
@@ -147,12 +152,13 @@ mod tests {
     use std::net::SocketAddr;
 
     use super::*;
+    use crate::load::ServerFiles;
     use crate::load::bare::{agree, listen, serve_on};
 
     fn bare_server() -> SocketAddr {
         let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
         let address = listener.local_addr().expect("has an address");
-        tokio::spawn(serve_on(listener));
+        tokio::spawn(serve_on(listener, None));
         address
     }
 
@@ -174,6 +180,32 @@ mod tests {
         assert!(report.answered > 100, "{report}");
         assert!(report.latency.p50_us > 0.0 && report.latency.max_us >= report.latency.p999_us);
         assert!(report.server.is_some());
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn an_encrypted_server_is_loaded_when_its_authority_is_known() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let [certificate, key, other] =
+            ["c.pem", "k.pem", "o.pem"].map(|it| folder.path().join(it));
+        let made = || rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]);
+        let ours = made().expect("a certificate");
+        std::fs::write(&certificate, ours.cert.pem()).expect("writes");
+        std::fs::write(&key, ours.signing_key.serialize_pem()).expect("writes");
+        std::fs::write(&other, made().expect("another").cert.pem()).expect("writes");
+        let acceptor = ServerFiles { certificate: certificate.clone(), key }.acceptor();
+        let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
+        let address = listener.local_addr().expect("has an address");
+        tokio::spawn(serve_on(listener, Some(acceptor.expect("fits"))));
+        let url = format!("wss://{address}/ocpp");
+
+        let encrypted = LoadOptions { url, ca: Some(certificate), ..options(address) };
+        let report = run(encrypted.clone()).await.expect("runs");
+        assert_eq!((report.connected, report.lost), (20, 0), "{report}");
+        assert!(report.answered > 20, "{report}");
+
+        let strangers = LoadOptions { ca: Some(other), chargers: 1, ..encrypted };
+        let error = run(strangers).await.expect_err("signed by somebody else").to_string();
+        assert!(error.contains("certificate"), "{error}");
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

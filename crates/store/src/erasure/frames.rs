@@ -47,8 +47,8 @@ pub(super) async fn exchange(db: &Db, exchange: &Exchange) -> Result<u64> {
         if let Some(packed) = gathering.pack(block.bucket).filter(|_| is_changed) {
             changed += write!(db, conn => {
                 let query = sqlx::query(SET).bind(block.first_seq).bind(packed.data.to_vec());
-                query.execute(conn).await?.rows_affected()
-            });
+                Ok(query.execute(conn).await?.rows_affected())
+            })?;
         }
         tokio::task::yield_now().await;
     }

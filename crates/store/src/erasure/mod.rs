@@ -223,8 +223,8 @@ impl Store {
         let exchange = Exchange::new(token, pseudonym);
         let small = token.to_ascii_lowercase();
         let mut rows = write!(&self.db, conn => {
-            sqlx::query(FORGET_CARD).bind(small).execute(conn).await?.rows_affected()
-        });
+            Ok(sqlx::query(FORGET_CARD).bind(&small).execute(conn).await?.rows_affected())
+        })?;
         for (table, column, kind) in PLACES {
             rows += self.exchange_in(&exchange, table, column, *kind).await?;
         }
@@ -236,8 +236,9 @@ impl Store {
         if matches!(self.db, Db::Sqlite { .. }) {
             // Freed pages keep what was written in them until they are used again.
             write!(&self.db, conn => {
-                sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(conn).await?.rows_affected()
-            });
+                sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(conn).await?;
+                Ok(())
+            })?;
         }
         Ok(rows)
     }

@@ -98,6 +98,42 @@ async fn many_tasks_share_few_commits_and_each_gets_its_own_number() {
 }
 
 #[tokio::test]
+async fn history_waits_for_company_until_somebody_waits_for_it() {
+    let file = File::new();
+    let registry = Registry::new();
+    let store = Store::open(&file.settings(), &registry).await.expect("it opens");
+    let journal = store.journal();
+    let commits = || {
+        let families = registry.gather();
+        let name = "mendpoint_journal_commits_total";
+        let family = families.iter().find(|family| family.name() == name).expect(name);
+        family.get_metric()[0].get_counter().get_value()
+    };
+    let change = |at: i64| Entry::StateChange {
+        charger: CHARGER,
+        connector: ConnectorRef::v16(1),
+        at: UnixMs(at),
+        status: ConnectorStatus::Available,
+        error: String::new(),
+    };
+    let mut last = 0;
+    for at in 0..20 {
+        last = journal.append(vec![change(at)]).await;
+        // Long enough for a commit, if one were made of each.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // Its own patience would end some day; being waited for ends it now.
+    journal.wait(last).await;
+    assert!(commits() <= 4.0, "{} commits", commits());
+    // What is waited for takes everything before it along.
+    journal.append(vec![change(20)]).await;
+    let seq = journal.append(vec![link(21)]).await;
+    journal.wait(seq).await;
+    let rows = store.state_history(CHARGER, UnixMs(0), UnixMs(100)).await.expect("read");
+    assert_eq!(rows.len(), 21);
+}
+
+#[tokio::test]
 async fn the_newest_of_a_batch_wins_and_what_is_closed_stays_closed() {
     let file = File::new();
     let store = file.open().await;
@@ -233,4 +269,44 @@ async fn a_nul_and_odd_letters_are_no_obstacle() {
     write(&store, vec![change]).await;
     let rows = store.state_history(CHARGER, UnixMs(0), UnixMs(10)).await.expect("read");
     assert_eq!(rows[0].error, "a\u{fffd}b'\u{1F4A5}");
+}
+
+#[tokio::test]
+async fn a_lock_of_another_program_is_told_and_gone_when_it_is() {
+    let file = File::new();
+    let registry = Registry::new();
+    let settings = StoreSettings { busy_timeout_ms: 50, ..file.settings() };
+    let store = Store::open(&settings, &registry).await.expect("it opens");
+    assert_eq!(store.trouble(), None);
+    let url = format!("sqlite://{}", file.path().display());
+    let mut other =
+        <sqlx::SqliteConnection as sqlx::Connection>::connect(&url).await.expect("open");
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.expect("the lock");
+    let journal = store.journal();
+    let seq = journal.append(vec![link(1)]).await;
+    let trouble = loop {
+        if let Some(trouble) = store.trouble() {
+            break trouble;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert_eq!(trouble.kind, crate::TroubleKind::Locked);
+    assert!(trouble.sentence().contains("Another program holds the database"));
+    let gauge = |kind: &str| {
+        let families = registry.gather();
+        let family = families.iter().find(|it| it.name() == "mendpoint_database_trouble");
+        let of_kind = family.expect("registered").get_metric().iter();
+        of_kind
+            .filter(|it| it.get_label()[0].value() == kind)
+            .map(|it| it.get_gauge().get_value())
+            .sum()
+    };
+    let (locked, full): (f64, f64) = (gauge("locked"), gauge("full"));
+    assert!(locked > 0.5 && full < 0.5);
+    sqlx::query("ROLLBACK").execute(&mut other).await.expect("released");
+    journal.wait(seq).await;
+    while store.trouble().is_some() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    store.close().await;
 }

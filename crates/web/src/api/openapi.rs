@@ -238,8 +238,12 @@ const ADDRESSES: &[Address] = &[
     )
     .takes("IncidentAct")
     .one("IncidentJson"),
-    get("/tickets", "Tickets, newest first", &["status", "charger", "assignee", "q", "limit", "cursor"])
-        .page("TicketJson"),
+    get(
+        "/tickets",
+        "Tickets, newest first, or `order=due`",
+        &["status", "charger", "assignee", "q", "order", "limit", "cursor"],
+    )
+    .page("TicketJson"),
     post("/tickets", "Open a ticket by hand").takes("Open").one("TicketJson"),
     get("/tickets/{id}", "A ticket with its history", &[]).one("TicketJson"),
     post("/tickets/{id}/{command}", "Do something with a ticket; `commands` says what can be done")

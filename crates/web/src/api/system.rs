@@ -89,6 +89,14 @@ pub(super) async fn vitals(_: Caller, State(state): State<AppState>) -> Json<Val
         "chargers_by_state": states,
         "events": vitals.events,
         "delay_p99_ms": vitals.delay_p99_ms,
+        "database": {
+            "trouble": vitals.trouble.as_ref().map(|trouble| json!({
+                "kind": trouble.kind.name(),
+                "since": trouble.since.rfc3339_ms(),
+                "sentence": trouble.sentence(),
+                "said": trouble.said,
+            })),
+        },
         "journal": {
             "lag_ms": vitals.journal.lag_ms,
             "queued": vitals.journal.queued,

@@ -6,6 +6,7 @@ mod chargers;
 mod charging;
 mod conformance;
 pub(crate) mod errors;
+pub(crate) mod extract;
 mod incident;
 mod incidents;
 mod live;

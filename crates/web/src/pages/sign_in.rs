@@ -6,17 +6,18 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use askama::Template;
-use axum::extract::{ConnectInfo, FromRequestParts, Query, State};
+use axum::extract::{ConnectInfo, FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use axum::{Extension, Form, Router};
+use axum::{Extension, Router};
 use mendpoint_model::{MINUTE_MS, UnixMs};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
 use super::errors::{Page, PageError, render};
+use crate::pages::extract::{Form, Query};
 use crate::password::{hash_password, verify_password};
 use crate::{AppState, session, url};
 
@@ -133,11 +134,11 @@ fn local(next: &str) -> &str {
     if url::is_local(next) { next } else { "/" }
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Credentials {
     name: String,
     password: String,
-    #[serde(default)]
     next: String,
 }
 
@@ -149,6 +150,14 @@ async fn sign_in(
 ) -> Page {
     let now = state.handle().now();
     let typed = form.name.trim();
+    let missing = match (typed, form.password.as_str()) {
+        ("", _) => Some("Type your name and your password."),
+        (_, "") => Some("Type your password."),
+        _ => None,
+    };
+    if let Some(error) = missing {
+        return refuse(StatusCode::UNPROCESSABLE_ENTITY, typed, &form.next, error);
+    }
     let name = Who::Name(typed.to_lowercase().chars().take(100).collect());
     let address = remote.map(Who::Address);
     let failed = door.count(&name, now);

@@ -1,14 +1,15 @@
 //! The program itself: how it is doing, and the switch that stops healing.
 
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::Router;
+use axum::extract::State;
 use axum::routing::{get, post};
-use axum::{Form, Router};
 use mendpoint_incidents::{KillScope, Request};
 use mendpoint_model::{ChargerKey, SECOND_MS, SiteKey};
 use serde::Deserialize;
 
 use super::errors::{Page, back, render};
+use crate::pages::extract::{Form, Query};
 use crate::place::Moment;
 use crate::session::{Acting, Viewer};
 use crate::shell::Shell;
@@ -86,7 +87,7 @@ async fn page(viewer: Viewer, State(state): State<AppState>, Query(asked): Query
         lag: number::short_ms(vitals.journal.lag_ms.max(0) as f64),
         queued: number::grouped(vitals.journal.queued),
         capacity: number::grouped(vitals.journal.capacity),
-        journal_error: vitals.journal.last_error.clone().unwrap_or_default(),
+        journal_error: vitals.trouble.as_ref().map_or_else(String::new, |it| it.said.clone()),
         quirks: number::grouped(vitals.quirks),
         held: vitals.held.unwrap_or_default(),
         engine_lag: if vitals.lag_ms < SECOND_MS {

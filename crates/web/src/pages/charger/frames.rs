@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use mendpoint_model::{ChargerKey, FrameSeq, UnixMs};
 use mendpoint_store::{Direction, FrameTimes};
 use serde::Deserialize;
 
 use crate::api::frames::{Format, file};
 use crate::pages::errors::{Page, PageError, render};
+use crate::pages::extract::Query;
 use crate::place::utc;
 use crate::session::Viewer;
 use crate::wire::{self, Filter, Kind};
