@@ -324,8 +324,8 @@ impl Store {
             let Some(last) = ids.last() else { break };
             deleted += write!(&self.db, conn => {
                 let query = sqlx::query(PRUNE_READINGS).bind(from).bind(last).bind(&meter);
-                query.execute(conn).await?.rows_affected()
-            });
+                Ok(query.execute(conn).await?.rows_affected())
+            })?;
             from = last + 1;
             self.set_value(READINGS_DELETED, &from.to_string()).await?;
             tokio::task::yield_now().await;
@@ -346,8 +346,8 @@ impl Store {
                 if let Some(span_ms) = span_ms {
                     query = query.bind(span_ms);
                 }
-                query.execute(conn).await?.rows_affected()
-            });
+                Ok(query.execute(conn).await?.rows_affected())
+            })?;
             deleted += step;
             if step == 0 {
                 return Ok(deleted);
