@@ -228,10 +228,7 @@ impl Store {
         for (table, column, kind) in PLACES {
             rows += self.exchange_in(&exchange, table, column, *kind).await?;
         }
-        // What still waits to be packed goes to the disk first, and is then found there.
-        let journal = self.journal();
-        let seq = journal.append(self.frame_log().due(row_id::now(), true)).await;
-        journal.wait(seq).await;
+        self.settle_frames().await;
         rows += frames::exchange(&self.db, &exchange).await?;
         if matches!(self.db, Db::Sqlite { .. }) {
             // Freed pages keep what was written in them until they are used again.
@@ -241,6 +238,13 @@ impl Store {
             })?;
         }
         Ok(rows)
+    }
+
+    /// What still waits to be packed goes to the disk first, and is then found there.
+    async fn settle_frames(&self) {
+        let journal = self.journal();
+        let seq = journal.append(self.frame_log().due(row_id::now(), true)).await;
+        journal.wait(seq).await;
     }
 
     async fn exchange_in(
@@ -367,6 +371,7 @@ impl Store {
                 found.insert(format!("{table}.{column}"), rows.into());
             }
         }
+        self.settle_frames().await;
         let messages = frames::of_token(&self.db, &exchange).await?;
         Ok(serde_json::json!({
             "token": token,

@@ -572,7 +572,7 @@ async fn s21_cards_are_hidden_by_role_on_every_page_and_a_person_can_be_erased()
     assert!(seen >= 12, "those who may see them do: {seen}");
     // The live feed of messages, from its first lines.
     let hidden = server.sign_in("tom", PASSWORD).await.cookie();
-    let found = server.get("/chargers/CP-1?text=04a2b3c4", &hidden).await.body;
+    let found = server.get("/chargers/CP-1/frames?text=04a2b3c4", &hidden).await.body;
     assert!(!found.contains("…D5E6"), "what is hidden cannot be searched for");
 
     stage.ask(ended(id, None, 1_400)).await;

@@ -54,6 +54,12 @@ impl Told {
             _ => String::new(),
         };
         let (action, request) = on_the_wire(protocol, &command.action);
+        let shown = match &command.action {
+            Action::Raw { action, payload } => {
+                Action::Raw { action: action.clone(), payload: viewer.message(payload) }
+            }
+            other => other.clone(),
+        };
         let stage = Stage::of(row);
         let (summary, token) = match &row.outcome {
             Some(outcome) => (outcome.summary().to_owned(), token_of(outcome)),
@@ -63,7 +69,7 @@ impl Told {
         Self {
             id: command.id.to_string(),
             action,
-            detail: detail(&command.action),
+            detail: detail(&shown),
             by,
             by_kind,
             by_href,
