@@ -187,6 +187,9 @@ async fn connect_sqlite(url: &str, readers: u32) -> Result<(Db, PathBuf)> {
     };
     let writing = options.clone().pragma("cache_size", WRITER_CACHE);
     let writing = writing.pragma("wal_autocheckpoint", LOG_PAGES);
+    // What a statement of many rows would have to take back, were it refused, is kept in memory:
+    // in a file, that is a page written for every row.
+    let writing = writing.pragma("temp_store", "MEMORY");
     let write = pool().max_connections(1).connect_with(writing).await?;
     check_sqlite_version(&write).await?;
     // Not `read_only`: a reader must be able to set the shared memory of the log up again after a
