@@ -4,11 +4,14 @@
 //! What it deliberately does not do: decide anything about chargers. That is in the crates under
 //! `crates/`; see ARCHITECTURE.md.
 
+mod audit;
+mod backup;
 mod cli;
 mod demo;
 mod descriptors;
 mod logging;
 mod people;
+mod person;
 mod rules;
 mod security;
 mod server;
@@ -86,6 +89,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Rules(command) => rules::run(command),
         Command::User(command) => block_on(people::user(command, read)),
         Command::Token(command) => block_on(people::token(command, read)),
+        Command::Backup(command) => block_on(backup::backup(command, read)),
+        Command::Restore(command) => block_on(backup::restore(command, read)),
+        Command::Person(command) => block_on(person::run(command, read)),
+        Command::Audit(command) => block_on(audit::run(command, read)),
         Command::Config(ConfigCommand::Check(file)) => {
             let settings = read(file.config.as_deref())?;
             vendors::load(&settings.ocpp.vendors)?;

@@ -13,16 +13,23 @@ use crate::cli::{ConfigFile, Token, User};
 use crate::settings::Settings;
 use crate::terminal::say;
 
+/// How long the command line waits for a database that another program has locked. A person sits
+/// before it.
+const PATIENCE_MS: u64 = 3_000;
+
+/// Who the audit log says it was.
+pub(crate) const BY: &str = "command line";
+
 /// What people and tokens may be.
 const ROLES: [&str; 5] = ["admin", "operator", "dispatcher", "technician", "viewer"];
 
-async fn open(
+pub(crate) async fn open(
     read: impl Fn(Option<&Path>) -> Result<Settings>,
     file: &ConfigFile,
 ) -> Result<Store> {
     let settings = read(file.config.as_deref())?;
-    let url = settings.database.url.0;
-    Store::open(&StoreSettings { url, ..StoreSettings::default() }, &prometheus::Registry::new())
+    let settings = StoreSettings { busy_timeout_ms: PATIENCE_MS, ..settings.database.store() };
+    Store::open(&settings, &prometheus::Registry::new())
         .await
         .context("failed to open the database")
 }
@@ -58,6 +65,7 @@ pub(crate) async fn user(
             ensure!(password.chars().count() >= 10, "a password has at least 10 characters");
             let store = open(read, &config).await?;
             add(&store, &name, &role, &email, &password).await?;
+            store.add_audit(BY, "user added", &name, &role).await?;
             say(&format!("{name} may sign in as {role}."));
             if !password_stdin {
                 say(&format!("Password: {password}\nIt is not shown again."));
@@ -78,6 +86,7 @@ pub(crate) async fn user(
                 bail!("there is nobody named {name:?}; `mendpoint user list` shows all");
             };
             store.update_user(&UserRow { disabled: true, ..user }).await?;
+            store.add_audit(BY, "user disabled", &name, "").await?;
             say(&format!("{name} may no longer sign in."));
             store.close().await;
         }
@@ -120,7 +129,8 @@ pub(crate) async fn token(
             let token = mendpoint_web::new_token().map_err(|error| anyhow::anyhow!("{error}"))?;
             let expires = (days > 0).then(|| now() + i64::from(days) * DAY_MS);
             let hash = mendpoint_web::hash_token(&token);
-            store.insert_api_token(&hash, &name, &role, "command line", expires).await?;
+            store.insert_api_token(&hash, &name, &role, BY, expires).await?;
+            store.add_audit(BY, "token made", &name, &role).await?;
             say(&format!("{token}\nIt is not shown again."));
             store.close().await;
         }
@@ -142,6 +152,9 @@ pub(crate) async fn token(
             let mut revoked = 0;
             for token in tokens.iter().filter(|token| token.name == name) {
                 revoked += u32::from(store.revoke_api_token(token.id, now()).await?);
+            }
+            if revoked > 0 {
+                store.add_audit(BY, "token revoked", &name, "").await?;
             }
             store.close().await;
             ensure!(revoked > 0, "there is no token named {name:?} that is still good");

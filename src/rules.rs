@@ -18,6 +18,7 @@ macro_rules! built_in {
 }
 
 const RULES: &[(&str, &str)] = built_in!("rules":
+    "cert_expiry.toml", "cert_expiry_now.toml", "cert_expiry_soon.toml",
     "cmd_unresponsive.toml", "cp_offline.toml", "err_faulted.toml", "failed_burst.toml",
     "identity_contested.toml", "weak_cell.toml", "weak_wifi.toml",
 );

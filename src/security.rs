@@ -9,6 +9,7 @@ use mendpoint_gateway::{Authority, CertificateStatus, Certificates, GatewayEvent
 use mendpoint_model::{Action, ChargerKey, DAY_MS, SECOND_MS, SecurityProfile, UnixMs};
 use mendpoint_pipeline::{Handle, SecurityNote};
 use mendpoint_web::{ListenerCertificate, SecurityFacts};
+use prometheus::{IntGaugeVec, Opts};
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 
@@ -17,6 +18,9 @@ const LOOK_EVERY: Duration = Duration::from_hours(1);
 
 /// So many days before its end a certificate is warned of, the last first (S4).
 const WARN_DAYS: [i64; 3] = [3, 14, 30];
+
+/// What the authority is called in a warning.
+const AUTHORITY: &str = "the authority (ocpp.ca_certificate)";
 
 /// Says which listeners take in chargers without a password (profile 0).
 pub(crate) fn warn_of_open_listeners(listeners: &[(SocketAddr, SecurityProfile)]) {
@@ -61,26 +65,83 @@ pub(crate) fn facts(
     SecurityFacts { listeners, certificates: Some(Arc::new(read)), signs_certificates }
 }
 
-/// Warns of certificates that end soon, once for each step.
+/// A certificate of ours, and when it ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ending {
+    /// What it is, fit for a label and for "the certificate of ..".
+    pub(crate) of: String,
+    /// When it ends.
+    pub(crate) at: UnixMs,
+}
+
+/// The certificates of the listeners, and the one of the authority.
+pub(crate) fn endings(statuses: Vec<CertificateStatus>, authority: Option<UnixMs>) -> Vec<Ending> {
+    let of_listeners = statuses.into_iter().map(|status| Ending {
+        of: format!("the listener {}", status.listener),
+        at: status.not_after,
+    });
+    let of_authority = authority.map(|at| Ending { of: AUTHORITY.to_owned(), at });
+    of_listeners.chain(of_authority).collect()
+}
+
+/// Which warnings were given already: what, its end, and the step.
+#[derive(Debug, Default)]
+pub(crate) struct Warned(Vec<(Ending, i64)>);
+
+impl Warned {
+    /// The warnings that are due now, each once for each step (S4).
+    pub(crate) fn due(&mut self, all: &[Ending], now: UnixMs) -> Vec<String> {
+        let mut sentences = Vec::new();
+        for ending in all {
+            let left_ms = ending.at.since_ms(now);
+            let Some(step) = step_of(left_ms) else { continue };
+            let same = (ending.clone(), step);
+            if !self.0.contains(&same) {
+                sentences.push(sentence(ending, left_ms));
+                self.0.push(same);
+            }
+        }
+        // What was renewed is not warned of again, and need not be remembered.
+        self.0.retain(|(known, _)| all.contains(known));
+        sentences
+    }
+}
+
+/// Warns of certificates of ours that end soon: in the log, in the security log, and in the metrics.
 pub(crate) async fn watch_certificates(
     certificates: Certificates,
+    authority_ends: Option<UnixMs>,
+    handle: Handle,
+    registry: prometheus::Registry,
     mut stop: watch::Receiver<bool>,
 ) {
-    let mut told = Vec::new();
+    let gauge = IntGaugeVec::new(
+        Opts::new(
+            "mendpoint_certificate_seconds_left",
+            "Seconds until a certificate of ours ends; negative when it has ended",
+        ),
+        &["certificate"],
+    );
+    // A second one of that name would be a mistake of ours; the warnings matter more.
+    let gauge = gauge.ok().filter(|gauge| registry.register(Box::new(gauge.clone())).is_ok());
+    let mut warned = Warned::default();
     loop {
-        for status in certificates.status() {
-            let left_ms = status.not_after.since_ms(now());
-            let Some(step) = step_of(left_ms) else { continue };
-            let same = (status.listener, status.not_after, step);
-            if !told.contains(&same) {
-                tracing::warn!(
-                    listener = %status.listener,
-                    file = status.file,
-                    "{}",
-                    sentence(&status, left_ms)
-                );
-                told.push(same);
+        let all = endings(certificates.status(), authority_ends);
+        for ending in &all {
+            if let Some(gauge) = &gauge {
+                let left_s = ending.at.since_ms(now()) / SECOND_MS;
+                gauge.with_label_values(&[&ending.of]).set(left_s);
             }
+        }
+        for sentence in warned.due(&all, now()) {
+            tracing::warn!("{sentence}");
+            handle.note_security(SecurityNote {
+                charger: None,
+                identity: String::new(),
+                kind: "CertificateEnds",
+                info: sentence,
+                remote: String::new(),
+            });
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}
@@ -97,18 +158,14 @@ fn step_of(left_ms: i64) -> Option<i64> {
     WARN_DAYS.into_iter().find(|days| left_ms <= days * DAY_MS)
 }
 
-fn sentence(status: &CertificateStatus, left_ms: i64) -> String {
+fn sentence(ending: &Ending, left_ms: i64) -> String {
+    let Ending { of, .. } = ending;
+    let consequence =
+        if of == AUTHORITY { "no certificate is signed" } else { "chargers refuse it" };
     if left_ms <= 0 {
-        return format!(
-            "the certificate of the listener {} has ended: chargers refuse it",
-            status.listener
-        );
+        return format!("the certificate of {of} has ended: {consequence}");
     }
-    format!(
-        "the certificate of the listener {} ends in {} days; chargers will refuse it then",
-        status.listener,
-        left_ms / DAY_MS
-    )
+    format!("the certificate of {of} ends in {} days; {consequence} then", left_ms / DAY_MS)
 }
 
 fn now() -> UnixMs {
@@ -206,7 +263,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn s4_certificates_are_warned_of_at_30_14_and_3_days() {
+    fn s04_a_certificate_is_warned_of_once_at_30_at_14_at_3_days_and_at_its_end() {
+        let start = UnixMs(1_790_000_000_000);
+        let listener = Ending { of: "the listener 192.0.2.1:9443".into(), at: start + 40 * DAY_MS };
+        let authority = Ending { of: AUTHORITY.into(), at: start + 400 * DAY_MS };
+        let all = [listener.clone(), authority.clone()];
+        let mut warned = Warned::default();
+        let mut told = Vec::new();
+        for hour in 0..45 * 24 {
+            let now = start + hour * 3_600 * SECOND_MS;
+            told.extend(warned.due(&all, now).into_iter().map(|sentence| (hour / 24, sentence)));
+        }
+        let days: Vec<i64> = told.iter().map(|(day, _)| *day).collect();
+        assert_eq!(days, [10, 26, 37, 40], "{told:?}");
+        assert!(told[0].1.contains("ends in 30 days"), "{told:?}");
+        assert!(told[3].1.contains("has ended: chargers refuse it"), "{told:?}");
+        // A new one: silence, until it ends in its turn.
+        let renewed = Ending { at: start + 130 * DAY_MS, ..listener };
+        let all = [renewed, authority];
+        assert_eq!(warned.due(&all, start + 45 * DAY_MS), [""; 0]);
+        assert_eq!(warned.due(&all, start + 100 * DAY_MS).len(), 1);
+        assert_eq!(warned.due(&all, start + 371 * DAY_MS).len(), 2, "the authority's too");
+    }
+
+    #[test]
+    fn s04_the_steps_are_30_14_and_3_days() {
         for (days, step) in [(31, None), (30, Some(30)), (15, Some(30)), (14, Some(14))] {
             assert_eq!(step_of(days * DAY_MS), step, "{days}");
         }

@@ -8,19 +8,19 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use mendpoint_gateway::{
-    AddressBook, Certificates, Gateway, GatewayError, GatewaySettings, ProxyWords,
+    AddressBook, Authority, Certificates, Gateway, GatewayError, GatewaySettings, ProxyWords,
 };
 use mendpoint_model::{DAY_MS, UnixMs};
 use mendpoint_notify::{Notifier, NotifySettings};
 use mendpoint_pipeline::{Handle, Pipeline};
-use mendpoint_store::{ServerClaim, Store, StoreSettings};
+use mendpoint_store::{ServerClaim, Store};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::settings::Settings;
 use crate::vendors;
 use crate::wiring::{ToChargers, ToPipeline};
-use crate::{descriptors, rules, security};
+use crate::{backup, descriptors, rules, security};
 
 /// How long everything may take to stop.
 const STOP_WITHIN: Duration = Duration::from_secs(25);
@@ -48,6 +48,11 @@ pub(crate) struct Server {
 
 /// `mendpoint serve`.
 pub(crate) async fn run(settings: Settings) -> Result<ExitCode> {
+    if cfg!(feature = "planted-early-answers") {
+        tracing::error!(
+            "this build answers before the commit and loses data: it is for tests only"
+        );
+    }
     let (rules, playbooks) = (settings.engine.rules.clone(), settings.engine.playbooks.clone());
     let server = Server::start(settings, false).await?;
     tracing::info!(
@@ -63,6 +68,13 @@ pub(crate) async fn run(settings: Settings) -> Result<ExitCode> {
     tokio::select! {
         stopped = wait_for_stop() => stopped?,
         reloading = reload(&server, &rules, &playbooks) => reloading?,
+        () = server.claim.lost() => {
+            server.stop().await;
+            anyhow::bail!(
+                "another Mendpoint server took the database while this one could not reach it; only \
+                 one of them may run"
+            );
+        }
     }
     server.stop().await;
     Ok(ExitCode::SUCCESS)
@@ -77,6 +89,7 @@ async fn reload(server: &Server, rules: &str, playbooks: &str) -> Result<()> {
         match rules::load(rules, playbooks) {
             Ok(catalogue) => {
                 server.handle.set_catalogue(catalogue).await?;
+                server.handle.audit("command line", "rules read again", "").await;
                 tracing::info!("the rules were read again");
             }
             Err(error) => tracing::error!("the rules stay as they were: {error:#}"),
@@ -132,12 +145,9 @@ impl Server {
         let registry = prometheus::Registry::new();
         let catalogue = rules::load(&settings.engine.rules, &settings.engine.playbooks)?;
         let profiles = vendors::load(&settings.ocpp.vendors)?;
-        let store = Store::open(
-            &StoreSettings { url: settings.database.url.0.clone(), ..StoreSettings::default() },
-            &registry,
-        )
-        .await
-        .context("failed to open the database")?;
+        let store = Store::open(&settings.database.store(), &registry)
+            .await
+            .context("failed to open the database")?;
         let claim = store.claim_for_server().await.context("failed to claim the database")?;
 
         let book = AddressBook::new();
@@ -151,6 +161,7 @@ impl Server {
         .await
         .context("failed to read the fleet back from the database")?;
         let handle = pipeline.handle();
+        audit_start(&store, &settings).await.context("failed to write the audit log")?;
 
         let (stop_gateway, gateway_stopped) = watch::channel(false);
         let (stop_rest, rest_stopped) = watch::channel(false);
@@ -170,6 +181,7 @@ impl Server {
         descriptors::fit(&mut gateway_settings);
         let authority = settings.ocpp.authority()?;
         let signs_certificates = authority.is_some();
+        let authority_ends = authority.as_ref().map(Authority::not_after);
         let intake = Arc::new(ToPipeline { handle: handle.clone(), authority });
         let gateway = Gateway::bind_with_book(gateway_settings, intake, &registry, book)
             .map_err(cannot_accept_chargers)?;
@@ -179,6 +191,9 @@ impl Server {
         security::warn_of_open_listeners(&listeners);
         let gateway = tokio::spawn(gateway.run(gateway_stopped));
 
+        let board = mendpoint_web::BackupBoard::default();
+        let daily = backup::Daily::new(&settings, &store, &board, &registry)
+            .context("failed to look into backup.folder")?;
         let web = tokio::net::TcpListener::bind(settings.web.listen)
             .await
             .map_err(|error| cannot_listen("web.listen", settings.web.listen, &error))?;
@@ -194,6 +209,7 @@ impl Server {
                 pace: settings.engine.pace,
                 is_demo,
                 mail_is_sent: !settings.mail.smtp_url.0.is_empty(),
+                backups: board,
             },
         );
         let notifier = Notifier::new(
@@ -207,7 +223,14 @@ impl Server {
         )
         .context("the mail settings cannot be used")?;
         let rest = vec![
-            tokio::spawn(security::watch_certificates(certificates.clone(), rest_stopped.clone())),
+            tokio::spawn(daily_backup(daily, rest_stopped.clone())),
+            tokio::spawn(security::watch_certificates(
+                certificates.clone(),
+                authority_ends,
+                handle.clone(),
+                registry.clone(),
+                rest_stopped.clone(),
+            )),
             tokio::spawn(mendpoint_web::serve(web, state, rest_stopped.clone())),
             tokio::spawn(notifier.run(rest_stopped.clone())),
             tokio::spawn(housekeeping(
@@ -255,6 +278,41 @@ impl Server {
             Ok(()) => tracing::info!("stopped"),
             Err(_) => tracing::error!("gave up waiting for everything to stop"),
         }
+    }
+}
+
+/// The name under which the settings of the last start are kept, without their secrets.
+const LAST_SETTINGS: &str = "settings.last";
+
+/// Writes down that the server started, and which settings are not as they were.
+async fn audit_start(store: &Store, settings: &Settings) -> Result<(), mendpoint_store::Error> {
+    let now = format!("{settings:#?}");
+    let before = store.get_value(LAST_SETTINGS).await?;
+    let version = env!("CARGO_PKG_VERSION");
+    store.add_audit("system", "server started", "server", version).await?;
+    if before.as_ref().is_some_and(|before| *before != now) {
+        let changed = changed_lines(&before.unwrap_or_default(), &now);
+        store.add_audit("system", "settings changed", "server", &changed).await?;
+    }
+    store.set_value(LAST_SETTINGS, &now).await
+}
+
+/// The lines of settings that are new, in one line.
+fn changed_lines(before: &str, now: &str) -> String {
+    let old: std::collections::BTreeSet<&str> = before.lines().collect();
+    let lines: Vec<&str> = now
+        .lines()
+        .filter(|line| !old.contains(line))
+        .map(|line| line.trim().trim_end_matches(','))
+        .collect();
+    lines.join(", ")
+}
+
+/// The copy of every day, where one is asked for.
+async fn daily_backup(daily: Option<backup::Daily>, mut stop: watch::Receiver<bool>) {
+    match daily {
+        Some(daily) => daily.run(stop).await,
+        None => _ = stop.changed().await,
     }
 }
 

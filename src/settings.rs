@@ -10,6 +10,7 @@ use mendpoint_gateway::{Authority, ListenerSettings, TlsFiles};
 use mendpoint_incidents::{EngineSettings, HealMode};
 use mendpoint_model::{Protocol, SECOND_MS, SecurityProfile};
 use mendpoint_pipeline::{IdentityCase, PipelineSettings, UnknownChargers};
+use mendpoint_store::StoreSettings;
 use mendpoint_upkeep::{Profiles, UpkeepSettings};
 use serde::Deserialize;
 
@@ -23,6 +24,7 @@ pub(crate) struct Settings {
     pub(crate) ocpp: Ocpp,
     pub(crate) web: Web,
     pub(crate) database: Database,
+    pub(crate) backup: Backup,
     pub(crate) engine: Engine,
     pub(crate) mail: Mail,
     pub(crate) log: Log,
@@ -164,6 +166,27 @@ pub(crate) struct Web {
 pub(crate) struct Database {
     pub(crate) url: Secret,
     pub(crate) keep_frames_days: u32,
+    pub(crate) dump_folder: PathBuf,
+}
+
+impl Database {
+    /// In the store's words.
+    pub(crate) fn store(&self) -> StoreSettings {
+        StoreSettings {
+            url: self.url.0.clone(),
+            dump_folder: self.dump_folder.clone(),
+            ..StoreSettings::default()
+        }
+    }
+}
+
+/// The copies that are made every day.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Backup {
+    pub(crate) folder: String,
+    pub(crate) hour: u32,
+    pub(crate) keep: u32,
 }
 
 /// How the engine works.
@@ -302,12 +325,30 @@ impl Settings {
             dispatch.is_empty() || dispatch.contains('@'),
             "mail.dispatch is {dispatch:?}; write an address, as in dispatch@example.org"
         );
+        let server = self.mail.smtp_url.0.trim();
+        anyhow::ensure!(
+            server.is_empty() || server.starts_with("smtp://") || server.starts_with("smtps://"),
+            "mail.smtp_url begins with smtp:// or smtps://, as in \
+             smtp://USER:PASSWORD@HOST:587?tls=required, and here with {:?}",
+            scheme_of(server)
+        );
+        mendpoint_notify::check(server)?;
         let public_url = &self.web.public_url;
         anyhow::ensure!(
             public_url.is_empty()
                 || public_url.starts_with("http://")
                 || public_url.starts_with("https://"),
             "web.public_url is {public_url:?}; it begins with http:// or https://"
+        );
+        anyhow::ensure!(
+            self.backup.hour < 24,
+            "backup.hour is an hour of the day in UTC, from 0 to 23, and is {}",
+            self.backup.hour
+        );
+        anyhow::ensure!(
+            (1..=10_000).contains(&self.backup.keep),
+            "backup.keep must be between 1 and 10000 copies, and is {}",
+            self.backup.keep
         );
         crate::logging::check(&self.log.filter)?;
         let url = &self.database.url.0;
@@ -365,6 +406,11 @@ impl Settings {
             profiles,
         }
     }
+}
+
+/// What an address begins with. The rest may hold a password.
+fn scheme_of(address: &str) -> &str {
+    address.split_once("://").map_or("", |(scheme, _)| scheme)
 }
 
 /// The libraries' errors as sentences that say what to write instead.
@@ -500,6 +546,9 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named() {
         for (file, told) in [
+            ("[mail]\nsmtp_url = \"ftp://u:s3cret@h\"\n", "begins with smtp:// or smtps://"),
+            ("[mail]\nsmtp_url = \"smpt://h:25\"\n", "and here with \"smpt\""),
+            ("[mail]\nsmtp_url = \"smtp://h:x\"\n", "mail.smtp_url cannot be used"),
             ("[ocpp]\nlisten_to = 1\n", "listen_to"),
             ("[ocpp]\nvalidation = \"lax\"\n", "it is tolerant or strict"),
             ("[ocpp]\nlistn = \"x\"\n", "did you mean listen?"),
@@ -517,6 +566,8 @@ mod tests {
             ("[engine]\npace = 0.0\n", "engine.pace"),
             ("[engine]\ndiagnostics_url = \"files\"\n", "engine.diagnostics_url"),
             ("[database]\nurl = \"mysql://x\"\n", "database.url"),
+            ("[backup]\nhour = 24\n", "backup.hour"),
+            ("[backup]\nkeep = 0\n", "backup.keep"),
             ("[web]\nbootstrap_token = \"short\"\n", "web.bootstrap_token"),
             ("[ocpp\n", "line 1"),
         ] {

@@ -12,12 +12,15 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
+use crate::database::Database;
+
 /// The administrator's token of every server here.
 const TOKEN: &str = "end-to-end-test-token-0123456789";
 
 /// `mendpoint serve` with a database and ports of its own; stopped when dropped.
 pub(crate) struct Server {
     folder: tempfile::TempDir,
+    database: Database,
     web: SocketAddr,
     ocpp: SocketAddr,
     child: Option<Child>,
@@ -32,8 +35,9 @@ impl Server {
         let folder = tempfile::tempdir().expect("a temporary folder");
         std::fs::write(folder.path().join("mendpoint.toml"), settings).expect("writes");
         let (web, ocpp) = (free_address(), free_address());
+        let database = Database::new(folder.path());
         let (child, environment) = (None, Vec::new());
-        let mut server = Self { folder, web, ocpp, child, environment, has_file: true };
+        let mut server = Self { folder, database, web, ocpp, child, environment, has_file: true };
         server.start_again();
         server
     }
@@ -54,6 +58,7 @@ impl Server {
     pub(crate) fn start_with(environment: &[(&'static str, &'static str)]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut server = Self {
+            database: Database::new(folder.path()),
             folder,
             web: free_address(),
             ocpp: free_address(),
@@ -67,7 +72,6 @@ impl Server {
 
     /// Starts the program on the same database as before.
     pub(crate) fn start_again(&mut self) {
-        let database = format!("sqlite://{}/test.db", self.folder.path().display());
         let log = std::fs::File::create(self.folder.path().join("server.log")).expect("a log");
         let child = Command::new(env!("CARGO_BIN_EXE_mendpoint"))
             .arg("serve")
@@ -77,7 +81,7 @@ impl Server {
             .env("MENDPOINT__OCPP__UNKNOWN_CHARGERS", "accept")
             .env("MENDPOINT__WEB__LISTEN", self.web.to_string())
             .env("MENDPOINT__WEB__BOOTSTRAP_TOKEN", TOKEN)
-            .env("MENDPOINT__DATABASE__URL", database)
+            .env("MENDPOINT__DATABASE__URL", &self.database.url)
             .envs(self.environment.iter().copied())
             .stdout(Stdio::from(log.try_clone().expect("a second handle of the log")))
             .stderr(Stdio::from(log))
@@ -101,6 +105,21 @@ impl Server {
             child.kill().expect("kill -9");
             child.wait().expect("the program is gone");
         }
+    }
+
+    /// Ends the program as an orchestrator does (SIGTERM); whether it ended well within this time.
+    pub(crate) fn stop(&mut self, within: Duration) -> bool {
+        self.signal("TERM");
+        let mut child = self.child.take().expect("it runs");
+        let begun = Instant::now();
+        while begun.elapsed() < within {
+            if let Some(status) = child.try_wait().expect("a child of ours") {
+                return status.success();
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.child = Some(child);
+        false
     }
 
     /// A page of the API as JSON.
@@ -143,11 +162,35 @@ impl Server {
 
     /// Connects a charger.
     pub(crate) async fn charger(&self, identity: &str) -> Option<Charger> {
+        self.doors().charger(identity, "ocpp1.6").await
+    }
+
+    /// The way in for chargers, for tasks of their own.
+    pub(crate) fn doors(&self) -> Doors {
+        Doors(self.ocpp)
+    }
+
+    /// Connects a charger with a password. `None`: it is turned away.
+    pub(crate) async fn charger_with(&self, identity: &str, password: &str) -> Option<Charger> {
         let url = format!("ws://{}/ocpp/{identity}", self.ocpp);
         let mut request = url.into_client_request().expect("a request");
-        request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static("ocpp1.6"));
+        let headers = request.headers_mut();
+        headers.insert("Sec-WebSocket-Protocol", HeaderValue::from_static("ocpp1.6"));
+        let value = super::security::basic(identity, password);
+        headers.insert("Authorization", HeaderValue::from_str(&value).expect("a header"));
         let (socket, _) = tokio_tungstenite::connect_async(request).await.ok()?;
-        Some(Charger { socket, calls: 0 })
+        Some(Charger { socket, calls: 0, closed_with: None })
+    }
+
+    /// A request of the API in a thread of its own; the program may be killed under it.
+    pub(crate) fn request_later(
+        &self,
+        method: &'static str,
+        path: &str,
+        body: &'static str,
+    ) -> std::thread::JoinHandle<()> {
+        let (web, path) = (self.web, format!("/api/v1{path}"));
+        std::thread::spawn(move || drop(http(web, TOKEN, method, &path, body)))
     }
 
     fn is_ready(&self) -> bool {
@@ -165,10 +208,27 @@ impl Drop for Server {
     }
 }
 
+/// Where chargers connect.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Doors(SocketAddr);
+
+impl Doors {
+    /// Connects a charger that speaks this version; `None` when it is not let in.
+    pub(crate) async fn charger(self, identity: &str, protocol: &'static str) -> Option<Charger> {
+        let url = format!("ws://{}/ocpp/{identity}", self.0);
+        let mut request = url.into_client_request().expect("a request");
+        let protocol = HeaderValue::from_static(protocol);
+        request.headers_mut().insert("Sec-WebSocket-Protocol", protocol);
+        let (socket, _) = tokio_tungstenite::connect_async(request).await.ok()?;
+        Some(Charger { socket, calls: 0, closed_with: None })
+    }
+}
+
 /// A charger that says what it is told to and waits for the answer.
 pub(crate) struct Charger {
     socket: WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>,
     calls: u64,
+    closed_with: Option<u16>,
 }
 
 impl Charger {
@@ -190,6 +250,27 @@ impl Charger {
         }
     }
 
+    /// With which code the server closed the connection, if it said one.
+    pub(crate) fn closed_with(&self) -> Option<u16> {
+        self.closed_with
+    }
+
+    /// The next call of the server with this action; others are refused.
+    pub(crate) async fn hear_call(&mut self, action: &str) -> Option<Value> {
+        loop {
+            let Message::Text(text) = self.socket.next().await?.ok()? else { continue };
+            let heard: Value = serde_json::from_str(&text).expect("JSON from the server");
+            if heard[0] == 2 && heard[2] == action {
+                return Some(heard);
+            }
+            if heard[0] == 2 {
+                let refusal =
+                    serde_json::json!([4, heard[1], "NotSupported", "a test charger", {}]);
+                self.send_raw(&refusal.to_string()).await?;
+            }
+        }
+    }
+
     /// Sends a call; the answer's payload, or `None` when the connection ended first.
     pub(crate) async fn call(&mut self, action: &str, payload: Value) -> Option<Value> {
         self.calls += 1;
@@ -197,7 +278,14 @@ impl Charger {
         let frame = serde_json::json!([2, id, action, payload]).to_string();
         self.socket.send(Message::text(frame)).await.ok()?;
         loop {
-            let Message::Text(text) = self.socket.next().await?.ok()? else { continue };
+            let text = match self.socket.next().await?.ok()? {
+                Message::Text(text) => text,
+                Message::Close(Some(close)) => {
+                    self.closed_with = Some(close.code.into());
+                    continue;
+                }
+                _ => continue,
+            };
             let frame: Value = serde_json::from_str(&text).expect("JSON from the server");
             match (frame[0].as_i64(), frame[1].as_str()) {
                 (Some(3), Some(answered)) if answered == id => return Some(frame[2].clone()),

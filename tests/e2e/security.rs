@@ -87,7 +87,7 @@ impl Operator {
 }
 
 /// A Basic header; the letters of base64 by hand, so that nothing of ours is in it.
-fn basic(user: &str, password: &str) -> String {
+pub(crate) fn basic(user: &str, password: &str) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let pair = format!("{user}:{password}");
     let mut text = String::from("Basic ");

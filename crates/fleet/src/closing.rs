@@ -2,7 +2,8 @@
 //! for their start.
 
 use mendpoint_model::{
-    Fact, LedgerLine, Transaction, TransactionEnded, TransactionStarted, UnixMs,
+    Fact, LedgerLine, ONLY_UPDATES, Transaction, TransactionEnded, TransactionId,
+    TransactionStarted, TransactionUpdated, UnixMs,
 };
 
 use crate::checks::{self, Closing};
@@ -13,6 +14,8 @@ use crate::transaction::End;
 
 /// How many ends without a start are remembered for one charger.
 const EARLY_ENDS_MAX: usize = 4;
+/// How many transactions without a start and an end are remembered for one charger.
+const ONLY_UPDATED_MAX: usize = 8;
 
 impl Slot {
     /// Closes a transaction, or closes it anew with better figures: checks it, remembers it, and
@@ -60,18 +63,66 @@ impl Slot {
         facts.push(closed(transaction, end.reason, end.timing.at, end.timing.historical));
     }
 
-    /// Remembers an end without a start. One of 1.6 with a number that we gave to nobody is
-    /// another system's; one without a number may be of a start that is still to come.
-    pub(crate) fn remember_early_end(&mut self, ended: TransactionEnded) {
-        let is_unnumbered = ended.id.0 <= 0 || ended.id.0 > i64::from(i32::MAX);
-        if ended.external_id.is_empty() && !is_unnumbered {
-            return;
-        }
+    /// Remembers an end without a start. `false` when it is one that was sent before: chargers send
+    /// again what they believe unanswered, and it stays one record.
+    pub(crate) fn remember_early_end(&mut self, ended: TransactionEnded) -> bool {
         let early_ends = &mut self.memory.early_ends;
+        if early_ends.iter().any(|known| is_same_end(known, &ended)) {
+            return false;
+        }
         if early_ends.len() == EARLY_ENDS_MAX {
             early_ends.remove(0);
         }
         early_ends.push(ended);
+        true
+    }
+
+    /// An update of a transaction that is not known here: its start may have been lost, and its end
+    /// may never come. It is put on record once (behaviour 62).
+    pub(crate) fn orphan_of_update(&mut self, updated: &TransactionUpdated, facts: &mut Vec<Fact>) {
+        if updated.external_id.is_empty() || !self.remember_only_updated(&updated.external_id) {
+            return;
+        }
+        facts.push(Fact::TransactionOrphaned {
+            id: TransactionId(0),
+            external_id: updated.external_id.clone(),
+            ended: Box::new(TransactionEnded {
+                id: TransactionId(0),
+                external_id: updated.external_id.clone(),
+                connector: updated.connector,
+                id_token: updated.id_token.clone(),
+                meter_wh: None,
+                reason: ONLY_UPDATES.to_owned(),
+                at: updated.at,
+                seq_no: updated.seq_no,
+                offline: updated.offline,
+            }),
+        });
+    }
+
+    /// Remembers that only updates of it came. `false`: that is known.
+    pub(crate) fn remember_only_updated(&mut self, external_id: &str) -> bool {
+        let known = &mut self.memory.only_updated;
+        if known.iter().any(|id| **id == *external_id) {
+            return false;
+        }
+        if known.len() == ONLY_UPDATED_MAX {
+            known.remove(0);
+        }
+        known.push(external_id.into());
+        true
+    }
+
+    /// The start came after all: the record of its updates belongs to it.
+    pub(crate) fn join_only_updated(&mut self, started: &TransactionStarted) {
+        let known = &mut self.memory.only_updated;
+        let Some(index) = known.iter().position(|id| **id == *started.external_id) else { return };
+        known.remove(index);
+        self.memory.lines.push(LedgerLine::Joined {
+            transaction: started.id,
+            sent: TransactionId(0),
+            external_id: started.external_id.clone(),
+        });
     }
 
     /// The end that came before this start. Where there is no id of the charger's own, card, time
@@ -84,6 +135,11 @@ impl Slot {
             if !started.external_id.is_empty() || !ended.external_id.is_empty() {
                 return ended.external_id == started.external_id;
             }
+            // With a number that we gave to nobody it is another system's; without one it may be
+            // of a start that is still to come.
+            if (1..=i64::from(i32::MAX)).contains(&ended.id.0) {
+                return false;
+            }
             let is_same_card = ended.id_token.as_deref() == Some(started.id_token.as_str());
             let is_after = |begun: UnixMs, over: UnixMs| over >= begun;
             let is_in_time = started.at.zip(ended.at).is_some_and(|(a, b)| is_after(a, b));
@@ -93,6 +149,11 @@ impl Slot {
         let index = self.memory.early_ends.iter().position(fits)?;
         Some(self.memory.early_ends.remove(index))
     }
+}
+
+/// Whether two ends are one message: by what the charger wrote down, not by how it was sent.
+fn is_same_end(a: &TransactionEnded, b: &TransactionEnded) -> bool {
+    a.id == b.id && a.external_id == b.external_id && a.at == b.at && a.meter_wh == b.meter_wh
 }
 
 pub(crate) fn closed(

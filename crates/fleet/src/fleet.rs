@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use mendpoint_model::{
     Action, Capabilities, CellState, ChargerEvent, ChargerKey, ChargerState, Chargers, Command,
-    ConnectorRef, Fact, LedgerLine, ModelKey, Overlay, SiteKey, Transaction, TransactionEnded,
-    TransactionId, TransactionStarted, UnixMs, capability_name,
+    ConnectorRef, Fact, LedgerLine, ModelKey, ONLY_UPDATES, Overlay, SiteKey, Transaction,
+    TransactionEnded, TransactionId, TransactionStarted, UnixMs, capability_name,
 };
 use rustc_hash::FxHashMap;
 
@@ -105,8 +105,12 @@ impl Fleet {
 
     /// Remembers an end whose start never came, oldest first: the start may come after a restart.
     pub fn restore_orphan(&mut self, key: ChargerKey, ended: TransactionEnded) {
-        if let Some(&index) = self.index.get(&key) {
-            self.slots[index as usize].remember_early_end(ended);
+        let Some(&index) = self.index.get(&key) else { return };
+        let slot = &mut self.slots[index as usize];
+        if ended.reason == ONLY_UPDATES {
+            slot.remember_only_updated(&ended.external_id);
+        } else {
+            slot.remember_early_end(ended);
         }
     }
 

@@ -110,6 +110,7 @@ pub(crate) fn connected(replaced: bool) -> EventKind {
         protocol: Protocol::V16,
         remote: "192.0.2.7:40000".to_owned(),
         replaced,
+        certificate_ends: None,
     })
 }
 

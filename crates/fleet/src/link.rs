@@ -17,6 +17,7 @@ impl Slot {
     ) {
         let link = &mut self.state.link;
         link.protocol = Some(connected.protocol);
+        link.certificate_ends = connected.certificate_ends;
         if *link.remote != *connected.remote {
             link.remote = connected.remote.as_str().into();
         }

@@ -3,7 +3,7 @@
 
 use mendpoint_model::{
     ConnectorRef, EventKind, Fact, FindingCode, HOUR_MS, LedgerLine, MeterReading, NoteKind,
-    TransactionEnded, TransactionId, TransactionStarted,
+    ONLY_UPDATES, TransactionEnded, TransactionId, TransactionStarted, TransactionUpdated,
 };
 
 use crate::kit::{Kit, MIN, START, boot, end, meter, start, start2, update2};
@@ -272,6 +272,108 @@ fn b62_the_same_id_with_other_content_is_hard() {
         assert!(begin(&mut kit, other.clone()).is_empty());
         assert_eq!(kit.found(), [(41, Code::IdReused, true)], "{other:?}");
     }
+}
+
+#[test]
+fn b62_updates_without_a_start_are_put_on_record_once() {
+    let mut kit = Kit::new();
+    let at = ConnectorRef::v16(1);
+    let update = |id: &str, seq_no| {
+        EventKind::TransactionUpdated(TransactionUpdated {
+            connector: Some(at),
+            id_token: Some("TAG".to_owned()),
+            ..update2(id, seq_no, "Charging")
+        })
+    };
+    let orphans = |facts: &[Fact]| {
+        let orphan = |fact: &Fact| match fact {
+            Fact::TransactionOrphaned { external_id, ended, .. } => {
+                Some((external_id.clone(), ended.reason.clone(), ended.id_token.clone()))
+            }
+            _ => None,
+        };
+        facts.iter().filter_map(orphan).collect::<Vec<_>>()
+    };
+    let told = orphans(&kit.send(update("tx-a", 3)));
+    assert_eq!(told, [("tx-a".to_owned(), ONLY_UPDATES.to_owned(), Some("TAG".to_owned()))]);
+    assert_eq!(orphans(&kit.send(update("tx-a", 4))), []);
+    assert!(kit.state().transactions.is_empty(), "there is nothing to count by");
+    // After a restart it is still the same one.
+    kit.restart();
+    kit.fleet.restore_orphan(
+        crate::kit::KEY,
+        TransactionEnded { reason: ONLY_UPDATES.to_owned(), ..end(0, "tx-a", 0) },
+    );
+    kit.connect(2);
+    assert_eq!(orphans(&kit.event(2, update("tx-a", 5))), []);
+    // Its end is a record of its own, with the register. Its start takes them both.
+    let over = kit.event(2, EventKind::TransactionEnded(end(0, "tx-a", 4_000)));
+    assert_eq!(orphans(&over).len(), 1, "{over:?}");
+    kit.lines();
+    let facts = kit.event(2, EventKind::TransactionStarted(start2(41, "tx-a", "Charging")));
+    assert_eq!(energy(&facts), Some(3_000.0), "{facts:?}");
+    let joined = |line: &&LedgerLine| {
+        matches!(line, LedgerLine::Joined { transaction: TransactionId(41), .. })
+    };
+    assert!(kit.lines().iter().filter(joined).count() >= 1);
+}
+
+#[test]
+fn b62_a_start_that_comes_behind_its_updates_takes_their_record() {
+    let mut kit = Kit::new();
+    kit.send(EventKind::TransactionUpdated(update2("tx-a", 1, "Charging")));
+    kit.lines();
+    let facts = begin(&mut kit, start2(41, "tx-a", "Charging"));
+    assert!(matches!(facts[0], Fact::TransactionOpened(_)), "it runs: {facts:?}");
+    assert!(kit.lines().iter().any(|line| matches!(
+        line,
+        LedgerLine::Joined { transaction: TransactionId(41), sent: TransactionId(0), external_id }
+            if external_id == "tx-a"
+    )));
+    assert_eq!(kit.state().transactions.len(), 1);
+}
+
+#[test]
+fn b62_ever_new_updates_without_a_start_are_bounded() {
+    let mut kit = Kit::new();
+    for number in 0..100 {
+        let id = format!("tx-{number}");
+        kit.send(EventKind::TransactionUpdated(update2(&id, 1, "Charging")));
+    }
+    let again = kit.send(EventKind::TransactionUpdated(update2("tx-99", 2, "Charging")));
+    let is_orphan = |fact: &Fact| matches!(fact, Fact::TransactionOrphaned { .. });
+    assert!(!again.iter().any(is_orphan), "the newest are known");
+}
+
+#[test]
+fn b59_a_start_without_card_or_register_is_suspect_at_once() {
+    for (card, meter_wh, sentence) in [
+        ("TAG", Some(1_000), None),
+        ("", Some(1_000), Some("The charger began it with no card.")),
+        ("TAG", None, Some("The charger began it with no register.")),
+        ("", None, Some("The charger began it with neither a card nor a register.")),
+    ] {
+        let mut kit = Kit::new();
+        let started =
+            TransactionStarted { id_token: card.to_owned(), meter_wh, ..start(41, 1, Some(START)) };
+        begin(&mut kit, started);
+        let told = kit.lines().into_iter().find_map(|line| match line {
+            LedgerLine::Found(_, finding) if finding.code == Code::StartIncomplete => {
+                Some(finding.sentence)
+            }
+            _ => None,
+        });
+        assert_eq!(told.as_deref(), sentence);
+    }
+    // In 2.x both may come later.
+    let mut kit = Kit::new();
+    let later = TransactionStarted {
+        id_token: String::new(),
+        meter_wh: None,
+        ..start2(41, "tx-a", "EVConnected")
+    };
+    begin(&mut kit, later);
+    assert!(kit.found().is_empty());
 }
 
 #[test]

@@ -139,6 +139,20 @@ fn b53_an_open_transaction_is_closed_ten_minutes_after_a_boot() {
 }
 
 #[test]
+fn b53_something_else_that_is_due_sooner_closes_nothing() {
+    let mut kit = Kit::new();
+    started(&mut kit, start(41, 1, None));
+    kit.after(MIN).send(boot());
+    // A status that seems to come from a queue: looked at again after a minute.
+    let an_hour_ago = kit.now - 60 * MIN;
+    kit.send(status(2, ConnectorStatus::Available, Some(an_hour_ago)));
+    assert_eq!(kit.fleet.next_deadline(), Some(START + 2 * MIN));
+    kit.after(MIN).advance();
+    assert_eq!(kit.state().transactions.len(), 1, "its ten minutes are not over");
+    assert_eq!(kit.fleet.next_deadline(), Some(START + 11 * MIN));
+}
+
+#[test]
 fn b53_the_late_end_in_time_closes_as_usual() {
     let mut kit = Kit::new();
     started(&mut kit, start(41, 1, None));

@@ -32,6 +32,8 @@ pub(crate) struct Memory {
     pub(crate) present_at: Option<UnixMs>,
     /// Ends that came before their start, oldest first (behaviours 59, 62).
     pub(crate) early_ends: Vec<TransactionEnded>,
+    /// Transactions of which only updates came, by the charger's own ids, oldest first (behaviour 62).
+    pub(crate) only_updated: Vec<Box<str>>,
     /// Lines of the ledger that were not fetched yet; empty between events.
     pub(crate) lines: Vec<LedgerLine>,
     /// A new skew that is not believed yet.

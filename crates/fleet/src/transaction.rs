@@ -72,6 +72,8 @@ impl Slot {
         if self.state.transactions.len() > settings.open_transactions_max {
             self.give_up(settings, 0, event.received_at, facts);
         }
+        self.judge_start(started);
+        self.join_only_updated(started);
         // Its end may have overtaken it (behaviours 59, 62).
         if let Some(ended) = self.take_early_end(started) {
             self.memory.lines.push(LedgerLine::Joined {
@@ -123,6 +125,7 @@ impl Slot {
             if self.straggler(updated) {
                 return;
             }
+            self.orphan_of_update(updated, facts);
             // Updated without Started: nothing to count energy by, and still the truth about the
             // connector now.
             if let (true, Some(at)) = (is_live, updated.connector) {
@@ -267,12 +270,13 @@ impl Slot {
         is_old: bool,
         facts: &mut Vec<Fact>,
     ) {
-        self.remember_early_end(ended.clone());
-        facts.push(Fact::TransactionOrphaned {
-            id: ended.id,
-            external_id: ended.external_id.clone(),
-            ended: Box::new(ended.clone()),
-        });
+        if self.remember_early_end(ended.clone()) {
+            facts.push(Fact::TransactionOrphaned {
+                id: ended.id,
+                external_id: ended.external_id.clone(),
+                ended: Box::new(ended.clone()),
+            });
+        }
         if let (Some(at), false, false) = (ended.connector, timing.historical, is_old) {
             self.stop_showing(at, true, event.received_at, facts);
         }
@@ -387,6 +391,22 @@ impl Slot {
     ) {
         let text = if text.is_empty() { ended.reason.clone() } else { text };
         self.note(id, kind, ended.at, numbered(&ended.external_id, ended.seq_no), text);
+    }
+
+    /// OCPP 1.6 tells card and register at the start, and never again: without them it is known from
+    /// the first moment that somebody has to look. 2.x may tell both later.
+    fn judge_start(&mut self, started: &TransactionStarted) {
+        if !started.external_id.is_empty() {
+            return;
+        }
+        let missing = match (started.id_token.is_empty(), started.meter_wh.is_none()) {
+            (false, false) => return,
+            (true, false) => "no card",
+            (false, true) => "no register",
+            (true, true) => "neither a card nor a register",
+        };
+        let sentence = format!("The charger began it with {missing}.");
+        self.found(started.id, FindingCode::StartIncomplete, sentence);
     }
 
     /// Notes a clock that was of no use for the start or the end of a transaction (behaviour 44).

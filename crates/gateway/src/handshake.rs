@@ -166,6 +166,7 @@ async fn serve_until<S, I>(
     place.busy();
     let hello = hello(&upgrade, peer);
     let remote = hello.remote;
+    let certificate_ends = hello.certificate.as_ref().and_then(|shown| shown.not_after);
     let admit = timeout_at(deadline, gateway.intake.admit(hello)).await;
     let admitted = match admit.unwrap_or(Admit::Unavailable) {
         Admit::Accept(admitted) if is_full(&gateway, &admitted) => {
@@ -243,7 +244,7 @@ async fn serve_until<S, I>(
             how: CloseHow::Shutdown,
         });
     }
-    let start = SessionStart { admitted, protocol, replaced, mailbox };
+    let start = SessionStart { admitted, protocol, replaced, certificate_ends, mailbox };
     tokio::spawn(Session::new(socket, gateway, start, alive).run());
 }
 

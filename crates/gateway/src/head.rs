@@ -330,6 +330,9 @@ mod tests {
         assert_eq!(read(&doubled, Some(&proxy)).and_then(|told| told.certificate), None);
         let plain = request.replace("wss", "ws");
         assert_eq!(read(&plain, Some(&proxy)).and_then(|told| told.certificate), None);
+        // What the charger claims stands before the proxy's own word.
+        let claimed = request.replace("Proto: wss", "Proto: wss, http");
+        assert_eq!(read(&claimed, Some(&proxy)).map(|told| told.tls), Some(false));
     }
 
     #[test]

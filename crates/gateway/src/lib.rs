@@ -15,6 +15,8 @@ mod error;
 mod handshake;
 mod head;
 mod intake;
+#[cfg(test)]
+mod interleavings;
 mod listener;
 mod lobby;
 mod metered;

@@ -56,6 +56,11 @@ impl<S> Metered<S> {
         self.last_heard
     }
 
+    /// Nothing was read for a while because of us: the peer's silence then says nothing about it.
+    pub(crate) fn was_not_listened_to(&mut self) {
+        self.last_heard = Instant::now();
+    }
+
     /// Bytes received and sent since the last time this was asked.
     pub(crate) fn take_bytes(&mut self) -> (u64, u64) {
         (std::mem::take(&mut self.received_bytes), std::mem::take(&mut self.sent_bytes))

@@ -330,6 +330,9 @@ impl Engine {
 
     /// How many other chargers of a site are being disturbed now (G5).
     pub(crate) fn site_running(&self, cx: &Cx<'_>, site: SiteKey, but: ChargerKey) -> usize {
+        if self.settings.unassigned == Some(site) {
+            return 0;
+        }
         let disturbed = |key: &ChargerKey| {
             self.watches.get(key).is_some_and(|watch| {
                 watch.cases.iter().any(|id| self.cases.get(id).is_some_and(Case::is_disturbing))

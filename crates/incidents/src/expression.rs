@@ -36,13 +36,14 @@ const NUMBERS: [(&str, Number); 6] = [
     ("unanswered_commands", Number::UnansweredCommands),
 ];
 
-const ELAPSED: [(&str, Elapsed); 6] = [
+const ELAPSED: [(&str, Elapsed); 7] = [
     ("silent_for", Elapsed::Silent),
     ("offline_for", Elapsed::Offline),
     ("status_for", Elapsed::Status),
     ("plugged_for", Elapsed::Plugged),
     ("transaction.open_for", Elapsed::TransactionAge),
     ("transaction.idle_for", Elapsed::TransactionIdle),
+    ("certificate_left", Elapsed::CertificateLeft),
 ];
 
 const STATUSES: [ConnectorStatus; 10] = [

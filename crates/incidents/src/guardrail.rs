@@ -284,3 +284,83 @@ fn is_stuck(rails: &Guardrails, tx: &Transaction, charger: &ChargerState, now: U
     });
     idle && done
 }
+
+#[cfg(test)]
+mod tests {
+    use mendpoint_model::{ChargerKey, HOUR_MS, Link, SiteKey};
+    use smallvec::SmallVec;
+
+    use super::*;
+
+    const NOW: UnixMs = UnixMs(1_790_000_000_000);
+
+    fn charger() -> ChargerState {
+        ChargerState {
+            key: ChargerKey(1),
+            site: SiteKey(1),
+            identity: "CP-1".into(),
+            link: Link { connected: true, ..Link::default() },
+            boot: None,
+            booted_at: None,
+            whole: mendpoint_model::ConnectorState::default(),
+            connectors: SmallVec::new(),
+            transactions: SmallVec::new(),
+            signals: SmallVec::new(),
+            firmware_status: None,
+            diagnostics_status: None,
+            configuration: std::collections::BTreeMap::new(),
+            clock_skew_ms: None,
+        }
+    }
+
+    /// What is said to a soft reset after those of so many hours ago, each of an incident of its own.
+    fn after(hours_ago: &[i64], refused: bool) -> Verdict {
+        let actions: Vec<ActionRecord> = hours_ago
+            .iter()
+            .zip(1..)
+            .map(|(hours, number)| ActionRecord {
+                at: NOW - *hours * HOUR_MS,
+                rung: Rung::L4,
+                incident: IncidentId(number),
+                // Of another connector: only the rate of the charger counts here.
+                connector: ConnectorRef::v16(number as u16 + 1),
+                refused,
+            })
+            .collect();
+        let charger = charger();
+        judge(
+            &Guardrails::default(),
+            &Question {
+                now: NOW,
+                rung: Rung::L4,
+                at: ConnectorRef::v16(1),
+                code: "OtherError",
+                incident: IncidentId(99),
+                charger: &charger,
+                connected: true,
+                told: true,
+                danger: None,
+                actions: &actions,
+                switched_off: None,
+                other_running: false,
+                site_running: 0,
+                site_size: 1,
+                authorised_at: None,
+                freed_at: None,
+            },
+        )
+    }
+
+    #[test]
+    fn b68_a_charger_is_disturbed_three_times_a_day_whatever_the_incidents_are() {
+        assert_eq!(after(&[], false), Verdict::Go);
+        assert_eq!(after(&[20, 12], false), Verdict::Go);
+        let Verdict::Forbid(why) = after(&[20, 12, 5], false) else { panic!("a fourth time") };
+        assert!(why.starts_with("3 disruptive actions in"), "{why}");
+        // Close to the end of the day it waits; a day later it may again.
+        let Verdict::Wait { until, why } = after(&[23, 12, 5], false) else { panic!("at once") };
+        assert_eq!(until, Some(NOW + HOUR_MS), "{why}");
+        assert_eq!(after(&[24, 12, 5], false), Verdict::Go);
+        assert_eq!(after(&[20, 12, 5], true), Verdict::Go, "a refusal disturbs nobody");
+    }
+}

@@ -126,6 +126,15 @@ pub(crate) fn parse_rule(reader: &mut Reader<'_>) -> Option<Rule> {
         ],
     )
     .unwrap_or_default();
+    if auto_heal != HealMode::Off && raw.playbook.is_none() {
+        let message = format!(
+            "rule {} heals (auto_heal = \"{}\") but names no playbook, so it could do nothing; name \
+             one, as in playbook = \"RESET\", or write auto_heal = \"off\"",
+            raw.id.get_ref(),
+            raw.auto_heal.get_ref()
+        );
+        reader.refuse(raw.auto_heal.span().start, message);
+    }
     let proof = raw.proof.as_ref().and_then(|proof| {
         choice(reader, proof, "proof", &[("session", Proof::Session), ("clear", Proof::Clear)])
     });
@@ -422,6 +431,7 @@ description = "A connector is broken."
 severity = 4
 scope = "connector"
 auto_heal = "on"
+playbook = "RESET"
 exclusions = ['whole.status == "Faulted"']
 [condition]
 when = 'status == "Faulted"'
@@ -454,6 +464,14 @@ steps = [{ at = "0s", connect = true }, { at = "1h", expect = { incidents = [] }
     }
 
     #[test]
+    fn a_rule_that_heals_names_what_it_does() {
+        let told = problems("playbook = \"RESET\"\n", "");
+        assert_eq!(told.len(), 1);
+        assert!(told[0].starts_with("r.toml:8:13: rule ERR_FAULTED heals"), "{told:?}");
+        assert!(told[0].contains("names no playbook"), "{told:?}");
+    }
+
+    #[test]
     fn a_good_rule_is_read() {
         let mut reader = Reader::new("r.toml", GOOD);
         let rule = parse_rule(&mut reader).expect("it is well formed");
@@ -464,7 +482,7 @@ steps = [{ at = "0s", connect = true }, { at = "1h", expect = { incidents = [] }
         assert_eq!(rule.condition_text, "status == \"Faulted\" for 60s");
         let beats: Vec<i64> = rule.tests[0].steps[2..5].iter().map(|step| step.at_ms).collect();
         assert_eq!(beats, [15_000, 25_000, 35_000]);
-        assert_eq!(rule.tests[0].line, 20);
+        assert_eq!(rule.tests[0].line, 21);
     }
 
     #[test]
@@ -481,11 +499,11 @@ steps = [{ at = "0s", connect = true }, { at = "1h", expect = { incidents = [] }
             (
                 "'status == \"Faulted\"'",
                 "'statsu == \"Faulted\"'",
-                "r.toml:11:9: unknown field `statsu`",
+                "r.toml:12:9: unknown field `statsu`",
             ),
-            ("'status == \"Faulted\"'", "'status == \"Fautled\"'", "r.toml:11:19: unknown status"),
-            ("for = \"60s\"", "for = \"60\"", "r.toml:12:7: \"60\" is no duration"),
-            ("GroundFailure = 1", "GroundFault = 1", "r.toml:18:1: unknown error code"),
+            ("'status == \"Faulted\"'", "'status == \"Fautled\"'", "r.toml:12:19: unknown status"),
+            ("for = \"60s\"", "for = \"60\"", "r.toml:13:7: \"60\" is no duration"),
+            ("GroundFailure = 1", "GroundFault = 1", "r.toml:19:1: unknown error code"),
             ("scope = \"connector\"", "scope = \"charger\"", "reads the state of a connector"),
             (
                 "incidents = [\"ERR_FAULTED\"]",
@@ -494,7 +512,7 @@ steps = [{ at = "0s", connect = true }, { at = "1h", expect = { incidents = [] }
             ),
             ("expect = { incidents = [] }", "expect = { tickets = 0 }", "in which it stays silent"),
             ("{code}{where}", "{cod}", "did you mean `code`?"),
-            ("at = \"65s\"", "at = \"3s\"", "r.toml:25:3: this step lies before"),
+            ("at = \"65s\"", "at = \"3s\"", "r.toml:26:3: this step lies before"),
             (
                 "connect = true }, {",
                 "connect = true, heartbeat = true }, {",
@@ -505,7 +523,7 @@ steps = [{ at = "0s", connect = true }, { at = "1h", expect = { incidents = [] }
             (
                 "for = \"60s\"",
                 "for = \"60s\"\nkeep_firing_for = \"5m\"",
-                "r.toml:13:19: keep_firing_for has no effect here",
+                "r.toml:14:19: keep_firing_for has no effect here",
             ),
             (
                 "[condition]",

@@ -142,6 +142,8 @@ pub(crate) enum Elapsed {
     Plugged,
     TransactionAge,
     TransactionIdle,
+    /// Shrinks instead: what is left until the charger's certificate ends.
+    CertificateLeft,
 }
 
 /// How numbers are compared.
@@ -318,6 +320,7 @@ impl<'a> Subject<'a> {
             Elapsed::Plugged => self.connector?.plugged_at,
             Elapsed::TransactionAge => self.transactions().map(|tx| tx.opened_at).min(),
             Elapsed::TransactionIdle => self.transactions().filter_map(|tx| tx.idle_since).min(),
+            Elapsed::CertificateLeft => link.certificate_ends,
         }
     }
 }
@@ -364,6 +367,13 @@ impl Predicate {
                 subject.number(*field).is_some_and(|number| compare.holds(number, *value)),
             ),
             Self::Known(field) => Holds::when(subject.number(*field).is_some()),
+            Self::Elapsed { field: Elapsed::CertificateLeft, at_least, ms } => {
+                match subject.anchor(Elapsed::CertificateLeft) {
+                    Some(end) if *at_least => Holds::before(end - *ms),
+                    Some(end) => Holds::since(end - *ms),
+                    None => Holds::NEVER,
+                }
+            }
             Self::Elapsed { field, at_least, ms } => match subject.anchor(*field) {
                 Some(anchor) if *at_least => Holds::since(anchor + *ms),
                 Some(anchor) => Holds::before(anchor + *ms),
@@ -440,7 +450,7 @@ impl Predicate {
                 },
                 Self::Elapsed { field, .. } => match field {
                     // Silence ends with any message, and looking is put off to when it matters.
-                    Elapsed::Silent | Elapsed::Offline => Inputs::LINK,
+                    Elapsed::Silent | Elapsed::Offline | Elapsed::CertificateLeft => Inputs::LINK,
                     Elapsed::Status | Elapsed::Plugged => Inputs::STATUS,
                     Elapsed::TransactionAge => Inputs::TRANSACTION,
                     Elapsed::TransactionIdle => Inputs(Inputs::TRANSACTION.0 | Inputs::METER.0),

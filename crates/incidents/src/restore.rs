@@ -145,10 +145,18 @@ impl Engine {
         let Some(case) = self.cases.get_mut(&id) else { return };
         case.run.watched_from = Some(cx.now);
         let Some(step) = case.step_mut() else { return };
-        if step.state != StepState::Sent {
-            return;
-        }
         let rung = step.rung;
+        match step.state {
+            StepState::Sent => {}
+            // How long it had been gone already is known to nobody. Waiting (L0) goes on.
+            StepState::Verifying if !matches!(rung, Rung::L0 | Rung::D) => {
+                let what = rung.label().to_lowercase();
+                let title = format!("The program restarted: the watch over the {what} begins anew");
+                self.say(cx, id, Line::new("step_taken_up", title).rung(rung));
+                return;
+            }
+            _ => return,
+        }
         let answered = step.commands.last().is_some_and(|(_, outcome)| outcome.is_some());
         match rung {
             // Off and on again is finished or taken back; both mean switching on.

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use mendpoint_model::{COMMAND_TIMEOUT_MS, DAY_MS, HOUR_MS, HealMode, MINUTE_MS, SECOND_MS};
+use mendpoint_model::{
+    COMMAND_TIMEOUT_MS, DAY_MS, HOUR_MS, HealMode, MINUTE_MS, SECOND_MS, SiteKey,
+};
 use serde::Deserialize;
 
 use crate::duration::paced;
@@ -58,6 +60,10 @@ pub struct EngineSettings {
     pub guardrails: Guardrails,
     /// Operators' own numbers, by rule id.
     pub rules: BTreeMap<String, RuleOverride>,
+    /// Where chargers stand that nobody gave a site. It is no place: each of them counts as a site
+    /// of its own (G5).
+    #[serde(skip)]
+    pub unassigned: Option<SiteKey>,
 }
 
 impl Default for EngineSettings {
@@ -84,6 +90,7 @@ impl Default for EngineSettings {
             diagnostics_every_ms: DAY_MS,
             guardrails: Guardrails::default(),
             rules: BTreeMap::new(),
+            unassigned: None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use mendpoint_model::{CommandOutcome, ConnectorStatus as S, IncidentState, Rung, StepState};
 
-use crate::world::{ONE, accepted, fault, rejected, restart, steps, world};
+use crate::world::{ONE, World, accepted, fault, rejected, restart, steps, world};
 use crate::{Effect, EngineSettings, Overlay};
 
 #[test]
@@ -171,6 +171,11 @@ fn after_a_crash_a_reset_is_looked_at_and_never_sent_again() {
     let sent = world.sent.len();
     world.restart(EngineSettings::default());
     assert_eq!(steps(&world)[1].1, StepState::Verifying);
+    let told = |world: &World| world.lines.last().expect("a line").title.clone();
+    assert!(told(&world).contains("restarted before the answer came"), "{}", told(&world));
+    // Once more, now while it is watched.
+    world.restart(EngineSettings::default());
+    assert_eq!(told(&world), "The program restarted: the watch over the soft reset begins anew");
     world.wait(30);
     world.connect(ONE);
     world.boot(ONE);

@@ -77,6 +77,23 @@ fn b30_an_answer_in_between_is_a_sign_of_life() {
 }
 
 #[test]
+fn b30_a_refusal_is_an_answer() {
+    let mut world = world();
+    let refused =
+        || CommandOutcome::Refused { code: "NotImplemented".into(), description: String::new() };
+    world.answers = move |_| {
+        Some(CommandOutcome::Refused { code: "NotImplemented".into(), description: String::new() })
+    };
+    for _ in 0..5 {
+        world.person(ONE, CommandOutcome::TimedOut);
+        world.live(ONE, 3);
+        world.person(ONE, refused());
+    }
+    assert_eq!(open(&world), [""; 0], "who says no is there");
+    assert_eq!(dropped(&world), 0);
+}
+
+#[test]
 fn b30_a_restart_of_ours_does_not_make_it_answer() {
     let mut world = zombie();
     world.restart(EngineSettings::default());

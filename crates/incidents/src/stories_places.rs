@@ -1,7 +1,9 @@
 //! Whole incidents, told with the shipped rules: who gets the credit, and faults of a connector and
 //! of the whole charger at once.
 
-use mendpoint_model::{ConnectorRef, ConnectorStatus as S, IncidentId, IncidentState, TicketId};
+use mendpoint_model::{
+    ChargerKey, ConnectorRef, ConnectorStatus as S, IncidentId, IncidentState, SiteKey, TicketId,
+};
 
 use crate::world::{ONE, World, accepted, fault, rejected, restart, world};
 use crate::{Effect, EngineSettings, Request};
@@ -302,4 +304,27 @@ fn it_is_named_too_where_a_session_has_to_prove_it() {
 fn a_reset_after_which_it_was_still_there_gets_no_credit() {
     let (world, _, second) = one_reset_for_two("OverVoltage", 240);
     assert_eq!(world.incidents[&second].resolution, "Went away by itself");
+}
+
+/// Two chargers of one place are faulted at once; how many are reset while nobody is back yet.
+fn resets_at_once(settings: EngineSettings) -> usize {
+    const TWO: ChargerKey = ChargerKey(2);
+    let mut world = World::with(settings);
+    for key in [ONE, TWO] {
+        world.add(key);
+        world.status(key, 1, S::Faulted, "InternalError");
+    }
+    world.wait(61);
+    for key in [ONE, TWO] {
+        world.status(key, 1, S::Faulted, "InternalError");
+    }
+    world.wait(40);
+    world.actions().iter().filter(|words| words.starts_with("Reset")).count()
+}
+
+#[test]
+fn a_site_is_repaired_one_by_one_and_chargers_without_a_site_each_by_itself() {
+    assert_eq!(resets_at_once(EngineSettings::default()), 1, "G5: at most a fifth of a site");
+    let unassigned = Some(SiteKey(1));
+    assert_eq!(resets_at_once(EngineSettings { unassigned, ..EngineSettings::default() }), 2);
 }

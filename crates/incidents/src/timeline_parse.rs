@@ -45,6 +45,7 @@ struct RawStep {
     signal: Option<RawSignal>,
     command: Option<Spanned<String>>,
     contested: Option<bool>,
+    certificate_days: Option<u32>,
     expect: Option<Expect>,
 }
 
@@ -129,7 +130,7 @@ fn add_step(
         let message = format!(
             "a step does exactly one thing, this one does {}; the things are connect, disconnect, \
              heartbeat, boot, status, fault, authorize, transaction_start, transaction_stop, \
-             meter, signal, command, contested and expect",
+             meter, signal, command, contested, certificate_days and expect",
             acts.len()
         );
         reader.refuse(offset, message);
@@ -212,6 +213,7 @@ fn acts(reader: &mut Reader<'_>, step: RawStep) -> Vec<Act> {
     if yes(step.contested) {
         acts.push(Act::Contested);
     }
+    acts.extend(step.certificate_days.map(Act::Certificate));
     acts.extend(step.expect.map(Act::Expect));
     acts
 }

@@ -49,6 +49,8 @@ pub struct TestStep {
 pub enum Act {
     /// The charger connects.
     Connect,
+    /// It connects with a certificate that is good for so many days.
+    Certificate(u32),
     /// The connection ends.
     Disconnect,
     /// It boots.

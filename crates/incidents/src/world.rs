@@ -78,6 +78,9 @@ pub(crate) fn shipped() -> Arc<Catalogue> {
     let rules = [
         ("cmd_unresponsive.toml", include_str!("../../../config/rules/cmd_unresponsive.toml")),
         ("identity_contested.toml", include_str!("../../../config/rules/identity_contested.toml")),
+        ("cert_expiry.toml", include_str!("../../../config/rules/cert_expiry.toml")),
+        ("cert_expiry_soon.toml", include_str!("../../../config/rules/cert_expiry_soon.toml")),
+        ("cert_expiry_now.toml", include_str!("../../../config/rules/cert_expiry_now.toml")),
         ("cp_offline.toml", include_str!("../../../config/rules/cp_offline.toml")),
         ("err_faulted.toml", include_str!("../../../config/rules/err_faulted.toml")),
         ("failed_burst.toml", include_str!("../../../config/rules/failed_burst.toml")),
@@ -216,6 +219,7 @@ impl World {
             protocol: Protocol::V16,
             remote: String::new(),
             replaced: true,
+            certificate_ends: None,
         });
         self.handle(key, kind, &[]);
     }
@@ -230,6 +234,7 @@ impl World {
             protocol: Protocol::V16,
             remote: String::new(),
             replaced: false,
+            certificate_ends: None,
         });
         self.handle(key, kind, &[Fact::LinkUp { away_ms: None }]);
     }

@@ -86,6 +86,9 @@ pub struct Connected {
     pub remote: String,
     /// Whether it replaced a connection that was still open.
     pub replaced: bool,
+    /// When the certificate that the charger showed ends; `None` when it showed none.
+    #[serde(default)]
+    pub certificate_ends: Option<UnixMs>,
 }
 
 /// The end of a connection.
@@ -313,6 +316,10 @@ pub struct TransactionUpdated {
     pub at: Option<UnixMs>,
 }
 
+/// Stands for the reason in the record of a transaction that is only known by its updates: neither
+/// its start nor its end came (2.x, behaviour 62).
+pub const ONLY_UPDATES: &str = "OnlyUpdates";
+
 /// A transaction ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TransactionEnded {
@@ -326,7 +333,8 @@ pub struct TransactionEnded {
     pub id_token: Option<String>,
     /// Register at the end, in Wh, if told.
     pub meter_wh: Option<i64>,
-    /// Why, as sent (`Local`, `EmergencyStop`, ..); `Local` when 1.6 left it out.
+    /// Why, as sent (`Local`, `EmergencyStop`, ..); `Local` when 1.6 left it out; [`ONLY_UPDATES`]
+    /// in a record that is of no end.
     pub reason: String,
     /// The charger's own time of the end.
     pub at: Option<UnixMs>,

@@ -67,6 +67,8 @@ finding_codes! {
     ClockOdd = "CLOCK_ODD", false, "Clock not believable";
     /// It began with a card that may not charge (behaviour 57).
     RefusedToken = "REFUSED_TOKEN", false, "Card was refused";
+    /// Its start named no card or no register, which OCPP 1.6 asks for.
+    StartIncomplete = "START_INCOMPLETE", false, "Start incomplete";
     /// The register ran backwards.
     RegisterBackwards = "REGISTER_BACKWARDS", true, "Register ran backwards";
     /// No register was told: the energy is unknown.

@@ -370,7 +370,7 @@ pub struct TimelineEntry {
     pub at: UnixMs,
     /// Who.
     pub actor: Actor,
-    /// What kind: `opened`, `step_sent`, `step_outcome`, `status`, `recovered`, `proven`,
+    /// What kind: `opened`, `step_sent` (decided: it leaves once this is on disk), `step_outcome`, `status`, `recovered`, `proven`,
     /// `escalated`, `note`, `resolved`, `reopened`, `closed`, ..: stable words for scripts.
     pub kind: String,
     /// A line for people.

@@ -73,6 +73,9 @@ pub struct Link {
     pub remote: Box<str>,
     /// Why the last connection ended.
     pub last_close: Box<str>,
+    /// When the certificate that it came in with last ends; `None` when it showed none.
+    #[serde(default)]
+    pub certificate_ends: Option<UnixMs>,
 }
 
 /// One connector.

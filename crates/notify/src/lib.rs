@@ -17,5 +17,5 @@ mod settings;
 mod sink;
 
 pub use error::Error;
-pub use notifier::{Delivered, Notifier};
+pub use notifier::{Delivered, Notifier, check};
 pub use settings::NotifySettings;

@@ -168,15 +168,30 @@ impl Notifier {
     }
 }
 
+/// Whether mails could go through the server of an address (`mail.smtp_url`). Empty is fine: mails
+/// are held then. Nothing is connected to.
+///
+/// # Errors
+/// When the address cannot be used; the sentence says what to write.
+pub fn check(smtp_url: &str) -> Result<(), Error> {
+    match smtp_url.trim() {
+        "" => Ok(()),
+        url => Transport::from_url(url).map(drop).map_err(|error| unusable(url, &error)),
+    }
+}
+
+fn unusable(url: &str, error: &SmtpError) -> Error {
+    // What the reader of the address says may quote it.
+    let why = if url.contains('@') { "it cannot be read".to_owned() } else { chain(error) };
+    Error::SmtpUrl { why }
+}
+
 fn transport(settings: &NotifySettings) -> Result<Option<Transport>, Error> {
     let url = settings.smtp_url.trim();
     if url.is_empty() {
         return Ok(None);
     }
-    let builder = Transport::from_url(url).map_err(|error| Error::SmtpUrl {
-        // What the reader of the address says may quote it.
-        why: if url.contains('@') { "it cannot be read".to_owned() } else { chain(&error) },
-    })?;
+    let builder = Transport::from_url(url).map_err(|error| unusable(url, &error))?;
     let timeout = Duration::from_millis(settings.timeout_ms.max(100));
     Ok(Some(builder.timeout(Some(timeout)).build()))
 }

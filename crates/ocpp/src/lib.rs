@@ -63,7 +63,7 @@ pub use inbound::{Inbound, decode};
 pub use meaning::meaning;
 pub use quirk::Quirk;
 pub use reply::{BootStatus, Reply, ReplyFacts, write_reply};
-pub use security_event::{SecurityEvent, SecurityRating, security_event};
+pub use security_event::{Critical, SecurityEvent, SecurityRating, security_event};
 pub use strict::{RpcError, check_answer_strict, check_strict};
 pub use write::{
     write_bad_frame_answer, write_call, write_call_error, write_call_result,

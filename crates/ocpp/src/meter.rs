@@ -317,13 +317,16 @@ mod tests {
     fn b41_one_bad_sample_does_not_discard_the_batch() {
         let (reading, quirks) = read(
             r#"[{"timestamp":"2026-09-21T14:00:00Z","sampledValue":[
+                {"value":"230","measurand":"Voltage"},
                 {"value":"garbage"}, 7, null, {}, {"value":{"x":1}},
                 {"value":"1500","measurand":"Power.Active.Import"},
-                {"value":12.5,"unit":"kWh "}]},
+                {"value":12.5,"unit":"kWh "},
+                {"value":"n/a","measurand":"Power.Active.Import"}]},
                {"timestamp":"2026-09-21T14:00:00Z","sampledValue":[]}, "x"]"#,
         );
         assert_eq!(reading.energy_wh, Some(12_500.0));
         assert_eq!(reading.power_w, Some(1_500.0));
+        assert_eq!(reading.voltage_v, Some(230.0), "what came before the bad one");
         assert!(quirks.contains(&Quirk::new("value", "not a number", "garbage")));
     }
 
@@ -332,7 +335,7 @@ mod tests {
         let (reading, quirks) = read(
             r#"{"sampledValue":[
                 {"value":"41","measurand":"Temperature","unit":"Celcius"},
-                {"value":"7,2","measurand":"Power.Active.Import","unit":"kW"},
+                {"value":"7,2","measurand":"Power.Active.Import","unit":" kW "},
                 {"value":"5","measurand":"Energy.Active.Import.Register","unit":"bananas"},
                 {"value":"5","measurand":"Vendor.Humidity"},
                 {"value":"50","measurand":"Frequency","unit":"Hertz"},

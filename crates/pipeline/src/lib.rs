@@ -10,6 +10,7 @@
 mod access;
 mod admission;
 mod attempts;
+mod audited;
 mod board;
 mod capabilities;
 mod clock;
@@ -20,6 +21,7 @@ mod directory;
 mod error;
 mod handle;
 mod history;
+mod kept;
 mod keyring;
 mod lag;
 mod message;

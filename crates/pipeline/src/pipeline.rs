@@ -6,10 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use dashmap::DashMap;
-use mendpoint_incidents::{Catalogue, IdSequence, KillScope, Request};
+use mendpoint_incidents::{Catalogue, EngineSettings, IdSequence, KillScope, Request};
 use mendpoint_model::{
-    Admission, Boot, ChargerKey, ChargerRecord, CommandOutcome, IncidentId, SiteKey, SiteRecord,
-    UnixMs,
+    Boot, ChargerKey, ChargerRecord, Command, CommandOutcome, IncidentId, SiteKey, UnixMs,
 };
 use mendpoint_shard::Shard;
 use mendpoint_store::{Entry, FrameLog, Journal, SignalKeyRow, Store};
@@ -22,6 +21,7 @@ use crate::attempts::Attempts;
 use crate::capabilities::CapabilityBook;
 use crate::conformance::Conformance;
 use crate::desk::Desk;
+use crate::kept::Kept;
 use crate::keyring::Keyring;
 use crate::lag::LagBoard;
 use crate::message::{Incoming, ShardMessage};
@@ -99,44 +99,8 @@ impl Pipeline {
         registry: &prometheus::Registry,
     ) -> Result<Self, Error> {
         let now = clock::now();
-        let directory = Directory::default();
-        for site in store.all_sites().await? {
-            directory.put_site(site);
-        }
-        let unassigned = match directory.sites().iter().find(|site| site.name == UNASSIGNED) {
-            Some(site) => site.key,
-            None => {
-                let site = SiteRecord { name: UNASSIGNED.to_owned(), ..SiteRecord::default() };
-                let site = store.put_site(&site).await?;
-                let key = site.key;
-                directory.put_site(site);
-                key
-            }
-        };
-        for charger in store.all_chargers().await? {
-            directory.put_charger(charger);
-        }
-        let highest = store.highest_ids().await?;
-        let tokens = Tokens::default();
-        for row in store.id_tokens().await? {
-            tokens.put(&row);
-        }
-        let pepper = if settings.credential_pepper.is_empty() {
-            store.secret("credential_pepper").await?
-        } else {
-            settings.credential_pepper.clone().into_bytes()
-        };
-        let keyring = Arc::new(Keyring::read(store.clone(), &pepper).await?);
-        let kill_switches: BTreeSet<KillScope> = match store.get_value(KILL_SWITCHES).await? {
-            Some(text) => serde_json::from_str(&text).unwrap_or_else(|_| {
-                // Unreadable means somebody wrote into it: the safe reading is "stop".
-                tracing::error!("the stored kill switches are unreadable; healing stays off");
-                BTreeSet::from([KillScope::Global])
-            }),
-            None => BTreeSet::new(),
-        };
-
-        let signal_keys = store.signal_keys().await?;
+        let kept = Kept::read(&store, &settings, now).await?;
+        let (kill_switches, highest) = (kept.kill_switches, kept.highest);
         let count = settings.shards.max(1) as usize;
         let (queues, receivers): (Vec<_>, Vec<_>) =
             (0..count).map(|_| mpsc::channel(settings.queue.max(1))).unzip();
@@ -153,25 +117,25 @@ impl Pipeline {
             metrics,
             conformance,
             catalogue: ArcSwap::new(Arc::clone(&catalogue)),
-            directory,
+            directory: kept.directory,
             board: Board::default(),
             topics: Topics::default(),
             outbound,
             desk,
-            keyring,
+            keyring: kept.keyring,
             enter_failed: LastFailure::default(),
             security_log: SecurityLog::new(store.journal()),
             epoch: AtomicU64::new(now.0.unsigned_abs() * 1_000),
             attempts: Attempts::default(),
             command_news: broadcast::Sender::new(COMMAND_NEWS),
-            capabilities: CapabilityBook::new(store.capabilities().await?),
-            profiles: ArcSwap::from_pointee(with_confirmed(&settings.profiles, &signal_keys)),
-            signal_keys: ArcSwap::from_pointee(signal_keys),
-            tokens,
+            capabilities: kept.capabilities,
+            profiles: ArcSwap::from_pointee(with_confirmed(&settings.profiles, &kept.signal_keys)),
+            signal_keys: ArcSwap::from_pointee(kept.signal_keys),
+            tokens: kept.tokens,
             quirks: DashMap::new(),
             kill_switches: Mutex::new(kill_switches.clone()),
             frame_seq: AtomicU64::new(highest.frame + 1),
-            unassigned,
+            unassigned: kept.unassigned,
             shards: ArcSwapOption::from_pointee(queues),
             feedback: feedback.iter().map(mpsc::UnboundedSender::downgrade).collect(),
             started_at: now,
@@ -179,90 +143,32 @@ impl Pipeline {
             settings,
         });
 
+        let engine =
+            EngineSettings { unassigned: Some(inner.unassigned), ..inner.settings.engine.clone() };
         let mut shards: Vec<Shard> = (0..count)
             .map(|index| {
                 Shard::new(
                     inner.settings.fleet.clone(),
                     Arc::clone(&catalogue),
-                    inner.settings.engine.clone(),
+                    engine.clone(),
                     sequence(highest.incident, index, count),
                     sequence(highest.transaction, index, count),
                 )
                 .with_upkeep(inner.settings.upkeep.clone(), inner.profiles.load_full())
             })
             .collect();
-        for record in inner.directory.chargers() {
-            let shard = &mut shards[record.site.0 as usize % count];
-            shard.register(record.key, record.site, Arc::clone(&record.identity));
-            shard.admit(record.key, record.admission == Admission::Accepted);
+        for incident in kept.fleet.incidents() {
+            inner.metrics.incident(incident);
         }
-        for (charger, json) in inner.store.upkeep().await? {
-            let Some(record) = inner.directory.charger(charger) else { continue };
-            match serde_json::from_str(&json) {
-                Ok(progress) => {
-                    shards[record.site.0 as usize % count].restore_progress(charger, progress);
-                }
-                // It is asked again, that is all.
-                Err(error) => tracing::warn!(charger.id = charger.0, %error,
-                    "how far a charger's upkeep was is unreadable"),
-            }
-        }
-        let mut open_transactions = inner.store.open_transactions().await?;
-        for (charger, transactions) in &open_transactions {
-            for transaction in transactions {
-                inner.tokens.began(*charger, transaction);
-            }
-        }
-        for mut state in inner.store.load_states().await? {
-            let Some(record) = inner.directory.charger(state.key) else { continue };
-            state.site = record.site;
-            state.transactions =
-                open_transactions.remove(&state.key).unwrap_or_default().into_iter().collect();
-            shards[state.site.0 as usize % count].restore_charger(now, state);
-        }
-        for (charger, transactions) in open_transactions {
-            let Some(record) = inner.directory.charger(charger) else { continue };
-            shards[record.site.0 as usize % count].restore_transactions(charger, transactions);
-        }
-        for row in inner.store.recent_transactions().await? {
-            let Some(record) = inner.directory.charger(row.charger) else { continue };
-            let ended_at = row.ended_at.unwrap_or(row.transaction.opened_at);
-            shards[record.site.0 as usize % count].restore_closed(
-                row.charger,
-                &row.transaction,
-                ended_at,
-                &row.reason,
-            );
-        }
-        for orphan in inner.store.recent_orphans().await? {
-            let Some(record) = inner.directory.charger(orphan.charger) else { continue };
-            if let Some(ended) = orphan.ended {
-                shards[record.site.0 as usize % count].restore_orphan(orphan.charger, ended);
-            }
-        }
-        let mut incidents = vec![Vec::new(); count];
-        for incident in inner.store.open_and_recent_incidents(now - mendpoint_model::DAY_MS).await?
-        {
-            inner.metrics.incident(&incident);
-            incidents[incident.site.0 as usize % count].push(incident);
-        }
-
-        let mut waiting = vec![Vec::new(); count];
-        for command in inner.store.waiting_commands().await? {
-            let Some(record) = inner.directory.charger(command.charger) else { continue };
-            waiting[record.site.0 as usize % count].push(command);
-        }
-        forget_unanswered(&inner, now).await?;
+        let backlogs = kept.fleet.hand_out(now, &inner.directory, &mut shards);
+        forget_unanswered(&inner, kept.unanswered, now).await;
 
         let desk = tokio::spawn(crate::desk::run(Arc::clone(&inner), desk_work));
         let conformance = tokio::spawn(crate::conformance::run(Arc::clone(&inner), samples));
         let mut tasks = Vec::with_capacity(2 * count);
-        let parts = shards.into_iter().zip(receivers).zip(feedback_receivers);
-        let parts = parts.zip(incidents.into_iter().zip(waiting)).zip(feedback);
-        for (
-            index,
-            ((((shard, queue), feedback_receiver), (restored, waiting_commands)), sender),
-        ) in parts.enumerate()
+        let queues = receivers.into_iter().zip(feedback_receivers).zip(feedback);
+        for (index, ((shard, backlog), ((queue, feedback_receiver), sender))) in
+            shards.into_iter().zip(backlogs).zip(queues).enumerate()
         {
             let label = index.to_string();
             let (releases, waiting) = mpsc::channel(WAITING_BATCHES);
@@ -277,8 +183,8 @@ impl Pipeline {
                 waiting: inner.metrics.waiting.with_label_values(&[label.as_str()]),
                 state: Working::default(),
             };
-            task.restore(now, restored, &kill_switches);
-            task.restore_waiting(waiting_commands);
+            task.restore(now, backlog.incidents, &kill_switches);
+            task.restore_waiting(backlog.waiting);
             let releaser = tokio::spawn(release::run(Arc::clone(&inner), waiting));
             tasks.push(tokio::spawn(async move {
                 // The shard's own sender keeps the feedback channel open as long as it works.
@@ -319,16 +225,13 @@ impl Pipeline {
     }
 }
 
-/// Where chargers without a site are.
-const UNASSIGNED: &str = "Unassigned";
-
 /// Where the kill switches are kept.
-const KILL_SWITCHES: &str = "kill_switches";
+pub(crate) const KILL_SWITCHES: &str = "kill_switches";
 
 /// The answers to what was on its way at the stop went to the program that ran before: nobody waits
 /// for them any more.
-async fn forget_unanswered(inner: &Inner, now: UnixMs) -> Result<(), Error> {
-    let lost = inner.store.unanswered_commands().await?.into_iter().map(|command| {
+async fn forget_unanswered(inner: &Inner, unanswered: Vec<Command>, now: UnixMs) {
+    let lost = unanswered.into_iter().map(|command| {
         let outcome = CommandOutcome::NotConnected;
         Entry::CommandOutcome {
             charger: command.charger,
@@ -339,7 +242,6 @@ async fn forget_unanswered(inner: &Inner, now: UnixMs) -> Result<(), Error> {
         }
     });
     inner.journal.append(lost.collect()).await;
-    Ok(())
 }
 
 /// Numbers for one of several shards that never meet another shard's: `index` modulo `count`.
@@ -534,6 +436,7 @@ impl Inner {
             events: self.metrics.events.get(),
             delay_p99_ms: self.metrics.delay_ms(0.99),
             journal,
+            trouble: self.store.trouble(),
             kill_switches: self.kill_switches(),
             quirks: self.quirks.iter().map(|count| *count).sum(),
         }

@@ -50,7 +50,7 @@ pub(crate) struct Batch {
 /// Releases batches in order, one task a shard.
 pub(crate) async fn run(inner: Arc<Inner>, mut batches: mpsc::Receiver<Batch>) {
     while let Some(batch) = batches.recv().await {
-        if batch.seq > 0 {
+        if batch.seq > 0 && !cfg!(feature = "planted-early-answers") {
             inner.journal.wait(batch.seq).await;
         }
         for release in batch.releases {

@@ -43,6 +43,9 @@ pub struct UpgradeTo {
     pub slot: u32,
     /// The interface (2.x): `Wired0`, `Wireless0`, ..
     pub interface: String,
+    /// The root certificate that the charger is to know us by (PEM), installed first; empty when it
+    /// has one.
+    pub root_certificate: String,
 }
 
 impl Handle {
@@ -77,6 +80,14 @@ impl Handle {
             return Err(Error::Refused("a new password is on its way already".to_owned()));
         }
         let result = async {
+            if keyring.of(charger).next.is_some() {
+                // A third password would take the place of the second, which it may have by now.
+                return Err(Error::Refused(
+                    "it is not known yet which of two passwords the charger has; a new one can be \
+                     sent once it has connected anew"
+                        .to_owned(),
+                ));
+            }
             // On disk before it leaves: a crash after that finds both.
             self.store().add_credential(charger, &sealed).await?;
             keyring.change(charger, |access| access.next = Some(sealed));
@@ -147,7 +158,7 @@ impl Handle {
             steps.push(UpgradeStep { what: "give it a password".to_owned(), done, said });
         }
         let number = to.profile.number();
-        let plan: Vec<(String, Action)> = match protocol {
+        let mut plan: Vec<(String, Action)> = match protocol {
             Protocol::V16 => vec![(
                 format!("set SecurityProfile to {number}"),
                 raw(
@@ -174,6 +185,10 @@ impl Handle {
                 ),
             ],
         };
+        let root = to.root_certificate.trim();
+        if !root.is_empty() {
+            plan.insert(0, ("install the root certificate".to_owned(), install(protocol, root)));
+        }
         for (what, action) in plan {
             if steps.last().is_some_and(|step| !step.done) {
                 break;
@@ -232,18 +247,34 @@ impl From<&CommandOutcome> for Said {
                 }
             }
             CommandOutcome::Refused { code, description } => {
-                Self::No(format!("{code} {description}").trim().to_owned())
+                let said = format!("{code} {description}").trim().to_owned();
+                // What went wrong inside the charger may have gone wrong after it took it.
+                let is_clear = !["InternalError", "GenericError"].contains(&code.as_str());
+                if is_clear { Self::No(said) } else { Self::Nothing(said) }
             }
-            CommandOutcome::Unsupported(why) => Self::No(why.clone()),
+            CommandOutcome::Unsupported(why) | CommandOutcome::Dropped(why) => {
+                Self::No(why.clone())
+            }
             CommandOutcome::TimedOut => Self::Nothing("no answer".to_owned()),
             CommandOutcome::NotConnected => Self::Nothing("the connection was lost".to_owned()),
-            _ => Self::Nothing("it was not sent in time".to_owned()),
+            CommandOutcome::QueueFull | CommandOutcome::Expired => {
+                Self::No("it was not sent in time".to_owned())
+            }
         }
     }
 }
 
 fn raw(action: &str, payload: &Value) -> Action {
     Action::Raw { action: action.to_owned(), payload: payload.to_string() }
+}
+
+/// 2.x and 1.6 have two names for the same root.
+fn install(protocol: Protocol, root: &str) -> Action {
+    let kind = match protocol {
+        Protocol::V16 => "CentralSystemRootCertificate",
+        Protocol::V201 | Protocol::V21 => "CSMSRootCertificate",
+    };
+    raw("InstallCertificate", &json!({ "certificateType": kind, "certificate": root }))
 }
 
 fn set_variable(component: &str, variable: &str, value: &str) -> Action {
@@ -284,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn s5_only_a_clear_yes_kills_the_old_password_and_only_a_clear_no_the_new_one() {
+    fn s05_only_a_clear_yes_kills_the_old_password_and_only_a_clear_no_the_new_one() {
         assert_eq!(said("Accepted", "{}"), Said::Yes);
         assert!(matches!(said("RebootRequired", "{}"), Said::Nothing(_)));
         assert!(matches!(said("NotSupported", "{}"), Said::No(_)));
@@ -294,7 +325,25 @@ mod tests {
         };
         assert_eq!(inside("Accepted"), Said::Yes);
         assert!(matches!(inside("Rejected"), Said::No(_)));
-        assert!(matches!(Said::from(&CommandOutcome::TimedOut), Said::Nothing(_)));
-        assert!(matches!(Said::from(&CommandOutcome::NotConnected), Said::Nothing(_)));
+        for unclear in [CommandOutcome::TimedOut, CommandOutcome::NotConnected] {
+            assert!(matches!(Said::from(&unclear), Said::Nothing(_)), "{unclear:?}");
+        }
+        for never_sent in [
+            CommandOutcome::Expired,
+            CommandOutcome::QueueFull,
+            CommandOutcome::Dropped("why".to_owned()),
+            CommandOutcome::Unsupported("why".to_owned()),
+        ] {
+            assert!(matches!(Said::from(&never_sent), Said::No(_)), "{never_sent:?}");
+        }
+        let refused = |code: &str| {
+            let (code, description) = (code.to_owned(), String::new());
+            Said::from(&CommandOutcome::Refused { code, description })
+        };
+        assert!(matches!(refused("NotSupported"), Said::No(_)));
+        assert!(
+            matches!(refused("InternalError"), Said::Nothing(_)),
+            "before or after it took it?"
+        );
     }
 }

@@ -407,9 +407,17 @@ impl ShardTask {
 
     /// Journals the intent, then lets the command leave (G11).
     pub(crate) fn send(&mut self, command: Command) {
+        self.audit_command(&command);
         self.state.entries.push(Entry::Command(redact::command(&command).into_owned()));
         self.tell_news(command.charger);
         self.state.released.push(Release::Command(command));
+    }
+
+    /// The audit line of a command goes into the same commit as the command.
+    pub(crate) fn audit_command(&mut self, command: &Command) {
+        let record = self.inner.directory.charger(command.charger);
+        let identity = record.map(|record| record.identity.to_string()).unwrap_or_default();
+        self.state.entries.extend(crate::audited::line(command, &identity));
     }
 
     fn advance(&mut self) {
@@ -539,8 +547,14 @@ impl ShardTask {
     }
 
     /// Writes down changed states whole, and lets old frames go to disk.
+    ///
+    /// While the disk is behind they wait here, where a newer state takes the place of the one
+    /// before: the room in the journal is for what chargers wait for.
     fn flush(&mut self, everything: bool) {
         self.state.last_flush_at = self.state.now;
+        if !everything && self.inner.journal.is_behind() {
+            return;
+        }
         let all = &mut self.state.dirty;
         let dirty: Vec<_> = if everything || all.len() <= FLUSH_STATES {
             all.drain().collect()

@@ -2,7 +2,7 @@
 
 use mendpoint_incidents::KillScope;
 use mendpoint_model::UnixMs;
-use mendpoint_store::JournalHealth;
+use mendpoint_store::{JournalHealth, Trouble};
 
 /// How the program is doing.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub struct Vitals {
     pub delay_p99_ms: f64,
     /// How the journal is doing.
     pub journal: JournalHealth,
+    /// What is wrong with the database, if something is.
+    pub trouble: Option<Trouble>,
     /// How late the engine is, milliseconds: the latest shard.
     pub lag_ms: i64,
     /// Why the engine sends nothing now of its own accord (G11), if so.

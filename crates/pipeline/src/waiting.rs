@@ -64,6 +64,7 @@ impl ShardTask {
                 self.state.waiters.retain(|_, waiter| !waiter.is_closed());
                 self.state.waiters.insert(command.id.clone(), waiter);
                 self.tell_news(command.charger);
+                self.audit_command(&command);
                 self.state.entries.push(Entry::CommandWaiting(command));
                 Ok(true)
             }

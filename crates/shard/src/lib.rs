@@ -15,6 +15,10 @@ mod stage;
 pub mod timeline_test;
 
 #[cfg(test)]
+mod clocks;
+#[cfg(test)]
+mod disorder;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod tests;

@@ -143,6 +143,7 @@ impl World {
                     protocol: Protocol::V16,
                     remote: String::new(),
                     replaced: state.link.connected,
+                    certificate_ends: None,
                 })
             }
             Doing::Leaves => {

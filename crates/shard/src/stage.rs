@@ -123,7 +123,10 @@ impl<'a> Stage<'a> {
     pub(crate) fn act(&mut self, act: &Act) {
         let now = self.now;
         match act {
-            Act::Connect => self.connect(),
+            Act::Connect => self.connect(None),
+            Act::Certificate(days) => {
+                self.connect(Some(now + i64::from(*days) * mendpoint_model::DAY_MS));
+            }
             Act::Disconnect => self.disconnect("closed by the charger"),
             Act::Boot(boot) => self.deliver(EventKind::Boot(Boot {
                 vendor: boot.vendor.clone(),
@@ -221,13 +224,14 @@ impl<'a> Stage<'a> {
         .collect()
     }
 
-    fn connect(&mut self) {
+    fn connect(&mut self, certificate_ends: Option<UnixMs>) {
         self.epoch += 1;
         self.connected = true;
         self.deliver(EventKind::Connected(Connected {
             protocol: self.test.protocol,
             remote: "192.0.2.1:9000".to_owned(),
             replaced: false,
+            certificate_ends,
         }));
     }
 

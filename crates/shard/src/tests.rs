@@ -128,6 +128,7 @@ impl Kit {
                     protocol: Protocol::V16,
                     remote: String::new(),
                     replaced: false,
+                    certificate_ends: None,
                 }),
             );
         }

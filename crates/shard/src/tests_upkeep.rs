@@ -37,6 +37,7 @@ impl Kit {
             protocol: Protocol::V16,
             remote: String::new(),
             replaced: false,
+            certificate_ends: None,
         }));
         kit.send(EventKind::Boot(Boot {
             vendor: "Evnex".into(),

@@ -27,6 +27,7 @@ fn event(n: i64) -> EventKind {
             protocol: Protocol::V16,
             remote: format!("192.0.2.{}", n % 250),
             replaced: false,
+            certificate_ends: None,
         }),
         1 => EventKind::Boot(Boot { firmware: Some(word), ..Boot::default() }),
         2 | 3 => EventKind::Status(StatusReport {

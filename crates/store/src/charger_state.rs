@@ -1,6 +1,7 @@
-use mendpoint_model::{ChargerKey, ChargerState};
+use futures_util::TryStreamExt as _;
+use mendpoint_model::ChargerState;
 
-use crate::db::{Columns as _, all, read};
+use crate::db::{Columns as _, read};
 use crate::{Result, Store, row_id};
 
 const ALL: &str = "SELECT charger_key, json FROM charger_state ORDER BY charger_key";
@@ -27,19 +28,20 @@ impl Store {
     /// The states of all chargers as last written down. One that cannot be read any more is left
     /// out and logged: the charger tells its state again when it connects.
     pub async fn load_states(&self) -> Result<Vec<ChargerState>> {
-        let texts = read!(&self.db, conn => {
-            let rows = sqlx::query(ALL).fetch_all(conn).await?;
-            all(&rows, |row| Ok((ChargerKey(row.number(0)?), row.text(1)?)))
-        })?;
-        let mut states = Vec::with_capacity(texts.len());
-        for (charger, text) in texts {
-            match serde_json::from_str(&text) {
-                Ok(state) => states.push(state),
-                Err(error) => {
-                    tracing::warn!(charger.id = charger.0, %error, "a stored state is unreadable");
+        let mut states = Vec::new();
+        // Row by row: decoding goes on while the database reads, and no text is kept twice.
+        read!(&self.db, conn => {
+            let mut rows = sqlx::query(ALL).fetch(conn);
+            while let Some(row) = rows.try_next().await? {
+                match serde_json::from_str(&row.text(1)?) {
+                    Ok(state) => states.push(state),
+                    Err(error) => tracing::warn!(
+                        charger.id = row.int(0)?, %error, "a stored state is unreadable"
+                    ),
                 }
             }
-        }
+            Ok::<_, crate::Error>(())
+        })?;
         Ok(states)
     }
 

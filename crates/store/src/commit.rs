@@ -6,8 +6,9 @@ use std::sync::Arc;
 use sqlx::AssertSqlSafe;
 
 use crate::Result;
-use crate::db::{Db, tx};
-use crate::sheet::{Form, Sheet, Value};
+use crate::audit_chain::{self, chain};
+use crate::db::{Columns as _, Db, tx};
+use crate::sheet::{Form, Sheets, Value};
 
 /// Rows a statement takes, largest first. A fixed few sizes, because every size is a statement
 /// of its own in the engine's cache.
@@ -75,14 +76,18 @@ macro_rules! run_sheet {
 }
 
 /// Writes the sheets as one transaction.
-pub(crate) async fn commit(db: &Db, sheets: &[Sheet]) -> Result<()> {
+pub(crate) async fn commit(db: &Db, sheets: &Sheets) -> Result<()> {
     let marks = match db {
         Db::Sqlite { .. } => Marks::Bare,
         Db::Postgres(_) => Marks::Numbered,
     };
     tx!(db, conn => {
-        for sheet in sheets {
+        for sheet in &sheets.sheets {
             run_sheet!(conn, sheet, marks);
+        }
+        // Last: the head of the chain is held until the commit.
+        if !sheets.audit.is_empty() {
+            chain!(conn, &sheets.audit);
         }
         Ok(())
     })

@@ -2,6 +2,8 @@
 //! here stamp the body that runs it once for each engine, so that nothing is written twice and
 //! nothing is lost to a least common denominator at run time.
 
+use std::time::Duration;
+
 use sqlx::postgres::{PgPool, PgRow};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Connection as _, Row as _};
@@ -35,6 +37,10 @@ impl Db {
     }
 }
 
+/// How long one use of a PostgreSQL connection may take. A server that vanished without a word would
+/// keep it for a quarter of an hour, and with it everybody who waits for a connection.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+
 /// Runs an expression on a reading connection: `read!(db, conn => expression)`. The expression is
 /// a `Result`, and may use `?`.
 macro_rules! read {
@@ -45,16 +51,12 @@ macro_rules! read {
                 let $conn = &mut *guard;
                 $body
             }
-            $crate::db::Db::Postgres(pool) => {
-                let mut guard = pool.acquire().await?;
-                let $conn = &mut *guard;
-                $body
-            }
+            $crate::db::Db::Postgres(pool) => $crate::db::on_server!(pool, $conn => $body),
         }
     };
 }
 
-/// Runs one statement on the writing connection: `write!(db, conn => expression)`.
+/// Runs one statement on the writing connection: `write!(db, conn => expression)`, a `Result` too.
 macro_rules! write {
     ($db:expr, $conn:ident => $body:expr) => {
         match $db {
@@ -63,13 +65,30 @@ macro_rules! write {
                 let $conn = &mut *guard;
                 $body
             }
-            $crate::db::Db::Postgres(pool) => {
-                let mut guard = pool.acquire().await?;
-                let $conn = &mut *guard;
-                $body
-            }
+            $crate::db::Db::Postgres(pool) => $crate::db::on_server!(pool, $conn => $body),
         }
     };
+}
+
+/// Uses a connection to a server, not for ever. One that failed for a passing reason, or was given
+/// up while it waited, is thrown away.
+macro_rules! on_server {
+    ($pool:ident, $conn:ident => $body:expr) => {{
+        let mut guard = $pool.acquire().await?;
+        let work = async {
+            let $conn = &mut *guard;
+            let outcome: $crate::Result<_> = $body;
+            outcome
+        };
+        let result = match tokio::time::timeout($crate::db::PATIENCE, work).await {
+            Ok(result) => result,
+            Err(_) => Err($crate::Error::Silent($crate::db::PATIENCE)),
+        };
+        if $crate::db::is_suspect(&result) {
+            sqlx::Connection::close_hard(guard.detach()).await.ok();
+        }
+        result
+    }};
 }
 
 /// Runs several statements as one transaction: `tx!(db, conn => expression)`. An `Err`, or a `?`
@@ -77,6 +96,13 @@ macro_rules! write {
 /// after a full disk or an IO error its transaction state is not worth trusting.
 macro_rules! tx {
     ($db:expr, $conn:ident => $body:expr) => {
+        $crate::db::tx_within!($crate::db::PATIENCE, $db, $conn => $body)
+    };
+}
+
+/// The same with a time of its own; `SQLite` takes the time it takes.
+macro_rules! tx_within {
+    ($patience:expr, $db:expr, $conn:ident => $body:expr) => {
         match $db {
             $crate::db::Db::Sqlite { write, .. } => {
                 let mut guard = write.acquire().await?;
@@ -97,15 +123,20 @@ macro_rules! tx {
             }
             $crate::db::Db::Postgres(pool) => {
                 let mut guard = pool.acquire().await?;
-                let result = async {
+                let work = async {
                     let mut transaction = sqlx::Connection::begin(&mut *guard).await?;
                     let $conn = &mut *transaction;
                     let outcome: $crate::Result<_> = $body;
                     let value = outcome?;
                     transaction.commit().await?;
                     Ok::<_, $crate::Error>(value)
-                }
-                .await;
+                };
+                let result = match tokio::time::timeout($patience, work).await {
+                    Ok(result) => result,
+                    // Whether it was committed is not known. Who tries again waits for the rows that
+                    // a server which still works on this has locked, so that order is kept.
+                    Err(_) => Err($crate::Error::Silent($patience)),
+                };
                 if $crate::db::is_suspect(&result) {
                     sqlx::Connection::close_hard(guard.detach()).await.ok();
                 }
@@ -222,4 +253,4 @@ impl Db {
     }
 }
 
-pub(crate) use {read, tx, write};
+pub(crate) use {on_server, read, tx, tx_within, write};

@@ -1,5 +1,7 @@
 use std::path::PathBuf;
 
+use crate::trouble::TroubleKind;
+
 /// Why the store failed to do something. Every text fits behind "failed to ...:".
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -46,7 +48,22 @@ pub enum Error {
     },
     /// The database refused or is away.
     #[error("database: {0}")]
-    Database(#[from] sqlx::Error),
+    Database(sqlx::Error),
+    /// Another program holds the lock of the SQLite file for longer than is waited for.
+    #[error(
+        "the database is locked by another program, such as a backup or a shell with an open \
+         transaction; try again when it is done"
+    )]
+    Locked,
+    /// The server took a question and said nothing for this long.
+    #[error("database: no answer for {} s", .0.as_secs())]
+    Silent(std::time::Duration),
+    /// The database would acknowledge what is not on disk; the sentence says which setting it is.
+    #[error("{0}")]
+    NotDurable(String),
+    /// No copy could be made before a migration; the sentence says why and what to do.
+    #[error("{0}")]
+    NoCopy(String),
     /// A stored JSON text does not fit the type it should have.
     #[error("{what} in the database cannot be read: {source}")]
     Corrupt {
@@ -81,6 +98,9 @@ pub enum Error {
     /// The system gave no random bytes.
     #[error("the system gave no random bytes: {0}")]
     Random(String),
+    /// A copy is not whole, or cannot be made or used; a sentence for people.
+    #[error("{0}")]
+    Backup(String),
     /// The engine cannot do this; the sentence says what to use.
     #[error("{0}")]
     Unsupported(&'static str),
@@ -93,6 +113,19 @@ pub(crate) enum Fault {
     Data,
     /// Busy, full, away, broken: worth trying again, on a fresh connection.
     Passing,
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        // SQLite: 5 BUSY and 6 LOCKED, in the low byte of extended codes. PostgreSQL's have letters
+        // or more digits.
+        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+        let code = code.filter(|code| code.len() != 5).and_then(|code| code.parse::<i64>().ok());
+        if matches!(code.map(|code| code & 0xff), Some(5 | 6)) {
+            return Self::Locked;
+        }
+        Self::Database(error)
+    }
 }
 
 impl Error {
@@ -117,8 +150,33 @@ impl Error {
                 | sqlx::Error::Decode(_)
                 | sqlx::Error::RowNotFound,
             ) => Fault::Data,
-            Self::Database(_) => Fault::Passing,
+            Self::Database(_) | Self::Locked | Self::Silent(_) => Fault::Passing,
             _ => Fault::Data,
+        }
+    }
+
+    /// What is wrong with the database when it says this.
+    pub(crate) fn trouble(&self) -> TroubleKind {
+        if matches!(self, Self::Locked) {
+            return TroubleKind::Locked;
+        }
+        let Self::Database(sqlx::Error::Database(error)) = self else { return TroubleKind::Away };
+        let code = error.code().unwrap_or_default();
+        if code.len() == 5 && !code.starts_with("SQ") {
+            return match &*code {
+                // disk_full; what a full disk or a failing one says in other places.
+                "53100" => TroubleKind::Full,
+                "58030" | "58000" | "XX001" | "XX002" => TroubleKind::Failing,
+                "25006" => TroubleKind::ReadOnly,
+                "55P03" | "40P01" | "40001" => TroubleKind::Locked,
+                _ => TroubleKind::Away,
+            };
+        }
+        match code.parse::<i64>().map(|code| code & 0xff) {
+            Ok(13) => TroubleKind::Full,
+            Ok(8) => TroubleKind::ReadOnly,
+            Ok(14) => TroubleKind::Away,
+            _ => TroubleKind::Failing,
         }
     }
 

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mendpoint_model::{ChargerKey, FrameSeq, UnixMs};
+use prometheus::IntCounter;
 use tokio::sync::broadcast;
 
 use crate::db::{Columns as _, Db, all, read, write};
@@ -24,6 +25,10 @@ const FRAMES_MAX: usize = 2_000;
 /// Blocks deleted by one statement of the retention.
 const PRUNE_CHUNK: i64 = 500;
 
+/// Packed blocks kept here while they cannot go to disk; beyond that the oldest are dropped, and
+/// counted. Sixteen million bytes are some hundred million bytes of frames.
+const PACKED_BYTES_MAX: usize = 16 * 1024 * 1024;
+
 /// How many frames a listener may be behind before it misses some.
 const LISTENER_FRAMES: usize = 512;
 /// The most of a frame's text that listeners get; the whole of it is in the log.
@@ -34,6 +39,9 @@ const LISTENER_TEXT_BYTES: usize = 16 * 1024;
 pub struct FrameLog {
     db: Db,
     buckets: Arc<[Mutex<Bucket>]>,
+    /// Bytes of all blocks that are packed and not handed to the journal.
+    packed_bytes: Arc<AtomicUsize>,
+    dropped: IntCounter,
     /// Whoever watches the frames of a charger as they come.
     listeners: Arc<Listeners>,
 }
@@ -58,24 +66,26 @@ pub struct FrameTimes {
 struct Bucket {
     /// Records that are gathering.
     gathering: Gathering,
-    /// Blocks packed and not handed to the journal yet.
-    packed: Vec<FrameBlock>,
+    /// Blocks packed and not handed to the journal yet, oldest first.
+    packed: VecDeque<FrameBlock>,
     /// Blocks handed to the journal and not on disk yet.
     leaving: VecDeque<FrameBlock>,
 }
 
 impl Bucket {
-    fn pack(&mut self, number: u8) {
-        if let Some(block) = self.gathering.pack(number) {
-            self.packed.push(block);
-        }
+    /// Packs what has gathered; gives the bytes of the block.
+    fn pack(&mut self, number: u8) -> usize {
+        let Some(block) = self.gathering.pack(number) else { return 0 };
+        let bytes = block.data.len();
+        self.packed.push_back(block);
+        bytes
     }
 }
 
 impl FrameLog {
-    pub(crate) fn new(db: Db) -> Self {
+    pub(crate) fn new(db: Db, dropped: IntCounter) -> Self {
         let buckets = (0..BUCKETS).map(|_| Mutex::default()).collect();
-        Self { db, buckets, listeners: Arc::default() }
+        Self { db, buckets, packed_bytes: Arc::default(), dropped, listeners: Arc::default() }
     }
 
     /// The frames of a charger as they come, from now on; of very long ones the beginning. A listener that is too slow is told how
@@ -133,9 +143,23 @@ impl FrameLog {
         self.bucket(number, |bucket| {
             bucket.gathering.push(seq, charger, at, direction, text);
             if bucket.gathering.bytes() > BLOCK_BYTES {
-                bucket.pack(number);
+                let bytes = bucket.pack(number);
+                self.keep_bounds(bucket, bytes);
             }
         });
+    }
+
+    /// Counts a block that was packed. While the database takes nothing, evidence gives way before
+    /// chargers have to wait.
+    fn keep_bounds(&self, bucket: &mut Bucket, added: usize) {
+        let mut kept = self.packed_bytes.fetch_add(added, Ordering::Relaxed) + added;
+        while kept > PACKED_BYTES_MAX
+            && let Some(block) = bucket.packed.pop_front()
+        {
+            let bytes = block.data.len();
+            kept = self.packed_bytes.fetch_sub(bytes, Ordering::Relaxed) - bytes;
+            self.dropped.inc_by(u64::from(block.records));
+        }
     }
 
     /// The blocks that are large or old enough to go to disk, or with `everything` all of them,
@@ -147,9 +171,11 @@ impl FrameLog {
                 let is_old =
                     bucket.gathering.first_at().is_some_and(|at| now.since_ms(at) >= BLOCK_AGE_MS);
                 if everything || is_old {
-                    bucket.pack(number);
+                    let bytes = bucket.pack(number);
+                    self.keep_bounds(bucket, bytes);
                 }
                 for block in bucket.packed.drain(..) {
+                    self.packed_bytes.fetch_sub(block.data.len(), Ordering::Relaxed);
                     bucket.leaving.push_back(block.clone());
                     entries.push(Entry::Frames(block));
                 }
@@ -305,8 +331,8 @@ impl FrameLog {
         loop {
             let step = write!(&self.db, conn => {
                 let query = sqlx::query(PRUNE).bind(older_than.0).bind(PRUNE_CHUNK);
-                query.execute(conn).await?.rows_affected()
-            });
+                Ok(query.execute(conn).await?.rows_affected())
+            })?;
             deleted += step;
             if step < PRUNE_CHUNK.cast_unsigned() {
                 return Ok(deleted);

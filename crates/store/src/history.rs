@@ -203,8 +203,8 @@ impl Store {
             loop {
                 let step = write!(&self.db, conn => {
                     let query = sqlx::query(sql).bind(first_kept).bind(PRUNE_CHUNK);
-                    query.execute(conn).await?.rows_affected()
-                });
+                    Ok(query.execute(conn).await?.rows_affected())
+                })?;
                 deleted += step;
                 if step < PRUNE_CHUNK.cast_unsigned() {
                     break;

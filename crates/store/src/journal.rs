@@ -17,6 +17,7 @@ use crate::error::Fault;
 use crate::frame_log::FrameLog;
 use crate::metrics::Metrics;
 use crate::sheet::{sheets, text};
+use crate::trouble::TroubleKind;
 use crate::{Entry, Error, Result, commit, row_id};
 
 /// The most of one transaction, weighed: about 4 MiB.
@@ -27,7 +28,9 @@ const BATCH_ENTRIES: usize = 2_048;
 const PATIENCE: Duration = Duration::from_millis(500);
 /// The first and the longest pause before a failed transaction is tried again.
 const RETRY_FIRST: Duration = Duration::from_millis(50);
-const RETRY_LONGEST: Duration = Duration::from_secs(5);
+const RETRY_LONGEST: Duration = Duration::from_secs(2);
+/// A commit that takes longer than this means that the disk is behind.
+const BEHIND: Duration = Duration::from_secs(2);
 
 /// The way into the journal. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -68,7 +71,7 @@ struct Queued {
 struct Progress {
     /// When the oldest entry that is being written was added.
     oldest: Option<Instant>,
-    last_error: Option<String>,
+    last_error: Option<(TroubleKind, String)>,
 }
 
 /// How the journal is doing.
@@ -82,6 +85,8 @@ pub struct JournalHealth {
     pub capacity: u64,
     /// What the database said when the last try failed; `None` when the last try went through.
     pub last_error: Option<String>,
+    /// What is wrong with the database then, and what it said.
+    pub(crate) trouble: Option<(TroubleKind, String)>,
 }
 
 impl Journal {
@@ -171,8 +176,18 @@ impl Journal {
             lag_ms: i64::try_from(lag.as_millis()).unwrap_or(i64::MAX),
             queued: self.inner.queued(),
             capacity: u64::from(self.inner.capacity),
-            last_error: progress.last_error.clone(),
+            last_error: progress.last_error.as_ref().map(|(_, said)| said.clone()),
+            trouble: progress.last_error.clone(),
         }
+    }
+
+    /// Whether the disk is behind: what can wait, or be replaced by something newer, should.
+    pub fn is_behind(&self) -> bool {
+        let lag = {
+            let progress = self.inner.progress.lock().unwrap_or_else(PoisonError::into_inner);
+            progress.oldest.map_or(Duration::ZERO, |oldest| oldest.elapsed())
+        };
+        lag >= BEHIND || self.inner.queued() * 2 > u64::from(self.inner.capacity)
     }
 
     /// Takes no more entries; what was added is still written.
@@ -352,7 +367,7 @@ impl Writer {
         let mut is_news = false;
         self.inner.progress(|progress| {
             is_news = progress.last_error.is_none();
-            progress.last_error = Some(error.to_string());
+            progress.last_error = Some((error.trouble(), error.to_string()));
         });
         if is_news {
             tracing::error!(%error, "the journal cannot write; it tries again until it can");

@@ -10,6 +10,8 @@
 //! Read [`Store`], [`Journal`] and [`Entry`] first.
 
 mod audit;
+mod audit_chain;
+mod backup;
 mod capability;
 mod charger;
 mod charger_state;
@@ -24,6 +26,7 @@ mod db;
 mod device;
 mod device_sheet;
 mod entry;
+mod erasure;
 mod error;
 mod frame_block;
 mod frame_log;
@@ -38,6 +41,7 @@ mod outbox;
 mod report;
 mod reservation;
 mod row_id;
+mod safety_copy;
 mod settings;
 mod sheet;
 mod site;
@@ -45,13 +49,18 @@ mod store;
 mod suspect;
 mod ticket;
 mod transaction;
+mod trouble;
 mod user;
 mod value;
 
 #[cfg(test)]
 mod tests;
 
-pub use audit::AuditRow;
+pub use audit::{AuditHead, AuditRow, AuditVerdict};
+pub use backup::{
+    Manifest, RestoreOptions, Restored, automatic_backups, backup_name, make_backup, prune_backups,
+    restore_backup, verify_backup,
+};
 pub use capability::SignalKeyRow;
 pub use charger_state::HighestIds;
 pub use charging_profile::ChargingProfileRow;
@@ -64,6 +73,7 @@ pub use credential::{AccessRow, Credential, Slot};
 pub use cursor::{Cursor, PAGE_MAX, Page};
 pub use device::{VariableChangeRow, VariableRow};
 pub use entry::Entry;
+pub use erasure::{Erased, ErasureReport};
 pub use error::{Error, Result};
 pub use frame_block::{Direction, FrameBlock, FrameRecord};
 pub use frame_log::{FrameLog, FrameTimes};
@@ -73,12 +83,14 @@ pub use incident::{HourStats, IncidentCounts, IncidentFilter};
 pub use journal::{Journal, JournalHealth};
 pub use local_list::{LocalListRow, WantedList};
 pub use mendpoint_model::TokenStatus;
+pub use migration::schema_version;
 pub use outbox::{MailRow, MailState, NewMail};
 pub use report::ReportRow;
 pub use reservation::{ReservationRow, ReservationState};
 pub use settings::StoreSettings;
 pub use store::Store;
 pub use suspect::{FindingRow, OrphanRow};
-pub use ticket::{TicketEventRow, TicketFilter, TicketRow};
+pub use ticket::{TicketEventRow, TicketFilter, TicketOrder, TicketRow};
 pub use transaction::{Look, Severity, TransactionFilter, TransactionRow, TransactionState};
+pub use trouble::{Trouble, TroubleKind};
 pub use user::{ApiTokenRow, NewUser, SessionRow, UserRow};

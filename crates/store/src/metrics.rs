@@ -11,6 +11,7 @@ pub(crate) struct Metrics {
     pub(crate) queued: IntGauge,
     pub(crate) retries: IntCounter,
     pub(crate) rejected: IntCounter,
+    pub(crate) frames_dropped: IntCounter,
 }
 
 impl Metrics {
@@ -45,7 +46,12 @@ impl Metrics {
                 "mendpoint_journal_rejected_total",
                 "Entries the database refused for good; they are kept in journal_reject.",
             )?,
+            frames_dropped: IntCounter::new(
+                "mendpoint_frames_dropped_total",
+                "Raw frames that were not kept because the database took nothing for too long.",
+            )?,
         };
+        registry.register(Box::new(metrics.frames_dropped.clone()))?;
         registry.register(Box::new(metrics.rows.clone()))?;
         registry.register(Box::new(metrics.commits.clone()))?;
         registry.register(Box::new(metrics.commit_seconds.clone()))?;

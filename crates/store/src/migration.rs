@@ -1,8 +1,10 @@
 //! The schema and its versions. The migrations are part of the program.
 
+use std::time::Duration;
+
 use sqlx::{AssertSqlSafe, Row as _};
 
-use crate::db::{Db, tx};
+use crate::db::{Db, tx, tx_within};
 use crate::{Error, Result, row_id};
 
 /// One step of the schema.
@@ -16,43 +18,61 @@ pub(crate) struct Migration {
     pub(crate) sql: &'static str,
 }
 
+/// The steps by the names of their files in `migrations/`: the number in a name is its version.
+macro_rules! migrations {
+    ($($name:literal,)*) => {
+        &[$(Migration {
+            version: version_of($name),
+            name: $name,
+            sql: include_str!(concat!("../../../migrations/", $name, ".sql")),
+        }),*]
+    };
+}
+
 /// All of them, in order.
-pub(crate) const MIGRATIONS: &[Migration] = &[
-    Migration {
-        version: 1,
-        name: "0001_first",
-        sql: include_str!("../../../migrations/0001_first.sql"),
-    },
-    Migration {
-        version: 2,
-        name: "0002_device_model",
-        sql: include_str!("../../../migrations/0002_device_model.sql"),
-    },
-    Migration {
-        version: 3,
-        name: "0003_conformance",
-        sql: include_str!("../../../migrations/0003_conformance.sql"),
-    },
-    Migration {
-        version: 4,
-        name: "0004_access",
-        sql: include_str!("../../../migrations/0004_access.sql"),
-    },
-    Migration {
-        version: 5,
-        name: "0005_money",
-        sql: include_str!("../../../migrations/0005_money.sql"),
-    },
-    Migration {
-        version: 6,
-        name: "0006_commands",
-        sql: include_str!("../../../migrations/0006_commands.sql"),
-    },
+pub(crate) const MIGRATIONS: &[Migration] = migrations![
+    "0001_first",
+    "0002_device_model",
+    "0003_conformance",
+    "0004_access",
+    "0005_money",
+    "0006_commands",
+    "0007_audit",
 ];
+
+/// The number that a name begins with.
+const fn version_of(name: &str) -> i64 {
+    let (digits, mut version, mut at) = (name.as_bytes(), 0, 0);
+    while at < 4 {
+        assert!(digits[at].is_ascii_digit(), "a name begins with four digits");
+        version = version * 10 + (digits[at] - b'0') as i64;
+        at += 1;
+    }
+    version
+}
+
+/// What must differ between the engines, run after the step of the same name: (name, SQLite,
+/// PostgreSQL).
+const DIALECT: &[(&str, &str, &str)] = &[(
+    "0007_audit",
+    include_str!("../../../migrations/0007_audit.sqlite.sql"),
+    include_str!("../../../migrations/0007_audit.postgres.sql"),
+)];
+
+/// The part of a step that only one engine understands.
+fn dialect(name: &str, is_postgres: bool) -> Option<&'static str> {
+    let (_, sqlite, postgres) = DIALECT.iter().find(|(of, _, _)| *of == name)?;
+    Some(if is_postgres { postgres } else { sqlite })
+}
 
 /// The newest version this program knows.
 pub(crate) fn newest(migrations: &[Migration]) -> i64 {
     migrations.last().map_or(0, |migration| migration.version)
+}
+
+/// The newest version of the schema that this program knows.
+pub fn schema_version() -> i64 {
+    newest(MIGRATIONS)
 }
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_version (
@@ -87,7 +107,8 @@ pub(crate) async fn migrate(db: &Db, migrations: &[Migration]) -> Result<()> {
 
 async fn apply(db: &Db, migration: &Migration) -> Result<()> {
     let is_postgres = matches!(db, Db::Postgres(_));
-    let step = tx!(db, conn => {
+    // A step takes as long as it takes: large tables may have to be read.
+    let step = tx_within!(Duration::MAX, db, conn => {
         if is_postgres {
             sqlx::query(TURNS).execute(&mut *conn).await?;
         }
@@ -96,6 +117,9 @@ async fn apply(db: &Db, migration: &Migration) -> Result<()> {
         let is_new = row.try_get::<i64, _>(0)? < migration.version;
         if is_new {
             sqlx::raw_sql(AssertSqlSafe(migration.sql)).execute(&mut *conn).await?;
+            if let Some(sql) = dialect(migration.name, is_postgres) {
+                sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *conn).await?;
+            }
             sqlx::query(APPLIED)
                 .bind(migration.version)
                 .bind(migration.name)
@@ -121,11 +145,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_count_up_and_names_say_them() {
+    fn versions_count_up_and_every_file_is_one() {
         assert!(MIGRATIONS.is_sorted_by(|one, next| one.version < next.version));
-        for migration in MIGRATIONS {
-            assert!(migration.name.starts_with(&format!("{:04}_", migration.version)));
-        }
         assert_eq!(newest(MIGRATIONS), MIGRATIONS.last().expect("there are some").version);
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations");
+        let mut files: Vec<String> = std::fs::read_dir(folder)
+            .expect("migrations/")
+            .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+            .filter(|name| !name.ends_with(".sqlite.sql") && !name.ends_with(".postgres.sql"))
+            .collect();
+        files.sort();
+        let known: Vec<String> =
+            MIGRATIONS.iter().map(|migration| format!("{}.sql", migration.name)).collect();
+        assert_eq!(files, known, "a file that is not in the list would never run");
     }
 }

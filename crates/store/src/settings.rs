@@ -1,4 +1,5 @@
 use std::fmt;
+use std::path::PathBuf;
 
 use serde::Deserialize;
 
@@ -14,11 +15,23 @@ pub struct StoreSettings {
     /// Entries that may wait for the disk before whoever adds more has to wait as well. Large ones
     /// count as several, about one for half a KiB, so the default is about 32 MiB.
     pub queue_entries: u32,
+    /// How long a statement waits for a lock that another process holds on the file (SQLite), such
+    /// as a backup. Milliseconds.
+    pub busy_timeout_ms: u64,
+    /// Where a copy of a PostgreSQL database is put by `pg_dump` before its schema is migrated; empty
+    /// for no copy. SQLite's is put beside the file.
+    pub dump_folder: PathBuf,
 }
 
 impl Default for StoreSettings {
     fn default() -> Self {
-        Self { url: "sqlite://data/mendpoint.db".to_owned(), connections: 4, queue_entries: 65_536 }
+        Self {
+            url: "sqlite://data/mendpoint.db".to_owned(),
+            connections: 4,
+            queue_entries: 65_536,
+            busy_timeout_ms: 5_000,
+            dump_folder: "data".into(),
+        }
     }
 }
 
@@ -28,6 +41,8 @@ impl fmt::Debug for StoreSettings {
             .field("url", &without_password(&self.url))
             .field("connections", &self.connections)
             .field("queue_entries", &self.queue_entries)
+            .field("busy_timeout_ms", &self.busy_timeout_ms)
+            .field("dump_folder", &self.dump_folder)
             .finish()
     }
 }

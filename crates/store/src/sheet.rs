@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use mendpoint_model::{ChargerKey, Command, Incident, Transaction, UnixMs};
 
+use crate::audit_chain::Line;
 use crate::db::json;
 use crate::device_sheet::DeviceBatch;
 use crate::{Entry, Result, row_id};
@@ -98,6 +99,15 @@ pub(crate) struct Form {
 pub(crate) struct Sheet {
     pub(crate) form: &'static Form,
     pub(crate) rows: Vec<Vec<Value>>,
+}
+
+/// What a batch of entries becomes.
+#[derive(Debug)]
+pub(crate) struct Sheets {
+    /// The statements, in the order they must run in.
+    pub(crate) sheets: Vec<Sheet>,
+    /// Lines of the audit log, which are chained one by one.
+    pub(crate) audit: Vec<Line>,
 }
 
 const TRANSACTION: Form = Form {
@@ -262,12 +272,6 @@ const SECURITY: Form = Form {
     columns: 8,
     tail: " ON CONFLICT (id) DO NOTHING",
 };
-const AUDIT: Form = Form {
-    head: "INSERT INTO audit_entry (id, at_ms, actor, action, subject, detail) VALUES ",
-    columns: 6,
-    tail: " ON CONFLICT (id) DO NOTHING",
-};
-
 /// Collects entries by table. Rows that replace each other are kept once, the newest: a statement
 /// may not touch a row twice, and writing it once is cheaper.
 #[derive(Debug, Default)]
@@ -295,13 +299,13 @@ struct Batch {
     outcomes: BTreeMap<Arc<str>, Vec<Value>>,
     signals: Vec<Vec<Value>>,
     security: Vec<Vec<Value>>,
-    audit: Vec<Vec<Value>>,
+    audit: Vec<Line>,
     device: DeviceBatch,
 }
 
 /// The statements that write these entries down, in the order they must run in. An entry's row
 /// number is made from its own, so the same call for the same entries may run twice.
-pub(crate) fn sheets<'a>(entries: impl Iterator<Item = (i64, &'a Entry)>) -> Result<Vec<Sheet>> {
+pub(crate) fn sheets<'a>(entries: impl Iterator<Item = (i64, &'a Entry)>) -> Result<Sheets> {
     let mut batch = Batch::default();
     for (id, entry) in entries {
         batch.add(id, entry)?;
@@ -515,20 +519,14 @@ impl Batch {
                 self.device.capability(model, name, counts);
             }
             Entry::Audit { at, actor, action, subject, detail } => {
-                self.audit.push(row![
-                    id,
-                    *at,
-                    actor.as_str(),
-                    action.as_str(),
-                    subject.as_str(),
-                    detail.as_str(),
-                ]);
+                self.audit.push(Line::new(id, *at, [actor, action, subject, detail]));
             }
         }
         Ok(())
     }
 
-    fn into_sheets(self) -> Vec<Sheet> {
+    fn into_sheets(mut self) -> Sheets {
+        let audit = std::mem::take(&mut self.audit);
         let transactions = self.transactions.into_values().map(|(_, cells)| cells).collect();
         let sheets = [
             (&TRANSACTION, transactions),
@@ -552,14 +550,14 @@ impl Batch {
             (&OUTCOME, self.outcomes.into_values().collect()),
             (&SIGNAL, self.signals),
             (&SECURITY, self.security),
-            (&AUDIT, self.audit),
         ];
-        sheets
+        let sheets = sheets
             .into_iter()
             .filter(|(_, rows): &(_, Vec<Vec<Value>>)| !rows.is_empty())
             .map(|(form, rows)| Sheet { form, rows })
             .chain(self.device.into_sheets().into_iter().filter(|sheet| !sheet.rows.is_empty()))
-            .collect()
+            .collect();
+        Sheets { sheets, audit }
     }
 }
 

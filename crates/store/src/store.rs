@@ -3,17 +3,19 @@ use std::str::FromStr as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{ConnectOptions as _, Row as _};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::db::Db;
 use crate::migration::{MIGRATIONS, Migration, migrate, newest, version};
 use crate::settings::without_password;
-use crate::{Error, FrameLog, Journal, Result, StoreSettings, metrics, row_id};
+use crate::trouble::{TroubleBoard, watch_over};
+use crate::{Error, FrameLog, Journal, Result, StoreSettings, Trouble, metrics, safety_copy};
 
 /// Memory of the writing connection for pages, in KiB (negative: SQLite's way to say KiB): the newest
 /// page of every charger's history should fit, or each row costs reading one.
@@ -24,10 +26,8 @@ const LOG_PAGES: &str = "4096";
 /// The oldest SQLite that does not corrupt a database in WAL mode (the WAL-reset bug of 3.7.0 to
 /// 3.51.2).
 const SQLITE_NEEDED: &str = "3.51.3";
-/// How long a statement waits for a lock held by another process, such as a backup.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long anybody waits for a connection of a pool.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long anybody waits for a connection of a pool: a page then says that the database is away.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// The database. Cheap to clone; everybody shares the same pools, journal and frame log.
 #[derive(Clone, Debug)]
@@ -36,6 +36,8 @@ pub struct Store {
     journal: Journal,
     frames: FrameLog,
     writer: Arc<Mutex<Option<JoinHandle<()>>>>,
+    trouble: TroubleBoard,
+    closed: watch::Sender<bool>,
     file: Option<Arc<Path>>,
 }
 
@@ -63,18 +65,24 @@ impl Store {
             return Err(Error::SchemaTooNew { found, known });
         }
         if found < known {
-            if let (Some(file), true) = (&file, found > 0) {
-                backup_before_migration(&db, file, found).await?;
+            if found > 0 {
+                safety_copy::before_migration(&db, file.as_deref(), settings, found).await?;
             }
             migrate(&db, migrations).await?;
         }
-        let frames = FrameLog::new(db.clone());
+        if known >= crate::audit::CHAINED_SINCE {
+            crate::audit::chain_old_rows(&db).await?;
+        }
         let metrics = metrics::Metrics::new(registry)?;
+        let frames = FrameLog::new(db.clone(), metrics.frames_dropped.clone());
         let (journal, writer) =
             Journal::start(db.clone(), frames.clone(), metrics, settings.queue_entries);
+        let trouble = TroubleBoard::new(registry)?;
+        let closed = watch::Sender::new(false);
+        tokio::spawn(watch_over(db.clone(), journal.clone(), trouble.clone(), closed.subscribe()));
         tracing::info!(database.url = without_password(&settings.url), "the database is open");
         let writer = Arc::new(Mutex::new(Some(writer)));
-        Ok(Self { db, journal, frames, writer, file: file.map(Into::into) })
+        Ok(Self { db, journal, frames, writer, trouble, closed, file: file.map(Into::into) })
     }
 
     /// The journal: what must be on disk before the world hears of it goes through here.
@@ -85,6 +93,11 @@ impl Store {
     /// The log of raw frames.
     pub fn frame_log(&self) -> FrameLog {
         self.frames.clone()
+    }
+
+    /// The file of an SQLite database.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
     }
 
     /// The file that a server locks beside an SQLite database.
@@ -100,8 +113,15 @@ impl Store {
         self.db.ping().await
     }
 
+    /// What is wrong with the database, if something is. Found within seconds, and gone as soon as
+    /// it is over.
+    pub fn trouble(&self) -> Option<Trouble> {
+        self.trouble.get()
+    }
+
     /// Writes what is in the journal and closes the database. Nothing is taken any more after it.
     pub async fn close(&self) {
+        self.closed.send_replace(true);
         self.journal.close();
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(writer) = writer
@@ -122,14 +142,14 @@ impl Store {
                 "a PostgreSQL database is backed up with pg_dump or pg_basebackup",
             ));
         }
-        vacuum_into(&self.db, to).await
+        safety_copy::vacuum_into(&self.db, to).await
     }
 }
 
 async fn connect(settings: &StoreSettings) -> Result<(Db, Option<PathBuf>)> {
     let url = settings.url.as_str();
     if url.starts_with("sqlite:") {
-        let (db, file) = connect_sqlite(url, settings.connections).await?;
+        let (db, file) = connect_sqlite(url, settings).await?;
         return Ok((db, Some(file)));
     }
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
@@ -137,14 +157,22 @@ async fn connect(settings: &StoreSettings) -> Result<(Db, Option<PathBuf>)> {
             .map_err(|error| Error::Url(format!("database.url: {error}")))?
             .application_name("mendpoint")
             .statement_cache_capacity(300)
-            // What is acknowledged is on disk, whatever the server's own default is.
-            .options([("synchronous_commit", "on")])
+            .options([
+                // What is acknowledged is on disk, whatever the server's own default is.
+                ("synchronous_commit", "on"),
+                // A connection of ours that vanished must not keep rows locked for hours.
+                ("tcp_keepalives_idle", "30"),
+                ("tcp_keepalives_interval", "10"),
+                ("tcp_keepalives_count", "3"),
+                ("idle_in_transaction_session_timeout", "90s"),
+            ])
             .disable_statement_logging();
         let pool = PgPoolOptions::new()
             .max_connections(settings.connections.max(2))
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .connect_with(options)
             .await?;
+        check_postgres_promises(&pool).await?;
         return Ok((Db::Postgres(pool), None));
     }
     Err(Error::Url(format!(
@@ -153,7 +181,7 @@ async fn connect(settings: &StoreSettings) -> Result<(Db, Option<PathBuf>)> {
     )))
 }
 
-async fn connect_sqlite(url: &str, readers: u32) -> Result<(Db, PathBuf)> {
+async fn connect_sqlite(url: &str, settings: &StoreSettings) -> Result<(Db, PathBuf)> {
     let options = SqliteConnectOptions::from_str(url)
         .map_err(|error| Error::Url(format!("database.url: {error}")))?;
     let file = options.get_filename().to_path_buf();
@@ -173,8 +201,11 @@ async fn connect_sqlite(url: &str, readers: u32) -> Result<(Db, PathBuf)> {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
-        .busy_timeout(BUSY_TIMEOUT)
+        .busy_timeout(Duration::from_millis(settings.busy_timeout_ms))
         .statement_cache_capacity(200)
+        // Rows that the reading thread may be ahead; with the default of 50 a large read is mostly
+        // two threads that wake each other.
+        .row_buffer_size(1_024)
         // A log that grew while a reader was slow is cut back when it is used up again (64 MiB).
         .pragma("journal_size_limit", "67108864")
         .disable_statement_logging();
@@ -192,10 +223,11 @@ async fn connect_sqlite(url: &str, readers: u32) -> Result<(Db, PathBuf)> {
     let writing = writing.pragma("temp_store", "MEMORY");
     let write = pool().max_connections(1).connect_with(writing).await?;
     check_sqlite_version(&write).await?;
+    check_sqlite_promises(&write).await?;
     // Not `read_only`: a reader must be able to set the shared memory of the log up again after a
     // crash. The pragma refuses writes all the same.
     let reading = options.pragma("query_only", "1");
-    let read = pool().max_connections(readers.max(1)).connect_with(reading).await?;
+    let read = pool().max_connections(settings.connections.max(1)).connect_with(reading).await?;
     Ok((Db::Sqlite { read, write }, file))
 }
 
@@ -208,37 +240,52 @@ async fn check_sqlite_version(pool: &SqlitePool) -> Result<()> {
     Ok(())
 }
 
-fn version_parts(text: &str) -> Vec<u32> {
-    text.split('.').map(|part| part.parse().unwrap_or(0)).collect()
-}
-
-/// Keeps the database as it was beside itself: `mendpoint.db.schema-1.1790000000000.bak`.
-async fn backup_before_migration(db: &Db, file: &Path, found: i64) -> Result<()> {
-    let mut name = file.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".schema-{found}.{}.bak", row_id::now().0));
-    let to = file.with_file_name(name);
-    vacuum_into(db, &to).await?;
-    tracing::info!(file = %to.display(), "the database was copied before its schema is migrated");
+/// Whether the file keeps what it acknowledges. A file system without shared memory leaves the log
+/// mode at what it was, and says so only when asked.
+async fn check_sqlite_promises(pool: &SqlitePool) -> Result<()> {
+    let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(pool).await?;
+    if mode != "wal" {
+        return Err(Error::NotDurable(format!(
+            "SQLite uses the journal mode {mode} here and not wal, as on some network file systems; \
+             put the database on a disk of this machine"
+        )));
+    }
+    let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(pool).await?;
+    if synchronous < 2 {
+        return Err(Error::NotDurable(format!(
+            "SQLite runs with synchronous={synchronous} instead of FULL (2)"
+        )));
+    }
     Ok(())
 }
 
-async fn vacuum_into(db: &Db, to: &Path) -> Result<()> {
-    let Db::Sqlite { write, .. } = db else {
-        return Err(Error::Unsupported("only SQLite copies itself into a file"));
-    };
-    let source = |kind: std::io::ErrorKind| Error::File { path: to.into(), source: kind.into() };
-    if to.exists() {
-        return Err(source(std::io::ErrorKind::AlreadyExists));
+/// Whether the server keeps what it acknowledges: a pooler between us may have dropped our setting.
+async fn check_postgres_promises(pool: &PgPool) -> Result<()> {
+    let (fsync, commit): (String, String) =
+        sqlx::query_as("SELECT current_setting('fsync'), current_setting('synchronous_commit')")
+            .fetch_one(pool)
+            .await?;
+    if fsync != "on" {
+        return Err(Error::NotDurable(
+            "the PostgreSQL server runs with fsync=off: a power cut would lose what chargers were \
+             told is safe; set fsync = on in its postgresql.conf"
+                .to_owned(),
+        ));
     }
-    let name = to.to_str().ok_or_else(|| source(std::io::ErrorKind::InvalidFilename))?;
-    // A connection of its own, so that the copy of a large file does not hold up the writer.
-    let mut conn = write.connect_options().as_ref().clone().connect().await?;
-    let copied = sqlx::query("VACUUM INTO $1").bind(name).execute(&mut conn).await;
-    sqlx::Connection::close(conn).await.ok();
-    copied?;
-    let copy =
-        std::fs::File::open(to).map_err(|error| Error::File { path: to.into(), source: error })?;
-    copy.sync_all().map_err(|error| Error::File { path: to.into(), source: error })
+    // The other words wait for the disk here too, and for more or less of a standby.
+    if commit == "off" {
+        return Err(Error::NotDurable(
+            "the PostgreSQL server does not let Mendpoint set synchronous_commit=on, and it is off; \
+             a pooler in between must pass start-up options on, or set it for this user: ALTER ROLE \
+             .. SET synchronous_commit = on"
+                .to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+fn version_parts(text: &str) -> Vec<u32> {
+    text.split('.').map(|part| part.parse().unwrap_or(0)).collect()
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 use mendpoint_model::{ChargerKey, IncidentId, SiteKey, TicketId, UnixMs};
 
+use crate::audit_chain::{self, Line, chain};
 use crate::cursor::{page, rows_of};
 use crate::db::{Columns, all, one, read, tx};
 use crate::incident::pattern;
@@ -8,8 +9,12 @@ use crate::{Cursor, Error, NewMail, Page, Result, Store, row_id};
 
 const ONE: &str = "SELECT ticket_id, status, title, priority, incident_id, charger_key, site_key,
     assignee, opened_at_ms, updated_at_ms, due_at_ms, json FROM ticket WHERE ticket_id = $1";
-/// Fifteen statuses at most, as many as there are: a shorter choice repeats its first.
-const LIST: &str = "SELECT ticket_id, status, title, priority, incident_id, charger_key, site_key,
+/// What the two lists have in common. Fifteen statuses at most, as many as there are: a shorter
+/// choice repeats its first.
+macro_rules! list {
+    ($after:literal) => {
+        concat!(
+            "SELECT ticket_id, status, title, priority, incident_id, charger_key, site_key,
     assignee, opened_at_ms, updated_at_ms, due_at_ms, json FROM ticket
     WHERE (CAST($1 AS BIGINT) = 0
         OR status IN ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
@@ -17,11 +22,23 @@ const LIST: &str = "SELECT ticket_id, status, title, priority, incident_id, char
       AND (CAST($17 AS TEXT) IS NULL OR assignee = $17)
       AND (CAST($18 AS BIGINT) IS NULL OR charger_key = $18)
       AND (CAST($19 AS BIGINT) IS NULL OR site_key = $19)
-      AND (CAST($20 AS BIGINT) IS NULL OR due_at_ms < $20)
-      AND (CAST($21 AS TEXT) IS NULL OR LOWER(title) LIKE $21 ESCAPE '!')
-      AND (CAST($22 AS BIGINT) IS NULL OR incident_id = $22)
-      AND (opened_at_ms, ticket_id) < ($23, $24)
-    ORDER BY opened_at_ms DESC, ticket_id DESC LIMIT $25";
+      AND (CAST($20 AS TEXT) IS NULL OR LOWER(title) LIKE $20 ESCAPE '!')
+      AND (CAST($21 AS BIGINT) IS NULL OR incident_id = $21)
+      AND ",
+            $after,
+            " LIMIT $24"
+        )
+    };
+}
+const NEWEST: &str =
+    list!("(opened_at_ms, ticket_id) < ($22, $23) ORDER BY opened_at_ms DESC, ticket_id DESC");
+/// The statuses a second time, without a condition on them: those that are not over are few among
+/// many, and are found by the index of statuses.
+const BY_DUE: &str = list!(
+    "status IN ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+      AND (COALESCE(due_at_ms, 9223372036854775807), ticket_id) > ($22, $23)
+    ORDER BY COALESCE(due_at_ms, 9223372036854775807), ticket_id"
+);
 const STATUSES: usize = 15;
 const COUNTS: &str = "SELECT status, COUNT(*) FROM ticket GROUP BY status ORDER BY status";
 const EVENTS: &str = "SELECT ticket_id, seq, at_ms, actor, kind, visibility, json
@@ -38,8 +55,6 @@ const PUT: &str = "INSERT INTO ticket (ticket_id, status, title, priority, incid
     last_seq = excluded.last_seq, json = excluded.json WHERE ticket.last_seq = $14";
 const ADD_EVENT: &str = "INSERT INTO ticket_event
     (ticket_id, seq, at_ms, actor, kind, visibility, json) VALUES ($1, $2, $3, $4, $5, $6, $7)";
-const AUDIT: &str = "INSERT INTO audit_entry (id, at_ms, actor, action, subject, detail)
-    VALUES ($1, $2, $3, $4, $5, $6)";
 
 /// A ticket as it is kept: columns to find it by, and the whole of it as JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,10 +104,40 @@ pub struct TicketEventRow {
     pub json: String,
 }
 
+/// In which order tickets are listed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TicketOrder {
+    /// The newest first.
+    #[default]
+    Newest,
+    /// What is overdue longest first, then what is due soonest; those that no clock runs for come
+    /// last, the oldest of them first. Without a status, nothing is listed: it is meant for tickets
+    /// that are not over.
+    Due,
+}
+
+impl TicketOrder {
+    /// Before the first page.
+    fn start(self) -> Cursor {
+        match self {
+            Self::Newest => Cursor::START,
+            Self::Due => Cursor { at: i64::MIN, id: i64::MIN },
+        }
+    }
+
+    /// Where a ticket stands.
+    fn place(self, ticket: &TicketRow) -> (i64, i64) {
+        match self {
+            Self::Newest => (ticket.opened_at.0, ticket.id.0),
+            Self::Due => (ticket.due_at.map_or(i64::MAX, |due| due.0), ticket.id.0),
+        }
+    }
+}
+
 /// Which tickets to list; what is `None` or empty does not filter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TicketFilter {
-    /// With one of these statuses (the first twelve count).
+    /// With one of these statuses (the first fifteen count, as many as there are).
     pub statuses: Vec<String>,
     /// Held by.
     pub assignee: Option<String>,
@@ -102,10 +147,10 @@ pub struct TicketFilter {
     pub site: Option<SiteKey>,
     /// From this incident.
     pub incident: Option<IncidentId>,
-    /// Due before this time: pass the time now for overdue ones.
-    pub due_before: Option<UnixMs>,
     /// With this text in the title; any case for Latin letters.
     pub text: Option<String>,
+    /// What comes first.
+    pub order: TicketOrder,
 }
 
 fn ticket(row: &impl Columns) -> Result<TicketRow> {
@@ -142,19 +187,23 @@ fn event(row: &impl Columns) -> Result<TicketEventRow> {
 }
 
 impl Store {
-    /// Tickets, newest first.
+    /// Tickets in the order that the filter names. A cursor goes on in the order it was given in.
     pub async fn tickets(
         &self,
         filter: &TicketFilter,
         cursor: Option<Cursor>,
         limit: u32,
     ) -> Result<Page<TicketRow>> {
-        let from = Cursor::or_start(cursor);
+        let from = cursor.unwrap_or_else(|| filter.order.start());
+        let sql = match filter.order {
+            TicketOrder::Newest => NEWEST,
+            TicketOrder::Due => BY_DUE,
+        };
         let chosen = &filter.statuses;
         let statuses = (0..STATUSES)
             .map(|index| chosen.get(index).or(chosen.first()).map_or("", String::as_str));
         let rows = read!(&self.db, conn => {
-            let mut query = sqlx::query(LIST).bind(i64::from(!chosen.is_empty()));
+            let mut query = sqlx::query(sql).bind(i64::from(!chosen.is_empty()));
             for status in statuses.clone() {
                 query = query.bind(status);
             }
@@ -162,7 +211,6 @@ impl Store {
                 .bind(filter.assignee.as_deref())
                 .bind(filter.charger.map(|charger| i64::from(charger.0)))
                 .bind(filter.site.map(|site| i64::from(site.0)))
-                .bind(filter.due_before.map(|at| at.0))
                 .bind(filter.text.as_deref().map(pattern))
                 .bind(filter.incident.map(|incident| incident.0))
                 .bind(from.at)
@@ -172,7 +220,7 @@ impl Store {
                 .await?;
             all(&rows, ticket)
         })?;
-        Ok(page(rows, limit, |ticket| (ticket.opened_at.0, ticket.id.0)))
+        Ok(page(rows, limit, |ticket| filter.order.place(ticket)))
     }
 
     /// One ticket.
@@ -213,6 +261,18 @@ impl Store {
     ) -> Result<()> {
         let last_seq = events.last().map_or(expected_seq, |event| event.seq);
         let conflict = |found| Error::Conflict { expected: expected_seq, found };
+        let lines: Vec<Line> = events
+            .iter()
+            .map(|event| {
+                let action = format!("ticket {}", event.kind);
+                let subject = ticket.id.to_string();
+                Line::new(
+                    row_id::next(),
+                    event.at,
+                    [&event.actor, &action, &subject, &ticket.status],
+                )
+            })
+            .collect();
         let appended = tx!(&self.db, conn => {
             let row = sqlx::query(LAST_SEQ).bind(ticket.id.0).fetch_optional(&mut *conn).await?;
             let found = one(row.as_ref(), |row| row.int(0))?.unwrap_or(0);
@@ -252,19 +312,12 @@ impl Store {
                     .bind(&event.json)
                     .execute(&mut *conn)
                     .await?;
-                sqlx::query(AUDIT)
-                    .bind(row_id::next())
-                    .bind(event.at.0)
-                    .bind(&event.actor)
-                    .bind(format!("ticket {}", event.kind))
-                    .bind(ticket.id.to_string())
-                    .bind(&ticket.status)
-                    .execute(&mut *conn)
-                    .await?;
             }
             for mail in mails {
                 insert_mail!(conn, mail);
             }
+            // Last: the head of the chain is held until the commit.
+            chain!(conn, &lines);
             Ok(())
         });
         appended.map_err(|error| match &error {

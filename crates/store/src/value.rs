@@ -49,14 +49,14 @@ impl Store {
         let mut bytes = [0_u8; SECRET_BYTES];
         getrandom::fill(&mut bytes).map_err(|error| Error::Random(error.to_string()))?;
         write!(&self.db, conn => {
-            sqlx::query(SET_ONCE)
+            Ok(sqlx::query(SET_ONCE)
                 .bind(&name)
                 .bind(hex(&bytes))
                 .bind(row_id::now().0)
                 .execute(conn)
                 .await?
-                .rows_affected()
-        });
+                .rows_affected())
+        })?;
         let text = self.get_value(&name).await?.unwrap_or_default();
         unhex(&text)
     }

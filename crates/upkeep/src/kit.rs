@@ -57,7 +57,12 @@ impl Kit {
         *self.epochs.entry(charger).or_default() += 1;
         self.event(
             charger,
-            EventKind::Connected(Connected { protocol, remote: String::new(), replaced: false }),
+            EventKind::Connected(Connected {
+                protocol,
+                remote: String::new(),
+                replaced: false,
+                certificate_ends: None,
+            }),
         );
     }
 

@@ -46,6 +46,9 @@ async fn trouble(state: &AppState) -> Option<String> {
         return Some("stopping".to_owned());
     }
     let handle = state.handle();
+    if let Some(trouble) = handle.store().trouble() {
+        return Some(format!("database {}: {}", trouble.kind.name(), trouble.sentence()));
+    }
     match tokio::time::timeout(PATIENCE, handle.store().ping()).await {
         Err(_) => return Some("the database does not answer".to_owned()),
         Ok(Err(error)) => {

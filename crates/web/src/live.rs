@@ -13,7 +13,7 @@ use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::Event;
 use axum::response::{IntoResponse, Response, Sse};
@@ -27,8 +27,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::AppState;
 use crate::pages::errors::{Page, render};
+use crate::pages::extract::Query;
 use crate::session::Viewer;
-use crate::shell::Shell;
+use crate::shell::{Shell, trouble_words};
 
 /// How often changes are looked for; changes within it travel together.
 const EVERY: Duration = Duration::from_millis(250);
@@ -48,6 +49,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .route("/live/fleet.bin", get(snapshot))
         .route("/live/fleet.idx.json", get(index))
         .route("/live/rail", get(rail))
+        .route("/live/trouble", get(trouble))
 }
 
 /// `u32` number of the newest change, `u32` count, then a byte a place; little-endian.
@@ -285,6 +287,23 @@ async fn rail(
     let section =
         SECTIONS.into_iter().find(|section| *section == query.section).unwrap_or_default();
     render(Rail { shell: Shell::new(&state, &viewer, section, "").await })
+}
+
+/// As much of the frame around a page as the notice needs.
+struct Told {
+    trouble: String,
+}
+
+#[derive(askama::Template)]
+#[template(path = "layout.html", block = "trouble")]
+struct Trouble {
+    shell: Told,
+}
+
+/// The notice about the database. For everybody, as `/readyz` is: who is signed in cannot be asked of a
+/// database that is away.
+async fn trouble(State(state): State<AppState>) -> Page {
+    render(Trouble { shell: Told { trouble: trouble_words(&state) } })
 }
 
 #[cfg(test)]

@@ -102,7 +102,7 @@ impl FromRequestParts<AppState> for Admin {
 }
 
 /// Whoever the cookie of a request belongs to.
-async fn who(
+pub(crate) async fn who(
     headers: &HeaderMap,
     state: &AppState,
 ) -> Result<Option<Viewer>, mendpoint_store::Error> {

@@ -41,6 +41,8 @@ pub(crate) struct Shell {
     /// A line for the top of every page: the demonstration says that time is shortened, and a server
     /// that is open to anybody says so.
     pub(crate) notice: String,
+    /// What is wrong with the database, as a sentence; empty when nothing is.
+    pub(crate) trouble: String,
     /// The time of the server as HH:MM:SS in UTC.
     pub(crate) clock: String,
     /// A message about what was just done, taken from `?done=`.
@@ -72,12 +74,14 @@ impl Shell {
                 settings.pace * 100.0,
                 settings.pace * 600.0
             )
+        } else if let Some((_, why)) = settings.backups.news().failed {
+            format!("The daily backup failed: {why}")
         } else if settings.security.is_open_to_others() {
             "Chargers without a password are taken in from other machines, not encrypted (security \
              profile 0): see System, Security."
                 .to_owned()
         } else {
-            String::new()
+            settings.security.ends_soon(handle.now()).unwrap_or_default()
         };
         Self {
             title: title.into(),
@@ -103,6 +107,7 @@ impl Shell {
             playbooks: catalogue.playbooks().len(),
             delay_p99_ms: handle.vitals().delay_p99_ms,
             notice,
+            trouble: trouble_words(state),
             clock: crate::show::clock(handle.now()),
             done: String::new(),
             error: String::new(),
@@ -115,6 +120,13 @@ impl Shell {
         self.error = error.unwrap_or_default();
         self
     }
+}
+
+/// What is wrong with the database, as a sentence with its time; empty when nothing is.
+pub(crate) fn trouble_words(state: &AppState) -> String {
+    state.handle().store().trouble().map_or_else(String::new, |trouble| {
+        format!("{} (since {} UTC)", trouble.sentence(), crate::show::clock(trouble.since))
+    })
 }
 
 /// The first letters of the first two words.

@@ -1,5 +1,6 @@
 //! The whole of it over a real socket: headers, signing in, sessions, forms of other sites.
 
+mod audit;
 mod device;
 mod money;
 
@@ -172,11 +173,12 @@ async fn every_answer_carries_the_security_headers() {
         "/sites",
         "/rules",
         "/outbox",
+        "/audit",
         "/system",
         "/live/events",
         "/live/fleet.bin",
         "/live/fleet.idx.json",
-        "/static/base.css",
+        "/static/site.css",
         "/static/nothing",
         "/api/v1/system",
         "/healthz",
@@ -195,7 +197,7 @@ async fn every_answer_carries_the_security_headers() {
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{path}");
         assert_eq!(answer.header("referrer-policy"), Some("same-origin"), "{path}");
         let cache = answer.header("cache-control").unwrap_or_default();
-        let is_asset = path == "/static/base.css";
+        let is_asset = path == "/static/site.css";
         assert_eq!(cache.contains("no-store"), !is_asset, "{path}: {cache}");
     }
 }
@@ -281,6 +283,48 @@ async fn sessions_end() {
 }
 
 #[tokio::test]
+async fn what_is_sent_wrong_gets_a_page_that_says_so() {
+    let server = Server::start().await;
+    let form = |length: usize| {
+        let kind = ("content-type", "application/x-www-form-urlencoded");
+        (kind, format!("name=ana&password={}", "x".repeat(length)))
+    };
+    for (body, told) in [
+        ("", "Type your name and your password."),
+        ("password=secret", "Type your name and your password."),
+        ("name=ana", "Type your password."),
+    ] {
+        let headers = [form(0).0];
+        let answer = server.send("POST /sign-in", &headers, body).await;
+        assert_eq!(answer.status, 422, "{body}");
+        assert!(answer.body.contains(told) && answer.body.contains("<form"), "{}", answer.body);
+    }
+    let answer = server.send("POST /sign-in", &[form(0).0], "name=ana&name=bo").await;
+    assert_eq!(answer.status, 400);
+    assert!(answer.body.contains("The field name was sent twice."), "{}", answer.body);
+    let (kind, large) = form(300 * 1024);
+    let answer = server.send("POST /sign-in", &[kind], &large).await;
+    assert_eq!(answer.status, 413);
+    assert!(answer.body.contains("The form holds more than is taken here"), "{}", answer.body);
+    let answer = server.get("/transactions?from=1&from=2", "").await;
+    assert_eq!(answer.status, 303, "who is not signed in signs in first");
+
+    let cookie = server.sign_in("ana", PASSWORD).await.cookie();
+    for (query, told) in [
+        ("from=foo", "is a day as 2026-11-21"),
+        ("site=foo", "There is no site"),
+        ("charger=nobody", "No charger has the identity or name"),
+    ] {
+        let answer = server.get(&format!("/transactions?{query}"), &cookie).await;
+        let list = answer.body.split("id=\"transaction-list\"").nth(1).unwrap_or_default();
+        assert!(list.contains(told), "{query}: {list}");
+    }
+    let answer = server.get("/transactions?from=1&from=2", &cookie).await;
+    assert_eq!(answer.status, 400);
+    assert!(answer.body.contains("The field from was sent twice."), "{}", answer.body);
+}
+
+#[tokio::test]
 async fn forms_of_other_sites_do_nothing() {
     let server = Server::start().await;
     let cookie = server.sign_in("ana", PASSWORD).await.cookie();
@@ -351,10 +395,10 @@ async fn the_honeycomb_is_told_who_stands_where() {
 #[tokio::test]
 async fn files_are_asked_for_again_for_a_few_bytes() {
     let server = Server::start().await;
-    let answer = server.get("/static/base.css", "").await;
+    let answer = server.get("/static/site.css", "").await;
     assert_eq!(answer.header("content-type"), Some("text/css; charset=utf-8"));
     let etag = answer.header("etag").expect("a tag").to_owned();
-    let again = server.send("GET /static/base.css", &[("if-none-match", &etag)], "").await;
+    let again = server.send("GET /static/site.css", &[("if-none-match", &etag)], "").await;
     assert_eq!((again.status, again.body.as_str()), (304, ""));
     let font = server.get("/static/fonts/ibm-plex-sans-latin-wght-normal.woff2", "").await;
     assert!(font.header("cache-control").expect("a rule").contains("immutable"));

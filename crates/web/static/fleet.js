@@ -280,8 +280,10 @@ function label(x, block) {
     x.font = `${weight} 12px ${FONT}`;
     return x.measureText(text).width + 6;
   };
-  // Where there is no room for all, what is down matters more than how many there are.
-  if (parts.length === 3 && parts.reduce((sum, part) => sum + width(part), 0) > block.width + 8) parts = [parts[0], parts[2]];
+  // Where there is no room for three words, what is down and how many there are become one.
+  if (parts.length === 3 && parts.reduce((sum, part) => sum + width(part), 0) > block.width + 8) {
+    parts = [parts[0], [`${down}/${block.group.members.length} down`, parts[2][1], parts[2][2]]];
+  }
   let dx = 0;
   for (const part of parts) {
     const wide = width(part);

@@ -1,5 +1,7 @@
 //! What the charger asks: its calls, in their order, and our answers, in the same order.
 
+use std::time::Duration;
+
 use mendpoint_model::{EventKind, FrameSeq, TransactionId, UnixMs};
 use mendpoint_ocpp::definition::message;
 use mendpoint_ocpp::{BadFrame, BootStatus, Frame, Reply, ReplyFacts, check_strict};
@@ -23,11 +25,16 @@ pub(super) enum Pending {
         id: Box<str>,
         reply: Reply,
         answer: oneshot::Receiver<Answer>,
+        since: Instant,
         _counted: Counted,
     },
     /// Its answer is ready and waits for the ones before it.
     Ready(Box<str>),
 }
+
+/// How long an answer may wait for the disk before those to later calls overtake it. Chargers wait
+/// longer than that before they ask again.
+const GIVEN_UP: Duration = Duration::from_secs(5);
 
 /// What an answer says when nobody has to be asked.
 const NOTHING_ASKED: Answer =
@@ -159,6 +166,7 @@ where
                 id,
                 reply,
                 answer,
+                since: Instant::now(),
                 _counted: Counted::new(&self.gateway.metrics.answers_waiting),
             });
         } else {
@@ -228,9 +236,16 @@ where
             .any(|pending| matches!(pending, Pending::Waiting { call, .. } if *call == wanted))
     }
 
-    /// Writes an answer, or queues it behind the ones that must go first (behaviour 27).
+    /// Writes an answer, or queues it behind the ones that must go first (behaviour 27). Not behind
+    /// one that the disk keeps waiting: whoever asks on has given that call up, and a heartbeat must
+    /// not wait for a database.
     fn answer(&mut self, text: String, at: UnixMs) {
-        if self.pending.is_empty() {
+        let may_leave = match self.pending.front() {
+            None => true,
+            Some(Pending::Waiting { since, .. }) => since.elapsed() >= GIVEN_UP,
+            Some(Pending::Ready(_)) => false,
+        };
+        if may_leave {
             self.write_text(text, at);
         } else {
             self.pending.push_back(Pending::Ready(text.into_boxed_str()));

@@ -13,13 +13,10 @@ use tokio::time::Instant;
 use crate::intake::{Delivery, Intake, Sample};
 
 use super::Session;
+use super::certificates::may_send;
 
 /// How many calls that timed out are remembered for a late answer (behaviour 29).
 const LATE_KEPT: usize = 8;
-
-/// What changes a charger's certificates: never over a connection that others can write into (S6).
-const CERTIFICATE_ACTIONS: [&str; 3] =
-    ["CertificateSigned", "InstallCertificate", "DeleteCertificate"];
 
 /// Our calls on one connection.
 #[derive(Default)]
@@ -69,13 +66,7 @@ where
                 self.tell_outcome(command.id, CommandOutcome::Expired, now);
                 continue;
             }
-            if CERTIFICATE_ACTIONS.contains(&command.action.name()) && !self.profile.is_encrypted()
-            {
-                let why = format!(
-                    "certificates are not changed on security profile {}: the connection is not \
-                     encrypted",
-                    self.profile.number()
-                );
+            if let Err(why) = may_send(self.profile, &command.action) {
                 self.tell_outcome(command.id, CommandOutcome::Unsupported(why), now);
                 continue;
             }

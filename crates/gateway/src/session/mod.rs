@@ -4,6 +4,7 @@
 //! plain functions between two waits, so that an idle connection keeps little memory.
 
 mod calls;
+mod certificates;
 mod commands;
 mod ending;
 mod liveness;
@@ -55,6 +56,8 @@ pub(crate) struct SessionStart {
     pub(crate) admitted: Admitted,
     pub(crate) protocol: Protocol,
     pub(crate) replaced: bool,
+    /// When the certificate that the charger showed ends.
+    pub(crate) certificate_ends: Option<UnixMs>,
     pub(crate) mailbox: Arc<Mailbox>,
 }
 
@@ -71,6 +74,7 @@ pub(crate) struct Session<S, I> {
     strict: bool,
     profile: SecurityProfile,
     replaced: bool,
+    certificate_ends: Option<UnixMs>,
     /// Whether a boot came over this connection: calls are gated only after one (behaviour 50).
     boot_seen: bool,
     /// Something was written that has not left.
@@ -138,7 +142,7 @@ where
         start: SessionStart,
         alive: Alive,
     ) -> Self {
-        let SessionStart { admitted, protocol, replaced, mailbox } = start;
+        let SessionStart { admitted, protocol, replaced, certificate_ends, mailbox } = start;
         let now = Instant::now();
         let liveness = Liveness::new(
             now,
@@ -167,6 +171,7 @@ where
             strict: admitted.strict,
             profile: admitted.profile,
             replaced,
+            certificate_ends,
             boot_seen: false,
             needs_flush: false,
             phase: Phase::Open,
@@ -212,6 +217,7 @@ where
         while !self.outbox.is_empty() {
             let delivery = self.outbox.remove(0);
             self.start_delivering(delivery).await;
+            self.socket.get_mut().was_not_listened_to();
         }
         if self.outbox.capacity() > 0 {
             // Not even an empty vector's capacity is kept.
@@ -352,6 +358,9 @@ where
         self.on_phase_timer(now);
         self.on_command_timer(now);
         if self.phase.is_open() {
+            if !self.may_read() {
+                self.socket.get_mut().was_not_listened_to();
+            }
             match self.liveness.on_timer(now, self.socket.get_ref().last_heard()) {
                 Verdict::Fine => {}
                 Verdict::Ping => self.write(Message::Ping(bytes::Bytes::new())),
@@ -445,6 +454,7 @@ where
             protocol: self.protocol,
             remote: self.mailbox.remote.to_string(),
             replaced: self.replaced,
+            certificate_ends: self.certificate_ends,
         });
         let delivery = self.delivery(self.gateway.clock.now());
         self.deliver(Delivery { events: smallvec![connected], ..delivery });

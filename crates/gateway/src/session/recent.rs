@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn old_calls_and_answers_are_let_go() {
+    fn b71_old_calls_and_answers_are_let_go() {
         let mut recent = Recent::default();
         for number in 0..100 {
             let call = CallHash::of(&number.to_string(), &format!("frame {number}"));

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use mendpoint_model::{SECOND_MS, SecurityProfile};
+use mendpoint_model::{SECOND_MS, SecurityProfile, UnixMs};
 use rcgen::{
     CertificateSigningRequestParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, SerialNumber,
@@ -79,6 +79,11 @@ impl Authority {
         let ends_s = not_after(&der).map_err(|why| format!("{} {why}", certificate.display()))?.0
             / SECOND_MS;
         Ok(Self { issuer, certificate_pem, organization: organization.to_owned(), ends_s })
+    }
+
+    /// When the authority's own certificate ends.
+    pub fn not_after(&self) -> UnixMs {
+        UnixMs(self.ends_s.saturating_mul(SECOND_MS))
     }
 
     /// Looks at a request and signs it: the chain in PEM, the charger's own certificate first.

@@ -115,7 +115,9 @@ async fn b04_two_devices_with_one_identity_are_told_and_stop_pushing_each_other_
 
 #[tokio::test]
 async fn b28_a_station_that_is_stuck_freezes_nobody_else() {
-    let server = Server::start();
+    // The queue is full for everybody, so that every charger goes the slow way.
+    let server =
+        Server::with(GatewaySettings::default(), Register { full: true, ..Register::default() });
     let path = format!("CP-{}", STUCK.0);
     let mut stuck = server.connect(&path, Some("ocpp1.6")).await;
     for _ in 0..50 {

@@ -31,11 +31,16 @@ pub(crate) type Charger = WebSocketStream<MaybeTlsStream<TcpStream>>;
 /// A charger whose messages nobody takes in.
 pub(crate) const STUCK: ChargerKey = ChargerKey(77);
 
-/// Knows `CP-<number>`; those from 100 on need the password `secret`.
+/// From here on chargers need no password either.
+pub(crate) const OPEN_FROM: u32 = 10_000;
+
+/// Knows `CP-<number>`; those from 100 on need the password `secret`, up to [`OPEN_FROM`].
 #[derive(Debug, Default)]
 pub(crate) struct Register {
     pub(crate) epoch: AtomicU64,
     pub(crate) slow: bool,
+    /// There is never room at once: everything has to wait a moment.
+    pub(crate) full: bool,
     pub(crate) events: Mutex<Vec<(u64, EventKind)>>,
     pub(crate) notes: Mutex<Vec<GatewayEvent>>,
     pub(crate) hellos: Mutex<Vec<Hello>>,
@@ -53,7 +58,7 @@ impl Intake for Register {
             None if hello.identity == "BUSY" => Admit::TooMany { retry_after_s: 17 },
             None if hello.identity == "DARK" => Admit::Unavailable,
             None => Admit::Unknown,
-            Some(100..) if hello.credentials != Some(expected) => {
+            Some(100..OPEN_FROM) if hello.credentials != Some(expected) => {
                 Admit::Unauthorized { why: "wrong password" }
             }
             Some(number) => Admit::Accept(Admitted {
@@ -69,23 +74,19 @@ impl Intake for Register {
     }
 
     fn try_deliver(&self, delivery: Delivery) -> Result<(), Delivery> {
-        if delivery.charger == STUCK {
+        if delivery.charger == STUCK || self.full {
             return Err(delivery);
         }
-        if let Some(answer) = delivery.answer {
-            let _ = answer.send(Answer {
-                transaction: TransactionId(5),
-                token_accepted: true,
-                token: None,
-            });
-        }
-        let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
-        events.extend(delivery.events.into_iter().map(|event| (delivery.epoch, event)));
+        self.take(delivery);
         Ok(())
     }
 
-    async fn deliver(&self, _delivery: Delivery) {
-        std::future::pending::<()>().await;
+    async fn deliver(&self, delivery: Delivery) {
+        if delivery.charger == STUCK {
+            std::future::pending::<()>().await;
+        }
+        tokio::task::yield_now().await;
+        self.take(delivery);
     }
 
     fn received(&self, _charger: ChargerKey, _at: UnixMs, _frame: &str) -> u64 {
@@ -109,6 +110,18 @@ impl Intake for Register {
 }
 
 impl Register {
+    fn take(&self, delivery: Delivery) {
+        if let Some(answer) = delivery.answer {
+            let _ = answer.send(Answer {
+                transaction: TransactionId(5),
+                token_accepted: true,
+                token: None,
+            });
+        }
+        let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        events.extend(delivery.events.into_iter().map(|event| (delivery.epoch, event)));
+    }
+
     pub(crate) fn events(&self) -> Vec<(u64, EventKind)> {
         self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use futures_util::SinkExt;
 use mendpoint_gateway::{GatewayEvent, GatewaySettings, ListenerSettings, TlsFiles};
-use mendpoint_model::SecurityProfile;
+use mendpoint_model::{EventKind, SecurityProfile};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -176,15 +177,26 @@ async fn s3_a_certificate_opens_only_if_its_chain_is_good() {
     assert_eq!(server.register.hellos().len(), accepted, "nobody else got as far as the identity");
 }
 
+/// Chargers that stay connected while certificates are read anew.
+const SESSIONS: u32 = 1_000;
+
 #[tokio::test]
-async fn s4_a_new_certificate_is_presented_and_nobody_is_dropped() {
+async fn s04_a_new_certificate_is_presented_and_none_of_1_000_sessions_is_dropped() {
+    // Two descriptors a session: both ends are here.
+    let wanted = u64::from(SESSIONS) * 2 + 200;
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let allowed = maximum.map_or(wanted, |maximum| maximum.min(wanted));
+    setrlimit(Resource::Nofile, Rlimit { current: Some(allowed.max(256)), maximum })
+        .expect("the soft limit may be raised to the hard one");
+    let sessions = SESSIONS.min(u32::try_from(allowed.saturating_sub(200) / 2).unwrap_or(SESSIONS));
     let authority = Authority::new("Volt Root");
     let listener = listener(&authority, SecurityProfile::Tls, None);
     let server = start_with(listener);
     let client = authority.client(None, BOTH);
     let mut connected = Vec::new();
-    for number in 0..50 {
-        let charger = connect(&server, Arc::clone(&client), &format!("CP-{number}")).await;
+    for number in 0..sessions {
+        let path = format!("CP-{}", OPEN_FROM + number);
+        let charger = connect(&server, Arc::clone(&client), &path).await;
         connected.push(charger.expect("open"));
     }
     let presented = |stream: &TlsStream<TcpStream>| {
@@ -203,7 +215,9 @@ async fn s4_a_new_certificate_is_presented_and_nobody_is_dropped() {
     for charger in &mut connected {
         beat(charger).await;
     }
-    assert_eq!(server.book.len(), 51);
+    assert_eq!(server.book.len(), sessions as usize + 1);
+    let is_down = |event: &EventKind| matches!(event, EventKind::Disconnected(_));
+    assert!(!server.register.events().iter().any(|(_, event)| is_down(event)));
 
     // Half a file changes nothing, and says so.
     std::fs::write(&before[0].file, "-----BEGIN CERTIFICATE-----\n").expect("writes");

@@ -43,7 +43,7 @@ impl Engine {
         if let Some(step) = case.step_mut() {
             step.state = StepState::Sent;
             step.at = cx.now;
-            step.note = format!("{} sent", rung.label());
+            step.note = format!("{} decided", rung.label());
         }
         if let Some(watch) = self.watches.get_mut(&key) {
             let window = self.settings.guardrails.disruptive_window_ms;
@@ -68,7 +68,11 @@ impl Engine {
                     step.accepted_at = Some(cx.now);
                 }
                 self.tail.push(Effect::CloseSocket(key));
-                self.say(cx, id, Line::new("step_sent", "Connection dropped").rung(rung));
+                self.say(
+                    cx,
+                    id,
+                    Line::new("step_sent", "The connection is to be dropped").rung(rung),
+                );
             }
         }
     }
@@ -88,7 +92,7 @@ impl Engine {
         let command = CommandId(format!("i{}-{}-{number}", id.0, step.number).into());
         step.commands.push((command.clone(), None));
         let rung = step.rung;
-        let title = sent_words(&action, at);
+        let title = decided_words(&action, at);
         case.incident.next = format!("{title}, waiting for the answer");
         case.incident.next_at = None;
         self.say(cx, id, Line::new("step_sent", title).rung(rung).command(command.clone()));
@@ -194,7 +198,7 @@ impl Engine {
         step.commands.push((command.clone(), None));
         let due = cx.now + retry_ms.max(timeout_ms);
         case.run.debt_at = Some(due);
-        let title = format!("{} is switched on again", subject_words(at));
+        let title = format!("{} is to be switched on again", subject_words(at));
         let line = Line::new("step_rollback", title).rung(Rung::L3).command(command.clone());
         self.say(cx, id, line);
         self.tail.push(Effect::Send(Command {
@@ -335,19 +339,19 @@ fn read_id(command: &CommandId) -> Option<(IncidentId, u32, u32)> {
     parts.next().is_none().then_some((id, step, number))
 }
 
-/// What was sent, for people.
-fn sent_words(action: &Action, at: ConnectorRef) -> String {
+/// What is to be done, for people. It leaves when it is on disk, and may be dropped before.
+fn decided_words(action: &Action, at: ConnectorRef) -> String {
     match action {
-        Action::Trigger { .. } => "Asked for its status".to_owned(),
-        Action::Unlock { connector } => format!("Unlock of connector {connector} sent"),
+        Action::Trigger { .. } => "Its status is to be asked for".to_owned(),
+        Action::Unlock { connector } => format!("Unlock of connector {connector} decided"),
         Action::SetAvailability { operative: false, .. } => {
-            format!("{} is switched off", subject_words(at))
+            format!("{} is to be switched off", subject_words(at))
         }
-        Action::SetAvailability { .. } => format!("{} is switched on", subject_words(at)),
-        Action::Reset { hard: false, .. } => "Soft reset sent".to_owned(),
-        Action::Reset { .. } => "Hard reset sent".to_owned(),
-        Action::GetLog(_) => "Asked for its diagnostics".to_owned(),
-        Action::RemoteStop { .. } => "A charge without power is stopped first".to_owned(),
-        other => format!("{} sent", other.name()),
+        Action::SetAvailability { .. } => format!("{} is to be switched on", subject_words(at)),
+        Action::Reset { hard: false, .. } => "Soft reset decided".to_owned(),
+        Action::Reset { .. } => "Hard reset decided".to_owned(),
+        Action::GetLog(_) => "Its diagnostics are to be asked for".to_owned(),
+        Action::RemoteStop { .. } => "A charge without power is to be stopped first".to_owned(),
+        other => format!("{} decided", other.name()),
     }
 }

@@ -12,8 +12,13 @@ use mendpoint_ocpp::write_call;
 
 use crate::canonical::every_case;
 
-/// Executions of each target; five of them make 200,000.
+/// Executions of each target; five of them make 200,000. `MENDPOINT_FUZZ_EXECUTIONS` asks for more.
 const EXECUTIONS: u32 = 40_000;
+
+fn executions() -> u32 {
+    let asked = std::env::var("MENDPOINT_FUZZ_EXECUTIONS").ok();
+    asked.and_then(|number| number.parse().ok()).unwrap_or(EXECUTIONS)
+}
 
 /// What a mutation may put in: the words at which readers turn.
 const WORDS: [&str; 24] = [
@@ -94,7 +99,7 @@ fn mutate(random: &mut Random, text: &mut Vec<u8>, others: &[Vec<u8>]) {
 
 fn run(seed: u64, corpus: &[Vec<u8>], target: fn(&[u8])) {
     let mut random = Random(seed);
-    for number in 0..EXECUTIONS {
+    for number in 0..executions() {
         // One in ten was never anything.
         let input = if number % 10 == 0 {
             (0..random.below(200)).map(|_| random.next() as u8).collect()

@@ -60,17 +60,15 @@ impl Book {
         book
     }
 
-    /// Looks at a sample of a charger of this model.
+    /// Looks at a sample of a charger of this model; of one without a name for that of the nameless.
     pub(super) fn take(&mut self, of: &ModelKey, sample: &Sample) {
         let of = ModelKey {
             vendor: cut(&of.vendor),
             model: cut(&of.model),
             firmware: cut(&of.firmware),
         };
-        // Nothing is known of a charger before its first boot; a nameless model helps nobody.
-        if of.vendor.is_empty() && of.model.is_empty() {
-            return;
-        }
+        // A charger that never named itself (or did not yet) deviates too: they share one report.
+        let of = if of.vendor.is_empty() && of.model.is_empty() { nameless() } else { of };
         let Some((message, payload)) = message_of(sample) else { return };
         if !self.models.contains(&of) {
             if self.models.len() >= MODELS_MAX {
@@ -182,6 +180,11 @@ fn cut(name: &str) -> String {
     name[..name.floor_char_boundary(NAME_LEN_MAX)].to_owned()
 }
 
+/// What stands for a model that its chargers do not name.
+fn nameless() -> ModelKey {
+    ModelKey { vendor: "unknown".into(), model: "unknown".into(), firmware: String::new() }
+}
+
 #[cfg(test)]
 mod tests {
     use mendpoint_model::Protocol;
@@ -231,6 +234,17 @@ mod tests {
         );
         assert_eq!(change.found[0].1.example, "\"kWh \"");
         assert_eq!(book.take_change(), ConformanceChange::default());
+    }
+
+    #[test]
+    fn chargers_that_name_no_model_share_one_report() {
+        let mut book = Book::default();
+        for charger in [1, 2] {
+            book.take(&ModelKey::default(), &sample(charger, METER));
+        }
+        let change = book.take_change();
+        assert_eq!(change.checked[0].0, nameless());
+        assert_eq!(change.found[0].1.chargers.len(), 2);
     }
 
     #[test]

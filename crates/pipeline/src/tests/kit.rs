@@ -117,7 +117,8 @@ impl Kit {
     async fn connect(&mut self) {
         self.epoch += 1;
         let protocol = Protocol::V16;
-        let connected = Connected { protocol, remote: String::new(), replaced: false };
+        let connected =
+            Connected { protocol, remote: String::new(), replaced: false, certificate_ends: None };
         self.take(EventKind::Connected(connected)).await;
         self.take(EventKind::Boot(Boot::default())).await;
     }

@@ -98,7 +98,7 @@ async fn b17_a_charger_provisioned_for_tls_never_comes_in_without() {
 #[tokio::test]
 async fn b18_and_s3_a_certificate_is_one_chargers() {
     let program = Program::start().await;
-    for (identity, serial) in [("CP-1", "SN-1"), ("CP-2", "SN-2"), ("CP-3", "")] {
+    for (identity, serial) in [("CP-1", "SN-1"), ("CP-2", "SN-2"), ("CP-3", ""), ("SN-1", "")] {
         let record = program.register(identity, None).await;
         let known = ChargerRecord { serial: serial.to_owned(), ..ChargerRecord::clone(&record) };
         program.handle.update_charger(known).await.expect("updated");
@@ -107,6 +107,8 @@ async fn b18_and_s3_a_certificate_is_one_chargers() {
     assert_eq!(program.knock(&show("CP-1", "SN-1")).await.expect("its own").profile, Mutual);
     assert!(is_unauthorized(&program.knock(&show("CP-2", "SN-1")).await), "another charger's");
     assert!(is_unauthorized(&program.knock(&show("CP-3", "SN-1")).await), "and an unknown serial");
+    let namesake = program.knock(&show("SN-1", "SN-1")).await;
+    assert!(is_unauthorized(&namesake), "its identity is the name that another one is bound to");
     let other = Try::of("CP-1").showing("SN-1", "Other Ltd");
     assert!(is_unauthorized(&program.knock(&other).await), "another operator's");
     // A person may bind it beforehand, but not twice.

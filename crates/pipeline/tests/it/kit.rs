@@ -147,7 +147,12 @@ impl Program {
 
     /// Connects, so that commands reach it.
     pub(crate) async fn connect(&self, record: &ChargerRecord, epoch: u64, protocol: Protocol) {
-        let connected = Connected { protocol, remote: "192.0.2.1:1".to_owned(), replaced: false };
+        let connected = Connected {
+            protocol,
+            remote: "192.0.2.1:1".to_owned(),
+            replaced: false,
+            certificate_ends: None,
+        };
         self.say(record, epoch, EventKind::Connected(connected)).await;
     }
 

@@ -4,3 +4,4 @@ mod admission;
 mod kit;
 mod passwords;
 mod secrets;
+mod upgrade;

@@ -2,7 +2,7 @@ use mendpoint_model::{ChargerKey, UnixMs};
 
 use super::kit::{File, write};
 use crate::frame_block::bucket_of;
-use crate::{Direction, FrameLog, FrameRecord, FrameTimes, Store};
+use crate::{Direction, Entry, FrameLog, FrameRecord, FrameTimes, Store};
 
 fn frame(seq: u64, charger: ChargerKey) -> FrameRecord {
     FrameRecord {
@@ -184,4 +184,36 @@ async fn a_listener_hears_its_charger_and_how_much_it_missed() {
     drop(listener);
     keep(&log, &frame(2_000, one));
     assert_eq!(seqs(&log, one, None, 1).await, [2_000], "frames go on without listeners");
+}
+
+#[tokio::test]
+async fn frames_that_cannot_go_to_disk_are_bounded_and_what_was_dropped_is_counted() {
+    const BOUND: usize = 16 * 1024 * 1024;
+    let file = File::new();
+    let registry = prometheus::Registry::new();
+    let store = Store::open(&file.settings(), &registry).await.expect("it opens");
+    let log = store.frame_log();
+    // Text that does not pack well, 40 MB of it, and nobody who takes it to the disk.
+    let (mut state, mut text) = (1_u64, String::new());
+    for seq in 1..=2_500 {
+        text.clear();
+        while text.len() < 16_000 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(seq);
+            text.push_str(&format!("{state:x}"));
+        }
+        let charger = ChargerKey(u32::try_from(seq % 64).expect("small"));
+        log.push(seq, charger, UnixMs(1), Direction::In, &text);
+    }
+    let dropped = registry.gather().iter().find_map(|family| {
+        (family.name() == "mendpoint_frames_dropped_total")
+            .then(|| family.get_metric()[0].get_counter().get_value())
+    });
+    assert!(dropped.expect("it is counted") > 100.0, "{dropped:?}");
+    let kept: usize = log
+        .due(UnixMs(1), false)
+        .iter()
+        .map(|entry| if let Entry::Frames(block) = entry { block.data.len() } else { 0 })
+        .sum();
+    assert!(kept <= BOUND && kept > BOUND / 2, "{kept}");
+    store.close().await;
 }

@@ -270,3 +270,43 @@ async fn a_nul_and_odd_letters_are_no_obstacle() {
     let rows = store.state_history(CHARGER, UnixMs(0), UnixMs(10)).await.expect("read");
     assert_eq!(rows[0].error, "a\u{fffd}b'\u{1F4A5}");
 }
+
+#[tokio::test]
+async fn a_lock_of_another_program_is_told_and_gone_when_it_is() {
+    let file = File::new();
+    let registry = Registry::new();
+    let settings = StoreSettings { busy_timeout_ms: 50, ..file.settings() };
+    let store = Store::open(&settings, &registry).await.expect("it opens");
+    assert_eq!(store.trouble(), None);
+    let url = format!("sqlite://{}", file.path().display());
+    let mut other =
+        <sqlx::SqliteConnection as sqlx::Connection>::connect(&url).await.expect("open");
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.expect("the lock");
+    let journal = store.journal();
+    let seq = journal.append(vec![link(1)]).await;
+    let trouble = loop {
+        if let Some(trouble) = store.trouble() {
+            break trouble;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert_eq!(trouble.kind, crate::TroubleKind::Locked);
+    assert!(trouble.sentence().contains("Another program holds the database"));
+    let gauge = |kind: &str| {
+        let families = registry.gather();
+        let family = families.iter().find(|it| it.name() == "mendpoint_database_trouble");
+        let of_kind = family.expect("registered").get_metric().iter();
+        of_kind
+            .filter(|it| it.get_label()[0].value() == kind)
+            .map(|it| it.get_gauge().get_value())
+            .sum()
+    };
+    let (locked, full): (f64, f64) = (gauge("locked"), gauge("full"));
+    assert!(locked > 0.5 && full < 0.5);
+    sqlx::query("ROLLBACK").execute(&mut other).await.expect("released");
+    journal.wait(seq).await;
+    while store.trouble().is_some() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    store.close().await;
+}

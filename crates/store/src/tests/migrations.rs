@@ -1,8 +1,9 @@
 use prometheus::Registry;
+use sqlx::Connection as _;
 
 use super::kit::File;
 use crate::migration::{MIGRATIONS, Migration, newest};
-use crate::{Error, Store};
+use crate::{Error, Store, StoreSettings};
 
 /// The schema of this program and one step more.
 fn with_next(name: &'static str, sql: &'static str) -> &'static [Migration] {
@@ -134,4 +135,20 @@ async fn sqlite_keeps_its_promises_on_every_connection() {
     }
     let refused = sqlx::query("DELETE FROM kv").execute(read).await;
     assert!(refused.is_err(), "readers may not write");
+}
+
+#[tokio::test]
+async fn a_database_that_another_program_locked_gets_a_sentence() {
+    let file = File::new();
+    file.open().await.close().await;
+    let settings = StoreSettings { busy_timeout_ms: 1, ..file.settings() };
+    let store = Store::open(&settings, &Registry::new()).await.expect("it opens");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file.path());
+    let mut other = sqlx::SqliteConnection::connect_with(&options).await.expect("a connection");
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.expect("locked");
+    let error = store.set_value("a", "1").await.expect_err("it is locked");
+    assert!(matches!(error, Error::Locked), "{error:?}");
+    assert!(error.to_string().contains("locked by another program"), "{error}");
+    sqlx::query("ROLLBACK").execute(&mut other).await.expect("let go");
+    store.set_value("a", "1").await.expect("free again");
 }

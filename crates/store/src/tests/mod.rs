@@ -1,12 +1,19 @@
-//! Tests against real databases: files in a temporary folder, and a PostgreSQL server where one
-//! is named by `MENDPOINT_TEST_POSTGRES_URL` (an empty database; run with `--ignored`).
+//! Tests against real databases: files in a temporary folder, and a PostgreSQL server, whose tests
+//! have `postgres` in their names and are left out, visibly, where there is none:
+//! `scripts/with-postgres cargo nextest run -p mendpoint-store --run-ignored all`.
 
+mod backup;
 mod frames;
 mod journal;
 mod kit;
 mod migrations;
+mod parity;
+pub(crate) mod postgres;
 mod story;
+mod story_audit;
 mod story_conformance;
 mod story_device;
 mod story_money;
 mod story_people;
+mod story_privacy;
+mod story_tickets;

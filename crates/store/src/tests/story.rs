@@ -6,18 +6,20 @@ use mendpoint_model::{
     SignalReading, SignalUnit, SiteKey, SiteRecord, Source, TicketId, TimelineEntry, TransactionId,
     Transport, UnixMs, Validation,
 };
-use prometheus::Registry;
 
 use super::frames::keep;
 use super::kit::{File, closed, end, healed, incident, state, transaction, write};
+use super::postgres;
+use super::story_audit;
 use super::story_conformance::conformance;
 use super::story_device;
 use super::story_money::{charging_orders, ledger, orphans};
-use super::story_people::{new_mail, outbox, people, reports, tokens, values};
+use super::story_people::{outbox, people, reports, tokens, values};
+use super::story_privacy;
+use super::story_tickets::{tickets, tickets_by_due};
 use crate::{
     AccessRow, Credential, Cursor, Direction, Entry, Error, FrameRecord, HighestIds,
-    IncidentFilter, Slot, Store, StoreSettings, TicketEventRow, TicketFilter, TicketRow,
-    TransactionFilter, TransactionState, row_id,
+    IncidentFilter, Slot, Store, TransactionFilter, TransactionState, row_id,
 };
 
 #[tokio::test]
@@ -27,12 +29,15 @@ async fn story_on_sqlite() {
 }
 
 #[tokio::test]
-#[ignore = "needs a PostgreSQL server: set MENDPOINT_TEST_POSTGRES_URL to an empty database"]
+#[ignore = "needs a PostgreSQL server: scripts/with-postgres"]
 async fn story_on_postgres() {
-    let url = std::env::var("MENDPOINT_TEST_POSTGRES_URL").expect("the variable is set");
-    let settings = StoreSettings { url, ..StoreSettings::default() };
-    story(Store::open(&settings, &Registry::new()).await.expect("it opens")).await;
-    lost_connections(Store::open(&settings, &Registry::new()).await.expect("it opens")).await;
+    story(postgres::open().await).await;
+}
+
+#[tokio::test]
+#[ignore = "needs a PostgreSQL server: scripts/with-postgres"]
+async fn connections_that_postgres_cuts_lose_and_repeat_nothing() {
+    lost_connections(postgres::open().await).await;
 }
 
 /// The server cuts every connection, as at a failover; the store goes on with new ones.
@@ -72,6 +77,7 @@ async fn story(store: Store) {
     story_device::models(&store, one).await;
     incidents(&store, one, two).await;
     tickets(&store, one).await;
+    tickets_by_due(&store).await;
     outbox(&store).await;
     people(&store).await;
     tokens(&store).await;
@@ -79,8 +85,10 @@ async fn story(store: Store) {
     values(&store).await;
     conformance(&store).await;
     frames(&store, one).await;
+    story_audit::audit(&store).await;
     let HighestIds { incident, ticket, transaction, .. } = store.highest_ids().await.expect("read");
     assert_eq!((incident, ticket, transaction), (14, 1882, 3));
+    story_privacy::privacy(&store, one).await;
     assert!(store.delete_charger(two).await.expect("deleted"));
     assert!(!store.delete_charger(two).await.expect("no more"));
     let site = store.charger(one).await.expect("read").expect("it is there").site;
@@ -488,104 +496,6 @@ async fn incidents(store: &Store, one: ChargerKey, two: ChargerKey) {
     write(store, vec![Entry::Incident(Box::new(fourth.clone()))]).await;
     let similar = store.similar_incidents(&second, 10).await.expect("read");
     assert_eq!(similar, [first, fourth], "the same charger first");
-}
-
-async fn tickets(store: &Store, one: ChargerKey) {
-    let row = TicketRow {
-        id: TicketId(1882),
-        status: "new".to_owned(),
-        title: "Faulted bay".to_owned(),
-        priority: "P2".to_owned(),
-        incident: Some(mendpoint_model::IncidentId(11)),
-        charger: Some(one),
-        site: None,
-        assignee: None,
-        opened_at: UnixMs(100),
-        updated_at: UnixMs(100),
-        due_at: None,
-        json: "{}".to_owned(),
-    };
-    let event = |seq, kind: &str| TicketEventRow {
-        ticket: row.id,
-        seq,
-        at: UnixMs(100),
-        actor: "ana".to_owned(),
-        kind: kind.to_owned(),
-        visibility: "public".to_owned(),
-        json: "{}".to_owned(),
-    };
-    let mail = new_mail("ticket-1882-1", UnixMs(500));
-    store
-        .append_ticket(0, &[event(1, "opened"), event(2, "assigned")], &row, &[mail])
-        .await
-        .expect("created");
-    let mut changed = row.clone();
-    changed.status = "accepted".to_owned();
-    changed.assignee = Some("Volt".to_owned());
-    changed.due_at = Some(UnixMs(900));
-    store.append_ticket(2, &[event(3, "accepted")], &changed, &[]).await.expect("changed");
-    // Somebody who had seen version 2 only, and somebody who thinks there is none.
-    for expected in [2, 0] {
-        let late = event(expected + 1, "noted");
-        let mail = new_mail("never", UnixMs(0));
-        let result = store.append_ticket(expected, &[late], &row, &[mail]).await;
-        assert!(matches!(result, Err(Error::Conflict { found: 3, .. })), "{result:?}");
-    }
-    assert_eq!(store.ticket(row.id).await.expect("read"), Some(changed.clone()));
-    let events = store.ticket_events(row.id).await.expect("read");
-    assert_eq!(events, [event(1, "opened"), event(2, "assigned"), event(3, "accepted")]);
-    let (mails, _) = store.mails(None, Some(row.id), None, 10).await.expect("read");
-    assert_eq!(mails.len(), 1, "what failed left no mail behind");
-
-    let list = async |filter: TicketFilter| store.tickets(&filter, None, 10).await.expect("read").0;
-    let none = TicketFilter::default;
-    let found = [changed];
-    let nothing: [TicketRow; 0] = [];
-    let words = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
-    assert_eq!(list(none()).await, found);
-    assert_eq!(list(TicketFilter { statuses: words(&["new", "accepted"]), ..none() }).await, found);
-    assert_eq!(list(TicketFilter { statuses: words(&["new"]), ..none() }).await, nothing);
-    assert_eq!(list(TicketFilter { assignee: Some("Volt".to_owned()), ..none() }).await, found);
-    assert_eq!(list(TicketFilter { charger: Some(ChargerKey(99)), ..none() }).await, nothing);
-    assert_eq!(list(TicketFilter { incident: found[0].incident, ..none() }).await, found);
-    assert_eq!(list(TicketFilter { site: Some(SiteKey(1)), ..none() }).await, nothing);
-    assert_eq!(list(TicketFilter { due_before: Some(UnixMs(900)), ..none() }).await, nothing);
-    assert_eq!(list(TicketFilter { due_before: Some(UnixMs(901)), ..none() }).await, found);
-    assert_eq!(list(TicketFilter { text: Some("FAULT".to_owned()), ..none() }).await, found);
-    let counts = store.ticket_counts().await.expect("read");
-    assert_eq!(counts, [("accepted".to_owned(), 1)]);
-
-    // Somebody accepted the one; the other's ticket was closed before anybody had read it.
-    let now = UnixMs(3_000 * HOUR_MS);
-    let over = |id, ticket| {
-        let mut incident = incident(id, one, now.0 - 5);
-        incident.state = IncidentState::Closed;
-        incident.ticket = Some(ticket);
-        incident.resolved_at = Some(now);
-        Entry::Incident(Box::new(incident))
-    };
-    write(store, vec![over(13, row.id), over(14, TicketId(1883))]).await;
-    let parts = store.incident_parts(now, HOUR_MS / 12, 12).await.expect("read");
-    let last = parts.last().expect("twelve parts");
-    assert_eq!((parts.len(), last.opened), (12, 2));
-    assert_eq!((last.by_person, last.by_itself, last.healed), (1, 1, 0));
-
-    let entry = Entry::Audit {
-        at: UnixMs(1),
-        actor: "ion".to_owned(),
-        action: "reset".to_owned(),
-        subject: "CP-1".to_owned(),
-        detail: String::new(),
-    };
-    write(store, vec![entry]).await;
-    let (rows, _) = store.audit(Some("T-1882"), None, None, 10).await.expect("read");
-    let told: Vec<_> = rows.iter().map(|row| row.action.as_str()).collect();
-    assert_eq!(told, ["ticket accepted", "ticket assigned", "ticket opened"]);
-    let (rows, next) = store.audit(None, None, None, 3).await.expect("read");
-    assert_eq!((rows.len(), rows[0].actor.as_str()), (3, "ion"));
-    let (rows, next) = store.audit(None, None, next, 3).await.expect("read");
-    assert_eq!((rows.len(), next), (1, None));
-    assert_eq!(store.audit(None, Some("ana"), None, 9).await.expect("read").0.len(), 3);
 }
 
 async fn frames(store: &Store, one: ChargerKey) {

@@ -124,7 +124,7 @@ pub(super) struct Created {
 }
 
 pub(super) async fn create(
-    _: Operator,
+    Operator(caller): Operator,
     State(state): State<AppState>,
     Body(body): Body<Create>,
 ) -> Result<(StatusCode, Json<Created>)> {
@@ -167,6 +167,7 @@ pub(super) async fn create(
             profile,
         })
         .await?;
+    state.handle().audit(&caller.name, "register charger", &record.identity).await;
     let created = Created {
         charger: ChargerItem::new(&record, directory, None),
         password: made,
@@ -229,6 +230,7 @@ pub(super) async fn change(
     if let Some(password) = body.password {
         let password = (!password.is_empty()).then(|| password.into_bytes());
         handle.set_password(record.key, password).await?;
+        handle.audit(&caller.name, "charger password replaced", &record.identity).await;
     }
     let cell = handle.board().get(record.key);
     Ok(Json(ChargerItem::new(&record, handle.directory(), cell)))

@@ -116,10 +116,11 @@ pub(super) async fn report(
 
 /// The same as a file.
 pub(super) async fn file(
-    _: Caller,
+    caller: Caller,
     State(state): State<AppState>,
     Params(wanted): Params<Wanted>,
 ) -> Result<Response> {
     state.handle().settle_conformance().await;
+    state.handle().audit(&caller.name, "exported", "conformance report").await;
     Ok(csv_file(&wanted.report(state.handle().store()).await?))
 }

@@ -167,12 +167,14 @@ pub(super) async fn history(
 
 /// All variables of a charger as CSV.
 pub(super) async fn csv(
-    _: Caller,
+    caller: Caller,
     State(state): State<AppState>,
     Path(id): Path<String>,
 ) -> Result<Response> {
     let record = find(&state, &id)?;
     let text = device::csv(&device::all_rows(&state, record.key).await?);
+    let subject = format!("settings of {}", record.identity);
+    state.handle().audit(&caller.name, "exported", &subject).await;
     Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], text).into_response())
 }
 

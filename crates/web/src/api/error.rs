@@ -45,6 +45,13 @@ impl ApiError {
         Self { status: StatusCode::NOT_FOUND, code: "not_found", message: message.into() }
     }
 
+    /// 413: more than is taken.
+    pub(crate) fn too_large() -> Self {
+        let most = super::BODY_MAX / 1024;
+        let message = format!("the body is larger than {most} KiB, which is the most taken here");
+        Self { status: StatusCode::PAYLOAD_TOO_LARGE, code: "too_large", message }
+    }
+
     /// 409: its state forbids it.
     pub(crate) fn conflict(message: impl Into<String>) -> Self {
         Self { status: StatusCode::CONFLICT, code: "conflict", message: message.into() }

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::http::StatusCode;
 use axum::http::request::Parts;
 use mendpoint_store::Cursor;
 use serde::de::DeserializeOwned;
@@ -30,9 +31,17 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
             Err(JsonRejection::MissingJsonContentType(_)) => {
                 Err(ApiError::bad_request("send the header `Content-Type: application/json`"))
             }
-            Err(error) => Err(ApiError::bad_request(error.body_text())),
+            Err(error) => Err(not_taken(error.status(), error.body_text())),
         }
     }
+}
+
+/// A body that could not even be taken in.
+fn not_taken(status: StatusCode, why: String) -> ApiError {
+    if status == StatusCode::PAYLOAD_TOO_LARGE {
+        return ApiError::too_large();
+    }
+    ApiError::bad_request(why)
 }
 
 /// A JSON body that may be left out.
@@ -44,7 +53,7 @@ impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for MaybeBody
     async fn from_request(request: Request, state: &S) -> Result<Self> {
         let bytes = Bytes::from_request(request, state)
             .await
-            .map_err(|error| ApiError::bad_request(error.body_text()))?;
+            .map_err(|error| not_taken(error.status(), error.body_text()))?;
         if bytes.is_empty() {
             return Ok(Self(T::default()));
         }
@@ -136,6 +145,14 @@ mod tests {
         let uri: axum::http::Uri = format!("/?{query}").parse().expect("an address");
         let error = Query::<Some3>::try_from_uri(&uri).err()?;
         Some(wrong_field(&innermost(&error), query).expect("is explained"))
+    }
+
+    #[test]
+    fn a_body_that_is_too_large_is_413() {
+        use axum::response::IntoResponse as _;
+        let status = |status| not_taken(status, String::new()).into_response().status();
+        assert_eq!(status(StatusCode::PAYLOAD_TOO_LARGE), StatusCode::PAYLOAD_TOO_LARGE);
+        assert_eq!(status(StatusCode::BAD_REQUEST), StatusCode::BAD_REQUEST);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! `next` is a cursor for `?cursor=`, or `null`. Errors answer
 //! `{"error": {"code": "..", "message": ".."}}` with a sentence that says what to do.
 
+mod audit;
 mod auth;
 mod chargers;
 mod commands;
@@ -25,6 +26,7 @@ pub(crate) mod tickets;
 mod tokens;
 mod transactions;
 
+pub(crate) use audit::table as audit_table;
 use axum::Router;
 use axum::routing::{delete, get, post, put};
 pub(crate) use transactions::table as transactions_table;
@@ -97,6 +99,9 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/id-tokens", get(tokens::list).post(tokens::put))
         .route("/id-tokens.csv", get(tokens::export).post(tokens::import))
         .route("/id-tokens/{token}", get(tokens::one).delete(tokens::delete))
+        .route("/audit", get(audit::list))
+        .route("/audit.csv", get(audit::csv))
+        .route("/audit/verify", get(audit::verify))
         .route("/events", get(events::stream))
         .fallback(error::no_such_address)
         .method_not_allowed_fallback(error::no_such_method)

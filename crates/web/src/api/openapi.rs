@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use super::{
-    chargers, commands, conformance, device, frames, incidents, json as shapes, neutral, orders,
-    security, sites, system, tickets, tokens, transactions,
+    audit, chargers, commands, conformance, device, frames, incidents, json as shapes, neutral,
+    orders, security, sites, system, tickets, tokens, transactions,
 };
 
 /// The shapes of requests and answers.
@@ -19,6 +19,8 @@ use super::{
         description = "Chargers, incidents, tickets and commands. Times are RFC 3339 in UTC."
     ),
     components(schemas(
+        audit::AuditJson,
+        audit::VerdictJson,
         chargers::Change,
         chargers::Create,
         chargers::Created,
@@ -231,8 +233,12 @@ const ADDRESSES: &[Address] = &[
     )
     .takes("IncidentAct")
     .one("IncidentJson"),
-    get("/tickets", "Tickets, newest first", &["status", "charger", "assignee", "q", "limit", "cursor"])
-        .page("TicketJson"),
+    get(
+        "/tickets",
+        "Tickets, newest first, or `order=due`",
+        &["status", "charger", "assignee", "q", "order", "limit", "cursor"],
+    )
+    .page("TicketJson"),
     post("/tickets", "Open a ticket by hand").takes("Open").one("TicketJson"),
     get("/tickets/{id}", "A ticket with its history", &[]).one("TicketJson"),
     post("/tickets/{id}/{command}", "Do something with a ticket; `commands` says what can be done")
@@ -255,6 +261,13 @@ const ADDRESSES: &[Address] = &[
     get("/id-tokens/{token}", "A registered idTag or idToken", &[]).one("TokenJson"),
     delete("/id-tokens/{token}", "Forget an idTag or idToken"),
     post("/id-tokens", "Register or change an idTag or idToken").takes("TokenJson").one("TokenJson"),
+    get("/audit", "The audit log, newest first", &["actor", "subject", "limit", "cursor"])
+        .page("AuditJson"),
+    Address {
+        answer: Answer::Csv,
+        ..get("/audit.csv", "The same as a file", &["actor", "subject"])
+    },
+    get("/audit/verify", "Whether the audit log is as it was written", &[]).one("VerdictJson"),
     Address { answer: Answer::Stream, ..get("/events", "What changes, as it changes (SSE)", &[]) },
 ];
 

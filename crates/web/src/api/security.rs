@@ -70,6 +70,10 @@ pub(super) struct SecurityEventJson {
     /// `LoginRefused`, `UnknownCharger`, `IdentityContested`, or what the charger reported.
     kind: String,
     info: Option<String>,
+    /// Of an event that the specifications name: `info`, `warning` or `alarm`.
+    rating: Option<&'static str>,
+    /// What such an event means, in a sentence.
+    means: Option<&'static str>,
     /// The charger's own time of it, if it told one.
     charger_at: Option<String>,
     remote: String,
@@ -79,7 +83,10 @@ impl SecurityEventJson {
     fn new(state: &AppState, row: SecurityRow) -> Self {
         let directory = state.handle().directory();
         let charger = row.charger.and_then(|key| directory.charger(key));
+        let known = mendpoint_ocpp::security_event(&row.report.kind);
         Self {
+            rating: known.map(|event| event.rating.name()),
+            means: known.map(|event| event.means),
             id: row.id.to_string(),
             at: row.at.rfc3339_ms(),
             charger: charger.map(|record| record.identity.to_string()),
@@ -230,6 +237,10 @@ pub(super) struct Upgrade {
     slot: Option<u32>,
     /// OCPP 2.x: its interface; `Wired0` when left out.
     interface: Option<String>,
+    /// The root certificate that the charger is to know us by (PEM), installed as the first step;
+    /// left out when it has one.
+    #[serde(default)]
+    root_certificate: String,
 }
 
 pub(super) async fn upgrade(
@@ -244,6 +255,7 @@ pub(super) async fn upgrade(
         url: body.url,
         slot: body.slot.unwrap_or(1),
         interface: body.interface.unwrap_or_else(|| "Wired0".to_owned()),
+        root_certificate: body.root_certificate,
     };
     let steps = state.handle().upgrade_profile(record.key, to, &caller.name).await?;
     let steps: Vec<Value> = steps

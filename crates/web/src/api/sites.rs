@@ -52,7 +52,7 @@ struct Installer {
 }
 
 pub(super) async fn put(
-    _: Operator,
+    Operator(caller): Operator,
     State(state): State<AppState>,
     Body(body): Body<Put>,
 ) -> Result<Json<SiteJson>> {
@@ -91,5 +91,6 @@ pub(super) async fn put(
         price_cents_per_kwh: body.price_cents_per_kwh,
     };
     let site = state.handle().put_site(site).await?;
+    state.handle().audit(&caller.name, "put site", &site.name).await;
     Ok(Json(SiteJson::from(&*site)))
 }

@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use mendpoint_model::{Actor, Contact, TicketId, UnixMs};
 use mendpoint_pipeline::Directory;
-use mendpoint_store::TicketFilter;
+use mendpoint_store::{TicketFilter, TicketOrder};
 use mendpoint_tickets::{
     CommandKind, Ticket, TicketCommand, TicketEvent, Visibility, WaitKind, available_commands,
 };
@@ -143,6 +143,8 @@ pub(super) struct ListQuery {
     charger: Option<String>,
     assignee: Option<String>,
     q: Option<String>,
+    /// `newest`, or `due` for what is due soonest of what is not over.
+    order: Option<String>,
     limit: Option<u32>,
     cursor: Option<String>,
 }
@@ -153,7 +155,15 @@ pub(super) async fn list(
     Params(query): Params<ListQuery>,
 ) -> Result<Json<Page<TicketJson>>> {
     let handle = state.handle();
+    let order = match query.order.as_deref() {
+        None | Some("newest") => TicketOrder::Newest,
+        Some("due") => TicketOrder::Due,
+        Some(word) => {
+            return Err(ApiError::bad_request(format!("order is newest or due, not {word:?}")));
+        }
+    };
     let statuses = match query.status.as_deref() {
+        None if order == TicketOrder::Due => crate::tickets::active(),
         None => Vec::new(),
         Some(words) => crate::tickets::statuses_of(words).map_err(ApiError::bad_request)?,
     };
@@ -165,6 +175,7 @@ pub(super) async fn list(
         },
         assignee: query.assignee,
         text: query.q,
+        order,
         ..TicketFilter::default()
     };
     let from = cursor(query.cursor.as_deref())?;

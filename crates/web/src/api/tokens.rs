@@ -130,8 +130,12 @@ pub(super) async fn delete(
 }
 
 /// All tokens as a file.
-pub(super) async fn export(_: Admin, State(state): State<AppState>) -> Result<Response> {
+pub(super) async fn export(
+    Admin(caller): Admin,
+    State(state): State<AppState>,
+) -> Result<Response> {
     let rows = state.handle().store().id_tokens().await?;
+    state.handle().audit(&caller.name, "exported", "all cards").await;
     Ok(cards::file(&rows).into_file("tokens.csv"))
 }
 

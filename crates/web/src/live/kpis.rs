@@ -93,7 +93,7 @@ impl Kpis {
             resolved,
             healed_line: ((resolved - by_person) * 100).checked_div(resolved).map_or_else(
                 || "no incident ended yet".to_owned(),
-                |alone| format!("{alone}% of all without a person"),
+                |alone| format!("{alone}% ended without a person"),
             ),
             online: number::percent(cells.total - cells.dark(), cells.total),
             online_line: match (cells.offline, cells.never_seen) {

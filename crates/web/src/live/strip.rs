@@ -1,4 +1,4 @@
-//! The strip below the honeycomb: what was healed and what needed a person, over time.
+//! The strip below the honeycomb: what was healed and what a person ended, over time.
 
 use mendpoint_model::{DAY_MS, HOUR_MS, MINUTE_MS, UnixMs};
 use mendpoint_pipeline::Handle;
@@ -46,6 +46,8 @@ pub(crate) struct Strip {
     pub(crate) healed: u64,
     pub(crate) by_itself: u64,
     pub(crate) by_person: u64,
+    /// Those that have not ended and wait for a person now: they are in the queue, in no bar.
+    pub(crate) waiting: u64,
     pub(crate) bars: Vec<Bar>,
     /// Times along the axis.
     pub(crate) labels: Vec<String>,
@@ -56,26 +58,29 @@ impl Strip {
     pub(crate) async fn read(handle: &Handle) -> Result<Self, Error> {
         let now = handle.now();
         let hours = handle.store().incident_hours(now, 24).await?;
+        let waiting = handle.store().incident_counts().await?.needs_person;
         let is_young = now.since_ms(handle.vitals().started_at) < HOUR_MS;
         if !(is_young && is_quiet_before_the_last(&hours)) {
             let buckets: Vec<_> = hours.iter().map(Bucket::from).collect();
             let from = now - DAY_MS;
             let labels = labels(from, 3 * HOUR_MS, 8);
-            return Ok(Self::new("Last 24 hours", &buckets, labels));
+            return Ok(Self::new("Last 24 hours", waiting, &buckets, labels));
         }
         let from = now - HOUR_MS;
         let parts = handle.store().incident_parts(now, 5 * MINUTE_MS, 12).await?;
         let buckets: Vec<_> = parts.iter().map(Bucket::from).collect();
-        Ok(Self::new("Last hour", &buckets, labels(from, 15 * MINUTE_MS, 4)))
+        let labels = labels(from, 15 * MINUTE_MS, 4);
+        Ok(Self::new("Last hour", waiting, &buckets, labels))
     }
 
-    fn new(title: &'static str, buckets: &[Bucket], labels: Vec<String>) -> Self {
+    fn new(title: &'static str, waiting: u64, buckets: &[Bucket], labels: Vec<String>) -> Self {
         let sum = |of: fn(&Bucket) -> u64| buckets.iter().map(of).sum();
         Self {
             title,
             healed: sum(|bucket| bucket.healed),
             by_itself: sum(|bucket| bucket.by_itself),
             by_person: sum(|bucket| bucket.by_person),
+            waiting,
             bars: bars(buckets),
             labels,
         }

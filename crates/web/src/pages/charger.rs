@@ -15,9 +15,9 @@ mod validation;
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::Router;
+use axum::extract::{Path, State};
 use axum::routing::{get, post};
-use axum::{Form, Router};
 use mendpoint_incidents::KillScope;
 use mendpoint_model::{
     Action, Admission, ChargerKey, ChargerRecord, ChargerState, ConnectorRef, DAY_MS, HOUR_MS,
@@ -35,6 +35,7 @@ use self::signal::Signal;
 use self::validation::ValidationChoice;
 use super::conformance::{self, Line};
 use super::errors::{Page, PageError, back, render};
+use crate::pages::extract::{Form, Query};
 use crate::place::{Moment, charger_href};
 use crate::session::{Admin, Viewer};
 use crate::shell::Shell;

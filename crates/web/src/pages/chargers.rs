@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Router;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::routing::get;
 use mendpoint_model::{
     Admission, CellState, ChargerRecord, ChargerState, ConnectorState, ConnectorStatus,
@@ -17,6 +17,7 @@ use serde::Deserialize;
 
 use self::add::Form;
 use super::errors::{Page, render};
+use crate::pages::extract::Query;
 use crate::place::{Moment, charger_href};
 use crate::session::Viewer;
 use crate::shell::{Glyph, Shell};
@@ -58,18 +59,11 @@ impl Filter {
         let fields = [
             ("q", self.q.trim()),
             ("state", state),
-            ("site", &self.site),
+            ("site", self.site.as_str()),
             ("admission", &self.admission),
             ("page", &page),
         ];
-        let mut href = "/chargers".to_owned();
-        for (name, value) in fields {
-            if !value.is_empty() {
-                let joint = if href.contains('?') { '&' } else { '?' };
-                href = format!("{href}{joint}{name}={}", url::encode(value));
-            }
-        }
-        href
+        url::with_fields("/chargers", &fields)
     }
 
     fn is_narrowed(&self) -> bool {

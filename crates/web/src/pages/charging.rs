@@ -1,9 +1,9 @@
 //! What a charger knows by heart, what is reserved at it, and what it may draw.
 
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::Router;
+use axum::extract::{Path, State};
 use axum::routing::{get, post};
-use axum::{Form, Router};
 use mendpoint_model::{ChargerRecord, UnixMs};
 use mendpoint_store::{ReservationState, WantedList};
 use serde::Deserialize;
@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::errors::{Page, PageError, back, render};
 use crate::AppState;
 use crate::orders::{OrderError, connector_of, local_list, profiles, reservations};
+use crate::pages::extract::{Form, Query};
 use crate::place::{Moment, charger_href};
 use crate::session::{Acting, Viewer};
 use crate::shell::Shell;
@@ -250,7 +251,11 @@ async fn send_list(
             return home(&record, Err(error));
         }
         "group" => WantedList::Group(form.group.trim().to_owned()),
-        _ => WantedList::None,
+        "none" => WantedList::None,
+        _ => {
+            let error = "Say what it should know: no card, every card or those of a group.";
+            return home(&record, Err(OrderError::Wrong(error.to_owned())));
+        }
     };
     let full = !form.full.is_empty();
     let result = local_list::send(&state, &record, Some(wanted), full, &viewer.name).await;

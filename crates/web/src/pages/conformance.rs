@@ -3,13 +3,14 @@
 
 use askama::Template;
 use axum::Router;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::routing::get;
 use mendpoint_model::UnixMs;
 use mendpoint_store::{DeviationRow, ModelKey};
 
 use super::errors::{Page, PageError, render};
 use crate::conformance::{Wanted, csv_file, rule_in_words, version_in_words};
+use crate::pages::extract::Query;
 use crate::place::Moment;
 use crate::session::Viewer;
 use crate::shell::Shell;
@@ -166,7 +167,8 @@ async fn report(viewer: &Viewer, state: &AppState, of: ModelKey) -> Page {
     })
 }
 
-async fn file(_: Viewer, State(state): State<AppState>, Query(wanted): Query<Wanted>) -> Page {
+async fn file(viewer: Viewer, State(state): State<AppState>, Query(wanted): Query<Wanted>) -> Page {
     state.handle().settle_conformance().await;
+    state.handle().audit(&viewer.name, "exported", "conformance report").await;
     Ok(csv_file(&wanted.report(state.handle().store()).await?))
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use askama::Template;
 use axum::Router;
-use axum::extract::{Form, Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::{get, post};
 use mendpoint_incidents::Request;
@@ -26,6 +26,7 @@ use self::timeline::{EventView, FrameView, Who};
 use super::errors::{Page, PageError, back, render};
 use super::incidents::{glyph_of, source_label, state_label};
 use super::ticket::{Target, targets};
+use crate::pages::extract::{Form, Query};
 use crate::place::{ChargerNow, Moment, Place};
 use crate::session::{Acting, Viewer};
 use crate::shell::{Glyph, Shell};

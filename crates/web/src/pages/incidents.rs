@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::Router;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::routing::get;
 use mendpoint_incidents::Catalogue;
 use mendpoint_model::{Incident, IncidentState, Priority, Source, UnixMs};
@@ -11,6 +11,7 @@ use mendpoint_store::{Cursor, IncidentCounts, IncidentFilter, PAGE_MAX};
 use serde::Deserialize;
 
 use super::errors::{Page, render};
+use crate::pages::extract::Query;
 use crate::place::{Moment, Place};
 use crate::session::Viewer;
 use crate::shell::{Glyph, Shell};

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::Router;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::routing::get;
 use mendpoint_model::CellState;
 use serde::Deserialize;
@@ -12,6 +12,7 @@ use crate::AppState;
 use crate::live::kpis::Kpis;
 use crate::live::queue::Queue;
 use crate::live::strip::Strip;
+use crate::pages::extract::Query;
 use crate::session::Viewer;
 use crate::shell::Shell;
 

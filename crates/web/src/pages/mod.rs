@@ -1,10 +1,12 @@
 //! The pages, one file each, with the address each has.
 
+mod audit;
 mod charger;
 mod chargers;
 mod charging;
 mod conformance;
 pub(crate) mod errors;
+pub(crate) mod extract;
 mod incident;
 mod incidents;
 mod live;
@@ -46,5 +48,6 @@ pub(crate) fn routes() -> Router<AppState> {
         .merge(outbox::routes())
         .merge(security::routes())
         .merge(system::routes())
+        .merge(audit::routes())
         .merge(public::routes())
 }

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::Router;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::routing::{get, post};
 use mendpoint_model::UnixMs;
 use mendpoint_store::{Cursor, MailRow, MailState};
@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::errors::{Page, back, render};
 use crate::AppState;
+use crate::pages::extract::Query;
 use crate::place::Moment;
 use crate::session::{Acting, Viewer};
 use crate::shell::Shell;

@@ -1,17 +1,19 @@
 //! Who came to the door, how the listeners are secured, and how one charger may come in.
 
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::Router;
+use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::IntoResponse as _;
 use axum::routing::{get, post};
-use axum::{Form, Router};
 use mendpoint_model::{DAY_MS, SecurityProfile};
+use mendpoint_ocpp::SecurityRating;
 use mendpoint_pipeline::{ChargerSecurity, Rotated, SecurityChange, UpgradeTo, new_secret};
 use serde::Deserialize;
 
 use super::errors::{Page, back, render};
 use crate::AppState;
+use crate::pages::extract::{Form, Query};
 use crate::place::{Moment, charger_href};
 use crate::session::{Admin, Viewer};
 use crate::shell::Shell;
@@ -58,6 +60,10 @@ struct Event {
     at: Moment,
     kind: String,
     info: String,
+    /// What an event means that the specifications name; empty for others.
+    means: &'static str,
+    is_alarm: bool,
+    is_warning: bool,
     charger: String,
     href: String,
     identity: String,
@@ -89,8 +95,13 @@ async fn page(viewer: Viewer, State(state): State<AppState>, Query(asked): Query
                 .charger
                 .and_then(|key| directory.charger(key))
                 .or_else(|| directory.by_identity(&row.identity));
+            let known = mendpoint_ocpp::security_event(&row.report.kind);
+            let is = |rating| known.is_some_and(|event| event.rating == rating);
             Event {
                 at: Moment::new(now, row.at),
+                means: known.map_or("", |event| event.means),
+                is_alarm: is(SecurityRating::Alarm),
+                is_warning: is(SecurityRating::Warning),
                 kind: row.report.kind,
                 info: row.report.info.unwrap_or_default(),
                 href: charger
@@ -298,6 +309,7 @@ async fn rotate(
 struct Upgrade {
     profile: String,
     url: String,
+    root_certificate: String,
 }
 
 async fn upgrade(
@@ -311,7 +323,13 @@ async fn upgrade(
     let Some(profile) = profile else {
         return Ok(back(&here(&identity), Err("A profile is 0, 1, 2 or 3.".to_owned())));
     };
-    let to = UpgradeTo { profile, url: form.url, slot: 1, interface: "Wired0".to_owned() };
+    let to = UpgradeTo {
+        profile,
+        url: form.url,
+        slot: 1,
+        interface: "Wired0".to_owned(),
+        root_certificate: form.root_certificate,
+    };
     let result = match state.handle().upgrade_profile(record.key, to, &viewer.name).await {
         Err(error) => Err(sentence(&error)),
         Ok(steps) => {

@@ -6,17 +6,18 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use askama::Template;
-use axum::extract::{ConnectInfo, FromRequestParts, Query, State};
+use axum::extract::{ConnectInfo, FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use axum::{Extension, Form, Router};
+use axum::{Extension, Router};
 use mendpoint_model::{MINUTE_MS, UnixMs};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
 use super::errors::{Page, PageError, render};
+use crate::pages::extract::{Form, Query};
 use crate::password::{hash_password, verify_password};
 use crate::{AppState, session, url};
 
@@ -133,11 +134,11 @@ fn local(next: &str) -> &str {
     if url::is_local(next) { next } else { "/" }
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Credentials {
     name: String,
     password: String,
-    #[serde(default)]
     next: String,
 }
 
@@ -149,6 +150,14 @@ async fn sign_in(
 ) -> Page {
     let now = state.handle().now();
     let typed = form.name.trim();
+    let missing = match (typed, form.password.as_str()) {
+        ("", _) => Some("Type your name and your password."),
+        (_, "") => Some("Type your password."),
+        _ => None,
+    };
+    if let Some(error) = missing {
+        return refuse(StatusCode::UNPROCESSABLE_ENTITY, typed, &form.next, error);
+    }
     let name = Who::Name(typed.to_lowercase().chars().take(100).collect());
     let address = remote.map(Who::Address);
     let failed = door.count(&name, now);
@@ -163,6 +172,7 @@ async fn sign_in(
     // Somebody who does not exist costs as much time as somebody who does, so that nobody can ask
     // who exists.
     let hash = user.as_ref().map(|user| user.password_hash.clone());
+    let known = user.as_ref().map(|user| user.name.clone());
     let permit = door.hashing.acquire().await;
     // Many tries at the same time queue here; those before may have closed the door.
     if door.is_closed(&name, address.as_ref(), now) {
@@ -183,6 +193,10 @@ async fn sign_in(
     drop(permit);
     let Some(user) = user else {
         tracing::info!(name = typed, ?remote, "a sign-in failed");
+        // The name only if there is one: people type passwords into the wrong field.
+        let actor = known.as_deref().unwrap_or("somebody unknown");
+        let from = remote.map(|address| address.to_string()).unwrap_or_default();
+        state.handle().audit(actor, "sign-in refused", &from).await;
         let error = "The name or the password is not right.";
         return refuse(StatusCode::UNAUTHORIZED, typed, &form.next, error);
     };
@@ -212,7 +226,11 @@ async fn sign_out(
     State(state): State<AppState>,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
+    let viewer = session::who(&headers, &state).await?;
     let cookie = session::end(&state, &headers).await?;
+    if let Some(viewer) = viewer {
+        state.handle().audit(&viewer.name, "signed out", "").await;
+    }
     Ok(([(header::SET_COOKIE, cookie)], Redirect::to("/sign-in")).into_response())
 }
 

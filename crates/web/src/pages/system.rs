@@ -1,14 +1,15 @@
 //! The program itself: how it is doing, and the switch that stops healing.
 
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::Router;
+use axum::extract::State;
 use axum::routing::{get, post};
-use axum::{Form, Router};
 use mendpoint_incidents::{KillScope, Request};
 use mendpoint_model::{ChargerKey, SECOND_MS, SiteKey};
 use serde::Deserialize;
 
 use super::errors::{Page, back, render};
+use crate::pages::extract::{Form, Query};
 use crate::place::Moment;
 use crate::session::{Acting, Viewer};
 use crate::shell::Shell;
@@ -61,6 +62,10 @@ struct SystemPage {
     mail_is_sent: bool,
     ocpp_url: String,
     public_url: String,
+    /// Where copies of the database go; empty for nowhere.
+    backup_folder: String,
+    backup: Option<(Moment, String)>,
+    backup_error: String,
     /// Whether chargers come in without a password somewhere.
     is_open: bool,
 }
@@ -71,6 +76,7 @@ async fn page(viewer: Viewer, State(state): State<AppState>, Query(asked): Query
     let vitals = handle.vitals();
     let now = handle.now();
     let pace = settings.pace;
+    let backups = settings.backups.news();
     render(SystemPage {
         version: env!("CARGO_PKG_VERSION"),
         started: Moment::new(now, vitals.started_at),
@@ -81,7 +87,7 @@ async fn page(viewer: Viewer, State(state): State<AppState>, Query(asked): Query
         lag: number::short_ms(vitals.journal.lag_ms.max(0) as f64),
         queued: number::grouped(vitals.journal.queued),
         capacity: number::grouped(vitals.journal.capacity),
-        journal_error: vitals.journal.last_error.clone().unwrap_or_default(),
+        journal_error: vitals.trouble.as_ref().map_or_else(String::new, |it| it.said.clone()),
         quirks: number::grouped(vitals.quirks),
         held: vitals.held.unwrap_or_default(),
         engine_lag: if vitals.lag_ms < SECOND_MS {
@@ -104,6 +110,11 @@ async fn page(viewer: Viewer, State(state): State<AppState>, Query(asked): Query
         mail_is_sent: settings.mail_is_sent,
         ocpp_url: settings.ocpp_url.clone(),
         public_url: settings.public_url.clone(),
+        backup: backups.newest.map(|(at, name, bytes)| {
+            (Moment::new(now, at), format!("{name}, {} KiB", number::grouped(bytes / 1024)))
+        }),
+        backup_error: backups.failed.map(|(_, why)| why).unwrap_or_default(),
+        backup_folder: backups.folder,
         is_open: settings
             .security
             .listeners

@@ -6,7 +6,7 @@ mod steps;
 
 use askama::Template;
 use axum::Router;
-use axum::extract::{Form, Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::{get, post};
 use mendpoint_model::{Actor, Contact, DAY_MS, MINUTE_MS, Priority, TicketId, UnixMs};
@@ -21,6 +21,7 @@ use self::conversation::Message;
 use self::form::ActForm;
 use self::steps::StepView;
 use super::errors::{Page, PageError, back, render};
+use crate::pages::extract::{Form, Query};
 use crate::place::{ChargerNow, Moment};
 use crate::session::{Acting, Viewer};
 use crate::shell::Shell;

@@ -2,17 +2,18 @@
 
 use askama::Template;
 use axum::Router;
-use axum::extract::{Form, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use mendpoint_model::{ChargerRecord, Priority, UnixMs};
 use mendpoint_pipeline::Directory;
-use mendpoint_store::{Cursor, TicketFilter, TicketRow};
+use mendpoint_store::{Cursor, TicketFilter, TicketOrder, TicketRow};
 use mendpoint_tickets::{Status, Ticket};
 use serde::Deserialize;
 
 use super::errors::{Page, back, render};
+use crate::pages::extract::{Form, Query};
 use crate::place::{Moment, Place};
 use crate::session::{Acting, Viewer};
 use crate::shell::Shell;
@@ -77,6 +78,22 @@ impl Tab {
             .collect()
     }
 
+    /// What is still to be done, by when it is due; what is over, the newest first.
+    fn order(self) -> TicketOrder {
+        match self {
+            Self::Active | Self::Waiting => TicketOrder::Due,
+            Self::Done => TicketOrder::Newest,
+        }
+    }
+
+    /// The words on the ways to the first page and to the next one.
+    fn ways(self) -> (&'static str, &'static str) {
+        match self.order() {
+            TicketOrder::Due => ("Due first", "Due later"),
+            TicketOrder::Newest => ("Newest", "Older"),
+        }
+    }
+
     fn empty(self) -> &'static str {
         match self {
             Self::Active => {
@@ -109,13 +126,13 @@ impl Filter {
     }
 
     fn href(&self, tab: Tab, cursor: &str) -> String {
-        let mut href = format!("/tickets?tab={}", tab.name());
-        for (name, value) in [("q", &*self.q), ("assignee", &self.assignee), ("cursor", cursor)] {
-            if !value.trim().is_empty() {
-                href = format!("{href}&{name}={}", url::encode(value.trim()));
-            }
-        }
-        href
+        let fields = [
+            ("tab", tab.name()),
+            ("q", self.q.trim()),
+            ("assignee", self.assignee.trim()),
+            ("cursor", cursor.trim()),
+        ];
+        url::with_fields("/tickets", &fields)
     }
 
     fn for_store(&self, tab: Tab, directory: &Directory) -> TicketFilter {
@@ -127,6 +144,7 @@ impl Filter {
             // An identity is meant as one, not as words of a title.
             text: if charger.is_some() { None } else { given(&self.q) },
             charger,
+            order: tab.order(),
             ..TicketFilter::default()
         }
     }
@@ -189,6 +207,7 @@ struct List {
     refresh: String,
     unfiltered: String,
     narrowed: bool,
+    ways: (&'static str, &'static str),
     first: Option<String>,
     next: Option<String>,
 }
@@ -220,16 +239,7 @@ async fn list(viewer: Viewer, State(state): State<AppState>, Query(filter): Quer
         text => Some(text.parse::<Cursor>()?),
     };
     let wanted = filter.for_store(tab, handle.directory());
-    // Overdue tickets stand on top of the first page, and nowhere else.
-    let is_late = |row: &TicketRow| tab != Tab::Done && row.due_at.is_some_and(|due| due < now);
-    let mut rows = Vec::new();
-    if cursor.is_none() && tab != Tab::Done {
-        let late = TicketFilter { due_before: Some(now), ..wanted.clone() };
-        rows = store.tickets(&late, None, ROWS).await?.0;
-        rows.sort_by_key(|row| row.due_at);
-    }
-    let (page, next) = store.tickets(&wanted, cursor, ROWS).await?;
-    rows.extend(page.into_iter().filter(|row| !is_late(row)));
+    let (rows, next) = store.tickets(&wanted, cursor, ROWS).await?;
     let counts = store.ticket_counts().await?;
     let count = |tab: Tab| {
         counts
@@ -253,6 +263,7 @@ async fn list(viewer: Viewer, State(state): State<AppState>, Query(filter): Quer
         refresh: format!("{}&fragment=list", filter.href(tab, &filter.cursor)),
         unfiltered: format!("/tickets?tab={}", tab.name()),
         narrowed: filter.is_narrowed(),
+        ways: tab.ways(),
         first: cursor.map(|_| filter.href(tab, "")),
         next: next.map(|next| filter.href(tab, &next.to_string())),
     };

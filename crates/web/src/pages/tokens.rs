@@ -1,16 +1,17 @@
 //! Cards: who may charge, until when, and who belongs together.
 
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::Router;
+use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::{get, post};
-use axum::{Form, Router};
 use mendpoint_model::{TokenStatus, UnixMs};
 use mendpoint_store::{IdTokenRow, TokenFilter};
 use serde::Deserialize;
 
-use super::errors::{Page, PageError, back, render};
+use super::errors::{Page, PageError, back, render, wrong};
 use crate::cards::{self, KINDS, Typed};
+use crate::pages::extract::{Form, Query};
 use crate::place::Moment;
 use crate::session::{Acting, Admin, Viewer};
 use crate::shell::Shell;
@@ -263,7 +264,7 @@ async fn put(
         Ok(row) => row,
         Err(problem) => {
             let shown = Shown { form, form_open: true, problem, ..Shown::default() };
-            return whole(&state, &viewer, Filter::default(), shown).await;
+            return wrong(whole(&state, &viewer, Filter::default(), shown).await);
         }
     };
     let handle = state.handle();
@@ -313,8 +314,9 @@ async fn forget(
     Ok(back("/tokens", Ok(format!("The card {masked} is forgotten."))))
 }
 
-async fn file(_: Admin, State(state): State<AppState>) -> Result<Response, PageError> {
+async fn file(Admin(viewer): Admin, State(state): State<AppState>) -> Result<Response, PageError> {
     let rows = state.handle().store().id_tokens().await?;
+    state.handle().audit(&viewer.name, "exported", "all cards").await;
     Ok(cards::file(&rows).into_file("tokens.csv"))
 }
 
@@ -339,7 +341,7 @@ async fn import(
         }
         Err(file_errors) => {
             let shown = Shown { file_errors, file_text: pasted.text, ..Shown::default() };
-            whole(&state, &viewer, Filter::default(), shown).await
+            wrong(whole(&state, &viewer, Filter::default(), shown).await)
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::Router;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::routing::get;
 use mendpoint_model::{ConnectorRef, KeptNote, MeterReading, NoteKind, TransactionId, UnixMs};
 use mendpoint_store::{Direction, FindingRow, FrameRecord};
@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::errors::{Page, PageError, render};
 use super::transactions::{Looked, soundness};
+use crate::pages::extract::Query;
 use crate::place::{Moment, Place};
 use crate::session::Viewer;
 use crate::shell::Shell;
@@ -155,7 +156,7 @@ async fn page(
         } else {
             transaction.seq_no.to_string()
         },
-        missing: ranges(&transaction.missing),
+        missing: mendpoint_fleet::missing_words(&transaction.missing),
         findings: findings.iter().map(|row| found(now, row)).collect(),
         looked: Looked::new(now, row.look.as_ref()),
         is_first: after == 0,
@@ -238,14 +239,6 @@ fn values(reading: &MeterReading) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-fn ranges(missing: &[(i64, i64)]) -> String {
-    let words: Vec<_> = missing
-        .iter()
-        .map(|&(from, to)| if from == to { from.to_string() } else { format!("{from} to {to}") })
-        .collect();
-    words.join(", ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -260,6 +253,5 @@ mod tests {
             ..MeterReading::default()
         };
         assert_eq!(values(&reading), "1234 Wh, 7.4 kW, 55 % charged, connector 1");
-        assert_eq!(ranges(&[(2, 2), (4, 6)]), "2, 4 to 6");
     }
 }

@@ -1,17 +1,18 @@
 //! The list of charging sessions, with the suspect ones and the ends without a start.
 
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::Router;
+use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::{get, post};
-use axum::{Form, Router};
-use mendpoint_model::{DAY_MS, TransactionId, UnixMs};
+use mendpoint_model::{DAY_MS, ONLY_UPDATES, TransactionId, UnixMs};
 use mendpoint_store::{
     Cursor, Look, OrphanRow, Severity, TransactionFilter, TransactionRow, TransactionState,
 };
 use serde::Deserialize;
 
 use super::errors::{Page, PageError, back, render};
+use crate::pages::extract::{Form, Query};
 use crate::place::{Moment, Place};
 use crate::session::{Acting, Viewer};
 use crate::shell::Shell;
@@ -65,7 +66,7 @@ impl Tab {
             Self::Suspect => "Suspect",
             Self::Unseen => "Nobody looked yet",
             Self::Hard => "Money is wrong",
-            Self::Orphans => "Ends without a start",
+            Self::Orphans => "Without a start",
         }
     }
 
@@ -118,14 +119,7 @@ impl Filter {
             ("until", &self.until),
             ("cursor", cursor),
         ];
-        let mut href = page.to_owned();
-        for (name, value) in fields {
-            if !value.is_empty() {
-                let joint = if href.contains('?') { '&' } else { '?' };
-                href = format!("{href}{joint}{name}={}", url::encode(value));
-            }
-        }
-        href
+        url::with_fields(page, &fields)
     }
 
     fn is_narrowed(&self) -> bool {
@@ -143,7 +137,10 @@ impl Filter {
         let until = day("until", &self.until)?.map(|day| day + DAY_MS);
         Ok(TransactionFilter {
             charger,
-            site: self.site.trim().parse().ok(),
+            site: match self.site.trim() {
+                "" => None,
+                text => Some(text.parse().map_err(|_| format!("There is no site {text:?}."))?),
+            },
             state: self.tab().state(),
             from: day("from", &self.from)?,
             until,
@@ -243,7 +240,8 @@ struct List {
     orphans: Vec<Orphan>,
     is_orphans: bool,
     is_suspect: bool,
-    empty: &'static str,
+    /// Why there is nothing to show.
+    empty: String,
     narrowed: bool,
     unfiltered: String,
     refresh: String,
@@ -286,12 +284,13 @@ async fn list(
     let list = match filter.wanted(&state) {
         Ok(wanted) => find(&state, &viewer, &filter, &wanted).await?,
         Err(sentence) => {
-            filter.error.get_or_insert(sentence);
             let nothing = TransactionFilter {
                 site: Some(mendpoint_model::SiteKey(0)),
                 ..TransactionFilter::default()
             };
-            find(&state, &viewer, &filter, &nothing).await?
+            let list = find(&state, &viewer, &filter, &nothing).await?;
+            filter.error.get_or_insert_with(|| sentence.clone());
+            List { empty: sentence, rows: Vec::new(), orphans: Vec::new(), ..list }
         }
     };
     if filter.fragment == "list" {
@@ -365,7 +364,8 @@ async fn find(
             Tab::Unseen => "Somebody has looked at every suspect session.",
             Tab::Hard => "No session with wrong money.",
             Tab::Orphans => "Every end had its start.",
-        },
+        }
+        .to_owned(),
         narrowed: filter.is_narrowed(),
         unfiltered: Filter::default().href("/transactions", tab, ""),
         refresh: format!("{here}{joint}fragment=list"),
@@ -450,7 +450,13 @@ fn orphan(state: &AppState, viewer: &Viewer, now: UnixMs, row: &OrphanRow) -> Or
             .and_then(|ended| ended.meter_wh)
             .map(|wh| show::energy(wh as f64))
             .unwrap_or_default(),
-        reason: ended.map(|ended| ended.reason.clone()).unwrap_or_default(),
+        reason: ended.map_or_else(String::new, |ended| {
+            if ended.reason == ONLY_UPDATES {
+                "updates without a start".to_owned()
+            } else {
+                ended.reason.clone()
+            }
+        }),
         told: ended.and_then(|ended| ended.at).map(|at| Moment::new(now, at)),
         joined: row.joined.map(|id| id.to_string()),
         looked: Looked::new(now, row.look.as_ref()),
@@ -465,6 +471,7 @@ async fn file(
 ) -> Result<Response, PageError> {
     let wanted = filter.wanted(&state).map_err(PageError::bad_request)?;
     let table = crate::api::transactions_table(&state, &wanted, viewer.is_admin()).await?;
+    state.handle().audit(&viewer.name, "exported", "transactions").await;
     Ok(table.into_file("transactions.csv"))
 }
 

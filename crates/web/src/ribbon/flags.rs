@@ -48,7 +48,7 @@ pub(super) fn flags(scale: &Scale, marks: &[(UnixMs, String)]) -> Vec<Flag> {
         'lines: for ((line, taken), places) in (0_u32..).zip(taken.iter_mut()).zip(places) {
             for (anchor, dx, left) in places {
                 let right = left + width;
-                let is_free = *left >= LEFT - 8.0
+                let is_free = *left >= LEFT
                     && right <= WIDTH
                     && taken.iter().all(|(from, to)| right + 6.0 < *from || *left > *to + 6.0);
                 if is_free {

@@ -30,8 +30,10 @@ const BAND: f64 = 20.0;
 const PITCH: f64 = 27.0;
 /// Height of a line of marks above the bands.
 const MARK_LINE: f64 = 14.0;
-/// A letter of the small type is about this wide.
-const LETTER: f64 = 5.9;
+/// A letter of the small bold type is about this wide.
+const LETTER: f64 = 6.3;
+/// A digit of the times below the bands is about this wide.
+const TICK_LETTER: f64 = 6.6;
 /// The narrowest band that is drawn: a state of one second must not vanish in a day.
 const MIN_WIDTH: f64 = 1.5;
 
@@ -95,11 +97,14 @@ pub(crate) fn ribbon(
     );
     for at in ticks(from, to) {
         let x = scale.x(at);
+        let label = tick_label(at, to.since_ms(from));
+        // The drawing ends beside the names: a time near its edge moves in, or it would be cut.
+        let half = label.chars().count() as f64 * TICK_LETTER / 2.0;
+        let middle = x.clamp(LEFT + half, WIDTH - half);
         let _ = write!(
             svg,
-            r#"<line class="tick" x1="{x:.1}" x2="{x:.1}" y1="{top:.0}" y2="{bottom:.0}"/><text class="tl" x="{x:.1}" y="{:.0}" text-anchor="middle">{}</text>"#,
+            r#"<line class="tick" x1="{x:.1}" x2="{x:.1}" y1="{top:.0}" y2="{bottom:.0}"/><text class="tl" x="{middle:.1}" y="{:.0}" text-anchor="middle">{label}</text>"#,
             bottom + 15.0,
-            tick_label(at, to.since_ms(from)),
         );
     }
     let lines: Vec<f64> = flags.iter().map(|flag| flag.x).collect();

@@ -153,3 +153,29 @@ fn the_grid_has_round_times() {
     assert!(hour.iter().all(|tick| tick.0 % (10 * MINUTE_MS) == 0), "{hour:?}");
     assert_eq!(tick_label(UnixMs(1_790_000_000_000), HOUR_MS), "14:13");
 }
+
+#[test]
+fn no_word_is_cut_at_the_edges() {
+    // A mark at the very beginning, beside another one, and a time of the grid there.
+    let marks = [(at(0), "opened".to_owned()), (at(1), "handed over".to_owned())];
+    let scale = Scale { from: at(0), to: at(60) };
+    for flag in flags(&scale, &marks) {
+        let width = flag.text.chars().count() as f64 * LETTER;
+        let x = flag.x + flag.dx;
+        let (left, right) = match flag.anchor {
+            "middle" => (x - width / 2.0, x + width / 2.0),
+            "end" => (x - width, x),
+            _ => (x, x + width),
+        };
+        assert!(flag.line.is_none() || (left >= LEFT && right <= WIDTH), "{left} {}", flag.text);
+    }
+    let svg = ribbon(at(0), at(60), &[link(0, true)], &[], &[]);
+    let times = svg.split(r#"<text class="tl" x=""#).skip(1);
+    let places = times.filter_map(|rest| rest.split('"').next()?.parse::<f64>().ok());
+    let places: Vec<_> = places.collect();
+    assert!(places.len() > 3, "{svg}");
+    let half = 5.0 * TICK_LETTER / 2.0;
+    for x in places {
+        assert!(x - half >= LEFT - 0.1 && x + half <= WIDTH + 0.1, "{x}");
+    }
+}

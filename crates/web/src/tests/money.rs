@@ -68,6 +68,7 @@ impl Stage {
                 protocol,
                 remote: "192.0.2.1:40000".to_owned(),
                 replaced: false,
+                certificate_ends: None,
             }))
             .await;
         stage

@@ -63,6 +63,8 @@ async fn b29_a_timeout_counts_from_sending_and_a_late_answer_is_told_as_late() {
     assert_eq!(pair.now().since_ms(sent_at), 30_000);
     assert_eq!(pair.outcomes()[0].outcome, CommandOutcome::TimedOut);
     pair.say(&format!(r#"[3,"{first}",{{"status":"Accepted"}}]"#)).await;
+    // It waited half a minute for its turn, and has its own thirty seconds all the same.
+    tokio::time::sleep(Duration::from_secs(29)).await;
     pair.say(&format!(r#"[3,"{second}",{{"status":"Accepted"}}]"#)).await;
     pair.settle().await;
     let outcomes = pair.outcomes();
@@ -72,6 +74,25 @@ async fn b29_a_timeout_counts_from_sending_and_a_late_answer_is_told_as_late() {
     pair.say(&format!(r#"[3,"{first}",{{"status":"Accepted"}}]"#)).await;
     pair.settle().await;
     assert_eq!(pair.outcomes().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn b71_only_the_last_calls_without_an_answer_are_remembered() {
+    let mut pair = Pair::new().await;
+    let mut ids = Vec::new();
+    for _ in 0..9 {
+        ids.push(pair.command());
+        pair.hear().await;
+        tokio::time::sleep(Duration::from_secs(31)).await;
+    }
+    assert_eq!(pair.outcomes().len(), 9);
+    for id in &ids {
+        pair.say(&format!(r#"[3,"{id}",{{"status":"Accepted"}}]"#)).await;
+    }
+    pair.settle().await;
+    let late: Vec<_> = pair.outcomes().split_off(9);
+    let late: Vec<_> = late.iter().map(|answered| &*answered.command.0).collect();
+    assert_eq!(late, ids[1..], "the first of nine is an answer to nothing by now");
 }
 
 #[tokio::test(start_paused = true)]

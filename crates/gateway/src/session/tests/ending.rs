@@ -62,6 +62,50 @@ async fn b07_a_charger_that_ignores_pings_but_talks_stays_and_is_left_in_peace()
 }
 
 #[tokio::test(start_paused = true)]
+async fn b07_a_charger_that_breaks_off_when_it_is_pinged_is_pinged_no_more() {
+    let mut pair = Pair::new().await;
+    for _ in 0..3 {
+        assert!(!pair.shared.pings.are_off(CHARGER));
+        pair.say(r#"[2,"h","Heartbeat",{}]"#).await;
+        // The answer to the heartbeat, then the ping, and the connection is gone.
+        while !pair.next().await.is_ping() {}
+        pair.reconnect().await;
+    }
+    assert!(pair.shared.pings.are_off(CHARGER));
+    let heard = timeout(Duration::from_mins(14), pair.charger.next()).await;
+    assert!(heard.is_err(), "left in peace for three heartbeats, and not {heard:?}");
+    assert!(!pair.session.is_finished());
+    tokio::time::sleep(Duration::from_mins(2)).await;
+    assert!(pair.session.is_finished(), "behaviour 9: not longer than that");
+}
+
+#[tokio::test(start_paused = true)]
+async fn b07_a_charger_that_was_lost_without_a_pong_is_remembered() {
+    let mut pair = Pair::new().await;
+    for _ in 0..3 {
+        assert!(!pair.shared.pings.are_off(CHARGER));
+        pair.reconnect().await;
+        // It never reads, so it answers no ping.
+        tokio::time::sleep(Duration::from_mins(3)).await;
+        assert!(pair.session.is_finished());
+    }
+    assert!(pair.shared.pings.are_off(CHARGER));
+}
+
+#[tokio::test(start_paused = true)]
+async fn b09_silence_is_measured_by_the_interval_that_this_charger_was_given() {
+    for interval_s in [120, 900] {
+        let heartbeat_interval_s = Some(interval_s);
+        let settings = GatewaySettings { ping_interval_ms: 0, ..GatewaySettings::default() };
+        let pair = Pair::with(With { settings, heartbeat_interval_s, ..With::default() }).await;
+        tokio::time::sleep(Duration::from_secs(u64::from(interval_s) * 3 - 1)).await;
+        assert_eq!(pair.disconnected(), None, "{interval_s} s");
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert_eq!(pair.disconnected().expect("given up").reason, "silence");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn b10_a_trickle_of_bytes_is_a_sign_of_life() {
     use tokio::io::AsyncWriteExt;
     let mut pair = Pair::new().await;

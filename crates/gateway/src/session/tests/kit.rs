@@ -111,6 +111,8 @@ pub(super) struct Pair {
     pub(super) session: JoinHandle<()>,
     pub(super) task_bytes: usize,
     commands: u32,
+    epoch: u64,
+    heartbeat_interval_s: u32,
 }
 
 /// How a pair is to be.
@@ -124,6 +126,48 @@ pub(super) struct With {
     pub(super) pipe_bytes: Option<usize>,
     /// OCPP 1.6 when left out.
     pub(super) protocol: Option<Protocol>,
+    /// 300 when left out.
+    pub(super) heartbeat_interval_s: Option<u32>,
+}
+
+/// A session that was just started, and the other end of its pipe.
+struct Running {
+    charger: WebSocketStream<DuplexStream>,
+    mailbox: Arc<Mailbox>,
+    session: JoinHandle<()>,
+    task_bytes: usize,
+}
+
+/// Starts a session as the handshake does.
+async fn run(
+    shared: &Arc<Shared<FakeIntake>>,
+    admitted: Admitted,
+    protocol: Protocol,
+    pipe_bytes: usize,
+) -> Running {
+    let (ours, theirs) = tokio::io::duplex(pipe_bytes);
+    let remote: SocketAddr = "192.0.2.7:1234".parse().expect("an address");
+    let queue = shared.book.metrics().clone();
+    let queue_max = shared.settings.command_queue_max;
+    let mailbox = Mailbox::new(admitted.epoch, remote, admitted.boot, queue_max, queue);
+    let mailbox = Arc::new(mailbox);
+    shared.book.register(CHARGER, &mailbox);
+    let start = SessionStart {
+        admitted,
+        protocol,
+        replaced: false,
+        certificate_ends: None,
+        mailbox: Arc::clone(&mailbox),
+    };
+    let stream = Metered::new(ours, shared.settings.max_message_bytes);
+    let config = Some(shared.settings.websocket());
+    let socket = WebSocketStream::from_raw_socket(stream, Role::Server, config).await;
+    let (alive, _) = mpsc::channel(1);
+    let task = Session::new(socket, Arc::clone(shared), start, alive).run();
+    let task_bytes = size_of_val(&task);
+    let session = tokio::spawn(task);
+    let charger = WebSocketStream::from_raw_socket(theirs, Role::Client, None).await;
+    Running { charger, mailbox, session, task_bytes }
 }
 
 impl Pair {
@@ -132,44 +176,59 @@ impl Pair {
     }
 
     pub(super) async fn with(with: With) -> Self {
-        let (ours, theirs) = tokio::io::duplex(with.pipe_bytes.unwrap_or(64 << 10));
         let intake =
             Arc::new(FakeIntake { hold_answers: with.hold_answers, ..FakeIntake::default() });
         let clock = Clock::Virtual(Instant::now());
-        let config = with.settings.websocket();
-        let queue_max = with.settings.command_queue_max;
         let book = AddressBook::new();
-        let queue = book.metrics().clone();
         let registry = prometheus::Registry::new();
         let metrics = Metrics::new(&registry, &book).expect("a fresh registry");
         let shared =
             Arc::new(Shared::new(Arc::clone(&intake), with.settings, metrics, book, clock));
-        let remote: SocketAddr = "192.0.2.7:1234".parse().expect("an address");
-        let mailbox = Arc::new(Mailbox::new(1, remote, with.boot, queue_max, queue));
-        shared.book.register(CHARGER, &mailbox);
+        let heartbeat_interval_s = with.heartbeat_interval_s.unwrap_or(300);
         let admitted = Admitted {
             charger: CHARGER,
             site: SiteKey(1),
             boot: with.boot,
             epoch: 1,
-            heartbeat_interval_s: 300,
+            heartbeat_interval_s,
             strict: with.strict,
             profile: with.profile,
         };
-        let start = SessionStart {
-            admitted,
-            protocol: with.protocol.unwrap_or(Protocol::V16),
-            replaced: false,
-            mailbox: Arc::clone(&mailbox),
+        let protocol = with.protocol.unwrap_or(Protocol::V16);
+        let running = run(&shared, admitted, protocol, with.pipe_bytes.unwrap_or(64 << 10)).await;
+        let Running { charger, mailbox, session, task_bytes } = running;
+        let epoch = 1;
+        Self {
+            charger,
+            intake,
+            shared,
+            mailbox,
+            session,
+            task_bytes,
+            commands: 0,
+            epoch,
+            heartbeat_interval_s,
+        }
+    }
+
+    /// The network takes the connection away, and the charger connects anew.
+    pub(super) async fn reconnect(&mut self) {
+        self.epoch += 1;
+        let admitted = Admitted {
+            charger: CHARGER,
+            site: SiteKey(1),
+            boot: BootStatus::Accepted,
+            epoch: self.epoch,
+            heartbeat_interval_s: self.heartbeat_interval_s,
+            strict: false,
+            profile: SecurityProfile::default(),
         };
-        let stream = Metered::new(ours, shared.settings.max_message_bytes);
-        let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
-        let (alive, _) = mpsc::channel(1);
-        let task = Session::new(socket, Arc::clone(&shared), start, alive).run();
-        let task_bytes = size_of_val(&task);
-        let session = tokio::spawn(task);
-        let charger = WebSocketStream::from_raw_socket(theirs, Role::Client, None).await;
-        Self { charger, intake, shared, mailbox, session, task_bytes, commands: 0 }
+        let (nobody, _) = tokio::io::duplex(1);
+        self.charger = WebSocketStream::from_raw_socket(nobody, Role::Client, None).await;
+        self.settle().await;
+        let running = run(&self.shared, admitted, Protocol::V16, 64 << 10).await;
+        (self.charger, self.mailbox, self.session) =
+            (running.charger, running.mailbox, running.session);
     }
 
     pub(super) async fn say(&mut self, text: &str) {

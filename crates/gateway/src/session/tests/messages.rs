@@ -57,6 +57,21 @@ async fn b27_a_charger_that_is_owed_too_much_is_not_read_further() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn b27_a_heartbeat_overtakes_an_answer_that_the_disk_keeps_waiting() {
+    let mut pair = Pair::with(With { hold_answers: true, ..With::default() }).await;
+    pair.say(START).await;
+    pair.say(r#"[2,"h1","Heartbeat",{}]"#).await;
+    pair.settle().await;
+    pair.hear_nothing().await;
+    tokio::time::advance(std::time::Duration::from_secs(30)).await;
+    pair.say(r#"[2,"h2","Heartbeat",{}]"#).await;
+    assert!(pair.hear().await.starts_with(r#"[3,"h2","#));
+    pair.release();
+    assert!(pair.hear().await.contains(STARTED));
+    assert!(pair.hear().await.starts_with(r#"[3,"h1","#));
+}
+
+#[tokio::test(start_paused = true)]
 async fn b31_a_repeated_start_gets_the_same_answer_and_is_taken_in_once() {
     let mut pair = Pair::new().await;
     pair.say(START).await;

@@ -14,7 +14,7 @@ use crate::intake::GatewayEvent;
 const SIGN: &str = r#"[2,"1","SignCertificate",{"csr":"good"}]"#;
 
 #[tokio::test(start_paused = true)]
-async fn s6_certificates_are_signed_on_encrypted_connections_only() {
+async fn s06_certificates_are_signed_on_encrypted_connections_only() {
     for profile in SecurityProfile::ALL {
         let mut pair = Pair::with(With { profile, ..With::default() }).await;
         pair.say(SIGN).await;
@@ -28,7 +28,7 @@ async fn s6_certificates_are_signed_on_encrypted_connections_only() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s6_certificates_are_not_changed_over_a_connection_in_the_clear() {
+async fn s06_certificates_are_not_changed_over_a_connection_in_the_clear() {
     for action in ["CertificateSigned", "InstallCertificate", "DeleteCertificate"] {
         let raw = || Action::Raw { action: action.to_owned(), payload: "{}".to_owned() };
         let profile = SecurityProfile::Basic;
@@ -37,11 +37,29 @@ async fn s6_certificates_are_not_changed_over_a_connection_in_the_clear() {
         pair.hear_nothing().await;
         let outcome = pair.outcomes().remove(0).outcome;
         assert!(matches!(outcome, CommandOutcome::Unsupported(why) if why.contains("profile 1")));
+        // What waits behind it is not held up.
+        let next = pair.command();
+        assert!(pair.hear().await.contains(&next));
         let profile = SecurityProfile::Tls;
         let mut pair = Pair::with(With { profile, ..With::default() }).await;
         pair.command_of(raw());
         assert!(pair.hear().await.contains(action));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn s06_the_root_of_the_central_system_may_be_installed_on_profile_1() {
+    let payload = r#"{"certificateType":"CentralSystemRootCertificate","certificate":"PEM"}"#;
+    let install =
+        || Action::Raw { action: "InstallCertificate".to_owned(), payload: payload.to_owned() };
+    let profile = SecurityProfile::Basic;
+    let mut pair = Pair::with(With { profile, ..With::default() }).await;
+    let id = pair.command_of(install());
+    assert_eq!(pair.hear().await, format!(r#"[2,"{id}","InstallCertificate",{payload}]"#));
+    let mut pair = Pair::with(With { profile: SecurityProfile::Open, ..With::default() }).await;
+    pair.command_of(install());
+    pair.hear_nothing().await;
+    assert!(matches!(pair.outcomes().remove(0).outcome, CommandOutcome::Unsupported(_)));
 }
 
 #[tokio::test(start_paused = true)]

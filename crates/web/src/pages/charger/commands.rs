@@ -1,6 +1,5 @@
 //! Sending commands to a charger: the buttons, and what must be confirmed first.
 
-use axum::Form;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect};
 use mendpoint_model::{
@@ -10,7 +9,9 @@ use mendpoint_pipeline::{Asked, WAIT_MAX_MS};
 use serde::Deserialize;
 use std::time::Duration;
 
+use crate::commands::{on_the_wire, protocol_of};
 use crate::pages::errors::{Page, back, render};
+use crate::pages::extract::Form;
 use crate::place::{charger_href, connector_of};
 use crate::session::{Acting, Viewer};
 use crate::shell::Shell;
@@ -172,7 +173,8 @@ pub(super) async fn send(
     };
     let live = state.handle().charger(record.key).await;
     if let Some(danger) = danger(&action, live.as_deref()).filter(|_| ask.sure.is_empty()) {
-        let words = (action.name().to_owned(), super::history::detail(&action));
+        let protocol = protocol_of(live.as_deref());
+        let words = (on_the_wire(protocol, &action).0, super::history::detail(&action));
         let fields = vec![("do".to_owned(), ask.what), ("wait_s".to_owned(), ask.wait_s)];
         let to = format!("{home}/command");
         return confirm(&state, &viewer, &record, to, words, danger, fields).await;

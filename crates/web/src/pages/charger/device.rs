@@ -2,8 +2,7 @@
 //! what its model can do, and how far the upkeep is.
 
 use askama::Template;
-use axum::Form;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Redirect};
 use mendpoint_model::{AttributeKind, ChargerRecord, Mutability, Protocol, UnixMs, Verdict};
@@ -15,6 +14,7 @@ use super::find;
 use super::history::{self, Told};
 use crate::device::{self, Candidate};
 use crate::pages::errors::{Page, PageError, back, render};
+use crate::pages::extract::{Form, Query};
 use crate::place::{Moment, charger_href};
 use crate::session::{Acting, Viewer};
 use crate::shell::Shell;
@@ -431,12 +431,14 @@ pub(super) async fn decide(
 
 /// All variables as CSV.
 pub(super) async fn export(
-    _: Viewer,
+    viewer: Viewer,
     State(state): State<AppState>,
     Path(identity): Path<String>,
 ) -> Page {
     let record = find(&state, &identity)?;
     let text = device::csv(&device::all_rows(&state, record.key).await?);
+    let subject = format!("settings of {}", record.identity);
+    state.handle().audit(&viewer.name, "exported", &subject).await;
     let headers = [
         (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
         (header::CONTENT_DISPOSITION, "attachment; filename=\"settings.csv\""),

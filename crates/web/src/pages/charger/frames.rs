@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use mendpoint_model::{ChargerKey, FrameSeq, UnixMs};
 use mendpoint_store::{Direction, FrameTimes};
 use serde::Deserialize;
 
 use crate::api::frames::{Format, file};
 use crate::pages::errors::{Page, PageError, render};
+use crate::pages::extract::Query;
 use crate::place::utc;
 use crate::session::Viewer;
 use crate::wire::{self, Filter, Kind};
@@ -197,7 +198,7 @@ pub(super) async fn fragment(
 
 /// The frames as a file: `csv` or `jsonl`.
 pub(super) async fn download(
-    _: Viewer,
+    viewer: Viewer,
     State(state): State<AppState>,
     Path((identity, format)): Path<(String, String)>,
     Query(which): Query<Which>,
@@ -205,6 +206,8 @@ pub(super) async fn download(
     let record = super::find(&state, &identity)?;
     let format = Format::from_name(&format)
         .ok_or_else(|| PageError::not_found("Messages are exported as csv or as jsonl."))?;
+    let subject = format!("messages of {}", record.identity);
+    state.handle().audit(&viewer.name, "exported", &subject).await;
     Ok(file(&state, &record, &which.filter(), format, which.before(), FILE_FRAMES_MAX).await?)
 }
 

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::sse::Event;
 use axum::response::{IntoResponse, Sse};
 use mendpoint_model::{ChargerKey, FrameSeq};
@@ -19,6 +19,7 @@ use tokio::sync::broadcast::{Receiver, error::TryRecvError};
 use super::frames::{Which, render_lines};
 use crate::AppState;
 use crate::pages::errors::Page;
+use crate::pages::extract::Query;
 use crate::session::Viewer;
 use crate::wire::{self, Filter, Line, Pairing};
 

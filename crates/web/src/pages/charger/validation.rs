@@ -1,6 +1,5 @@
 //! How strictly the messages of one charger are read.
 
-use axum::Form;
 use axum::extract::{Path, State};
 use mendpoint_model::{ChargerRecord, Validation};
 use serde::Deserialize;
@@ -8,6 +7,7 @@ use serde::Deserialize;
 use super::find;
 use crate::AppState;
 use crate::pages::errors::{Page, back};
+use crate::pages::extract::Form;
 use crate::place::charger_href;
 use crate::session::Admin;
 

@@ -8,7 +8,8 @@ use serde::Deserialize;
 
 use super::Filter;
 use crate::AppState;
-use crate::pages::errors::{Page, render};
+use crate::pages::errors::{Page, render, wrong};
+use crate::pages::extract;
 use crate::place::charger_href;
 use crate::session::Acting;
 use crate::shell::Shell;
@@ -50,7 +51,7 @@ struct Added {
 pub(super) async fn add(
     Acting(viewer): Acting,
     State(state): State<AppState>,
-    axum::Form(form): axum::Form<Form>,
+    extract::Form(form): extract::Form<Form>,
 ) -> Page {
     let handle = state.handle();
     let password = match form.password.as_str() {
@@ -67,7 +68,7 @@ pub(super) async fn add(
     let record = match handle.register_charger(new).await {
         Ok(record) => record,
         Err(Error::Refused(why)) => {
-            return super::whole(&state, &viewer, Filter::default(), form, why).await;
+            return wrong(super::whole(&state, &viewer, Filter::default(), form, why).await);
         }
         Err(error) => return Err(error.into()),
     };

@@ -100,7 +100,7 @@ pub(super) fn outcome(
         StepState::Unknown => ("neu", "circle-help", "no clear result"),
         StepState::Waiting => ("run", "clock", "waiting"),
         StepState::AwaitingApproval => ("run", "hand", "waits for approval"),
-        StepState::Sent => ("run", "send", "sent"),
+        StepState::Sent => ("run", "send", "decided, no answer yet"),
         StepState::Verifying => ("run", "eye", "being watched"),
     }
 }

@@ -1,0 +1,76 @@
+//! Which commands stand in the audit log, and as what (S19): all that people, scripts and the engine
+//! ask for. What the program itself asks of chargers is there when it changes something; its questions
+//! are not, as there are some for every charger every day and they are in the raw frames.
+
+use mendpoint_model::{Action, Command, Origin};
+use mendpoint_store::Entry;
+
+/// Who asked, as the audit log names them.
+fn actor(origin: &Origin) -> String {
+    match origin {
+        Origin::Engine(incident) => format!("engine for {incident}"),
+        Origin::User(name) => name.clone(),
+        Origin::Token(name) => format!("token {name}"),
+        Origin::System => "system".to_owned(),
+        Origin::Upkeep(_) => "upkeep".to_owned(),
+    }
+}
+
+fn only_asks(action: &Action) -> bool {
+    let name = action.name();
+    name.starts_with("Get") || name.starts_with("TriggerMessage")
+}
+
+/// The line for a command that is about to be sent, or to wait. Its parameters are not in it: they may
+/// hold a card's number. They are in the command itself, whose id is here.
+pub(crate) fn line(command: &Command, identity: &str) -> Option<Entry> {
+    let is_own = matches!(command.origin, Origin::System | Origin::Upkeep(_));
+    if is_own && only_asks(&command.action) {
+        return None;
+    }
+    Some(Entry::Audit {
+        at: command.created_at,
+        actor: actor(&command.origin),
+        action: format!("command {}", command.action.name()),
+        subject: identity.to_owned(),
+        detail: command.id.0.to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use mendpoint_model::{ChargerKey, CommandId, UnixMs};
+
+    use super::*;
+
+    fn command(action: Action, origin: Origin) -> Command {
+        Command {
+            id: CommandId("m-1".into()),
+            charger: ChargerKey(1),
+            action,
+            origin,
+            created_at: UnixMs(5),
+            timeout_ms: 1,
+            not_after: UnixMs(9),
+        }
+    }
+
+    #[test]
+    fn what_changes_something_is_told_and_no_card_with_it() {
+        let raw = |name: &str| Action::Raw {
+            action: name.to_owned(),
+            payload: r#"{"idTag":"04A2B3C4"}"#.to_owned(),
+        };
+        let told = |action, origin| line(&command(action, origin), "CP-1");
+        let upkeep = || Origin::Upkeep("asks".to_owned());
+        assert!(told(raw("GetVariables"), upkeep()).is_none());
+        assert!(told(raw("SetVariableMonitoring"), upkeep()).is_some());
+        assert!(told(raw("GetVariables"), Origin::User("ana".to_owned())).is_some());
+        let entry = told(raw("SendLocalList"), Origin::Token("script".to_owned()));
+        let Some(Entry::Audit { actor, action, subject, detail, .. }) = entry else {
+            panic!("it is told")
+        };
+        assert_eq!((&*actor, &*action), ("token script", "command SendLocalList"));
+        assert_eq!((&*subject, &*detail), ("CP-1", "m-1"));
+    }
+}

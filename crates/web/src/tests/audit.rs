@@ -1,0 +1,43 @@
+//! Who did what, on its page and in the API (S19).
+
+use mendpoint_pipeline::NewCharger;
+
+use super::{PASSWORD, Server, TOKEN};
+
+#[tokio::test]
+async fn what_people_do_is_in_the_log_which_only_administrators_see() {
+    let server = Server::start().await;
+    let new = NewCharger { identity: "CP-1".to_owned(), ..NewCharger::default() };
+    server.pipeline.handle().register_charger(new).await.expect("registered");
+    server.sign_in("ana", "not the password").await;
+    let (ana, vio) = (
+        server.sign_in("ana", PASSWORD).await.cookie(),
+        server.sign_in("vio", PASSWORD).await.cookie(),
+    );
+    let bearer = format!("Bearer {TOKEN}");
+    let api = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+    let reset = r#"{"action":"Reset","payload":{"type":"Soft"}}"#;
+    server.send("POST /api/v1/chargers/CP-1/commands", &api, reset).await;
+    assert_eq!(server.get("/chargers/CP-1/settings.csv", &ana).await.status, 200);
+    let made = server.send("POST /api/v1/chargers/CP-1/security/password", &api, "").await;
+    assert_eq!(made.status, 200, "{}", made.body);
+    let journal = server.store.journal();
+    journal.wait(journal.last_seq()).await;
+
+    let page = server.get("/audit", &ana).await;
+    assert_eq!(page.status, 200);
+    for part in ["signed in", "sign-in refused", "command Reset", "exported", "password replaced"] {
+        assert!(page.body.contains(part), "{part}: {}", page.body);
+    }
+    let narrow = server.get("/audit?actor=vio", &ana).await.body;
+    assert!(narrow.contains("signed in") && !narrow.contains("command Reset"), "{narrow}");
+    assert!(server.get("/audit?verify=1", &ana).await.body.contains("The log is whole"));
+    assert!(server.get("/audit.csv", &ana).await.body.contains("command Reset"));
+    for path in ["/audit", "/audit.csv"] {
+        assert_eq!(server.get(path, &vio).await.status, 403, "{path}");
+    }
+    let list = server.send("GET /api/v1/audit?subject=CP-1", &api, "").await.body;
+    assert!(list.contains("command Reset") && !list.contains("signed in"), "{list}");
+    let verdict = server.send("GET /api/v1/audit/verify", &api, "").await.body;
+    assert!(verdict.contains("\"whole\":true"), "{verdict}");
+}
