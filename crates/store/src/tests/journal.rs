@@ -298,7 +298,7 @@ async fn a_lock_of_another_program_is_told_and_gone_when_it_is() {
         let of_kind = family.expect("registered").get_metric().iter();
         of_kind
             .filter(|it| it.get_label()[0].value() == kind)
-            .map(|it| it.get_gauge().value())
+            .map(|it| it.get_gauge().get_value())
             .sum()
     };
     let (locked, full): (f64, f64) = (gauge("locked"), gauge("full"));
