@@ -54,7 +54,7 @@ impl ServerClaim {
         {
             return;
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -116,7 +116,7 @@ impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         // SQLite: 5 BUSY and 6 LOCKED, in the low byte of extended codes. PostgreSQL's have letters
         // or more digits.
-        let code = error.as_database_error().and_then(|error| error.code());
+        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
         let code = code.filter(|code| code.len() != 5).and_then(|code| code.parse::<i64>().ok());
         if matches!(code.map(|code| code & 0xff), Some(5 | 6)) {
             return Self::Locked;
