@@ -31,6 +31,13 @@ pub(crate) enum Command {
     /// Make and revoke tokens for the API
     #[command(subcommand)]
     Token(Token),
+    /// Copy the database, also while the server runs, and check copies
+    Backup(Backup),
+    /// Put a copy in the place of the database
+    Restore(Restore),
+    /// Tell what is kept of a card, or erase it
+    #[command(subcommand)]
+    Person(Person),
     /// Look at the audit log, and check that nothing was taken out of it
     #[command(subcommand)]
     Audit(Audit),
@@ -227,6 +234,55 @@ pub(crate) enum Token {
     Revoke {
         /// Its name
         name: String,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Backup {
+    #[command(subcommand)]
+    pub(crate) verb: Option<BackupVerb>,
+    /// Where to; a new file in backup.folder when not given
+    pub(crate) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BackupVerb {
+    /// Check that a copy is whole and as it was written
+    Verify {
+        /// The copy; its manifest is beside it
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Restore {
+    /// The copy; its manifest is beside it
+    pub(crate) file: PathBuf,
+    /// Also where there is a database with something in it; that one is kept aside
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Person {
+    /// Print all that is kept of a card, as JSON
+    Export {
+        /// The card's number (idTag or idToken)
+        token: String,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Put a pseudonym in the place of a card's number everywhere; the server must be stopped
+    Erase {
+        /// The card's number (idTag or idToken)
+        token: String,
         #[command(flatten)]
         config: ConfigFile,
     },

@@ -5,11 +5,13 @@
 //! `crates/`; see ARCHITECTURE.md.
 
 mod audit;
+mod backup;
 mod cli;
 mod demo;
 mod descriptors;
 mod logging;
 mod people;
+mod person;
 mod rules;
 mod security;
 mod server;
@@ -87,6 +89,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Rules(command) => rules::run(command),
         Command::User(command) => block_on(people::user(command, read)),
         Command::Token(command) => block_on(people::token(command, read)),
+        Command::Backup(command) => block_on(backup::backup(command, read)),
+        Command::Restore(command) => block_on(backup::restore(command, read)),
+        Command::Person(command) => block_on(person::run(command, read)),
         Command::Audit(command) => block_on(audit::run(command, read)),
         Command::Config(ConfigCommand::Check(file)) => {
             let settings = read(file.config.as_deref())?;

@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 use crate::settings::Settings;
 use crate::vendors;
 use crate::wiring::{ToChargers, ToPipeline};
-use crate::{descriptors, rules, security};
+use crate::{backup, descriptors, rules, security};
 
 /// How long everything may take to stop.
 const STOP_WITHIN: Duration = Duration::from_secs(25);
@@ -191,6 +191,9 @@ impl Server {
         security::warn_of_open_listeners(&listeners);
         let gateway = tokio::spawn(gateway.run(gateway_stopped));
 
+        let board = mendpoint_web::BackupBoard::default();
+        let daily = backup::Daily::new(&settings, &store, &board, &registry)
+            .context("failed to look into backup.folder")?;
         let web = tokio::net::TcpListener::bind(settings.web.listen)
             .await
             .map_err(|error| cannot_listen("web.listen", settings.web.listen, &error))?;
@@ -206,6 +209,7 @@ impl Server {
                 pace: settings.engine.pace,
                 is_demo,
                 mail_is_sent: !settings.mail.smtp_url.0.is_empty(),
+                backups: board,
             },
         );
         let notifier = Notifier::new(
@@ -219,6 +223,7 @@ impl Server {
         )
         .context("the mail settings cannot be used")?;
         let rest = vec![
+            tokio::spawn(daily_backup(daily, rest_stopped.clone())),
             tokio::spawn(security::watch_certificates(
                 certificates.clone(),
                 authority_ends,
@@ -301,6 +306,14 @@ fn changed_lines(before: &str, now: &str) -> String {
         .map(|line| line.trim().trim_end_matches(','))
         .collect();
     lines.join(", ")
+}
+
+/// The copy of every day, where one is asked for.
+async fn daily_backup(daily: Option<backup::Daily>, mut stop: watch::Receiver<bool>) {
+    match daily {
+        Some(daily) => daily.run(stop).await,
+        None => _ = stop.changed().await,
+    }
 }
 
 /// How long changes of a charger's settings are kept.

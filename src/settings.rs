@@ -24,6 +24,7 @@ pub(crate) struct Settings {
     pub(crate) ocpp: Ocpp,
     pub(crate) web: Web,
     pub(crate) database: Database,
+    pub(crate) backup: Backup,
     pub(crate) engine: Engine,
     pub(crate) mail: Mail,
     pub(crate) log: Log,
@@ -179,6 +180,15 @@ impl Database {
     }
 }
 
+/// The copies that are made every day.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Backup {
+    pub(crate) folder: String,
+    pub(crate) hour: u32,
+    pub(crate) keep: u32,
+}
+
 /// How the engine works.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -329,6 +339,16 @@ impl Settings {
                 || public_url.starts_with("http://")
                 || public_url.starts_with("https://"),
             "web.public_url is {public_url:?}; it begins with http:// or https://"
+        );
+        anyhow::ensure!(
+            self.backup.hour < 24,
+            "backup.hour is an hour of the day in UTC, from 0 to 23, and is {}",
+            self.backup.hour
+        );
+        anyhow::ensure!(
+            (1..=10_000).contains(&self.backup.keep),
+            "backup.keep must be between 1 and 10000 copies, and is {}",
+            self.backup.keep
         );
         crate::logging::check(&self.log.filter)?;
         let url = &self.database.url.0;
@@ -546,6 +566,8 @@ mod tests {
             ("[engine]\npace = 0.0\n", "engine.pace"),
             ("[engine]\ndiagnostics_url = \"files\"\n", "engine.diagnostics_url"),
             ("[database]\nurl = \"mysql://x\"\n", "database.url"),
+            ("[backup]\nhour = 24\n", "backup.hour"),
+            ("[backup]\nkeep = 0\n", "backup.keep"),
             ("[web]\nbootstrap_token = \"short\"\n", "web.bootstrap_token"),
             ("[ocpp\n", "line 1"),
         ] {

@@ -8,6 +8,7 @@ mod commands;
 mod conformance;
 mod database;
 mod direction;
+mod docs;
 mod input;
 mod kill;
 mod kit;

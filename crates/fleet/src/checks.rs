@@ -160,7 +160,7 @@ fn messages(closing: &Closing<'_>, findings: &mut Vec<Finding>) {
         add(FindingCode::EndNotTold, sentence.to_owned());
     }
     if !transaction.missing.is_empty() {
-        let missing = sequence::words(&transaction.missing);
+        let missing = sequence::missing_words(&transaction.missing);
         add(FindingCode::SeqGap, format!("Of its messages these never came: {missing}."));
     }
     if closing.offline {

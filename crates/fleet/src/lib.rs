@@ -45,5 +45,6 @@ mod waits;
 
 pub use fleet::Fleet;
 pub use mendpoint_model::Overlay;
+pub use sequence::missing_words;
 pub use settings::FleetSettings;
 pub use waiting::{Checked, RoomFull, Verdict, WAITING_MAX, WaitingRoom, check};

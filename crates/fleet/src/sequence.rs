@@ -37,7 +37,7 @@ pub(crate) fn hear(newest: &mut i64, missing: &mut Vec<(i64, i64)>, seq_no: i64)
 }
 
 /// The numbers that never came, for people: `3`, or `3 to 5, 9`.
-pub(crate) fn words(missing: &[(i64, i64)]) -> String {
+pub fn missing_words(missing: &[(i64, i64)]) -> String {
     let words: Vec<_> = missing
         .iter()
         .map(|&(from, to)| if from == to { from.to_string() } else { format!("{from} to {to}") })
@@ -58,7 +58,7 @@ mod tests {
     #[test]
     fn b62_gaps_are_noted_and_filled() {
         let (newest, missing, _) = heard(&[1, 2, 6, 8]);
-        assert_eq!((newest, words(&missing)), (8, "3 to 5, 7".to_owned()));
+        assert_eq!((newest, missing_words(&missing)), (8, "3 to 5, 7".to_owned()));
         let (_, missing, told) = heard(&[1, 6, 4, 4, 2, 3, 5]);
         assert!(missing.is_empty());
         assert_eq!(told[2..4], [Heard::Filled, Heard::Again]);

@@ -2,7 +2,7 @@
 //!
 //! Names and marks are those of the whitepaper "Improved security for OCPP 1.6-J", section 8, and of
 //! the appendices of OCPP 2.0.1 and 2.1, part 2, chapter 1, held against three libraries that other
-//! people made from these documents (`ocpp-kit`, `ocpp-types`, EVerest's `libocpp`). They do not call
+//! people made from these documents (`ocpp-kit`, `ocpp-types`, `libocpp` of the `EVerest` project). They do not call
 //! the same events critical: a firmware or a certificate that is refused is critical in 2.x only.
 
 use mendpoint_model::Protocol;

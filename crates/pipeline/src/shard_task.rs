@@ -30,6 +30,10 @@ const BATCH: usize = 256;
 
 /// How often changed states are written down whole, and frames older than that are put on disk.
 const FLUSH_EVERY_MS: i64 = 2_000;
+/// How many states are written down in one go, and when the next of them follow. A fleet that
+/// returns changes all of them at once: copies of all would take more memory than the fleet does.
+const FLUSH_STATES: usize = 512;
+const FLUSH_REST_MS: i64 = 100;
 
 /// The task of one shard.
 pub(crate) struct ShardTask {
@@ -561,7 +565,17 @@ impl ShardTask {
         if !everything && self.inner.journal.is_behind() {
             return;
         }
-        let dirty = std::mem::take(&mut self.state.dirty);
+        let all = &mut self.state.dirty;
+        let dirty: Vec<_> = if everything || all.len() <= FLUSH_STATES {
+            all.drain().collect()
+        } else {
+            self.state.last_flush_at = self.state.now - (FLUSH_EVERY_MS - FLUSH_REST_MS);
+            let some: Vec<_> = all.iter().copied().take(FLUSH_STATES).collect();
+            for charger in &some {
+                all.remove(charger);
+            }
+            some
+        };
         self.write_states(dirty);
         self.state.entries.extend(self.inner.frames.due(self.state.now, everything));
     }

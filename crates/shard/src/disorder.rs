@@ -107,7 +107,12 @@ impl World {
             incidents: BTreeSet::new(),
         };
         let remote = String::new();
-        world.take(EventKind::Connected(Connected { protocol, remote, replaced: false }));
+        world.take(EventKind::Connected(Connected {
+            protocol,
+            remote,
+            replaced: false,
+            certificate_ends: None,
+        }));
         world.take(EventKind::Boot(Boot::default()));
         world
     }

@@ -15,6 +15,8 @@ mod stage;
 pub mod timeline_test;
 
 #[cfg(test)]
+mod clocks;
+#[cfg(test)]
 mod disorder;
 #[cfg(test)]
 mod properties;

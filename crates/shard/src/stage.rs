@@ -125,7 +125,7 @@ impl<'a> Stage<'a> {
         match act {
             Act::Connect => self.connect(None),
             Act::Certificate(days) => {
-                self.connect(Some(now + i64::from(*days) * mendpoint_model::DAY_MS))
+                self.connect(Some(now + i64::from(*days) * mendpoint_model::DAY_MS));
             }
             Act::Disconnect => self.disconnect("closed by the charger"),
             Act::Boot(boot) => self.deliver(EventKind::Boot(Boot {

@@ -13,7 +13,7 @@ use crate::db::Db;
 use crate::{Error, Result, Store, row_id};
 
 /// Any number that no other program is likely to lock in the same database.
-const ADVISORY_LOCK: i64 = 0x4D45_4E44_504F_494E;
+pub(crate) const ADVISORY_LOCK: i64 = 0x4D45_4E44_504F_494E;
 /// How often is looked whether the lock still stands, and how long an answer may take.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);

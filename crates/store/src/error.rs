@@ -98,6 +98,9 @@ pub enum Error {
     /// The system gave no random bytes.
     #[error("the system gave no random bytes: {0}")]
     Random(String),
+    /// A copy is not whole, or cannot be made or used; a sentence for people.
+    #[error("{0}")]
+    Backup(String),
     /// The engine cannot do this; the sentence says what to use.
     #[error("{0}")]
     Unsupported(&'static str),

@@ -11,6 +11,7 @@
 
 mod audit;
 mod audit_chain;
+mod backup;
 mod capability;
 mod charger;
 mod charger_state;
@@ -25,6 +26,7 @@ mod db;
 mod device;
 mod device_sheet;
 mod entry;
+mod erasure;
 mod error;
 mod frame_block;
 mod frame_log;
@@ -55,6 +57,10 @@ mod value;
 mod tests;
 
 pub use audit::{AuditHead, AuditRow, AuditVerdict};
+pub use backup::{
+    Manifest, RestoreOptions, Restored, automatic_backups, backup_name, make_backup, prune_backups,
+    restore_backup, verify_backup,
+};
 pub use capability::SignalKeyRow;
 pub use charger_state::HighestIds;
 pub use charging_profile::ChargingProfileRow;
@@ -67,6 +73,7 @@ pub use credential::{AccessRow, Credential, Slot};
 pub use cursor::{Cursor, PAGE_MAX, Page};
 pub use device::{VariableChangeRow, VariableRow};
 pub use entry::Entry;
+pub use erasure::{Erased, ErasureReport};
 pub use error::{Error, Result};
 pub use frame_block::{Direction, FrameBlock, FrameRecord};
 pub use frame_log::{FrameLog, FrameTimes};
@@ -76,6 +83,7 @@ pub use incident::{HourStats, IncidentCounts, IncidentFilter};
 pub use journal::{Journal, JournalHealth};
 pub use local_list::{LocalListRow, WantedList};
 pub use mendpoint_model::TokenStatus;
+pub use migration::schema_version;
 pub use outbox::{MailRow, MailState, NewMail};
 pub use report::ReportRow;
 pub use reservation::{ReservationRow, ReservationState};

@@ -95,6 +95,11 @@ impl Store {
         self.frames.clone()
     }
 
+    /// The file of an SQLite database.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
     /// The file that a server locks beside an SQLite database.
     pub(crate) fn lock_path(&self) -> Option<PathBuf> {
         let file = self.file.as_deref()?;
@@ -213,6 +218,9 @@ async fn connect_sqlite(url: &str, settings: &StoreSettings) -> Result<(Db, Path
     };
     let writing = options.clone().pragma("cache_size", WRITER_CACHE);
     let writing = writing.pragma("wal_autocheckpoint", LOG_PAGES);
+    // What a statement of many rows would have to take back, were it refused, is kept in memory:
+    // in a file, that is a page written for every row.
+    let writing = writing.pragma("temp_store", "MEMORY");
     let write = pool().max_connections(1).connect_with(writing).await?;
     check_sqlite_version(&write).await?;
     check_sqlite_promises(&write).await?;

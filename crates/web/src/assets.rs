@@ -1,4 +1,6 @@
-//! Files of `static/`, inside the program.
+//! Files of `static/` and the styles of `styles/`, inside the program.
+
+use std::borrow::Cow;
 
 use axum::extract::Path;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -11,6 +13,21 @@ use crate::pages::errors::PageError;
 #[folder = "static/"]
 struct Files;
 
+macro_rules! styles {
+    ($($name:literal),+ $(,)?) => {
+        concat!($(include_str!(concat!("../styles/", $name, ".css"))),+)
+    };
+}
+
+/// The styles of the pages, a file a group of components, in the order in which they are read: one
+/// request. The layers stand in the first file that names them, `base`.
+const SITE: &str = styles!(
+    "tokens", "base", "frame", "page", "live", "list", "incident", "ribbon", "timeline", "ticket",
+    "chargers", "charger", "rules", "outbox", "system", "money", "commands",
+);
+/// Those of the pages that drivers see.
+const PUBLIC: &str = styles!("tokens", "base", "phone");
+
 /// Fonts never change under their name; everything else is asked for again, which costs a few
 /// bytes while it is the same.
 const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
@@ -18,10 +35,15 @@ const ASK_AGAIN: HeaderValue = HeaderValue::from_static("public, no-cache");
 
 /// `GET /static/..`
 pub(crate) async fn file(Path(path): Path<String>, headers: HeaderMap) -> Response {
-    let Some(file) = Files::get(&path) else {
+    let bundle = |text: &'static str| (Cow::Borrowed(text.as_bytes()), hash_of(text));
+    let found = match path.as_str() {
+        "site.css" => Some(bundle(SITE)),
+        "public.css" => Some(bundle(PUBLIC)),
+        _ => Files::get(&path).map(|file| (file.data, file.metadata.sha256_hash())),
+    };
+    let Some((data, hash)) = found else {
         return PageError::not_found("There is no such file.").into_response();
     };
-    let hash = file.metadata.sha256_hash();
     let etag = etag(&hash);
     let cache = if path.starts_with("fonts/") { FOR_EVER } else { ASK_AGAIN };
     let known = headers.get_all(header::IF_NONE_MATCH).iter().any(|known| {
@@ -32,7 +54,12 @@ pub(crate) async fn file(Path(path): Path<String>, headers: HeaderMap) -> Respon
         return (StatusCode::NOT_MODIFIED, common).into_response();
     }
     let kind = [(header::CONTENT_TYPE, content_type(&path))];
-    (common, kind, file.data).into_response()
+    (common, kind, data).into_response()
+}
+
+fn hash_of(text: &str) -> [u8; 32] {
+    use sha2::Digest as _;
+    sha2::Sha256::digest(text.as_bytes()).into()
 }
 
 fn text(value: &HeaderValue) -> String {
@@ -68,6 +95,20 @@ mod tests {
             scripts += usize::from(path.ends_with(".js"));
         }
         assert!(scripts > 3, "scripts are embedded");
+    }
+
+    #[test]
+    fn every_style_file_is_in_a_bundle() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/styles");
+        let mut seen = 0;
+        for entry in std::fs::read_dir(folder).expect("styles") {
+            let path = entry.expect("an entry").path();
+            let text = std::fs::read_to_string(&path).expect("a text");
+            seen += 1;
+            assert!(SITE.contains(&text) || PUBLIC.contains(&text), "{}", path.display());
+            assert!(text.lines().count() < 800, "{} is long", path.display());
+        }
+        assert!(seen > 15, "{seen} files");
     }
 
     #[test]

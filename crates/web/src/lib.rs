@@ -44,4 +44,6 @@ pub use api::{hash_token, new_token};
 pub use password::{BadPassword, hash_password, verify_password};
 pub use router::router;
 pub use serve::serve;
-pub use state::{AppState, ListenerCertificate, SecurityFacts, WebSettings};
+pub use state::{
+    AppState, BackupBoard, BackupNews, ListenerCertificate, SecurityFacts, WebSettings,
+};

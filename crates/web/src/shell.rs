@@ -74,6 +74,8 @@ impl Shell {
                 settings.pace * 100.0,
                 settings.pace * 600.0
             )
+        } else if let Some((_, why)) = settings.backups.news().failed {
+            format!("The daily backup failed: {why}")
         } else if settings.security.is_open_to_others() {
             "Chargers without a password are taken in from other machines, not encrypted (security \
              profile 0): see System, Security."

@@ -1,8 +1,8 @@
 //! What every page and every address of the API gets.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use mendpoint_model::{DAY_MS, SecurityProfile, UnixMs};
 use mendpoint_pipeline::Handle;
@@ -25,6 +25,53 @@ pub struct WebSettings {
     pub mail_is_sent: bool,
     /// How chargers' connections are secured.
     pub security: SecurityFacts,
+    /// What is known of the copies of the database.
+    pub backups: BackupBoard,
+}
+
+/// What is known of the copies of the database that are made every day. Cheap to clone; whoever
+/// makes them writes here, pages read.
+#[derive(Clone, Debug, Default)]
+pub struct BackupBoard(Arc<Mutex<BackupNews>>);
+
+/// The newest of it.
+#[derive(Clone, Debug, Default)]
+pub struct BackupNews {
+    /// Where they are; empty when none are made.
+    pub folder: String,
+    /// When the newest was made, its name and its size in bytes.
+    pub newest: Option<(UnixMs, String, u64)>,
+    /// When the last try failed, and why; `None` since one went well.
+    pub failed: Option<(UnixMs, String)>,
+}
+
+impl BackupBoard {
+    fn change(&self, change: impl FnOnce(&mut BackupNews)) {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Says where copies are made.
+    pub fn set_folder(&self, folder: &str) {
+        self.change(|news| folder.clone_into(&mut news.folder));
+    }
+
+    /// A copy was made.
+    pub fn made(&self, at: UnixMs, name: &str, bytes: u64) {
+        self.change(|news| {
+            news.newest = Some((at, name.to_owned(), bytes));
+            news.failed = None;
+        });
+    }
+
+    /// A copy could not be made.
+    pub fn failed(&self, at: UnixMs, why: &str) {
+        self.change(|news| news.failed = Some((at, why.to_owned())));
+    }
+
+    /// What is known now.
+    pub fn news(&self) -> BackupNews {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// How chargers' connections are secured.

@@ -178,7 +178,7 @@ async fn every_answer_carries_the_security_headers() {
         "/live/events",
         "/live/fleet.bin",
         "/live/fleet.idx.json",
-        "/static/base.css",
+        "/static/site.css",
         "/static/nothing",
         "/api/v1/system",
         "/healthz",
@@ -197,7 +197,7 @@ async fn every_answer_carries_the_security_headers() {
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{path}");
         assert_eq!(answer.header("referrer-policy"), Some("same-origin"), "{path}");
         let cache = answer.header("cache-control").unwrap_or_default();
-        let is_asset = path == "/static/base.css";
+        let is_asset = path == "/static/site.css";
         assert_eq!(cache.contains("no-store"), !is_asset, "{path}: {cache}");
     }
 }
@@ -395,10 +395,10 @@ async fn the_honeycomb_is_told_who_stands_where() {
 #[tokio::test]
 async fn files_are_asked_for_again_for_a_few_bytes() {
     let server = Server::start().await;
-    let answer = server.get("/static/base.css", "").await;
+    let answer = server.get("/static/site.css", "").await;
     assert_eq!(answer.header("content-type"), Some("text/css; charset=utf-8"));
     let etag = answer.header("etag").expect("a tag").to_owned();
-    let again = server.send("GET /static/base.css", &[("if-none-match", &etag)], "").await;
+    let again = server.send("GET /static/site.css", &[("if-none-match", &etag)], "").await;
     assert_eq!((again.status, again.body.as_str()), (304, ""));
     let font = server.get("/static/fonts/ibm-plex-sans-latin-wght-normal.woff2", "").await;
     assert!(font.header("cache-control").expect("a rule").contains("immutable"));

@@ -19,6 +19,17 @@ pub(crate) fn encode(text: &str) -> String {
     encoded
 }
 
+/// The address of a page with the fields that say something.
+pub(crate) fn with_fields(page: &str, fields: &[(&str, &str)]) -> String {
+    let mut href = page.to_owned();
+    for (name, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
+        let joint = if href.contains('?') { '&' } else { '?' };
+        // Writing to a string cannot fail.
+        let _ = write!(href, "{joint}{name}={}", encode(value));
+    }
+    href
+}
+
 /// Whether an address leads to a page of ours: browsers read `//host` and `/\host` as another
 /// host, and drop tabs and line ends before they look.
 pub(crate) fn is_local(address: &str) -> bool {

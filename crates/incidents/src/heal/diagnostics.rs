@@ -85,7 +85,7 @@ impl Engine {
             return false;
         }
         let Some(case) = self.cases.get(&id) else { return false };
-        if self.unsupported(case.incident.charger, Rung::D).is_some() {
+        if self.lacks(case.incident.charger, Rung::D).is_some() {
             return false;
         }
         let last_is_fetch = case.steps().last().is_some_and(|step| step.rung == Rung::D);

@@ -1,8 +1,8 @@
 //! Healing: the ladder of rungs, the run of a playbook, and the watch over what it did.
 
 pub(crate) mod diagnostics;
-mod known;
 pub(crate) mod ladder;
+mod outcome;
 pub(crate) mod run;
 pub(crate) mod send;
 pub(crate) mod support;

@@ -62,7 +62,7 @@ impl Engine {
     /// Chooses the next rung, or ends the run.
     fn turn_next(&mut self, cx: &Cx<'_>, id: IncidentId) -> Turn {
         let Some(case) = self.cases.get_mut(&id) else { return Turn::Sleep(None) };
-        let (at, key) = (case.incident.connector, case.incident.charger);
+        let at = case.incident.connector;
         let Some(healing) = case.incident.healing.as_mut() else { return Turn::Sleep(None) };
         let next = rung_at(healing, case.run.position).filter(|_| healing.steps.len() < STEPS_MAX);
         let Some(rung) = next else {
@@ -77,8 +77,6 @@ impl Engine {
         if !fits(rung, at) {
             return Turn::Again;
         }
-        let lacking = self.unsupported(key, rung);
-        let Some(case) = self.cases.get_mut(&id) else { return Turn::Sleep(None) };
         let Some(healing) = case.incident.healing.as_mut() else { return Turn::Sleep(None) };
         let number = healing.steps.len() as u32 + 1;
         let state = match mode {
@@ -99,7 +97,10 @@ impl Engine {
             note: String::new(),
         });
         case.run.begin_step();
-        if let Some(why) = lacking.filter(|_| state != StepState::Shadowed) {
+        // Nobody is asked to approve what is of no use.
+        if state == StepState::AwaitingApproval
+            && let Some(why) = self.left_out(cx, id, rung)
+        {
             self.end_step(cx, id, StepState::Skipped, &why);
             return Turn::Again;
         }
@@ -145,7 +146,7 @@ impl Engine {
             self.begin_waiting(cx, id);
             return Turn::Again;
         }
-        if let Some(why) = self.known_refusal(cx, id, rung) {
+        if let Some(why) = self.left_out(cx, id, rung) {
             self.end_step(cx, id, StepState::Skipped, &why);
             return Turn::Again;
         }
@@ -391,111 +392,6 @@ impl Engine {
                 }
             }
         }
-    }
-
-    /// Ends the step under way.
-    pub(crate) fn end_step(&mut self, cx: &Cx<'_>, id: IncidentId, state: StepState, note: &str) {
-        let Some(case) = self.cases.get_mut(&id) else { return };
-        let Some(step) = case.step_mut() else { return };
-        step.state = state;
-        step.ended_at = Some(cx.now);
-        note.clone_into(&mut step.note);
-        let (rung, command) = (step.rung, step.commands.last().map(|(id, _)| id.clone()));
-        case.incident.next_at = None;
-        if case.incident.state == IncidentState::Verifying {
-            case.incident.state = IncidentState::Healing;
-        }
-        let label = rung.label();
-        let title = match state {
-            StepState::Fixed if rung == Rung::Q => note.to_owned(),
-            StepState::Done => note.to_owned(),
-            StepState::Fixed => format!("{label} worked"),
-            StepState::NotFixed if rung == Rung::L1 => note.to_owned(),
-            StepState::NotFixed if matches!(rung, Rung::L4 | Rung::L5) => {
-                format!("Fault returned after the {}", label.to_lowercase())
-            }
-            StepState::NotFixed => format!("{label} did not help"),
-            StepState::Worse => format!("Worse after the {}", label.to_lowercase()),
-            StepState::Blocked => format!("{label} was not done"),
-            StepState::Skipped => format!("{label} skipped"),
-            _ => format!("{label}: no clear result"),
-        };
-        let text = if title == note { String::new() } else { note.to_owned() };
-        let mut line = Line::new("step_outcome", title).text(text).rung(rung);
-        line.command = command;
-        self.say(cx, id, line);
-    }
-
-    /// Keeps a step waiting, and says why, once for each reason.
-    fn hold_step(&mut self, cx: &Cx<'_>, id: IncidentId, why: &str, until: Option<UnixMs>) {
-        let Some(case) = self.cases.get_mut(&id) else { return };
-        let Some(step) = case.step_mut() else { return };
-        let rung = step.rung;
-        let news = step.note != why;
-        if news {
-            why.clone_into(&mut step.note);
-        }
-        let incident = &mut case.incident;
-        if news || incident.next != why || incident.next_at != until {
-            why.clone_into(&mut incident.next);
-            incident.next_at = until;
-            self.dirty.insert(id);
-        }
-        if news {
-            let title = why.strip_prefix("Waits: ").map_or_else(
-                || why.to_owned(),
-                |reason| format!("{} waits: {reason}", rung.label()),
-            );
-            self.say(cx, id, Line::new("step_waiting", title).rung(rung));
-        }
-    }
-
-    fn set_note(&mut self, id: IncidentId, note: &str) {
-        if let Some(case) = self.cases.get_mut(&id)
-            && let Some(healing) = case.incident.healing.as_mut()
-            && let Some(step) = healing.steps.last_mut()
-        {
-            note.clone_into(&mut step.note);
-            self.dirty.insert(id);
-        }
-    }
-
-    pub(crate) fn stop_run(&mut self, id: IncidentId) {
-        if let Some(case) = self.cases.get_mut(&id) {
-            case.run.active = false;
-        }
-    }
-
-    /// The ladder is at its end, and it is still there: a person.
-    fn exhausted(&mut self, cx: &Cx<'_>, id: IncidentId) {
-        self.stop_run(id);
-        let tried = self.cases.get(&id).is_some_and(|case| {
-            case.steps()
-                .iter()
-                .any(|step| !step.commands.is_empty() && !matches!(step.rung, Rung::Q | Rung::D))
-        });
-        let shadow = self
-            .cases
-            .get(&id)
-            .and_then(|case| case.healing())
-            .is_some_and(|healing| healing.mode == HealMode::Shadow);
-        let why = if shadow {
-            "In shadow mode nothing is sent."
-        } else if tried {
-            "Nothing that can be done from afar helped."
-        } else {
-            "Nothing can be done from afar."
-        };
-        self.escalate(cx, id, why);
-    }
-
-    /// G9: it is worse than before. No more tries; a person at once.
-    fn worse(&mut self, cx: &Cx<'_>, id: IncidentId) {
-        self.stop_run(id);
-        if let Some(case) = self.cases.get_mut(&id) {
-            case.incident.severity = case.incident.severity.min(2);
-        }
-        self.escalate(cx, id, "The charger is worse off than before the repair.");
     }
 
     /// Whether the condition of a case's rule holds now. `None`: it cannot be seen.

@@ -1,11 +1,9 @@
-//! What a charger does not support (behaviour 64): it said so, and is not asked for it again.
-//!
-//! This is what one charger said itself. What its model is known to lack belongs here too, in
-//! [`Engine::unsupported`], as soon as that is learned.
+//! What is left out because a charger does not do it (behaviour 64): it said so itself, or every
+//! charger of its model does.
 
 use mendpoint_model::{ChargerKey, CommandOutcome, IncidentId, Rung, Step};
 
-use crate::engine::Engine;
+use crate::engine::{Cx, Engine};
 
 /// The word with which a charger says that it does not have an action at all. `Rejected` is none:
 /// that may be another time.
@@ -25,11 +23,24 @@ pub(crate) fn lacking_in(step: &Step) -> Option<(Rung, &str)> {
 }
 
 impl Engine {
-    /// Why a rung is of no use at a charger, if it is not.
-    pub(crate) fn unsupported(&self, key: ChargerKey, rung: Rung) -> Option<String> {
-        let (_, word) =
-            self.watches.get(&key)?.lacks.iter().find(|(lacking, _)| *lacking == rung)?;
-        Some(format!("The charger does not support it: it answered {word}"))
+    /// Why a rung is of no use in a case, if it is not. What the charger said itself comes first; of
+    /// its model, taking out of service is tried all the same: somebody may get hurt (G3).
+    pub(crate) fn left_out(&self, cx: &Cx<'_>, id: IncidentId, rung: Rung) -> Option<String> {
+        let charger = self.cases.get(&id)?.incident.charger;
+        if let Some(word) = self.lacks(charger, rung) {
+            return Some(format!("The charger does not support it: it answered {word}"));
+        }
+        if rung == Rung::Q {
+            return None;
+        }
+        let word = cx.fleet.refusal(charger, &self.action_of(id, rung)?)?;
+        Some(format!("Left out: chargers of this model answer {word}"))
+    }
+
+    /// The word with which a charger itself said that it does not do a rung.
+    pub(crate) fn lacks(&self, key: ChargerKey, rung: Rung) -> Option<&str> {
+        let lacks = &self.watches.get(&key)?.lacks;
+        lacks.iter().find(|(lacking, _)| *lacking == rung).map(|(_, word)| word.as_ref())
     }
 
     /// Notes what an answer to a rung says.

@@ -2,6 +2,7 @@
 //! have `postgres` in their names and are left out, visibly, where there is none:
 //! `scripts/with-postgres cargo nextest run -p mendpoint-store --run-ignored all`.
 
+mod backup;
 mod frames;
 mod journal;
 mod kit;
@@ -14,4 +15,5 @@ mod story_conformance;
 mod story_device;
 mod story_money;
 mod story_people;
+mod story_privacy;
 mod story_tickets;

@@ -15,6 +15,7 @@ use super::story_conformance::conformance;
 use super::story_device;
 use super::story_money::{charging_orders, ledger, orphans};
 use super::story_people::{outbox, people, reports, tokens, values};
+use super::story_privacy;
 use super::story_tickets::{tickets, tickets_by_due};
 use crate::{
     AccessRow, Credential, Cursor, Direction, Entry, Error, FrameRecord, HighestIds,
@@ -87,6 +88,7 @@ async fn story(store: Store) {
     story_audit::audit(&store).await;
     let HighestIds { incident, ticket, transaction, .. } = store.highest_ids().await.expect("read");
     assert_eq!((incident, ticket, transaction), (14, 1882, 3));
+    story_privacy::privacy(&store, one).await;
     assert!(store.delete_charger(two).await.expect("deleted"));
     assert!(!store.delete_charger(two).await.expect("no more"));
     let site = store.charger(one).await.expect("read").expect("it is there").site;

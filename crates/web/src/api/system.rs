@@ -109,7 +109,21 @@ pub(super) async fn vitals(_: Caller, State(state): State<AppState>) -> Json<Val
             .map(|scope| crate::scope::words(scope, state.handle().directory()))
             .collect::<Vec<_>>(),
         "quirks": vitals.quirks,
+        "backup": backup(&state),
     }))
+}
+
+/// The copies of the database.
+fn backup(state: &AppState) -> Value {
+    let news = state.settings().backups.news();
+    json!({
+        "folder": news.folder,
+        "newest_at": news.newest.as_ref().map(|(at, _, _)| at.rfc3339_ms()),
+        "newest": news.newest.as_ref().map(|(_, name, _)| name),
+        "bytes": news.newest.as_ref().map(|(_, _, bytes)| bytes),
+        "failed_at": news.failed.as_ref().map(|(at, _)| at.rfc3339_ms()),
+        "error": news.failed.as_ref().map(|(_, why)| why),
+    })
 }
 
 /// Stops or allows healing (G11).

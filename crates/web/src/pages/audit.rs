@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::Router;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 use mendpoint_store::{AuditVerdict, Cursor};
@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::errors::{Page, PageError, render};
 use crate::AppState;
+use crate::pages::extract::Query;
 use crate::place::Moment;
 use crate::session::Admin;
 use crate::shell::Shell;

@@ -59,18 +59,11 @@ impl Filter {
         let fields = [
             ("q", self.q.trim()),
             ("state", state),
-            ("site", &self.site),
+            ("site", self.site.as_str()),
             ("admission", &self.admission),
             ("page", &page),
         ];
-        let mut href = "/chargers".to_owned();
-        for (name, value) in fields {
-            if !value.is_empty() {
-                let joint = if href.contains('?') { '&' } else { '?' };
-                href = format!("{href}{joint}{name}={}", url::encode(value));
-            }
-        }
-        href
+        url::with_fields("/chargers", &fields)
     }
 
     fn is_narrowed(&self) -> bool {

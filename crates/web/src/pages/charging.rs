@@ -251,7 +251,11 @@ async fn send_list(
             return home(&record, Err(error));
         }
         "group" => WantedList::Group(form.group.trim().to_owned()),
-        _ => WantedList::None,
+        "none" => WantedList::None,
+        _ => {
+            let error = "Say what it should know: no card, every card or those of a group.";
+            return home(&record, Err(OrderError::Wrong(error.to_owned())));
+        }
     };
     let full = !form.full.is_empty();
     let result = local_list::send(&state, &record, Some(wanted), full, &viewer.name).await;

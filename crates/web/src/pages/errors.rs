@@ -144,11 +144,23 @@ fn html(text: String) -> Response {
     ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], text).into_response()
 }
 
+/// The page of a form again, with what is wrong with it: 422.
+pub(crate) fn wrong(page: Page) -> Page {
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, page?).into_response())
+}
+
+/// The longest message that an address carries, in characters: what somebody typed may be in it.
+const MESSAGE_MAX: usize = 400;
+
 /// After a form: back to a page of ours, with what was done or why it was not.
 pub(crate) fn back(to: &str, result: Result<String, String>) -> Response {
     let (name, text) = match result {
         Ok(done) => ("done", done),
         Err(error) => ("error", error),
+    };
+    let text = match text.char_indices().nth(MESSAGE_MAX) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
     };
     let to = if url::is_local(to) { to } else { "/" };
     let joint = if to.contains('?') { '&' } else { '?' };
@@ -167,6 +179,8 @@ mod tests {
             response.headers()[header::LOCATION],
             "/incidents?tab=all&done=Taken%20%26%20noted"
         );
+        let response = back("/sites", Err("x".repeat(20_000)));
+        assert!(response.headers()[header::LOCATION].len() < 1_000, "it has to fit into a header");
         let response = back("//evil.example", Err("no".to_owned()));
         assert_eq!(response.headers()[header::LOCATION], "/?error=no");
     }

@@ -9,7 +9,7 @@ use axum::routing::get;
 use mendpoint_model::{CellState, Contact, SiteKey, SiteRecord};
 use serde::Deserialize;
 
-use super::errors::{Page, back, render};
+use super::errors::{Page, back, render, wrong};
 use crate::AppState;
 use crate::pages::extract::{Form, Query};
 use crate::session::{Acting, Viewer};
@@ -153,7 +153,7 @@ async fn put(
     let site = match form.read() {
         Ok(site) => site,
         Err(problem) => {
-            return whole(&state, &viewer, Asked::default(), Some(form), problem).await;
+            return wrong(whole(&state, &viewer, Asked::default(), Some(form), problem).await);
         }
     };
     let is_new = site.key == SiteKey(0);
@@ -168,11 +168,11 @@ async fn put(
             Ok(back("/sites", Ok(format!("{name} was {word}."))))
         }
         Err(mendpoint_pipeline::Error::Refused(why)) => {
-            whole(&state, &viewer, Asked::default(), Some(form), format!("{why}.")).await
+            wrong(whole(&state, &viewer, Asked::default(), Some(form), format!("{why}.")).await)
         }
         Err(mendpoint_pipeline::Error::Store(mendpoint_store::Error::Exists(why))) => {
             let why = format!("{why}; choose another name.");
-            whole(&state, &viewer, Asked::default(), Some(form), why).await
+            wrong(whole(&state, &viewer, Asked::default(), Some(form), why).await)
         }
         Err(error) => Err(error.into()),
     }

@@ -62,6 +62,10 @@ struct SystemPage {
     mail_is_sent: bool,
     ocpp_url: String,
     public_url: String,
+    /// Where copies of the database go; empty for nowhere.
+    backup_folder: String,
+    backup: Option<(Moment, String)>,
+    backup_error: String,
     /// Whether chargers come in without a password somewhere.
     is_open: bool,
 }
@@ -72,6 +76,7 @@ async fn page(viewer: Viewer, State(state): State<AppState>, Query(asked): Query
     let vitals = handle.vitals();
     let now = handle.now();
     let pace = settings.pace;
+    let backups = settings.backups.news();
     render(SystemPage {
         version: env!("CARGO_PKG_VERSION"),
         started: Moment::new(now, vitals.started_at),
@@ -105,6 +110,11 @@ async fn page(viewer: Viewer, State(state): State<AppState>, Query(asked): Query
         mail_is_sent: settings.mail_is_sent,
         ocpp_url: settings.ocpp_url.clone(),
         public_url: settings.public_url.clone(),
+        backup: backups.newest.map(|(at, name, bytes)| {
+            (Moment::new(now, at), format!("{name}, {} KiB", number::grouped(bytes / 1024)))
+        }),
+        backup_error: backups.failed.map(|(_, why)| why).unwrap_or_default(),
+        backup_folder: backups.folder,
         is_open: settings
             .security
             .listeners

@@ -126,13 +126,13 @@ impl Filter {
     }
 
     fn href(&self, tab: Tab, cursor: &str) -> String {
-        let mut href = format!("/tickets?tab={}", tab.name());
-        for (name, value) in [("q", &*self.q), ("assignee", &self.assignee), ("cursor", cursor)] {
-            if !value.trim().is_empty() {
-                href = format!("{href}&{name}={}", url::encode(value.trim()));
-            }
-        }
-        href
+        let fields = [
+            ("tab", tab.name()),
+            ("q", self.q.trim()),
+            ("assignee", self.assignee.trim()),
+            ("cursor", cursor.trim()),
+        ];
+        url::with_fields("/tickets", &fields)
     }
 
     fn for_store(&self, tab: Tab, directory: &Directory) -> TicketFilter {

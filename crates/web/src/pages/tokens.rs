@@ -9,7 +9,7 @@ use mendpoint_model::{TokenStatus, UnixMs};
 use mendpoint_store::{IdTokenRow, TokenFilter};
 use serde::Deserialize;
 
-use super::errors::{Page, PageError, back, render};
+use super::errors::{Page, PageError, back, render, wrong};
 use crate::cards::{self, KINDS, Typed};
 use crate::pages::extract::{Form, Query};
 use crate::place::Moment;
@@ -264,7 +264,7 @@ async fn put(
         Ok(row) => row,
         Err(problem) => {
             let shown = Shown { form, form_open: true, problem, ..Shown::default() };
-            return whole(&state, &viewer, Filter::default(), shown).await;
+            return wrong(whole(&state, &viewer, Filter::default(), shown).await);
         }
     };
     let handle = state.handle();
@@ -341,7 +341,7 @@ async fn import(
         }
         Err(file_errors) => {
             let shown = Shown { file_errors, file_text: pasted.text, ..Shown::default() };
-            whole(&state, &viewer, Filter::default(), shown).await
+            wrong(whole(&state, &viewer, Filter::default(), shown).await)
         }
     }
 }

@@ -156,7 +156,7 @@ async fn page(
         } else {
             transaction.seq_no.to_string()
         },
-        missing: ranges(&transaction.missing),
+        missing: mendpoint_fleet::missing_words(&transaction.missing),
         findings: findings.iter().map(|row| found(now, row)).collect(),
         looked: Looked::new(now, row.look.as_ref()),
         is_first: after == 0,
@@ -239,14 +239,6 @@ fn values(reading: &MeterReading) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-fn ranges(missing: &[(i64, i64)]) -> String {
-    let words: Vec<_> = missing
-        .iter()
-        .map(|&(from, to)| if from == to { from.to_string() } else { format!("{from} to {to}") })
-        .collect();
-    words.join(", ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -261,6 +253,5 @@ mod tests {
             ..MeterReading::default()
         };
         assert_eq!(values(&reading), "1234 Wh, 7.4 kW, 55 % charged, connector 1");
-        assert_eq!(ranges(&[(2, 2), (4, 6)]), "2, 4 to 6");
     }
 }

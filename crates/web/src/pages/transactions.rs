@@ -119,14 +119,7 @@ impl Filter {
             ("until", &self.until),
             ("cursor", cursor),
         ];
-        let mut href = page.to_owned();
-        for (name, value) in fields {
-            if !value.is_empty() {
-                let joint = if href.contains('?') { '&' } else { '?' };
-                href = format!("{href}{joint}{name}={}", url::encode(value));
-            }
-        }
-        href
+        url::with_fields(page, &fields)
     }
 
     fn is_narrowed(&self) -> bool {

@@ -12,7 +12,7 @@ use super::sample;
 use crate::AppState;
 use crate::commands::{on_the_wire, pretty, protocol_of, raw};
 use crate::form::{self, Control, Filled, Node};
-use crate::pages::errors::{Page, render};
+use crate::pages::errors::{Page, render, wrong};
 use crate::pages::extract::{Form, Query};
 use crate::place::charger_href;
 use crate::session::{Acting, Viewer};
@@ -198,12 +198,12 @@ pub(super) async fn send(
             return draw(&state, &viewer, &identity, draft, field(&fields, "fragment")).await;
         }
         let Some(message) = form::definition(protocol, &name) else {
-            return draw(&state, &viewer, &identity, draft, "").await;
+            return wrong(draw(&state, &viewer, &identity, draft, "").await);
         };
         let built = form::build(protocol, message, &draft.filled);
         if !built.wrong.is_empty() || !built.other.is_empty() {
             (draft.wrong, draft.problems) = (built.wrong, built.other);
-            return draw(&state, &viewer, &identity, draft, "").await;
+            return wrong(draw(&state, &viewer, &identity, draft, "").await);
         }
         built.payload
     };
@@ -214,7 +214,7 @@ pub(super) async fn send(
             draft.unchecked = unchecked;
             draft.filled = Filled::from_payload(&payload);
             draft.raw = Some(payload);
-            return draw(&state, &viewer, &identity, draft, "").await;
+            return wrong(draw(&state, &viewer, &identity, draft, "").await);
         }
     };
     if field(&fields, "sure").is_empty() {

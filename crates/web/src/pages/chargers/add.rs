@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::Filter;
 use crate::AppState;
-use crate::pages::errors::{Page, render};
+use crate::pages::errors::{Page, render, wrong};
 use crate::pages::extract;
 use crate::place::charger_href;
 use crate::session::Acting;
@@ -68,7 +68,7 @@ pub(super) async fn add(
     let record = match handle.register_charger(new).await {
         Ok(record) => record,
         Err(Error::Refused(why)) => {
-            return super::whole(&state, &viewer, Filter::default(), form, why).await;
+            return wrong(super::whole(&state, &viewer, Filter::default(), form, why).await);
         }
         Err(error) => return Err(error.into()),
     };

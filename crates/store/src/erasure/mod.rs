@@ -1,0 +1,379 @@
+//! A person is known here by the number of their card. Erasing somebody puts a pseudonym in the place
+//! of that number wherever it is, and keeps a salted hash of it, so that it is erased again when a
+//! copy of before is brought back (S21).
+
+mod frames;
+pub(crate) mod places;
+mod text;
+
+use std::path::{Path, PathBuf};
+
+use mendpoint_model::UnixMs;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use sqlx::AssertSqlSafe;
+
+use self::places::{Kind, PLACES};
+use self::text::{Exchange, tokens_in};
+use crate::audit_chain::hex;
+use crate::db::{Columns, Db, all, read, tx, write};
+use crate::incident::pattern;
+use crate::{Error, Result, Store, row_id};
+
+pub(crate) const LIST: &str = "SELECT hash, salt, pseudonym, erased_at_ms, erased_by FROM erasure
+    ORDER BY erased_at_ms, hash";
+const PUT: &str = "INSERT INTO erasure (hash, salt, pseudonym, erased_at_ms, erased_by)
+    VALUES ($1, $2, $3, $4, $5) ON CONFLICT (hash) DO NOTHING";
+const FORGET_CARD: &str = "DELETE FROM id_token WHERE LOWER(id_token) = $1";
+const OPEN: &str = "SELECT COUNT(*) FROM charge_transaction
+    WHERE ended_at_ms IS NULL AND LOWER(id_token) = $1";
+
+/// Rows that one transaction changes.
+const CHUNK: usize = 200;
+
+/// The record of somebody who was erased: nothing that tells who it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Erased {
+    /// SHA-256 of the salt and the token in small letters, hexadecimal.
+    pub hash: String,
+    /// Random, one for each, hexadecimal.
+    pub salt: String,
+    /// What stands in the place of the token now.
+    pub pseudonym: String,
+    /// When, unix milliseconds.
+    pub erased_at_ms: i64,
+    /// Who did it.
+    pub erased_by: String,
+}
+
+/// What was done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErasureReport {
+    /// What stands in the place of the token now.
+    pub pseudonym: String,
+    /// Rows in which something was exchanged, blocks of raw frames among them.
+    pub rows: u64,
+}
+
+pub(crate) fn erased(row: &impl Columns) -> Result<Erased> {
+    Ok(Erased {
+        hash: row.text(0)?,
+        salt: row.text(1)?,
+        pseudonym: row.text(2)?,
+        erased_at_ms: row.int(3)?,
+        erased_by: row.text(4)?,
+    })
+}
+
+fn hash(salt: &str, token: &str) -> String {
+    let token = token.to_ascii_lowercase();
+    hex(&Sha256::new().chain_update(salt).chain_update(token).finalize())
+}
+
+fn random<const N: usize>() -> Result<String> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| Error::Random(error.to_string()))?;
+    Ok(hex(&bytes))
+}
+
+impl Erased {
+    fn fits(&self, token: &str) -> bool {
+        hash(&self.salt, token) == self.hash
+    }
+
+    /// The lists that are kept beside a file: of its own, and of its folder.
+    pub(crate) fn read_beside(file: &Path) -> Result<Vec<Self>> {
+        let folder = file.parent().unwrap_or(Path::new(""));
+        let mut list = Vec::new();
+        for path in [Self::list_of(file), folder.join(LIST_OF_FOLDER)] {
+            match std::fs::read_to_string(&path) {
+                Ok(text) => {
+                    let what = || path.display().to_string();
+                    let read: Vec<Self> = serde_json::from_str(&text)
+                        .map_err(|source| Error::Corrupt { what: what(), source })?;
+                    list.extend(read);
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(source) => return Err(Error::File { path, source }),
+            }
+        }
+        Ok(list)
+    }
+
+    fn list_of(file: &Path) -> PathBuf {
+        let mut name = file.as_os_str().to_owned();
+        name.push(".erasures");
+        name.into()
+    }
+}
+
+/// The list of erasures in a folder of backups.
+const LIST_OF_FOLDER: &str = "mendpoint.erasures";
+
+impl Store {
+    /// Who was erased, oldest first.
+    pub async fn erasures(&self) -> Result<Vec<Erased>> {
+        read!(&self.db, conn => {
+            all(&sqlx::query(LIST).fetch_all(conn).await?, erased)
+        })
+    }
+
+    /// Puts a pseudonym in the place of a card's number everywhere, and deletes the card. The same
+    /// number gets the same pseudonym if it is erased once more.
+    ///
+    /// # Errors
+    /// [`Error::InUse`] while the card charges.
+    pub async fn erase_person(&self, token: &str, by: &str) -> Result<ErasureReport> {
+        let token = token.trim();
+        if token.is_empty() {
+            return Err(Error::Unsupported("write the number of a card"));
+        }
+        let small = token.to_ascii_lowercase();
+        let open = read!(&self.db, conn => {
+            sqlx::query(OPEN).bind(&small).fetch_one(conn).await?.int(0)
+        })?;
+        if open > 0 {
+            return Err(Error::InUse(
+                "a transaction with this card is running; erase it when that is over".to_owned(),
+            ));
+        }
+        let known = self.erasures().await?.into_iter().find(|one| one.fits(token));
+        let record = match known {
+            Some(record) => record,
+            None => {
+                let salt = random::<16>()?;
+                let (hash, pseudonym) = (hash(&salt, token), format!("ERASED-{}", random::<6>()?));
+                let (erased_at_ms, erased_by) = (row_id::now().0, by.to_owned());
+                Erased { hash, salt, pseudonym, erased_at_ms, erased_by }
+            }
+        };
+        // First the record: when this is broken off, it is done to the end at the next restore or
+        // when somebody asks again.
+        self.put_erasure(&record).await?;
+        self.write_erasures(None).await?;
+        let rows = self.exchange(token, &record.pseudonym).await?;
+        Ok(ErasureReport { pseudonym: record.pseudonym, rows })
+    }
+
+    /// Makes erasures again in a database that is older than they are; gives how many cards were
+    /// found in it.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn erase_again(&self, mut list: Vec<Erased>) -> Result<u64> {
+        list.extend(self.erasures().await?);
+        list.sort_by(|one, two| one.hash.cmp(&two.hash));
+        list.dedup_by(|one, two| one.hash == two.hash);
+        if list.is_empty() {
+            return Ok(0);
+        }
+        let mut done = 0;
+        for token in self.known_tokens().await? {
+            if let Some(record) = list.iter().find(|one| one.fits(&token)) {
+                self.exchange(&token, &record.pseudonym).await?;
+                done += 1;
+            }
+        }
+        for record in &list {
+            self.put_erasure(record).await?;
+        }
+        self.write_erasures(None).await?;
+        Ok(done)
+    }
+
+    async fn put_erasure(&self, record: &Erased) -> Result<()> {
+        write!(&self.db, conn => {
+            sqlx::query(PUT)
+                .bind(&record.hash)
+                .bind(&record.salt)
+                .bind(&record.pseudonym)
+                .bind(record.erased_at_ms)
+                .bind(&record.erased_by)
+                .execute(conn)
+                .await?;
+            Ok(())
+        })
+    }
+
+    /// Keeps the list of erasures outside of the database, for the day on which the database is lost
+    /// and an older copy is brought back: beside the file (SQLite), and in a folder of backups.
+    ///
+    /// # Errors
+    /// When a list cannot be written.
+    pub async fn write_erasures(&self, backups: Option<&Path>) -> Result<()> {
+        let list = self.erasures().await?;
+        let beside = self.file().map(Erased::list_of);
+        let in_folder = backups.map(|folder| folder.join(LIST_OF_FOLDER));
+        for path in beside.into_iter().chain(in_folder) {
+            if list.is_empty() && !path.exists() {
+                continue;
+            }
+            let text = crate::db::json(&list, "erasures")?;
+            let mut part = path.as_os_str().to_owned();
+            part.push(".part");
+            let written = std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, &path));
+            written.map_err(|source| Error::File { path, source })?;
+        }
+        Ok(())
+    }
+
+    /// Exchanges a token for a pseudonym wherever it is; gives the rows that were changed.
+    async fn exchange(&self, token: &str, pseudonym: &str) -> Result<u64> {
+        let exchange = Exchange::new(token, pseudonym);
+        let small = token.to_ascii_lowercase();
+        let mut rows = write!(&self.db, conn => {
+            Ok(sqlx::query(FORGET_CARD).bind(&small).execute(conn).await?.rows_affected())
+        })?;
+        for (table, column, kind) in PLACES {
+            rows += self.exchange_in(&exchange, table, column, *kind).await?;
+        }
+        // What still waits to be packed goes to the disk first, and is then found there.
+        let journal = self.journal();
+        let seq = journal.append(self.frame_log().due(row_id::now(), true)).await;
+        journal.wait(seq).await;
+        rows += frames::exchange(&self.db, &exchange).await?;
+        if matches!(self.db, Db::Sqlite { .. }) {
+            // Freed pages keep what was written in them until they are used again.
+            write!(&self.db, conn => {
+                sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(conn).await?;
+                Ok(())
+            })?;
+        }
+        Ok(rows)
+    }
+
+    async fn exchange_in(
+        &self,
+        exchange: &Exchange,
+        table: &str,
+        column: &str,
+        kind: Kind,
+    ) -> Result<u64> {
+        let is_postgres = matches!(self.db, Db::Postgres(_));
+        let (row, one) = if is_postgres {
+            ("CAST(ctid AS TEXT)", "ctid = CAST($1 AS tid)")
+        } else {
+            ("CAST(rowid AS TEXT)", "rowid = CAST($1 AS INTEGER)")
+        };
+        let find = format!(
+            "SELECT {row}, {column} FROM {table} WHERE LOWER({column}) LIKE $1 ESCAPE '!'
+                OR LOWER({column}) LIKE $2 ESCAPE '!'"
+        );
+        let set = format!("UPDATE {table} SET {column} = $2 WHERE {one} AND {column} = $3");
+        let (plain, escaped) = (pattern(exchange.token()), pattern(&exchange.escaped()));
+        let mut changed = 0;
+        // A row that somebody else wrote in between has moved on PostgreSQL, and is found again.
+        for _ in 0..5 {
+            let found = read!(&self.db, conn => {
+                let query = sqlx::query(AssertSqlSafe(find.clone())).bind(&plain).bind(&escaped);
+                all(&query.fetch_all(conn).await?, |row| Ok((row.text(0)?, row.text(1)?)))
+            })?;
+            let todo: Vec<_> = found
+                .into_iter()
+                .filter_map(|(row, text)| {
+                    let new = match kind {
+                        Kind::Token => exchange.in_cell(&text),
+                        Kind::Json => exchange.in_json(&text),
+                        Kind::Words => exchange.in_words(&text),
+                    }?;
+                    Some((row, text, new))
+                })
+                .collect();
+            if todo.is_empty() {
+                break;
+            }
+            for chunk in todo.chunks(CHUNK) {
+                changed += tx!(&self.db, conn => {
+                    let mut done = 0;
+                    for (row, old, new) in chunk {
+                        let query = sqlx::query(AssertSqlSafe(set.clone()));
+                        let query = query.bind(row).bind(new).bind(old);
+                        done += query.execute(&mut *conn).await?.rows_affected();
+                    }
+                    Ok(done)
+                })?;
+                tokio::task::yield_now().await;
+            }
+        }
+        Ok(changed)
+    }
+
+    /// Every card's number that stands anywhere where one is to be expected.
+    async fn known_tokens(&self) -> Result<std::collections::BTreeSet<String>> {
+        let mut tokens = std::collections::BTreeSet::new();
+        let cards = [("id_token", "id_token", Kind::Token)];
+        for (table, column, kind) in PLACES.iter().chain(&cards) {
+            if *kind == Kind::Words {
+                continue;
+            }
+            let sql = format!("SELECT {column} FROM {table} WHERE {column} IS NOT NULL");
+            let texts = read!(&self.db, conn => {
+                let query = sqlx::query(AssertSqlSafe(sql));
+                all(&query.fetch_all(conn).await?, |row| row.text(0))
+            })?;
+            for text in texts {
+                if *kind == Kind::Token {
+                    tokens.insert(text.to_ascii_lowercase());
+                } else {
+                    tokens_in(&text, &mut |token| {
+                        tokens.insert(token.to_ascii_lowercase());
+                    });
+                }
+            }
+        }
+        frames::tokens(&self.db, &mut tokens).await?;
+        Ok(tokens)
+    }
+
+    /// All that is known of a card, as JSON: for the person who asks what is kept of them.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn person(&self, token: &str) -> Result<serde_json::Value> {
+        let token = token.trim();
+        let exchange = Exchange::new(token, "");
+        let mut found = serde_json::Map::new();
+        let card = self.id_token(token).await?;
+        let card = card.map(|card| {
+            serde_json::json!({
+                "status": card.status.name(), "group": card.parent, "note": card.note,
+                "expires_at": card.expires_at.map(UnixMs::rfc3339),
+            })
+        });
+        for (table, column, kind) in PLACES {
+            if *kind == Kind::Words {
+                continue;
+            }
+            let sql = format!(
+                "SELECT {column} FROM {table} WHERE LOWER({column}) LIKE $1 ESCAPE '!'
+                    OR LOWER({column}) LIKE $2 ESCAPE '!'"
+            );
+            let (plain, escaped) = (pattern(exchange.token()), pattern(&exchange.escaped()));
+            let texts = read!(&self.db, conn => {
+                let query = sqlx::query(AssertSqlSafe(sql)).bind(plain).bind(escaped);
+                all(&query.fetch_all(conn).await?, |row| row.text(0))
+            })?;
+            let rows: Vec<serde_json::Value> = texts
+                .iter()
+                .filter(|text| match kind {
+                    Kind::Token => exchange.in_cell(text).is_some(),
+                    _ => exchange.in_json(text).is_some(),
+                })
+                .filter(|_| *kind == Kind::Json)
+                .map(|text| serde_json::from_str(text).unwrap_or_else(|_| text.as_str().into()))
+                .collect();
+            if !rows.is_empty() {
+                found.insert(format!("{table}.{column}"), rows.into());
+            }
+        }
+        let messages = frames::of_token(&self.db, &exchange).await?;
+        Ok(serde_json::json!({
+            "token": token,
+            "made_at": row_id::now().rfc3339(),
+            "card": card,
+            "records": found,
+            "messages": messages,
+        }))
+    }
+}

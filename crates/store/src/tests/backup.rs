@@ -1,0 +1,206 @@
+//! Copies and the way back (R20).
+
+use mendpoint_model::{ChargerKey, UnixMs};
+use prometheus::Registry;
+
+use super::kit::{File, write};
+use super::story_privacy::{self, card};
+use crate::{
+    Entry, Error, Manifest, RestoreOptions, Store, StoreSettings, make_backup, restore_backup,
+    verify_backup,
+};
+
+fn change(at: i64) -> Entry {
+    Entry::LinkChange {
+        charger: ChargerKey(7),
+        at: UnixMs(at),
+        online: true,
+        reason: String::new(),
+    }
+}
+
+async fn count(store: &Store) -> usize {
+    let all = store.link_history(ChargerKey(7), UnixMs(0), UnixMs(i64::MAX)).await;
+    all.expect("read").len()
+}
+
+#[tokio::test]
+async fn r20_a_copy_made_under_load_holds_all_that_was_acknowledged_before_it() {
+    let file = File::new();
+    let store = file.open().await;
+    let writer = store.clone();
+    let load = tokio::spawn(async move {
+        for at in 1..=2_000 {
+            write(&writer, vec![change(at)]).await;
+        }
+    });
+    while count(&store).await < 200 {
+        tokio::task::yield_now().await;
+    }
+    let acknowledged = count(&store).await;
+    let to = file.folder().join("backups").join("a.backup");
+    let manifest = make_backup(&file.settings(), &to).await.expect("copied");
+    load.await.expect("it went on");
+    let head = store.audit_head().await.expect("read");
+    assert_eq!(manifest.audit_seq, head.seq);
+    store.close().await;
+
+    let settings = elsewhere(&file);
+    let restored = restore_backup(&settings, &to, RestoreOptions::default()).await;
+    assert_eq!(restored.expect("brought back").aside, None, "there was nothing");
+    let store = Store::open(&settings, &Registry::new()).await.expect("it opens");
+    let found = count(&store).await;
+    assert!((acknowledged..2_000).contains(&found), "{acknowledged} <= {found}");
+    store.close().await;
+}
+
+fn elsewhere(file: &File) -> StoreSettings {
+    let url = format!("sqlite://{}/other/mend.db", file.folder().display());
+    StoreSettings { url, ..StoreSettings::default() }
+}
+
+#[tokio::test]
+async fn r20_a_flipped_byte_is_detected_wherever_it_is() {
+    let file = File::new();
+    let store = file.open().await;
+    write(&store, (0..500).map(change).collect()).await;
+    let to = file.folder().join("a.backup");
+    make_backup(&file.settings(), &to).await.expect("copied");
+    assert!(make_backup(&file.settings(), &to).await.is_err(), "nothing is overwritten");
+    let manifest = verify_backup(&to).await.expect("whole");
+    assert!(manifest.rows.contains(&("link_change".to_owned(), 500)) || manifest.bytes > 0);
+    for path in [to.clone(), Manifest::path_of(&to)] {
+        let whole = std::fs::read(&path).expect("read");
+        for part in 0..16 {
+            let mut bytes = whole.clone();
+            let at = part * (bytes.len() - 1) / 15;
+            bytes[at] ^= 0x01;
+            std::fs::write(&path, &bytes).expect("written");
+            let error = verify_backup(&to).await.expect_err("a flipped byte");
+            assert!(
+                matches!(error, Error::Backup(_) | Error::File { .. }),
+                "byte {at} of {}: {error}",
+                path.display()
+            );
+            let force = RestoreOptions { force: true };
+            assert!(restore_backup(&elsewhere(&file), &to, force).await.is_err(), "byte {at}");
+        }
+        std::fs::write(&path, &whole[..whole.len() / 2]).expect("written");
+        assert!(verify_backup(&to).await.is_err(), "cut off");
+        std::fs::write(&path, &whole).expect("written");
+    }
+    verify_backup(&to).await.expect("whole again");
+    assert!(!file.folder().join("other/mend.db").exists(), "nothing was put in place");
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_database_in_use_or_with_something_in_it_is_not_overwritten() {
+    let file = File::new();
+    let store = file.open().await;
+    let to = file.folder().join("a.backup");
+    make_backup(&file.settings(), &to).await.expect("copied");
+    store.put_id_tokens(&[card("NEW", None, "")]).await.expect("put");
+    let claim = store.claim_for_server().await.expect("claimed");
+    let force = RestoreOptions { force: true };
+    let error = restore_backup(&file.settings(), &to, force).await.expect_err("in use");
+    assert!(matches!(error, Error::InUse(_)), "{error}");
+    drop(claim);
+    store.close().await;
+    let error = restore_backup(&file.settings(), &to, RestoreOptions::default()).await;
+    let error = error.expect_err("not empty").to_string();
+    assert!(error.contains("--force"), "{error}");
+    let restored = restore_backup(&file.settings(), &to, force).await.expect("brought back");
+    let aside = restored.aside.expect("the old one is kept");
+    let store = file.open().await;
+    assert!(store.id_token("NEW").await.expect("read").is_none(), "the copy is in its place");
+    assert!(matches!(
+        store.verify_audit(None).await.expect("read"),
+        crate::AuditVerdict::Whole(head) if head.seq > 0
+    ));
+    store.close().await;
+    let settings = StoreSettings { url: format!("sqlite://{aside}"), ..StoreSettings::default() };
+    let old = Store::open(&settings, &Registry::new()).await.expect("it opens");
+    assert!(old.id_token("NEW").await.expect("read").is_some());
+    old.close().await;
+}
+
+#[tokio::test]
+async fn s21_who_was_erased_stays_erased_when_an_older_copy_comes_back() {
+    let file = File::new();
+    let store = file.open().await;
+    story_privacy::used(&store, ChargerKey(1), 1).await;
+    let to = file.folder().join("backups").join("a.backup");
+    make_backup(&file.settings(), &to).await.expect("copied");
+    let report = store.erase_person("04A2B3C4D5E6F7", "ana").await.expect("erased");
+    assert!(report.rows > 5);
+    store.close().await;
+
+    // From the database that is replaced.
+    let force = RestoreOptions { force: true };
+    let restored = restore_backup(&file.settings(), &to, force).await.expect("brought back");
+    assert_eq!(restored.erased_again, 1);
+    let store = file.open().await;
+    let left = story_privacy::dump(&store).await.to_lowercase();
+    assert!(!left.contains("04a2b3c4d5e6f7") && left.contains(&report.pseudonym.to_lowercase()));
+    // From the list in the folder of backups, when everything else is lost.
+    store.write_erasures(Some(&file.folder().join("backups"))).await.expect("written");
+    store.close().await;
+    let restored = restore_backup(&elsewhere(&file), &to, force).await.expect("brought back");
+    assert_eq!(restored.erased_again, 1);
+    let store = Store::open(&elsewhere(&file), &Registry::new()).await.expect("it opens");
+    let left = story_privacy::dump(&store).await.to_lowercase();
+    assert!(!left.contains("04a2b3c4d5e6f7"), "{left}");
+    store.close().await;
+}
+
+/// The server's own database, its copy, and another database of the same server.
+#[tokio::test]
+#[ignore = "needs a PostgreSQL server: set MENDPOINT_TEST_POSTGRES_URL to an empty database"]
+async fn r20_backup_story_on_postgres() {
+    let url = std::env::var("MENDPOINT_TEST_POSTGRES_URL").expect("the variable is set");
+    let admin = Store::open(
+        &StoreSettings { url: url.clone(), ..StoreSettings::default() },
+        &Registry::new(),
+    )
+    .await
+    .expect("it opens");
+    super::story_audit::run(&admin, "DROP DATABASE IF EXISTS mend_backup").await.expect("gone");
+    super::story_audit::run(&admin, "CREATE DATABASE mend_backup").await.expect("made");
+    admin.close().await;
+    let (place, _) = url.rsplit_once('/').expect("an address");
+    let settings =
+        StoreSettings { url: format!("{place}/mend_backup"), ..StoreSettings::default() };
+    let file = File::new();
+    let store = Store::open(&settings, &Registry::new()).await.expect("it opens");
+    story_privacy::used(&store, ChargerKey(1), 1).await;
+    write(&store, (0..500).map(change).collect()).await;
+    let to = file.folder().join("a.backup");
+    let manifest = make_backup(&settings, &to).await.expect("copied");
+    assert_eq!(manifest.database, "postgres");
+    write(&store, (500..600).map(change).collect()).await;
+    store.erase_person("04A2B3C4D5E6F7", "ana").await.expect("erased");
+    let claim = store.claim_for_server().await.expect("claimed");
+    let force = RestoreOptions { force: true };
+    assert!(matches!(restore_backup(&settings, &to, force).await, Err(Error::InUse(_))));
+    drop(claim);
+    store.close().await;
+    let refused = restore_backup(&settings, &to, RestoreOptions::default()).await;
+    assert!(refused.expect_err("not empty").to_string().contains("--force"));
+    let restored = restore_backup(&settings, &to, force).await.expect("brought back");
+    assert_eq!(restored.erased_again, 1);
+    let store = Store::open(&settings, &Registry::new()).await.expect("it opens");
+    assert_eq!(count(&store).await, 500);
+    let left = story_privacy::dump(&store).await.to_lowercase();
+    assert!(!left.contains("04a2b3c4d5e6f7"));
+    assert!(
+        super::story_audit::run(&store, "DELETE FROM audit_entry").await.is_err(),
+        "triggers too"
+    );
+    store.close().await;
+    let mut bytes = std::fs::read(&to).expect("read");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&to, bytes).expect("written");
+    assert!(verify_backup(&to).await.is_err());
+}

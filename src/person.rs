@@ -1,0 +1,55 @@
+//! `mendpoint person`: what is kept of somebody, and erasing them.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+
+use crate::cli::Person;
+use crate::people::{BY, open};
+use crate::settings::Settings;
+use crate::terminal::say;
+
+/// `mendpoint person ..`.
+pub(crate) async fn run(
+    command: Person,
+    read: impl Fn(Option<&Path>) -> Result<Settings>,
+) -> Result<ExitCode> {
+    match command {
+        Person::Export { token, config } => {
+            let store = open(read, &config).await?;
+            let told = store.person(&token).await?;
+            store.add_audit(BY, "person exported", &masked(&token), "").await?;
+            store.close().await;
+            say(&serde_json::to_string_pretty(&told)?);
+        }
+        Person::Erase { token, config } => {
+            let settings = read(config.config.as_deref())?;
+            let store = open(|_| Ok(settings.clone()), &config).await?;
+            // A server has cards and transactions in its memory and would write them again.
+            let claim = store.claim_for_server().await.context(
+                "a running server has to do it itself: use System, Persons on its pages, or \
+                 POST /api/v1/persons/erase",
+            )?;
+            let report = store.erase_person(&token, BY).await?;
+            if !settings.backup.folder.is_empty() {
+                store.write_erasures(Some(Path::new(&settings.backup.folder))).await?;
+            }
+            let rows = format!("{} rows", report.rows);
+            store.add_audit(BY, "person erased", &report.pseudonym, &rows).await?;
+            store.close().await;
+            drop(claim);
+            say(&format!("Erased in {rows}. {} stands in its place.", report.pseudonym));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A token with all but its last four characters hidden.
+fn masked(token: &str) -> String {
+    let count = token.chars().count();
+    if count <= 4 {
+        return "*".repeat(count);
+    }
+    format!("…{}", token.chars().skip(count - 4).collect::<String>())
+}
