@@ -236,6 +236,7 @@ impl Server {
             tokio::spawn(housekeeping(
                 store.clone(),
                 i64::from(settings.database.keep_frames_days) * DAY_MS,
+                settings.retention(),
                 rest_stopped,
             )),
         ];
@@ -319,12 +320,20 @@ async fn daily_backup(daily: Option<backup::Daily>, mut stop: watch::Receiver<bo
 /// How long changes of a charger's settings are kept.
 const KEEP_CHANGES_MS: i64 = 365 * DAY_MS;
 
+/// Hours that are summarised at once when there are many to make up for.
+const HOURS_AT_ONCE: usize = 24 * 31;
+
 /// Variables of one charger that are kept.
 const KEEP_VARIABLES: u32 = 10_000;
 
 /// Deletes frames that are older than they are to be kept, and what chargers told of themselves
 /// beyond bounds.
-async fn housekeeping(store: Store, keep_ms: i64, mut stop: watch::Receiver<bool>) {
+async fn housekeeping(
+    store: Store,
+    keep_ms: i64,
+    keep: mendpoint_store::Retention,
+    mut stop: watch::Receiver<bool>,
+) {
     loop {
         let now = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
@@ -338,6 +347,16 @@ async fn housekeeping(store: Store, keep_ms: i64, mut stop: watch::Receiver<bool
             Ok(0) => {}
             Ok(rows) => tracing::info!(rows, "old changes of chargers' settings were deleted"),
             Err(error) => tracing::warn!(%error, "old changes could not be deleted"),
+        }
+        match store.summarise(UnixMs(now), HOURS_AT_ONCE).await {
+            Ok(0) => {}
+            Ok(hours) => tracing::debug!(hours, "hours of chargers were summarised"),
+            Err(error) => tracing::warn!(%error, "hours could not be summarised"),
+        }
+        match store.prune_to(UnixMs(now), keep).await {
+            Ok(0) => {}
+            Ok(rows) => tracing::info!(rows, "old history was deleted"),
+            Err(error) => tracing::warn!(%error, "old history could not be deleted"),
         }
         tokio::select! {
             () = tokio::time::sleep(HOUSEKEEPING_EVERY) => {}

@@ -166,6 +166,11 @@ pub(crate) struct Web {
 pub(crate) struct Database {
     pub(crate) url: Secret,
     pub(crate) keep_frames_days: u32,
+    pub(crate) keep_signals_days: u32,
+    pub(crate) keep_meter_values_days: u32,
+    pub(crate) keep_changes_days: u32,
+    pub(crate) keep_hours_days: u32,
+    pub(crate) keep_days_days: u32,
     pub(crate) dump_folder: PathBuf,
 }
 
@@ -340,6 +345,12 @@ impl Settings {
                 || public_url.starts_with("https://"),
             "web.public_url is {public_url:?}; it begins with http:// or https://"
         );
+        let hours = self.database.keep_hours_days;
+        anyhow::ensure!(
+            hours == 0 || hours >= 9,
+            "database.keep_hours_days must be 0 (for ever) or at least 9, because days are made from \
+             hours for a week, and is {hours}"
+        );
         anyhow::ensure!(
             self.backup.hour < 24,
             "backup.hour is an hour of the day in UTC, from 0 to 23, and is {}",
@@ -362,6 +373,18 @@ impl Settings {
             "web.bootstrap_token must have at least 20 characters: it opens everything"
         );
         Ok(())
+    }
+
+    /// How long history is kept.
+    pub(crate) fn retention(&self) -> mendpoint_store::Retention {
+        let database = &self.database;
+        mendpoint_store::Retention {
+            signals: database.keep_signals_days,
+            meter_values: database.keep_meter_values_days,
+            changes: database.keep_changes_days,
+            hours: database.keep_hours_days,
+            days: database.keep_days_days,
+        }
     }
 
     /// The address people use, without a slash at the end.
@@ -567,6 +590,7 @@ mod tests {
             ("[engine]\ndiagnostics_url = \"files\"\n", "engine.diagnostics_url"),
             ("[database]\nurl = \"mysql://x\"\n", "database.url"),
             ("[backup]\nhour = 24\n", "backup.hour"),
+            ("[database]\nkeep_hours_days = 3\n", "keep_hours_days"),
             ("[backup]\nkeep = 0\n", "backup.keep"),
             ("[web]\nbootstrap_token = \"short\"\n", "web.bootstrap_token"),
             ("[ocpp\n", "line 1"),

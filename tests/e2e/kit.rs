@@ -70,6 +70,11 @@ impl Server {
         server
     }
 
+    /// Where its database is, as `database.url`.
+    pub(crate) fn database_url(&self) -> String {
+        self.database.url.clone()
+    }
+
     /// Starts the program on the same database as before.
     pub(crate) fn start_again(&mut self) {
         let log = std::fs::File::create(self.folder.path().join("server.log")).expect("a log");

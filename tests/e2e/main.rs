@@ -4,6 +4,7 @@
 #[path = "../../crates/gateway/tests/it/authority.rs"]
 #[expect(dead_code, reason = "shared with the tests of the gateway, which use other parts")]
 mod authority;
+mod backup;
 mod commands;
 mod conformance;
 mod database;

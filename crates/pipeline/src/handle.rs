@@ -325,6 +325,43 @@ impl Handle {
         Ok(deleted)
     }
 
+    /// All that is kept of a card, for the person who asks (S21).
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn export_person(&self, token: &str, by: &str) -> Result<serde_json::Value, Error> {
+        let told = self.0.store.person(token).await?;
+        self.audit(by, "person exported", "a card").await;
+        Ok(told)
+    }
+
+    /// Puts a pseudonym in the place of a card's number, in memory and in the database.
+    ///
+    /// # Errors
+    /// When the card charges now, or the database refuses.
+    pub async fn erase_person(
+        &self,
+        token: &str,
+        by: &str,
+    ) -> Result<mendpoint_store::ErasureReport, Error> {
+        let report = self.0.store.erase_person(token, by).await?;
+        if let Some(spelling) = self.0.tokens.spelling(token.trim()) {
+            self.0.tokens.remove(&spelling);
+        }
+        let all = self.0.store.id_tokens().await?;
+        let of_group = |row: &IdTokenRow| row.parent.as_deref() == Some(&*report.pseudonym);
+        self.put_tokens(all.into_iter().filter(of_group).collect()).await?;
+        let entry = mendpoint_store::Entry::Audit {
+            at: clock::now(),
+            actor: by.to_owned(),
+            action: "person erased".to_owned(),
+            subject: report.pseudonym.clone(),
+            detail: format!("{} rows", report.rows),
+        };
+        self.0.journal.append(vec![entry]).await;
+        Ok(report)
+    }
+
     /// A registered token, whatever the case it is asked for in.
     ///
     /// # Errors

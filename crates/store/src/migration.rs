@@ -38,6 +38,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     "0005_money",
     "0006_commands",
     "0007_audit",
+    "0008_history",
 ];
 
 /// The number that a name begins with.

@@ -16,6 +16,7 @@ mod device;
 mod form;
 mod health;
 mod live;
+mod mask;
 mod number;
 mod orders;
 mod pages;

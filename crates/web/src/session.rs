@@ -46,9 +46,20 @@ impl Viewer {
         matches!(self.role.as_str(), "admin" | "operator" | "dispatcher")
     }
 
-    /// A driver's token as they may see it: whole for administrators only (S21).
+    /// Whether they may see whose card it was (S21): those who run the chargers, not those who repair
+    /// or look at them.
+    pub(crate) fn sees_tokens(&self) -> bool {
+        matches!(self.role.as_str(), "admin" | "operator")
+    }
+
+    /// A message or a command as they may see it.
+    pub(crate) fn message(&self, json: &str) -> String {
+        if self.sees_tokens() { json.to_owned() } else { crate::mask::json(json) }
+    }
+
+    /// A driver's token as they may see it.
     pub(crate) fn token_words(&self, token: &str) -> String {
-        if self.is_admin() { token.to_owned() } else { crate::search::masked(token) }
+        if self.sees_tokens() { token.to_owned() } else { crate::search::masked(token) }
     }
 
     /// Whether they may change how the program works.

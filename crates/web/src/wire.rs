@@ -43,12 +43,22 @@ pub(crate) struct Filter {
     /// Only errors, refusals and what could not be read.
     pub(crate) errors: bool,
     pub(crate) times: FrameTimes,
+    /// Whether cards' numbers are hidden; then they cannot be searched for either.
+    pub(crate) hides_cards: bool,
 }
 
 impl Filter {
     /// Whether every frame of the stretch of time fits.
     fn is_open(&self) -> bool {
         self.direction.is_none() && self.action.is_empty() && self.text.is_empty() && !self.errors
+    }
+
+    /// A line as it is shown.
+    pub(crate) fn shown(&self, mut line: Line) -> Line {
+        if self.hides_cards {
+            line.text = crate::mask::json(&line.text);
+        }
+        line
     }
 
     pub(crate) fn fits(&self, line: &Line) -> bool {
@@ -199,7 +209,8 @@ pub(crate) async fn read(
         read += chunk.len();
         let Some(oldest) = chunk.last().map(|frame| frame.seq) else { break };
         let earlier = log.frames_of(charger, Some(oldest), QUESTIONS).await?;
-        found.extend(lines(chunk, earlier).into_iter().filter(|line| filter.fits(line)));
+        let shown = lines(chunk, earlier).into_iter().map(|line| filter.shown(line));
+        found.extend(shown.filter(|line| filter.fits(line)));
         before = Some(oldest);
         if is_end {
             before = None;

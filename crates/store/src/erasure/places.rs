@@ -83,8 +83,7 @@ pub(crate) const TABLES_WITHOUT: &[&str] = &[
     "capability",
     "signal_key",
     "conformance_checked",
-    "charger_hour",
-    "charger_day",
+    "charger_span",
 ];
 
 /// The other texts of tables that have some: ids, words of our own, names of people who work here.

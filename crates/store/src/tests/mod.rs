@@ -4,6 +4,7 @@
 
 mod backup;
 mod frames;
+mod growth;
 mod journal;
 mod kit;
 mod migrations;
@@ -13,6 +14,7 @@ mod story;
 mod story_audit;
 mod story_conformance;
 mod story_device;
+mod story_history;
 mod story_money;
 mod story_people;
 mod story_privacy;

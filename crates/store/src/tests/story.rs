@@ -13,6 +13,7 @@ use super::postgres;
 use super::story_audit;
 use super::story_conformance::conformance;
 use super::story_device;
+use super::story_history;
 use super::story_money::{charging_orders, ledger, orphans};
 use super::story_people::{outbox, people, reports, tokens, values};
 use super::story_privacy;
@@ -89,6 +90,7 @@ async fn story(store: Store) {
     let HighestIds { incident, ticket, transaction, .. } = store.highest_ids().await.expect("read");
     assert_eq!((incident, ticket, transaction), (14, 1882, 3));
     story_privacy::privacy(&store, one).await;
+    story_history::history(&store).await;
     assert!(store.delete_charger(two).await.expect("deleted"));
     assert!(!store.delete_charger(two).await.expect("no more"));
     let site = store.charger(one).await.expect("read").expect("it is there").site;

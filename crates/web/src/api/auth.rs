@@ -23,9 +23,19 @@ impl Caller {
         self.role == "admin"
     }
 
-    /// A driver's token as this caller may see it (S21).
+    /// Whether this caller may see whose card it was (S21).
+    pub(crate) fn sees_tokens(&self) -> bool {
+        matches!(self.role.as_str(), "admin" | "operator")
+    }
+
+    /// A message or a command as this caller may see it.
+    pub(crate) fn message(&self, json: &str) -> String {
+        if self.sees_tokens() { json.to_owned() } else { crate::mask::json(json) }
+    }
+
+    /// A driver's token as this caller may see it.
     pub(crate) fn token_words(&self, token: &str) -> String {
-        if self.is_admin() { token.to_owned() } else { crate::search::masked(token) }
+        if self.sees_tokens() { token.to_owned() } else { crate::search::masked(token) }
     }
 }
 

@@ -71,7 +71,12 @@ pub(crate) struct CommandJson {
 }
 
 impl CommandJson {
-    pub(crate) fn new(id: String, action: String, outcome: &CommandOutcome) -> Self {
+    pub(crate) fn new(
+        caller: &Caller,
+        id: String,
+        action: String,
+        outcome: &CommandOutcome,
+    ) -> Self {
         let (kind, description) = match outcome {
             CommandOutcome::Answered { .. } => ("answered", None),
             CommandOutcome::Refused { description, .. } => ("refused", Some(description.clone())),
@@ -83,7 +88,9 @@ impl CommandJson {
             CommandOutcome::Dropped(why) => ("dropped", Some(why.clone())),
         };
         let payload = match outcome {
-            CommandOutcome::Answered { payload, .. } => RawValue::from_string(payload.clone()).ok(),
+            CommandOutcome::Answered { payload, .. } => {
+                RawValue::from_string(caller.message(payload)).ok()
+            }
             _ => None,
         };
         Self {
@@ -145,19 +152,20 @@ pub(super) struct CommandItem {
 }
 
 impl CommandItem {
-    fn new(protocol: Protocol, row: &CommandRow) -> Self {
+    fn new(caller: &Caller, protocol: Protocol, row: &CommandRow) -> Self {
         let command = &row.command;
         let (action, request) = on_the_wire(protocol, &command.action);
         let (by_kind, by) = asker(&command.origin);
         let outcome = row.outcome.as_ref().map(|outcome| {
-            let mut json = CommandJson::new(command.id.to_string(), action.clone(), outcome);
+            let mut json =
+                CommandJson::new(caller, command.id.to_string(), action.clone(), outcome);
             json.took_ms = row.answered_at.map(|at| at.since_ms(command.created_at));
             json
         });
         Self {
             id: command.id.to_string(),
             action,
-            request: RawValue::from_string(request).ok(),
+            request: RawValue::from_string(caller.message(&request)).ok(),
             by,
             by_kind,
             stage: Stage::of(row).name(),
@@ -216,14 +224,14 @@ pub(super) async fn ask(
         mendpoint_ocpp::encode_action(protocol, &action).map_err(ApiError::bad_request)?;
     }
     let (name, _) = on_the_wire(protocol, &action);
-    let asked = Asked { action, by: Origin::Token(caller.name), wait_ms: wait_ms(wait_s)? };
+    let asked = Asked { action, by: Origin::Token(caller.name.clone()), wait_ms: wait_ms(wait_s)? };
     let taken = state.handle().submit(record.key, asked).await?;
     if let Some(until) = taken.waits_until {
         let answer = CommandJson::waiting(taken.id.to_string(), name, until);
         return Ok((StatusCode::ACCEPTED, Json(answer)).into_response());
     }
     let report = taken.outcome().await?;
-    let mut answer = CommandJson::new(report.id.to_string(), name, &report.outcome);
+    let mut answer = CommandJson::new(&caller, report.id.to_string(), name, &report.outcome);
     answer.took_ms = Some(report.took_ms);
     Ok(Json(answer).into_response())
 }
@@ -248,7 +256,7 @@ pub(super) struct ListQuery {
 
 /// The commands of a charger, newest first.
 pub(super) async fn list(
-    _: Caller,
+    caller: Caller,
     State(state): State<AppState>,
     Path(id): Path<String>,
     Params(query): Params<ListQuery>,
@@ -259,13 +267,13 @@ pub(super) async fn list(
     let (rows, next) = state.handle().store().commands(record.key, cursor, limit).await?;
     let live = state.handle().charger(record.key).await;
     let protocol = protocol_of(live.as_deref());
-    let items = rows.iter().map(|row| CommandItem::new(protocol, row)).collect();
+    let items = rows.iter().map(|row| CommandItem::new(&caller, protocol, row)).collect();
     Ok(Json(Page { items, next: next.map(|next| next.to_string()) }))
 }
 
 /// One command of a charger.
 pub(super) async fn one(
-    _: Caller,
+    caller: Caller,
     State(state): State<AppState>,
     Path((id, command)): Path<(String, String)>,
 ) -> Result<Json<CommandItem>> {
@@ -275,7 +283,7 @@ pub(super) async fn one(
         .filter(|row| row.command.charger == record.key)
         .ok_or_else(|| ApiError::not_found(format!("{id} has no command {command:?}")))?;
     let live = state.handle().charger(record.key).await;
-    Ok(Json(CommandItem::new(protocol_of(live.as_deref()), &row)))
+    Ok(Json(CommandItem::new(&caller, protocol_of(live.as_deref()), &row)))
 }
 
 /// Takes a command back that waits for its charger.

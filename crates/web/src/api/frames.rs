@@ -47,7 +47,7 @@ pub(super) struct FramesQuery {
 }
 
 impl FramesQuery {
-    fn filter(&self) -> Result<Filter> {
+    fn filter(&self, caller: &Caller) -> Result<Filter> {
         let direction = match self.direction.as_deref() {
             None => None,
             Some("in") => Some(Direction::In),
@@ -67,6 +67,7 @@ impl FramesQuery {
                 from: time("from", self.from.as_deref())?,
                 to: time("to", self.to.as_deref())?,
             },
+            hides_cards: !caller.sees_tokens(),
         })
     }
 }
@@ -117,13 +118,13 @@ impl From<Line> for FrameJson {
 /// The raw frames of a charger, newest first; `next` is the `before` of the next page. With another
 /// `format` a file, oldest first.
 pub(super) async fn list(
-    _: Caller,
+    caller: Caller,
     State(state): State<AppState>,
     Path(id): Path<String>,
     Params(query): Params<FramesQuery>,
 ) -> Result<Response> {
     let record = find(&state, &id)?;
-    let filter = query.filter()?;
+    let filter = query.filter(&caller)?;
     let log = state.handle().store().frame_log();
     let format = match query.format.as_deref() {
         None | Some("json") => {
@@ -138,6 +139,8 @@ pub(super) async fn list(
         })?,
     };
     let most = query.limit.map_or(FILE_FRAMES_MAX, |limit| limit as usize).min(FILE_FRAMES_MAX);
+    let subject = format!("messages of {}", record.identity);
+    state.handle().audit(&caller.name, "exported", &subject).await;
     Ok(file(&state, &record, &filter, format, query.before, most).await?)
 }
 

@@ -14,11 +14,13 @@ mod error;
 mod events;
 mod extract;
 pub(crate) mod frames;
+mod history;
 mod incidents;
 mod json;
 mod neutral;
 mod openapi;
 mod orders;
+mod persons;
 mod security;
 mod sites;
 mod system;
@@ -59,6 +61,7 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/chargers/{id}/variables", get(device::variables))
         .route("/chargers/{id}/variables.csv", get(device::csv))
         .route("/chargers/{id}/variables/history", get(device::history))
+        .route("/chargers/{id}/history", get(history::history))
         .route("/chargers/{id}/monitors", get(device::monitors))
         .route("/chargers/{id}/upkeep", get(device::upkeep))
         .route("/capabilities", get(device::capabilities))
@@ -99,6 +102,9 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/id-tokens", get(tokens::list).post(tokens::put))
         .route("/id-tokens.csv", get(tokens::export).post(tokens::import))
         .route("/id-tokens/{token}", get(tokens::one).delete(tokens::delete))
+        .route("/persons/export", post(persons::export))
+        .route("/persons/erase", post(persons::erase))
+        .route("/persons/erased", get(persons::list))
         .route("/audit", get(audit::list))
         .route("/audit.csv", get(audit::csv))
         .route("/audit/verify", get(audit::verify))

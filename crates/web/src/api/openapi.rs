@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use super::{
-    audit, chargers, commands, conformance, device, frames, incidents, json as shapes, neutral,
-    orders, security, sites, system, tickets, tokens, transactions,
+    audit, chargers, commands, conformance, device, frames, history, incidents, json as shapes,
+    neutral, orders, persons, security, sites, system, tickets, tokens, transactions,
 };
 
 /// The shapes of requests and answers.
@@ -36,6 +36,7 @@ use super::{
         device::UpkeepJson,
         device::VariableChangeJson,
         device::VariableJson,
+        history::SpanJson,
         incidents::ActBody,
         incidents::Report,
         security::ChangeSecurity,
@@ -64,6 +65,8 @@ use super::{
         orders::ProfileJson,
         orders::ReservationJson,
         orders::ReserveBody,
+        persons::ErasureJson,
+        persons::PersonBody,
         system::Healing,
         tickets::ActBody,
         tickets::Open,
@@ -204,6 +207,8 @@ const ADDRESSES: &[Address] = &[
     get("/chargers/{id}/variables.csv", "The same as CSV", &[]),
     get("/chargers/{id}/variables/history", "Their changes, newest first", &["name", "limit"])
         .page("VariableChangeJson"),
+    get("/chargers/{id}/history", "Days (or hours) of a charger, oldest first", &["by", "days"])
+        .page("SpanJson"),
     get("/chargers/{id}/monitors", "Monitors of a charger (2.x)", &[]).page("MonitorJson"),
     get("/chargers/{id}/upkeep", "How far the upkeep of a charger is", &[]).one("UpkeepJson"),
     get("/capabilities", "What models can do", &["vendor", "model", "firmware"])
@@ -261,6 +266,11 @@ const ADDRESSES: &[Address] = &[
     get("/id-tokens/{token}", "A registered idTag or idToken", &[]).one("TokenJson"),
     delete("/id-tokens/{token}", "Forget an idTag or idToken"),
     post("/id-tokens", "Register or change an idTag or idToken").takes("TokenJson").one("TokenJson"),
+    post("/persons/export", "All that is kept of a card").takes("PersonBody"),
+    post("/persons/erase", "Put a pseudonym in the place of a card's number everywhere")
+        .takes("PersonBody")
+        .one("ErasureJson"),
+    get("/persons/erased", "Who was erased, by pseudonym", &[]).page("ErasureJson"),
     get("/audit", "The audit log, newest first", &["actor", "subject", "limit", "cursor"])
         .page("AuditJson"),
     Address {

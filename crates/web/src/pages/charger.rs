@@ -7,6 +7,7 @@ mod frames;
 mod history;
 mod live;
 pub(super) mod now;
+mod past;
 mod sample;
 mod sentence;
 mod signal;
@@ -153,6 +154,8 @@ struct ChargerPage {
     ribbon_title: &'static str,
     signals: Vec<Signal>,
     sessions: Vec<Session>,
+    /// The last 90 days.
+    past: past::Past,
     transactions_href: String,
     incidents: Vec<Linked>,
     tickets: Vec<Linked>,
@@ -202,26 +205,26 @@ async fn page(
     let store = handle.store();
     let home = charger_href(&record.identity);
     let protocol = crate::commands::protocol_of(live);
-    let can_act = viewer.can_act();
     if asked.fragment == "answer" {
         let id = &asked.command;
-        let answer = history::answer(&state, record.key, protocol, &home, can_act, id).await?;
+        let answer = history::answer(&state, record.key, protocol, &home, &viewer, id).await?;
         let answer = answer.ok_or_else(|| PageError::not_found("There is no such command."))?;
         return render(AnswerFragment { answer });
     }
     let rows = history::rows(&state, record.key).await?;
-    let history = History::new(now, protocol, home.clone(), can_act, &rows);
+    let history = History::new(&viewer, now, protocol, home.clone(), &rows);
     if asked.fragment == "history" {
         return render(HistoryFragment { history });
     }
     let filter = TransactionFilter::of(record.key);
     let (sessions, _) = store.transactions(&filter, None, SESSIONS).await?;
+    let past = past::Past::read(&state, record.key).await?;
     let day = store.signals(record.key, now - DAY_MS, now).await?;
     let scope = KillScope::Charger(record.key);
     let incidents = incidents(&state, record.key).await?;
     let (ribbon, ribbon_title) = ribbon(&state, record.key, &rows, &incidents).await?;
     let links = links(&state, &incidents).await?;
-    let log = frames::log(&state, record.key, home.clone(), which, &links).await?;
+    let log = frames::log(&state, &viewer, record.key, home.clone(), which, &links).await?;
     let of = ModelKey {
         vendor: record.vendor.clone(),
         model: record.model.clone(),
@@ -229,6 +232,7 @@ async fn page(
     };
     let deviations = store.conformance_of_charger(record.key, &of, DEVIATIONS).await?;
     let page = ChargerPage {
+        past,
         conformance_href: if deviations.is_empty() {
             "/conformance".to_owned()
         } else {
@@ -266,7 +270,7 @@ async fn page(
             live.connectors.iter().map(|connector| connector.at.to_string()).collect()
         }),
         actions: mendpoint_ocpp::sendable_actions(protocol),
-        answer: history::answer(&state, record.key, protocol, &home, can_act, &asked.command)
+        answer: history::answer(&state, record.key, protocol, &home, &viewer, &asked.command)
             .await?,
         history,
         heard: heard(protocol),

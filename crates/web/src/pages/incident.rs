@@ -230,7 +230,7 @@ async fn view(
     let store = handle.store();
     let now = handle.now();
     let timeline = store.timeline(incident.id).await?;
-    let frames = frames(handle, incident, &timeline).await?;
+    let frames = frames(handle, viewer, incident, &timeline).await?;
     let over = incident.state.is_over();
     let ended = incident.resolved_at.filter(|_| over).unwrap_or(now);
     let age = show::duration(ended.since_ms(incident.opened_at));
@@ -296,6 +296,7 @@ fn waiting_step(incident: &Incident) -> String {
 /// The raw frames that the lines speak of.
 async fn frames(
     handle: &Handle,
+    viewer: &Viewer,
     incident: &Incident,
     timeline: &[TimelineEntry],
 ) -> Result<BTreeMap<FrameSeq, FrameView>, PageError> {
@@ -310,7 +311,8 @@ async fn frames(
             continue;
         }
         // Old frames are deleted by the retention while the timeline stays.
-        if let Some(record) = log.frame_of(incident.charger, entry.frame).await? {
+        if let Some(mut record) = log.frame_of(incident.charger, entry.frame).await? {
+            record.text = viewer.message(&record.text).into();
             frames.insert(entry.frame, FrameView::new(&record));
         }
     }

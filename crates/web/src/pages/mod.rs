@@ -11,6 +11,7 @@ mod incident;
 mod incidents;
 mod live;
 mod outbox;
+pub(crate) mod persons;
 mod public;
 mod rules;
 mod security;
@@ -49,5 +50,6 @@ pub(crate) fn routes() -> Router<AppState> {
         .merge(security::routes())
         .merge(system::routes())
         .merge(audit::routes())
+        .merge(persons::routes())
         .merge(public::routes())
 }

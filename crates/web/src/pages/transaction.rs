@@ -165,7 +165,7 @@ async fn page(
             .flatten(),
         raw_href: format!("{href}?after={after}&raw=1#said"),
         is_raw,
-        lines: notes.iter().map(|kept| line(now, kept, &frames)).collect(),
+        lines: notes.iter().map(|kept| line(&viewer, now, kept, &frames)).collect(),
         href,
     })
 }
@@ -200,7 +200,7 @@ fn found(now: UnixMs, row: &FindingRow) -> Found {
     }
 }
 
-fn line(now: UnixMs, kept: &KeptNote, frames: &[FrameRecord]) -> Line {
+fn line(viewer: &Viewer, now: UnixMs, kept: &KeptNote, frames: &[FrameRecord]) -> Line {
     let note = &kept.note;
     let raw = frames.iter().find(|frame| frame.seq == kept.frame);
     let mut text = note.text.clone();
@@ -220,7 +220,7 @@ fn line(now: UnixMs, kept: &KeptNote, frames: &[FrameRecord]) -> Line {
         told: note.told_at.map(|at| Moment::new(now, at)),
         seq: note.seq_no.map(|seq| seq.to_string()).unwrap_or_default(),
         text,
-        raw: raw.map(|frame| frame.text.to_string()).unwrap_or_default(),
+        raw: raw.map(|frame| viewer.message(&frame.text)).unwrap_or_default(),
     }
 }
 

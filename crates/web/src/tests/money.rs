@@ -509,3 +509,90 @@ async fn a_charging_profile_is_checked_set_and_cleared() {
     assert_eq!(page.status, 200);
     assert!(page.body.contains("ChargePointMaxProfile") && page.body.contains("Reservations"));
 }
+
+#[tokio::test]
+async fn s21_cards_are_hidden_by_role_on_every_page_and_a_person_can_be_erased() {
+    const CARD: &str = "04A2B3C4D5E6";
+    let stage = Stage::new(Protocol::V16, silent()).await;
+    let server = &stage.server;
+    let handle = server.pipeline.handle();
+    let now = handle.now();
+    let frame = format!(r#"[2,"7","StartTransaction",{{"connectorId":1,"idTag":"{CARD}"}}]"#);
+    handle.log_frame(stage.charger.key, now, mendpoint_store::Direction::In, &frame);
+    let id = stage.ask(begun(CARD, 1_000)).await.transaction;
+    let expiry = "2030-01-01T00:00:00Z";
+    let payload =
+        json!({"connectorId": 1, "expiryDate": expiry, "idTag": CARD, "reservationId": 7});
+    let start = json!({"action": "ReserveNow", "payload": payload});
+    stage.api("POST /chargers/CP-1/commands", &start).await;
+    stage.api("POST /id-tokens", &json!({"token": CARD, "status": "accepted"})).await;
+    let hash = crate::hash_password(PASSWORD).expect("a hash");
+    for (name, role) in [("olga", "operator"), ("tom", "technician")] {
+        let email = "";
+        let user = mendpoint_store::NewUser {
+            name,
+            display_name: name,
+            email,
+            password_hash: &hash,
+            role,
+        };
+        server.store.insert_user(user).await.expect("a user");
+        let token = format!("mp_of_{name}");
+        let hash = crate::hash_token(&token);
+        server.store.insert_api_token(&hash, name, role, "test", None).await.expect("a token");
+    }
+    let pages = [
+        "/chargers/CP-1".to_owned(),
+        "/chargers/CP-1/frames.csv".to_owned(),
+        "/transactions".to_owned(),
+        "/transactions.csv".to_owned(),
+        format!("/transactions/{id}?raw=1"),
+        "/tokens".to_owned(),
+        "/incidents".to_owned(),
+        "/api/v1/chargers/CP-1/frames".to_owned(),
+        "/api/v1/chargers/CP-1/frames?format=jsonl".to_owned(),
+        "/api/v1/chargers/CP-1/commands".to_owned(),
+        "/api/v1/transactions".to_owned(),
+        format!("/api/v1/transactions/{id}/notes"),
+        format!("/api/v1/id-tokens/{CARD}"),
+    ];
+    let mut seen = 0;
+    for (name, sees) in [("ana", true), ("olga", true), ("tom", false), ("vio", false)] {
+        let cookie = server.sign_in(name, PASSWORD).await.cookie();
+        for path in &pages {
+            let bearer = format!("Bearer mp_of_{name}");
+            let headers = [("cookie", &*cookie), ("authorization", &*bearer)];
+            let answer = server.send(&format!("GET {path}"), &headers, "").await;
+            // The address itself is the caller's own word.
+            let shows = answer.body.contains(CARD);
+            assert!(sees || !shows, "{path} shows a card to {name}: {}", answer.body);
+            seen += usize::from(shows);
+        }
+    }
+    assert!(seen >= 12, "those who may see them do: {seen}");
+    // The live feed of messages, from its first lines.
+    let hidden = server.sign_in("tom", PASSWORD).await.cookie();
+    let found = server.get("/chargers/CP-1?text=04a2b3c4", &hidden).await.body;
+    assert!(!found.contains("…D5E6"), "what is hidden cannot be searched for");
+
+    stage.ask(ended(id, None, 1_400)).await;
+    let ana = server.sign_in("ana", PASSWORD).await.cookie();
+    let cookie = [("cookie", &*ana), ("sec-fetch-site", "same-origin")];
+    let told = server.send("POST /persons/export", &cookie, &format!("token={CARD}")).await;
+    assert!(told.status == 200 && told.body.contains("StartTransaction"), "{}", told.body);
+    let once = server.send("POST /persons/erase", &cookie, &format!("token={CARD}")).await;
+    assert!(once.header("location").expect("back").contains("error="), "typed twice or not at all");
+    let twice = format!("token={CARD}&again={CARD}");
+    let done = server.send("POST /persons/erase", &cookie, &twice).await;
+    assert!(done.header("location").expect("back").contains("done=Erased"), "{}", done.head);
+    for path in pages.iter().filter(|path| !path.contains(CARD)) {
+        let bearer = format!("Bearer {TOKEN}");
+        let headers = [("cookie", &*ana), ("authorization", &*bearer)];
+        let answer = server.send(&format!("GET {path}"), &headers, "").await;
+        assert!(!answer.body.contains(CARD), "{path} still shows it: {}", answer.body);
+    }
+    assert!(server.get("/persons", &ana).await.body.contains("ERASED-"));
+    let audit = server.get("/audit", &ana).await.body;
+    assert!(!audit.contains(CARD) && audit.contains("person"), "{audit}");
+    assert_eq!(server.get("/persons", &hidden).await.status, 403);
+}

@@ -114,6 +114,7 @@ pub(super) async fn show(
         let row = state.handle().store().command(&CommandId(which.from.as_str().into())).await?;
         if let Some(row) = row.filter(|row| row.command.charger == record.key) {
             (action, payload) = on_the_wire(protocol, &row.command.action);
+            payload = viewer.message(&payload);
         }
     }
     let draft = Draft::of(&action, &payload);

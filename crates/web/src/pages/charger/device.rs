@@ -188,7 +188,7 @@ pub(super) async fn page(
         model: format!("{} {} {}", record.vendor, record.model, record.firmware).trim().to_owned(),
         candidates: device::candidates(handle, &record.vendor, &record.model, &looked_through),
         upkeep: upkeep_lines(now, &progress, protocol),
-        answer: history::answer(&state, record.key, protocol, "", false, &asked.command)
+        answer: history::answer(&state, record.key, protocol, "", &viewer, &asked.command)
             .await?
             .map(|answer| answer.told),
         q: asked.q.clone(),

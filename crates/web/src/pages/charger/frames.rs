@@ -44,7 +44,7 @@ pub(super) struct Which {
 }
 
 impl Which {
-    pub(super) fn filter(&self) -> Filter {
+    pub(super) fn filter(&self, viewer: &Viewer) -> Filter {
         Filter {
             direction: match self.direction.as_str() {
                 "in" => Some(Direction::In),
@@ -55,6 +55,7 @@ impl Which {
             text: self.text.trim().to_lowercase(),
             errors: !self.errors.is_empty(),
             times: FrameTimes { from: utc(&self.from), to: utc(&self.to) },
+            hides_cards: !viewer.sees_tokens(),
         }
     }
 
@@ -186,14 +187,16 @@ struct Fragment {
 
 /// The list alone.
 pub(super) async fn fragment(
-    _: Viewer,
+    viewer: Viewer,
     State(state): State<AppState>,
     Path(identity): Path<String>,
     Query(which): Query<Which>,
 ) -> Page {
     let record = super::find(&state, &identity)?;
     let home = place::charger_href(&record.identity);
-    render(Fragment { log: log(&state, record.key, home, which, &Links::default()).await? })
+    render(Fragment {
+        log: log(&state, &viewer, record.key, home, which, &Links::default()).await?,
+    })
 }
 
 /// The frames as a file: `csv` or `jsonl`.
@@ -208,12 +211,14 @@ pub(super) async fn download(
         .ok_or_else(|| PageError::not_found("Messages are exported as csv or as jsonl."))?;
     let subject = format!("messages of {}", record.identity);
     state.handle().audit(&viewer.name, "exported", &subject).await;
-    Ok(file(&state, &record, &which.filter(), format, which.before(), FILE_FRAMES_MAX).await?)
+    Ok(file(&state, &record, &which.filter(&viewer), format, which.before(), FILE_FRAMES_MAX)
+        .await?)
 }
 
 /// Reads a page of the log.
 pub(super) async fn log(
     state: &AppState,
+    viewer: &Viewer,
     charger: ChargerKey,
     home: String,
     which: Which,
@@ -223,7 +228,7 @@ pub(super) async fn log(
     // Before the lines are read: what comes in between is then told by the live stream once more,
     // and not missed.
     let newest = frames.frames_of(charger, None, 1).await?;
-    let page = wire::read(&frames, charger, &which.filter(), which.before(), SHOWN).await?;
+    let page = wire::read(&frames, charger, &which.filter(viewer), which.before(), SHOWN).await?;
     let query = which.query();
     let joint = if query.is_empty() { "" } else { "&" };
     let pretty = !which.pretty.is_empty();

@@ -7,6 +7,7 @@ use mendpoint_store::CommandRow;
 use crate::AppState;
 use crate::commands::{Stage, asker, on_the_wire, pretty, took, words};
 use crate::place::Moment;
+use crate::session::Viewer;
 
 /// Commands that are shown.
 const COMMANDS: u32 = 15;
@@ -45,7 +46,7 @@ pub(super) struct Told {
 }
 
 impl Told {
-    pub(super) fn new(now: UnixMs, protocol: Protocol, row: &CommandRow) -> Self {
+    pub(super) fn new(viewer: &Viewer, now: UnixMs, protocol: Protocol, row: &CommandRow) -> Self {
         let command = &row.command;
         let (by_kind, by) = asker(&command.origin);
         let by_href = match &command.origin {
@@ -75,8 +76,8 @@ impl Told {
             token,
             meaning: row.outcome.as_ref().map_or_else(|| hope(stage).to_owned(), words),
             took: row.answered_at.map(|at| took(from, at)).unwrap_or_default(),
-            request: pretty(&request),
-            payload: row.outcome.as_ref().map(payload).unwrap_or_default(),
+            request: pretty(&viewer.message(&request)),
+            payload: row.outcome.as_ref().map(|one| payload(viewer, one)).unwrap_or_default(),
             late: row.late,
         }
     }
@@ -115,9 +116,9 @@ fn token_of(outcome: &CommandOutcome) -> &'static str {
     }
 }
 
-fn payload(outcome: &CommandOutcome) -> String {
+fn payload(viewer: &Viewer, outcome: &CommandOutcome) -> String {
     match outcome {
-        CommandOutcome::Answered { payload, .. } => pretty(payload),
+        CommandOutcome::Answered { payload, .. } => pretty(&viewer.message(payload)),
         _ => String::new(),
     }
 }
@@ -174,14 +175,14 @@ pub(super) struct HistoryFragment {
 
 impl History {
     pub(super) fn new(
+        viewer: &Viewer,
         now: UnixMs,
         protocol: Protocol,
         home: String,
-        can_act: bool,
         rows: &[CommandRow],
     ) -> Self {
-        let commands = rows.iter().map(|row| Told::new(now, protocol, row)).collect();
-        Self { home, commands, can_act }
+        let commands = rows.iter().map(|row| Told::new(viewer, now, protocol, row)).collect();
+        Self { home, commands, can_act: viewer.can_act() }
     }
 }
 
@@ -213,7 +214,7 @@ pub(super) async fn answer(
     charger: ChargerKey,
     protocol: Protocol,
     home: &str,
-    can_act: bool,
+    viewer: &Viewer,
     id: &str,
 ) -> Result<Option<Answer>, mendpoint_store::Error> {
     if id.is_empty() {
@@ -224,8 +225,8 @@ pub(super) async fn answer(
     let row = row.filter(|row| row.command.charger == charger);
     Ok(row.map(|row| Answer {
         home: home.to_owned(),
-        told: Told::new(now, protocol, &row),
-        can_act,
+        told: Told::new(viewer, now, protocol, &row),
+        can_act: viewer.can_act(),
     }))
 }
 
@@ -241,7 +242,8 @@ mod tests {
             payload: r#"{"status":"Rejected"}"#.to_owned(),
         };
         assert_eq!(token_of(&answer), "fault");
-        assert_eq!(payload(&answer), "{\n  \"status\": \"Rejected\"\n}");
+        let viewer = Viewer { name: String::new(), role: "viewer".to_owned() };
+        assert_eq!(payload(&viewer, &answer), "{\n  \"status\": \"Rejected\"\n}");
         assert_eq!(words(&CommandOutcome::Unsupported("no".to_owned())), "It was not sent: no.");
     }
 }

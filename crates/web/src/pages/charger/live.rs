@@ -93,7 +93,7 @@ impl Listener {
             match self.frames.try_recv() {
                 Ok(frame) => {
                     let seq = frame.seq;
-                    let line = self.pairing.line(frame);
+                    let line = self.filter.shown(self.pairing.line(frame));
                     // It was among those that were read at the beginning.
                     if seq <= self.told {
                         continue;
@@ -144,7 +144,7 @@ impl Listener {
 
 /// The stream.
 pub(super) async fn stream(
-    _: Viewer,
+    viewer: Viewer,
     State(state): State<AppState>,
     Path(identity): Path<String>,
     Query(which): Query<Which>,
@@ -154,7 +154,7 @@ pub(super) async fn stream(
     // First listen, then read: nothing is missed in between, and what comes twice is told once.
     let frames = log.listen(record.key);
     let commands = state.handle().command_news();
-    let filter = which.filter();
+    let filter = which.filter(&viewer);
     let page = wire::read(&log, record.key, &filter, None, CATCH_UP).await?;
     let newest = log.frames_of(record.key, None, CATCH_UP).await?;
     let mut pairing = Pairing::default();

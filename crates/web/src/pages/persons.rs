@@ -1,0 +1,125 @@
+//! Telling a person what is kept of them, and erasing it. A person is known here by the number of
+//! their card.
+
+use askama::Template;
+use axum::extract::{Query, State};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use axum::{Form, Router};
+use mendpoint_model::UnixMs;
+use mendpoint_store::ErasureReport;
+use serde::Deserialize;
+
+use super::errors::{Page, PageError, back, render};
+use crate::AppState;
+use crate::place::Moment;
+use crate::session::Admin;
+use crate::shell::Shell;
+
+/// The routes of this page.
+pub(crate) fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/persons", get(page))
+        .route("/persons/export", post(export))
+        .route("/persons/erase", post(erase))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Asked {
+    done: Option<String>,
+    error: Option<String>,
+}
+
+struct Gone {
+    pseudonym: String,
+    at: Moment,
+    by: String,
+}
+
+#[derive(Template)]
+#[template(path = "persons.html")]
+struct PersonsPage {
+    shell: Shell,
+    gone: Vec<Gone>,
+}
+
+async fn page(
+    Admin(viewer): Admin,
+    State(state): State<AppState>,
+    Query(asked): Query<Asked>,
+) -> Page {
+    let now = state.handle().now();
+    let mut gone: Vec<Gone> = state
+        .handle()
+        .store()
+        .erasures()
+        .await?
+        .into_iter()
+        .map(|one| Gone {
+            pseudonym: one.pseudonym,
+            at: Moment::new(now, UnixMs(one.erased_at_ms)),
+            by: one.erased_by,
+        })
+        .collect();
+    gone.reverse();
+    let shell = Shell::new(&state, &viewer, "system", "Persons").await;
+    render(PersonsPage { shell: shell.with_messages(asked.done, asked.error), gone })
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Typed {
+    token: String,
+    /// The same once more.
+    again: String,
+}
+
+async fn export(
+    Admin(viewer): Admin,
+    State(state): State<AppState>,
+    Form(form): Form<Typed>,
+) -> Result<Response, PageError> {
+    let told = state.handle().export_person(&form.token, &viewer.name).await?;
+    let text = serde_json::to_string_pretty(&told).unwrap_or_default();
+    let kind = HeaderValue::from_static("application/json");
+    let name = HeaderValue::from_static("attachment; filename=\"person.json\"");
+    Ok(([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, name)], text).into_response())
+}
+
+async fn erase(
+    Admin(viewer): Admin,
+    State(state): State<AppState>,
+    Form(form): Form<Typed>,
+) -> Page {
+    let typed = form.token.trim();
+    if typed.is_empty() || typed != form.again.trim() {
+        let error = "Write the number of the card twice, the same both times.".to_owned();
+        return Ok(back("/persons", Err(error)));
+    }
+    let done = match erase_person(&state, typed, &viewer.name).await {
+        Ok(report) => {
+            Ok(format!("Erased in {} rows; {} stands there now.", report.rows, report.pseudonym))
+        }
+        Err(mendpoint_pipeline::Error::Store(mendpoint_store::Error::InUse(why))) => {
+            Err(format!("It was not erased: {why}."))
+        }
+        Err(error) => return Err(error.into()),
+    };
+    Ok(back("/persons", done))
+}
+
+/// Erases a card everywhere, and keeps the list of erasures beside the backups.
+pub(crate) async fn erase_person(
+    state: &AppState,
+    token: &str,
+    by: &str,
+) -> Result<ErasureReport, mendpoint_pipeline::Error> {
+    let report = state.handle().erase_person(token, by).await?;
+    let folder = state.settings().backups.news().folder;
+    if !folder.is_empty() {
+        state.handle().store().write_erasures(Some(std::path::Path::new(&folder))).await?;
+    }
+    Ok(report)
+}
