@@ -12,6 +12,7 @@ use crate::oracle::Fleet;
 /// The short form.
 const ROUNDS: u64 = 50;
 
+#[expect(clippy::print_stderr, reason = "the figures for docs/reliability.md")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r01_nothing_acknowledged_is_lost_or_doubled_by_kill_9() {
     let wanted = std::env::var("MENDPOINT_KILL_ROUNDS").ok().and_then(|text| text.parse().ok());

@@ -8,6 +8,7 @@ use crate::oracle::Fleet;
 /// What an orchestrator gives a process before it kills it.
 const GRACE: Duration = Duration::from_secs(30);
 
+#[expect(clippy::print_stderr, reason = "the figures for docs/reliability.md")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r18_a_rolling_restart_tells_chargers_to_come_back_and_loses_nothing() {
     let mut server = Server::start();

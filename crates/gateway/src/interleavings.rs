@@ -16,7 +16,7 @@ const SEEDS: u64 = 10_000;
 const STEPS: usize = 60;
 const CHARGERS: u32 = 3;
 
-/// SplitMix64: the same numbers on every machine.
+/// `SplitMix64`: the same numbers on every machine.
 struct Random(u64);
 
 impl Random {

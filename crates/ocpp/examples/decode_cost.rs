@@ -1,6 +1,8 @@
 //! What reading a message costs, in nanoseconds, the best of many rounds on one core:
 //! `cargo run --release -p mendpoint-ocpp --example decode_cost`.
 
+#![expect(clippy::disallowed_methods, reason = "this measures; the crate itself has no clock")]
+
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::io::Write as _;

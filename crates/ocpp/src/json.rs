@@ -287,8 +287,8 @@ fn plain_length(bytes: &[u8]) -> usize {
     let mut rest = bytes;
     while let Some((eight, after)) = rest.split_first_chunk::<8>() {
         let word = u64::from_le_bytes(*eight);
-        let quotes = zeroes(word ^ (ONES * b'"' as u64));
-        let backslashes = zeroes(word ^ (ONES * b'\\' as u64));
+        let quotes = zeroes(word ^ (ONES * u64::from(b'"')));
+        let backslashes = zeroes(word ^ (ONES * u64::from(b'\\')));
         let found = quotes | backslashes;
         if found != 0 {
             return length + (found.trailing_zeros() / 8) as usize;

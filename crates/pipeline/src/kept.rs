@@ -67,12 +67,12 @@ impl Kept {
         } else {
             settings.credential_pepper.clone().into_bytes()
         };
-        let keyring = async { Ok::<_, Error>(Keyring::read(store.clone(), &pepper).await?) };
+        let keyring = Keyring::read(store.clone(), &pepper);
         let chargers = async { Ok(store.all_chargers().await?) };
-        let sites = async { Ok(sites_with_unassigned(store).await?) };
+        let sites = sites_with_unassigned(store);
         let ((sites, unassigned), chargers, keyring) = tokio::try_join!(sites, chargers, keyring)?;
         let directory = directory(sites, chargers);
-        let tokens = tokens(store.id_tokens().await?);
+        let tokens = tokens(&store.id_tokens().await?);
         let open = store.open_transactions().await?;
         for (charger, transactions) in &open {
             for transaction in transactions {
@@ -203,9 +203,9 @@ async fn sites_with_unassigned(store: &Store) -> Result<(Vec<SiteRecord>, SiteKe
     Ok((sites, key))
 }
 
-fn tokens(rows: Vec<IdTokenRow>) -> Tokens {
+fn tokens(rows: &[IdTokenRow]) -> Tokens {
     let tokens = Tokens::default();
-    for row in &rows {
+    for row in rows {
         tokens.put(row);
     }
     tokens

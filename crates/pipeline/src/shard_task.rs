@@ -30,6 +30,10 @@ const BATCH: usize = 256;
 
 /// How often changed states are written down whole, and frames older than that are put on disk.
 const FLUSH_EVERY_MS: i64 = 2_000;
+/// How many states are written down in one go, and when the next of them follow. A fleet that
+/// returns changes all of them at once: copies of all would take more memory than the fleet does.
+const FLUSH_STATES: usize = 512;
+const FLUSH_REST_MS: i64 = 100;
 
 /// The task of one shard.
 pub(crate) struct ShardTask {
@@ -125,7 +129,7 @@ impl ShardTask {
             let urgent = std::mem::take(&mut self.state.urgent);
             self.write_states(urgent);
             self.refresh_touched_cells();
-            self.hand_over().await;
+            self.hand_over(!open).await;
             if !open {
                 return;
             }
@@ -218,7 +222,9 @@ impl ShardTask {
         let mut reply = Answer { transaction: TransactionId(0), token_accepted: true, token: None };
         let mut refused_start = false;
         let mut durable = false;
+        let mut is_start = false;
         let external_id = external_id_of(&events);
+        let entries_before = self.state.entries.len();
         self.shard.prepare(received_at, charger, &mut events);
         self.write_device(charger, received_at, &events);
         for mut kind in events {
@@ -234,6 +240,7 @@ impl ShardTask {
                     reply.judge(verdict);
                 }
                 EventKind::TransactionStarted(started) => {
+                    is_start = true;
                     let at = Some(started.connector);
                     // A 2.x start without a token presents none: the cable came first.
                     if !started.id_token.is_empty() || started.external_id.is_empty() {
@@ -333,7 +340,14 @@ impl ShardTask {
         }
         if let Some(session) = answer {
             if durable {
-                self.journal_open_transactions(charger);
+                // A start that was sent again, because its answer waits for the disk, changes nothing:
+                // what its answer waits for is in the journal already.
+                let said = &self.state.entries[entries_before..];
+                let is_news = !is_start
+                    || said.iter().any(|entry| !matches!(entry, Entry::TransactionNote { .. }));
+                if is_news {
+                    self.journal_open_transactions(charger);
+                }
                 self.state.released.push(Release::Answer(session, reply));
             } else {
                 session.send(reply);
@@ -551,7 +565,17 @@ impl ShardTask {
         if !everything && self.inner.journal.is_behind() {
             return;
         }
-        let dirty = std::mem::take(&mut self.state.dirty);
+        let all = &mut self.state.dirty;
+        let dirty: Vec<_> = if everything || all.len() <= FLUSH_STATES {
+            all.drain().collect()
+        } else {
+            self.state.last_flush_at = self.state.now - (FLUSH_EVERY_MS - FLUSH_REST_MS);
+            let some: Vec<_> = all.iter().copied().take(FLUSH_STATES).collect();
+            for charger in &some {
+                all.remove(charger);
+            }
+            some
+        };
         self.write_states(dirty);
         self.state.entries.extend(self.inner.frames.due(self.state.now, everything));
     }
@@ -583,17 +607,26 @@ impl ShardTask {
         self.inner.board.set(charger, self.shard.cell(charger));
     }
 
-    /// Gives the batch's entries to the journal, and what waits for them to the releaser.
-    async fn hand_over(&mut self) {
+    /// Gives the batch's entries to the journal, and what waits for them to the releaser. While that
+    /// has no room, because the disk is away, what waits goes along with a later batch: heartbeats
+    /// must not wait for it. It is bounded by the answers that a charger may be owed.
+    async fn hand_over(&mut self, is_last: bool) {
         let working = &mut self.state;
         if !working.entries.is_empty() {
             let entries = std::mem::take(&mut working.entries);
             working.last_seq = self.inner.journal.append(entries).await;
         }
         if !working.released.is_empty() {
-            let releases = std::mem::take(&mut working.released);
             // The releaser ends only after this task did.
-            let _ = self.releases.send(Batch { seq: working.last_seq, releases }).await;
+            let room = if is_last {
+                self.releases.reserve().await.ok()
+            } else {
+                self.releases.try_reserve().ok()
+            };
+            if let Some(room) = room {
+                let releases = std::mem::take(&mut working.released);
+                room.send(Batch { seq: working.last_seq, releases });
+            }
             self.waiting.set((self.releases.max_capacity() - self.releases.capacity()) as i64);
         }
         if !working.settling.is_empty() {

@@ -20,8 +20,10 @@ use crate::sheet::{sheets, text};
 use crate::trouble::TroubleKind;
 use crate::{Entry, Error, Result, commit, row_id};
 
-/// The most entries of one transaction.
-const BATCH_ENTRIES: usize = 8_192;
+/// The most of one transaction, weighed: about 4 MiB.
+const BATCH_WEIGHT: u32 = 8_192;
+/// The most entries taken at once.
+const BATCH_ENTRIES: usize = 2_048;
 /// How long entries wait for company that nobody waits for.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// The first and the longest pause before a failed transaction is tried again.
@@ -261,16 +263,22 @@ impl Writer {
         tokio::pin!(patience);
         let first_seq = first.seq;
         let mut looked_at = 0;
-        while batch.len() < BATCH_ENTRIES
-            && self.inner.wanted.load(Ordering::Acquire) < first_seq
-            && batch[looked_at..].iter().all(|queued| queued.entry.can_wait())
-        {
+        let mut weight = 0_u32;
+        loop {
+            let new = &batch[looked_at..];
+            weight = new.iter().fold(weight, |sum, it| sum.saturating_add(it.entry.weight()));
+            if weight >= BATCH_WEIGHT
+                || self.inner.wanted.load(Ordering::Acquire) >= first_seq
+                || !new.iter().all(|queued| queued.entry.can_wait())
+            {
+                return;
+            }
             looked_at = batch.len();
             tokio::select! {
                 biased;
                 () = self.inner.hurry.notified() => {}
                 () = &mut patience => return,
-                count = receiver.recv_many(batch, BATCH_ENTRIES - looked_at) => {
+                count = receiver.recv_many(batch, BATCH_ENTRIES) => {
                     if count == 0 {
                         return;
                     }

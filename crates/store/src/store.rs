@@ -218,6 +218,9 @@ async fn connect_sqlite(url: &str, settings: &StoreSettings) -> Result<(Db, Path
     };
     let writing = options.clone().pragma("cache_size", WRITER_CACHE);
     let writing = writing.pragma("wal_autocheckpoint", LOG_PAGES);
+    // What a statement of many rows would have to take back, were it refused, is kept in memory:
+    // in a file, that is a page written for every row.
+    let writing = writing.pragma("temp_store", "MEMORY");
     let write = pool().max_connections(1).connect_with(writing).await?;
     check_sqlite_version(&write).await?;
     check_sqlite_promises(&write).await?;

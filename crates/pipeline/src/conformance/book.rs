@@ -294,9 +294,8 @@ mod tests {
     }
 
     #[test]
-    fn strangers_and_the_nameless_are_left_out() {
+    fn what_is_no_message_is_left_out() {
         let mut book = Book::default();
-        book.take(&ModelKey::default(), &sample(1, METER));
         book.take(&of("X"), &sample(1, "nonsense"));
         book.take(&of("X"), &sample(1, r#"[2,"1","MakeCoffee",{}]"#));
         assert_eq!(book.take_change(), ConformanceChange::default());

@@ -301,6 +301,6 @@ pub fn automatic_backups(folder: &Path) -> Result<Vec<PathBuf>> {
 /// The name of a copy that is made now: names sort by their time.
 pub fn backup_name() -> String {
     let now = row_id::now().rfc3339();
-    let digits: String = now.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
+    let digits: String = now.chars().filter(char::is_ascii_alphanumeric).collect();
     format!("{PREFIX}{digits}.backup")
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 /// A token that is looked for, and what is put in its place.
 #[derive(Clone, Debug)]
 pub(crate) struct Exchange {
-    /// In small letters: idTags are compared without case (CiString).
+    /// In small letters: idTags are compared without case (`CiString`).
     token: String,
     pseudonym: String,
     /// Whether it is unlike a word of any language or protocol. Only such a token is looked for

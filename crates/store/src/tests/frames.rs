@@ -199,7 +199,7 @@ async fn frames_that_cannot_go_to_disk_are_bounded_and_what_was_dropped_is_count
         text.clear();
         while text.len() < 16_000 {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(seq);
-            text.push_str(&format!("{state:x}"));
+            text += &state.to_string();
         }
         let charger = ChargerKey(u32::try_from(seq % 64).expect("small"));
         log.push(seq, charger, UnixMs(1), Direction::In, &text);

@@ -103,7 +103,7 @@ async fn fill(store: &Store, now: UnixMs, seq: &mut u64, until: u64) {
                 *seq * 3,
             );
             log.push(*seq, charger, at, Direction::In, &text);
-            if *seq % 100 == 0 {
+            if (*seq).is_multiple_of(100) {
                 let id = 10_000_000 + *seq as i64;
                 let entry = closed(charger, transaction(id, at.0), at.0 + HOUR_MS);
                 last = journal.append(vec![entry]).await;

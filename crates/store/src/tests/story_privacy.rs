@@ -1,5 +1,7 @@
 //! A person who is erased is nowhere any more, and stays so after an older copy came back (S21).
 
+use std::fmt::Write as _;
+
 use mendpoint_model::{ChargerKey, TokenStatus, UnixMs};
 
 use super::kit::{closed, incident, transaction, write};
@@ -53,7 +55,7 @@ pub(super) async fn dump(store: &Store) -> String {
             Db::Postgres(pool) => sqlx::query_scalar(sql).fetch_all(pool).await.expect("read"),
         };
         for cell in cells {
-            text.push_str(&format!("{table}.{column}: {cell}\n"));
+            writeln!(text, "{table}.{column}: {cell}").expect("a string takes everything");
         }
     }
     let frames = "SELECT data FROM frame_block";
@@ -63,7 +65,7 @@ pub(super) async fn dump(store: &Store) -> String {
     };
     for block in blocks {
         for record in crate::frame_block::unpack(&block).expect("it unpacks") {
-            text.push_str(&format!("frame: {}\n", record.text));
+            writeln!(text, "frame: {}", record.text).expect("a string takes everything");
         }
     }
     text
