@@ -53,6 +53,10 @@ async fn r20_s19_s21_a_copy_of_a_running_server_comes_back_whole_and_forgets_who
     let (_, told) = program(&url, &["audit", "list"]);
     assert!(told.contains("backup made") && told.contains("person erased"), "{told}");
     assert!(!told.to_lowercase().contains("04a2b3c4d5e6"), "{told}");
+    if !url.starts_with("sqlite:") {
+        // Where else a copy of PostgreSQL is brought back, the store's own tests say.
+        return;
+    }
     let list = format!("{}.erasures", url.trim_start_matches("sqlite://"));
     std::fs::copy(list, format!("{copy}.erasures")).expect("the list of erasures is beside it");
     drop(server);
