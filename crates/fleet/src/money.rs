@@ -109,7 +109,8 @@ fn b59_a_register_below_the_start_is_hard_and_kept() {
     let mut kit = Kit::new();
     begin(&mut kit, start(41, 1, Some(START)));
     kit.after(MIN);
-    assert_eq!(energy(&finish(&mut kit, end(41, "", 400))), Some(0.0));
+    let over = TransactionEnded { at: Some(kit.now), ..end(41, "", 400) };
+    assert_eq!(energy(&finish(&mut kit, over)), Some(0.0));
     assert_eq!(kit.found(), [(41, Code::RegisterBackwards, true)]);
 }
 
@@ -146,7 +147,7 @@ fn b59_an_absurd_clock_is_found_and_hides_no_end_before_the_start() {
 #[test]
 fn b53_a_late_stop_after_a_reboot_corrects_the_closure_with_its_history() {
     let mut kit = Kit::new();
-    begin(&mut kit, start(41, 1, None));
+    begin(&mut kit, start(41, 1, Some(START)));
     kit.after(MIN).send(boot());
     kit.after(10 * MIN).advance();
     let lines = kit.found();
@@ -370,10 +371,19 @@ fn b59_a_start_without_card_or_register_is_suspect_at_once() {
     let later = TransactionStarted {
         id_token: String::new(),
         meter_wh: None,
+        at: Some(START),
         ..start2(41, "tx-a", "EVConnected")
     };
     begin(&mut kit, later);
     assert!(kit.found().is_empty());
+}
+
+/// What the decoder takes for no time at all (1970, 2099, nothing) is told as well.
+#[test]
+fn b44_a_start_without_a_time_that_can_be_is_found() {
+    let mut kit = Kit::new();
+    begin(&mut kit, start(41, 1, None));
+    assert_eq!(kit.found(), [(41, Code::ClockOdd, true)]);
 }
 
 #[test]

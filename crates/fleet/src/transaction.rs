@@ -411,12 +411,14 @@ impl Slot {
 
     /// Notes a clock that was of no use for the start or the end of a transaction (behaviour 44).
     fn judge_clock(&mut self, id: TransactionId, own: Option<UnixMs>, timing: Timing) {
-        if let Some(own) = own.filter(|_| !timing.told) {
-            let sentence = format!(
-                "The charger's clock said {own}, which cannot be; the time of receipt is used."
-            );
-            self.found(id, FindingCode::ClockOdd, sentence);
+        if timing.told {
+            return;
         }
+        // A time that nobody could take for one (1970, 2099) does not come this far.
+        let said =
+            own.map_or("no time that can be".to_owned(), |own| format!("{own}, which cannot be"));
+        let sentence = format!("The charger's clock said {said}; the time of receipt is used.");
+        self.found(id, FindingCode::ClockOdd, sentence);
     }
 }
 

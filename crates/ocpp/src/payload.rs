@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use mendpoint_model::UnixMs;
+use mendpoint_model::{TransactionId, UnixMs};
 
 use crate::json::{Scalar, Scanner};
 use crate::quirk::Quirk;
@@ -145,6 +145,16 @@ impl<'a> Payload<'a> {
     /// A whole number; text and fractions are read too (behaviour 42), `null` is nothing and never
     /// 0 (behaviour 49).
     pub(crate) fn int(&mut self, field: &'static str) -> Option<i64> {
+        self.rounded(field).map(|(number, _)| number)
+    }
+
+    /// The number of a transaction. One with a fraction is nobody's: rounded it would be another's.
+    pub(crate) fn transaction(&mut self, field: &'static str) -> Option<TransactionId> {
+        self.rounded(field).filter(|(_, is_rounded)| !is_rounded).map(|(id, _)| TransactionId(id))
+    }
+
+    /// A number, and whether it had to be rounded.
+    fn rounded(&mut self, field: &'static str) -> Option<(i64, bool)> {
         let (text, why) = match self.scanner.scalar() {
             Scalar::Bare(text) => (Cow::Borrowed(text), None),
             Scalar::Text(text) => (text, Some("number as text")),
@@ -159,9 +169,10 @@ impl<'a> Payload<'a> {
             if let Some(why) = why {
                 self.note(field, why, &text);
             }
-            return Some(number);
+            return Some((number, false));
         }
-        let rounded = read_float(trimmed).map(f64::round);
+        let exact = read_float(trimmed);
+        let rounded = exact.map(f64::round);
         // The bounds are exact as floats, so that a number that does not fit is never bent to one.
         let rounded = rounded.filter(|number| (-9.2e18..9.2e18).contains(number));
         self.note(
@@ -169,7 +180,7 @@ impl<'a> Payload<'a> {
             if rounded.is_some() { "not a whole number" } else { "not a number" },
             &text,
         );
-        rounded.map(|number| number as i64)
+        rounded.map(|number| (number as i64, exact != Some(number)))
     }
 
     /// A number that names an EVSE or a connector.

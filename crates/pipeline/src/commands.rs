@@ -1,13 +1,21 @@
 //! Commands of people and scripts: sent at once, or kept until the charger is back.
 
+use std::time::Duration;
+
 use mendpoint_model::{
     Action, COMMAND_TIMEOUT_MS, ChargerKey, Command, CommandId, CommandOutcome, DAY_MS, Origin,
     UnixMs,
 };
 use tokio::sync::{broadcast, oneshot};
+use tokio::time::timeout;
 
 use crate::message::ShardMessage;
 use crate::{Error, Handle, clock};
+
+/// How long whoever asks waits for the database to take a command down.
+const ON_DISK_WITHIN: Duration = Duration::from_secs(10);
+/// And for what becomes of one that leaves at once: the time of an answer, behind another command.
+const OVER_WITHIN: Duration = Duration::from_millis(2 * COMMAND_TIMEOUT_MS as u64 + 10_000);
 
 /// The longest time a command may wait for its charger.
 pub const WAIT_MAX_MS: i64 = 7 * DAY_MS;
@@ -50,9 +58,12 @@ impl Taken {
     /// Waits for what becomes of it.
     ///
     /// # Errors
-    /// When the program stops first.
+    /// When the program stops first, or the database keeps it from leaving for too long.
     pub async fn outcome(self) -> Result<CommandReport, Error> {
-        let outcome = self.outcome.await.map_err(|_| Error::Stopping)?;
+        let outcome = match timeout(OVER_WITHIN, self.outcome).await {
+            Ok(outcome) => outcome.map_err(|_| Error::Stopping)?,
+            Err(_) => return Err(Error::NotWritten),
+        };
         let took_ms = clock::now().since_ms(self.asked_at);
         Ok(CommandReport { id: self.id, outcome, took_ms })
     }
@@ -84,7 +95,8 @@ impl Handle {
             let (kept, answer) = oneshot::channel();
             let until = command.not_after;
             self.0.to_shard(record.site, ShardMessage::Keep(command, kept, waiter)).await?;
-            let is_kept = answer.await.map_err(|_| Error::Stopping)?;
+            let answer = timeout(ON_DISK_WITHIN, answer).await.map_err(|_| Error::NotWritten)?;
+            let is_kept = answer.map_err(|_| Error::Stopping)?;
             let waits_until = is_kept.map_err(Error::Refused)?.then_some(until);
             return Ok(Taken { id, asked_at: now, waits_until, outcome });
         } else {

@@ -15,6 +15,12 @@ pub enum Error {
     /// It cannot be done; the sentence says why.
     #[error("{0}")]
     Refused(String),
+    /// The database is behind, so a command could not leave or be kept in time.
+    #[error(
+        "the database did not take the command down in time; look at the charger's commands before you \
+         send it again"
+    )]
+    NotWritten,
     /// The program is stopping.
     #[error("the program is stopping; try again in a moment")]
     Stopping,

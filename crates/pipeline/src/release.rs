@@ -7,14 +7,16 @@ use std::sync::Arc;
 
 use mendpoint_incidents::TicketRequest;
 use mendpoint_model::{
-    ChargerKey, Command, CommandAnswered, CommandOutcome, EventKind, IncidentId, TicketId,
+    ChargerKey, Command, CommandAnswered, CommandOutcome, EventKind, IncidentId, TicketId, UnixMs,
 };
 use smallvec::smallvec;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
+use crate::clock;
 use crate::message::{Answer, Incoming, ReplyTo, ShardMessage};
 use crate::outbound::SendRefused;
 use crate::pipeline::Inner;
+use crate::waiting::Kept;
 
 /// One thing that waits for the disk.
 pub(crate) enum Release {
@@ -30,6 +32,8 @@ pub(crate) enum Release {
     Close(ChargerKey),
     /// A command of this charger changed.
     CommandNews(ChargerKey),
+    /// A command waits for its charger, and whoever asked for that may go.
+    Kept(oneshot::Sender<Kept>),
 }
 
 /// What the charger itself shows about a ticket's repair.
@@ -44,6 +48,8 @@ pub(crate) struct TicketEvidence {
 /// A batch that waits for one journal number.
 pub(crate) struct Batch {
     pub(crate) seq: u64,
+    /// When it was handed over.
+    pub(crate) since: UnixMs,
     pub(crate) releases: Vec<Release>,
 }
 
@@ -53,15 +59,24 @@ pub(crate) async fn run(inner: Arc<Inner>, mut batches: mpsc::Receiver<Batch>) {
         if batch.seq > 0 && !cfg!(feature = "planted-early-answers") {
             inner.journal.wait(batch.seq).await;
         }
+        // Who asked for a reset a minute ago, when the disk was stuck, has given that up.
+        let is_late = clock::now().since_ms(batch.since) > LEAVES_WITHIN_MS;
         for release in batch.releases {
             match release {
                 Release::Answer(session, answer) => session.send(answer),
+                Release::Command(command) if is_late => {
+                    refuse(&inner, &command, CommandOutcome::Expired);
+                }
                 Release::Command(command) => send(&inner, command),
                 Release::Ticket(request) => inner.desk.open_for_incident(request),
                 Release::Evidence(evidence) => inner.desk.evidence(evidence),
                 Release::CommandNews(charger) => {
                     // Nobody may be listening.
                     let _ = inner.command_news.send(charger);
+                }
+                Release::Kept(kept) => {
+                    // Whoever asked may have gone; it is kept all the same.
+                    let _ = kept.send(Ok(true));
                 }
                 Release::Close(charger) => {
                     inner.outbound.close(charger, "the charger does not answer commands");
@@ -71,14 +86,23 @@ pub(crate) async fn run(inner: Arc<Inner>, mut batches: mpsc::Receiver<Batch>) {
     }
 }
 
+/// How long the disk may keep a command that shall leave.
+const LEAVES_WITHIN_MS: i64 = 10_000;
+
 /// Sends a command; when it cannot leave, that is its outcome.
 fn send(inner: &Inner, command: Command) {
-    let (id, charger) = (command.id.clone(), command.charger);
+    let unsent = command.clone();
     let outcome = match inner.outbound.send(command) {
         Ok(()) => return,
         Err(SendRefused::NotConnected) => CommandOutcome::NotConnected,
         Err(SendRefused::QueueFull) => CommandOutcome::QueueFull,
     };
+    refuse(inner, &unsent, outcome);
+}
+
+/// Tells the shard what became of a command that did not leave.
+fn refuse(inner: &Inner, command: &Command, outcome: CommandOutcome) {
+    let (id, charger) = (command.id.clone(), command.charger);
     let Some(record) = inner.directory.charger(charger) else { return };
     let event = EventKind::CommandAnswered(CommandAnswered { command: id, outcome, late: false });
     inner.feed_back(
@@ -87,7 +111,7 @@ fn send(inner: &Inner, command: Command) {
             charger,
             site: record.site,
             epoch: 0,
-            received_at: crate::clock::now(),
+            received_at: clock::now(),
             frame: 0,
             events: smallvec![event],
             quirks: Vec::new(),

@@ -59,6 +59,8 @@ pub(crate) struct Working {
     pub(crate) outputs: Outputs,
     pub(crate) entries: Vec<Entry>,
     pub(crate) released: Vec<Release>,
+    /// Since when they wait for room at the releaser.
+    released_since: Option<UnixMs>,
     /// Commands that wait for their chargers to come back.
     pub(crate) waiting: WaitingRoom,
     pub(crate) waiters: FxHashMap<CommandId, oneshot::Sender<CommandOutcome>>,
@@ -617,6 +619,7 @@ impl ShardTask {
             working.last_seq = self.inner.journal.append(entries).await;
         }
         if !working.released.is_empty() {
+            working.released_since.get_or_insert(working.now);
             // The releaser ends only after this task did.
             let room = if is_last {
                 self.releases.reserve().await.ok()
@@ -625,7 +628,8 @@ impl ShardTask {
             };
             if let Some(room) = room {
                 let releases = std::mem::take(&mut working.released);
-                room.send(Batch { seq: working.last_seq, releases });
+                let since = working.released_since.take().unwrap_or(working.now);
+                room.send(Batch { seq: working.last_seq, since, releases });
             }
             self.waiting.set((self.releases.max_capacity() - self.releases.capacity()) as i64);
         }

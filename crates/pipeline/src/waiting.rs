@@ -59,20 +59,23 @@ impl ShardTask {
             let _ = kept.send(Err(why.to_owned()));
             return;
         }
-        let answer = match self.state.waiting.add(command.clone()) {
+        match self.state.waiting.add(command.clone()) {
             Ok(()) => {
                 self.state.waiters.retain(|_, waiter| !waiter.is_closed());
                 self.state.waiters.insert(command.id.clone(), waiter);
                 self.tell_news(command.charger);
                 self.audit_command(&command);
                 self.state.entries.push(Entry::CommandWaiting(command));
-                Ok(true)
+                // Whoever is told that it waits may rely on that over a power cut.
+                self.state.released.push(Release::Kept(kept));
             }
-            Err(_) => Err(format!(
-                "{WAITING_MAX} commands wait for this charger already; take one back first"
-            )),
-        };
-        let _ = kept.send(answer);
+            Err(_) => {
+                let why = format!(
+                    "{WAITING_MAX} commands wait for this charger already; take one back first"
+                );
+                let _ = kept.send(Err(why));
+            }
+        }
     }
 
     /// A person does not want a command any more.

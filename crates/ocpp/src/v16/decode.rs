@@ -208,7 +208,7 @@ fn meter_values(payload: &mut Payload<'_>, events: &mut Events) -> Reply {
     while let Some(key) = payload.key() {
         match &*key {
             "connectorId" => connector = payload.number("connectorId"),
-            "transactionId" => transaction = payload.int("transactionId").map(TransactionId),
+            "transactionId" => transaction = payload.transaction("transactionId"),
             "meterValue" => book.read(payload),
             _ => payload.skip(),
         }
@@ -289,7 +289,7 @@ fn stop_transaction(payload: &mut Payload<'_>, events: &mut Events) -> Reply {
     let mut book = MeterBook::default();
     while let Some(key) = payload.key() {
         match &*key {
-            "transactionId" => transaction = payload.int("transactionId").map(TransactionId),
+            "transactionId" => transaction = payload.transaction("transactionId"),
             "idTag" => id_token = payload.filled("idTag"),
             "meterStop" => meter_wh = payload.int("meterStop"),
             "timestamp" => at = payload.time("timestamp"),

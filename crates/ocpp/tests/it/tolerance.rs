@@ -141,3 +141,19 @@ fn doubled_keys_and_nulls_do_no_harm() {
     assert_eq!(report.connector, ConnectorRef::v16(2));
     assert_eq!((&report.error, report.at), (&None, None));
 }
+
+/// Rounded, it would end another driver's session.
+#[test]
+fn b59_a_transaction_number_with_a_fraction_is_nobodys() {
+    for (id, known) in [("34", Some(34)), ("\"34\"", Some(34)), ("34.0", Some(34)), ("34.5", None)]
+    {
+        let payload =
+            format!(r#"{{"transactionId":{id},"meterStop":1,"timestamp":"2026-01-01T00:00:00Z"}}"#);
+        let inbound = read(Protocol::V16, "StopTransaction", &payload);
+        let ended = inbound.events.iter().find_map(|event| match event {
+            EventKind::TransactionEnded(ended) => Some(ended.id.0),
+            _ => None,
+        });
+        assert_eq!(ended.filter(|id| *id > 0), known, "{id}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use mendpoint_model::UnixMs;
+use mendpoint_model::{ChargerKey, UnixMs};
 use mendpoint_ocpp::orders::Period;
 use mendpoint_pipeline::Directory;
 use mendpoint_store::{ChargingProfileRow, LocalListRow, ReservationRow, WantedList};
@@ -57,8 +57,8 @@ pub(super) struct LocalListJson {
 }
 
 impl LocalListJson {
-    async fn new(state: &AppState, row: LocalListRow) -> Result<Self> {
-        let behind = local_list::behind(state, &row).await?;
+    async fn new(state: &AppState, charger: ChargerKey, row: LocalListRow) -> Result<Self> {
+        let behind = local_list::behind(state, charger, &row).await?;
         let (wanted, group) = match row.wanted {
             WantedList::None => ("none", None),
             WantedList::All => ("all", None),
@@ -96,7 +96,7 @@ pub(super) async fn local_list_of(
 ) -> Result<Json<LocalListJson>> {
     let record = find(&state, &id)?;
     let row = local_list::read(&state, &record).await?;
-    Ok(Json(LocalListJson::new(&state, row).await?))
+    Ok(Json(LocalListJson::new(&state, record.key, row).await?))
 }
 
 pub(super) async fn send_local_list(
@@ -118,7 +118,7 @@ pub(super) async fn send_local_list(
         }
     };
     let row = local_list::send(&state, &record, wanted, body.full, &caller.name).await?;
-    Ok(Json(LocalListJson::new(&state, row).await?))
+    Ok(Json(LocalListJson::new(&state, record.key, row).await?))
 }
 
 /// A connector that is held for a card.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mendpoint_model::{ChargerRecord, Protocol};
+use mendpoint_model::{ChargerKey, ChargerRecord, Protocol};
 use mendpoint_ocpp::orders::{
     ListEntry, ListUpdate, get_local_list_version, list_version_of, send_local_list,
 };
@@ -16,9 +16,13 @@ const PER_MESSAGE: usize = 250;
 /// The largest version: 1.6 chargers keep it in 32 bits.
 const VERSION_MAX: i64 = i32::MAX as i64;
 
-/// The list that a charger should know now.
+/// The longest idTag of OCPP 1.6 (`CiString20Type`), characters.
+const ID_TAG_MAX: usize = 20;
+
+/// The list that a charger should know now; one of 1.6 only what it can be told.
 async fn wanted(
     state: &AppState,
+    charger: ChargerKey,
     list: &WantedList,
 ) -> Result<Vec<IdTokenRow>, mendpoint_store::Error> {
     let store = state.handle().store();
@@ -36,9 +40,15 @@ async fn wanted(
         rows.extend(page);
         match next {
             Some(next) => after = next,
-            None => return Ok(rows),
+            None => break,
         }
     }
+    let live = state.handle().charger(charger).await;
+    if live.is_some_and(|live| live.link.protocol == Some(Protocol::V16)) {
+        // One card that is too long, and a strict charger refuses the whole list.
+        rows.retain(|row| row.token.chars().count() <= ID_TAG_MAX);
+    }
+    Ok(rows)
 }
 
 /// What is told of a token, in one text: so a change is seen.
@@ -84,9 +94,10 @@ pub(crate) async fn read(
 /// How many cards differ between what the charger knows and what it should know.
 pub(crate) async fn behind(
     state: &AppState,
+    charger: ChargerKey,
     row: &LocalListRow,
 ) -> Result<usize, mendpoint_store::Error> {
-    let rows = wanted(state, &row.wanted).await?;
+    let rows = wanted(state, charger, &row.wanted).await?;
     Ok(difference(&row.known, &rows).len())
 }
 
@@ -104,7 +115,7 @@ pub(crate) async fn send(
     if let Some(list) = list {
         row.wanted = list;
     }
-    let rows = wanted(state, &row.wanted).await?;
+    let rows = wanted(state, record.key, &row.wanted).await?;
     let (live, protocol) = spoken(state, record).await?;
     let limit = told_number(&live, &["LocalAuthListMaxLength", "LocalAuthListCtrlr.MaxLength"]);
     if let Some(limit) = limit.filter(|limit| rows.len() > *limit) {

@@ -112,7 +112,7 @@ async fn page(
     let handle = state.handle();
     let (store, now) = (handle.store(), handle.now());
     let row = local_list::read(&state, &record).await?;
-    let behind = local_list::behind(&state, &row).await?;
+    let behind = local_list::behind(&state, record.key, &row).await?;
     let live = handle.charger(record.key).await;
     let held = store.reservations(Some(record.key), None, ROWS, now).await?;
     let set = store.charging_profiles(record.key, ROWS).await?;
