@@ -124,6 +124,8 @@ struct TokensPage {
     first: Option<String>,
     next: Option<String>,
     is_admin: bool,
+    /// Whether tokens are shown whole.
+    sees_tokens: bool,
     may_change: bool,
     accepts_unknown: bool,
     form: Typing,
@@ -201,6 +203,7 @@ async fn whole(state: &AppState, viewer: &Viewer, filter: Filter, shown: Shown) 
         first: (!filter.cursor.is_empty()).then(|| filter.href(&filter.status, "")),
         next,
         is_admin: viewer.is_admin(),
+        sees_tokens: viewer.sees_tokens(),
         may_change: viewer.manages_cards(),
         accepts_unknown: handle.accepts_unknown_tokens(),
         form: shown.form,
