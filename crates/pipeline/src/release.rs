@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use mendpoint_incidents::TicketRequest;
 use mendpoint_model::{
-    ChargerKey, Command, CommandAnswered, CommandOutcome, EventKind, IncidentId, TicketId, UnixMs,
+    ChargerKey, Command, CommandAnswered, CommandId, CommandOutcome, EventKind, IncidentId,
+    TicketId, UnixMs,
 };
 use smallvec::smallvec;
 use tokio::sync::{mpsc, oneshot};
@@ -65,7 +66,7 @@ pub(crate) async fn run(inner: Arc<Inner>, mut batches: mpsc::Receiver<Batch>) {
             match release {
                 Release::Answer(session, answer) => session.send(answer),
                 Release::Command(command) if is_late => {
-                    refuse(&inner, &command, CommandOutcome::Expired);
+                    refuse(&inner, command.id, command.charger, CommandOutcome::Expired);
                 }
                 Release::Command(command) => send(&inner, command),
                 Release::Ticket(request) => inner.desk.open_for_incident(request),
@@ -91,18 +92,17 @@ const LEAVES_WITHIN_MS: i64 = 10_000;
 
 /// Sends a command; when it cannot leave, that is its outcome.
 fn send(inner: &Inner, command: Command) {
-    let unsent = command.clone();
+    let (id, charger) = (command.id.clone(), command.charger);
     let outcome = match inner.outbound.send(command) {
         Ok(()) => return,
         Err(SendRefused::NotConnected) => CommandOutcome::NotConnected,
         Err(SendRefused::QueueFull) => CommandOutcome::QueueFull,
     };
-    refuse(inner, &unsent, outcome);
+    refuse(inner, id, charger, outcome);
 }
 
 /// Tells the shard what became of a command that did not leave.
-fn refuse(inner: &Inner, command: &Command, outcome: CommandOutcome) {
-    let (id, charger) = (command.id.clone(), command.charger);
+fn refuse(inner: &Inner, id: CommandId, charger: ChargerKey, outcome: CommandOutcome) {
     let Some(record) = inner.directory.charger(charger) else { return };
     let event = EventKind::CommandAnswered(CommandAnswered { command: id, outcome, late: false });
     inner.feed_back(
