@@ -1,8 +1,10 @@
 //! What the engine wants done. The order counts: a command comes after the entries that say why.
 
+use crate::correlate::Notice;
+use crate::overseer::VehicleSuspect;
 use mendpoint_model::{
-    ChargerKey, Command, ConnectorRef, Incident, IncidentId, Priority, SiteKey, TicketId,
-    TimelineEntry, UnixMs,
+    ChargerKey, Command, ConnectorRef, ExclusionProposal, Incident, IncidentId, Priority, SiteKey,
+    TicketId, TimelineEntry, UnixMs,
 };
 
 /// One thing to be done.
@@ -32,6 +34,12 @@ pub enum Effect {
     },
     /// The charger's connection is to be dropped, so that it connects anew.
     CloseSocket(ChargerKey),
+    /// A time that may be excluded from a charger's uptime: a person decides (2.3).
+    Exclusion(ExclusionProposal),
+    /// People are to be told, once for a group of incidents.
+    Notice(Box<Notice>),
+    /// A card or vehicle is suspected, or is not any more.
+    Vehicle(Box<VehicleSuspect>, bool),
 }
 
 /// What a charger shows about its repair.

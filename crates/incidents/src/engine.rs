@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 use crate::attempts::AttemptTimes;
 use crate::case::{Case, Fingerprint, Line, Watch};
 use crate::catalogue::Catalogue;
-use crate::dead_man::DeadMan;
+use crate::correlate::Correlation;
 use crate::effect::Effect;
 use crate::lag::LagStop;
 use crate::predicate::Subject;
@@ -45,7 +45,7 @@ pub struct Engine {
     pub(crate) cases: BTreeMap<IncidentId, Case>,
     pub(crate) timers: Timers,
     pub(crate) switches: BTreeSet<KillScope>,
-    pub(crate) dead_man: DeadMan,
+    pub(crate) correlation: Correlation,
     pub(crate) lag: LagStop,
     /// Before this moment silence counts for nothing (startup grace).
     pub(crate) grace_until: UnixMs,
@@ -73,7 +73,7 @@ impl Engine {
             cases: BTreeMap::new(),
             timers: Timers::default(),
             switches: BTreeSet::new(),
-            dead_man: DeadMan::default(),
+            correlation: Correlation::default(),
             lag: LagStop::default(),
             grace_until: UnixMs(i64::MIN),
             dirty: BTreeSet::new(),
@@ -92,8 +92,8 @@ impl Engine {
         out: &mut Vec<Effect>,
     ) {
         let cx = Cx { now, fleet, frame: event.frame, from: Some(event.charger) };
-        if facts.iter().any(|fact| matches!(fact, mendpoint_model::Fact::LinkDown { .. })) {
-            self.dead_man.lost(&self.settings.guardrails, now, self.watches.len());
+        if !facts.is_empty() {
+            self.note_link(&cx, event, facts);
         }
         self.take_in(&cx, event, facts);
         self.run_due(&cx);
@@ -124,6 +124,7 @@ impl Engine {
         let cx = Cx { now, fleet, frame: 0, from: None };
         if let Some(state) = fleet.charger(charger) {
             self.watches.entry(charger).or_default().site = state.site;
+            self.tell_known(&cx, charger);
             self.evaluate_all(&cx, charger, None, crate::predicate::Inputs(u8::MAX));
         }
         self.flush(now, out);
@@ -135,6 +136,8 @@ impl Engine {
             for id in watch.cases {
                 self.cases.remove(&id);
             }
+            self.site_forget(charger);
+            self.tell(charger, watch.site, UnixMs(0), crate::overseer::ReportKind::Gone);
         }
     }
 
@@ -199,6 +202,7 @@ impl Engine {
             .values()
             .filter(|case| case.rule.is_none() && !case.incident.state.is_over())
             .filter(|case| case.incident.source == mendpoint_model::Source::System)
+            .filter(|case| !case.incident.is_wide())
             .map(|case| case.incident.id)
             .collect();
         for id in orphans {
@@ -232,6 +236,8 @@ impl Engine {
                 | IncidentState::Closed
                 | IncidentState::RecoveredUnproven => None,
                 IncidentState::Healing | IncidentState::Verifying => Some(Overlay::Healing),
+                // What another incident explains shows by that.
+                _ if case.incident.ties.parent().is_some() || case.calm => None,
                 _ if case.incident.severity <= 4 => Some(Overlay::Faulted),
                 _ => Some(Overlay::Degraded),
             })
@@ -298,6 +304,8 @@ impl Engine {
                 }
                 Timer::Attempts(charger) => self.attempts_due(cx, charger),
                 Timer::Calls(charger) => self.calls_due(cx, charger),
+                Timer::Site(site) => self.site_due(cx, site),
+                Timer::Group(key) => self.group_due(cx, key),
                 Timer::Case(id) => {
                     if let Some(case) = self.cases.get_mut(&id) {
                         case.armed = None;

@@ -11,6 +11,7 @@ use mendpoint_model::{
     TransactionId, TransactionStarted, UnixMs,
 };
 
+use crate::overseer::Overseer;
 use crate::timeline_test::action_words;
 use crate::{
     Catalogue, Effect, Engine, EngineSettings, IdSequence, Request, RequestError, TicketRequest,
@@ -58,6 +59,7 @@ pub(crate) fn rejected() -> CommandOutcome {
 
 pub(crate) struct World {
     pub(crate) engine: Engine,
+    pub(crate) overseer: Overseer,
     pub(crate) fleet: Fleet,
     pub(crate) now: UnixMs,
     pub(crate) incidents: BTreeMap<IncidentId, Incident>,
@@ -104,6 +106,11 @@ pub(crate) fn engine(settings: EngineSettings, next: i64) -> Engine {
     Engine::new(shipped(), settings, IdSequence { next, step: 1 })
 }
 
+/// The overseer's settings that go with an engine's.
+pub(crate) fn oversight(settings: &EngineSettings) -> crate::overseer::OverseerSettings {
+    settings.correlation.scaled(settings.pace, &settings.guardrails, settings.startup_grace_ms)
+}
+
 pub(crate) const ONE: ChargerKey = ChargerKey(1);
 
 impl World {
@@ -113,6 +120,7 @@ impl World {
 
     pub(crate) fn with(settings: EngineSettings) -> Self {
         Self {
+            overseer: Overseer::new(oversight(&settings)),
             engine: engine(settings, 1),
             fleet: Fleet::default(),
             now: UnixMs(1_000_000_000_000),
@@ -174,6 +182,33 @@ impl World {
         let mut out = Vec::new();
         self.engine.handle(self.now, &event, facts, &self.fleet, &mut out);
         self.take(out);
+        self.oversee();
+    }
+
+    /// Lets the overseer weigh what the engine told, and the engine do what it says.
+    fn oversee(&mut self) {
+        for _ in 0..1_000 {
+            let mut reports = Vec::new();
+            self.engine.take_reports(&mut reports);
+            for report in reports {
+                self.overseer.report(report);
+            }
+            let mut directives = Vec::new();
+            self.overseer.advance(self.now, &mut directives);
+            if directives.is_empty() {
+                return;
+            }
+            for directive in directives {
+                let mut out = Vec::new();
+                self.engine.direct(self.now, directive.order, &self.fleet, &mut out);
+                self.take(out);
+            }
+        }
+        panic!("engine and overseer never agree");
+    }
+
+    fn next_deadline(&self) -> Option<UnixMs> {
+        [self.engine.next_deadline(), self.overseer.next_deadline()].into_iter().flatten().min()
     }
 
     /// Takes in what the engine wants, and lets the chargers answer.
@@ -439,12 +474,13 @@ impl World {
     pub(crate) fn wait(&mut self, seconds: i64) {
         let until = self.now + seconds * 1_000;
         for _ in 0..100_000 {
-            let Some(next) = self.engine.next_deadline().filter(|at| *at <= until) else { break };
+            let Some(next) = self.next_deadline().filter(|at| *at <= until) else { break };
             self.now = self.now.max(next);
             let mut out = Vec::new();
             self.engine.advance(self.now, &self.fleet, &mut out);
             self.take(out);
-            let again = self.engine.next_deadline();
+            self.oversee();
+            let again = self.next_deadline();
             assert!(again.is_none_or(|at| at > self.now), "the engine spins at {again:?}");
         }
         self.now = until;
@@ -469,12 +505,15 @@ impl World {
         let mut out = Vec::new();
         let result = self.engine.request(self.now, request, &self.fleet, &mut out);
         self.take(out);
+        self.oversee();
         result
     }
 
     /// Replaces the engine by a new one that restores what was written.
     pub(crate) fn restart(&mut self, settings: EngineSettings) {
         let kept: Vec<Incident> = self.incidents.values().cloned().collect();
+        self.overseer = Overseer::new(oversight(&settings));
+        self.overseer.restore(self.now, &kept);
         self.engine = engine(settings, kept.len() as i64 + 1);
         for key in self.fleet.keys.clone() {
             self.state(key).link.connected = false;
@@ -483,6 +522,7 @@ impl World {
         let mut out = Vec::new();
         self.engine.restore(self.now, kept, &self.fleet, &mut out);
         self.take(out);
+        self.oversee();
     }
 
     pub(crate) fn actions(&self) -> Vec<String> {
