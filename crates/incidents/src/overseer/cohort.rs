@@ -126,6 +126,11 @@ impl Cohorts {
         self.dirty = true;
     }
 
+    pub(crate) fn is_news(&self, charger: ChargerKey, cohort: &Cohort) -> bool {
+        let now = self.chargers.get(&charger).and_then(|past| past.now);
+        now.is_none_or(|stint| self.names.names[stint.cohort as usize] != *cohort)
+    }
+
     pub(crate) fn alert(&mut self, charger: ChargerKey, code: &str, at: UnixMs) {
         self.remember(charger, code, at);
         self.dirty = true;

@@ -167,6 +167,11 @@ impl Overseer {
         }
     }
 
+    /// Whether a charger is not known to have this firmware.
+    pub fn is_news(&self, charger: ChargerKey, cohort: &mendpoint_model::Cohort) -> bool {
+        self.cohorts.is_news(charger, cohort)
+    }
+
     /// When [`Overseer::advance`] is next needed.
     pub fn next_deadline(&self) -> Option<UnixMs> {
         self.look_at

@@ -54,6 +54,7 @@ pub(crate) const PLACES: &[(&str, &str, Kind)] = &[
     ("charging_profile", "problem", Words),
     ("charging_profile", "json", Json),
     ("state_change", "error", Words),
+    ("vehicle_suspect", "token", Token),
     ("journal_reject", "error", Words),
     ("journal_reject", "entry", Json),
 ];
@@ -84,6 +85,9 @@ pub(crate) const TABLES_WITHOUT: &[&str] = &[
     "signal_key",
     "conformance_checked",
     "charger_span",
+    "exclusion_proposal",
+    "incident_merge",
+    "charger_firmware",
 ];
 
 /// The other texts of tables that have some: ids, words of our own, names of people who work here.
@@ -103,6 +107,7 @@ pub(crate) const COLUMNS_WITHOUT: &[(&str, &str)] = &[
     ("incident", "rule"),
     ("incident", "code"),
     ("incident", "source"),
+    ("incident", "breadth"),
     ("timeline", "kind"),
     ("ticket", "status"),
     ("ticket", "priority"),
