@@ -57,6 +57,12 @@ mod stories_late;
 #[cfg(test)]
 mod stories_lost;
 #[cfg(test)]
+mod stories_outage;
+#[cfg(test)]
+mod stories_flapping;
+#[cfg(test)]
+mod stories_ties;
+#[cfg(test)]
 mod stories_people;
 #[cfg(test)]
 mod stories_places;

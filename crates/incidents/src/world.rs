@@ -22,6 +22,7 @@ use crate::{
 pub(crate) struct Fleet {
     states: BTreeMap<ChargerKey, ChargerState>,
     keys: Vec<ChargerKey>,
+    sites: BTreeMap<SiteKey, Vec<ChargerKey>>,
 }
 
 impl Chargers for Fleet {
@@ -29,8 +30,8 @@ impl Chargers for Fleet {
         self.states.get(&key)
     }
 
-    fn of_site(&self, _site: SiteKey) -> &[ChargerKey] {
-        &self.keys
+    fn of_site(&self, site: SiteKey) -> &[ChargerKey] {
+        self.sites.get(&site).map_or(&[], Vec::as_slice)
     }
 
     fn keys(&self) -> Vec<ChargerKey> {
@@ -139,6 +140,11 @@ impl World {
 
     /// Adds a connected charger with two free connectors.
     pub(crate) fn add(&mut self, key: ChargerKey) {
+        self.add_at(key, SiteKey(1));
+    }
+
+    /// The same at a site.
+    pub(crate) fn add_at(&mut self, key: ChargerKey, site: SiteKey) {
         let connector = |n| ConnectorState {
             at: ConnectorRef::v16(n),
             status: ConnectorStatus::Available,
@@ -146,7 +152,7 @@ impl World {
         };
         let state = ChargerState {
             key,
-            site: SiteKey(1),
+            site,
             identity: format!("CP-{}", key.0).into(),
             link: Link::default(),
             boot: None,
@@ -162,6 +168,7 @@ impl World {
         };
         self.fleet.states.insert(key, state);
         self.fleet.keys = self.fleet.states.keys().copied().collect();
+        self.fleet.sites.entry(site).or_default().push(key);
         self.connect(key);
     }
 
@@ -173,7 +180,7 @@ impl World {
         self.frame += 1;
         let event = ChargerEvent {
             charger: key,
-            site: SiteKey(1),
+            site: self.fleet.states.get(&key).map_or(SiteKey(1), |state| state.site),
             received_at: self.now,
             epoch: self.epoch,
             frame: self.frame,
@@ -293,6 +300,7 @@ impl World {
     /// A boot; `changed` says whether what it says of itself did.
     pub(crate) fn booted(&mut self, key: ChargerKey, changed: bool) {
         self.heard(key);
+        self.state(key).boot.get_or_insert_default();
         let kind = EventKind::Boot(Boot::default());
         self.handle(key, kind, &[Fact::Booted { changed }]);
     }
@@ -300,6 +308,17 @@ impl World {
     fn heard(&mut self, key: ChargerKey) {
         let now = self.now;
         self.state(key).link.last_seen_at = Some(now);
+    }
+
+    /// A reading of the Wi-Fi, dBm.
+    pub(crate) fn signal(&mut self, key: ChargerKey, value: f64) {
+        self.heard(key);
+        let reading = mendpoint_model::SignalReading {
+            transport: mendpoint_model::Transport::Wifi,
+            value,
+            unit: mendpoint_model::SignalUnit::RssiDbm,
+        };
+        self.handle(key, EventKind::Signal(reading.clone()), &[Fact::SignalRead(reading)]);
     }
 
     pub(crate) fn heartbeat(&mut self, key: ChargerKey) {
