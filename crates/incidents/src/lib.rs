@@ -53,21 +53,21 @@ mod stories_commands;
 #[cfg(test)]
 mod stories_diagnostics;
 #[cfg(test)]
+mod stories_flapping;
+#[cfg(test)]
 mod stories_late;
 #[cfg(test)]
 mod stories_lost;
 #[cfg(test)]
 mod stories_outage;
 #[cfg(test)]
-mod stories_flapping;
-#[cfg(test)]
-mod stories_ties;
-#[cfg(test)]
 mod stories_people;
 #[cfg(test)]
 mod stories_places;
 #[cfg(test)]
 mod stories_safety;
+#[cfg(test)]
+mod stories_ties;
 mod timeline_parse;
 pub mod timeline_test;
 mod timers;

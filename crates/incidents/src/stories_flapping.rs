@@ -57,9 +57,9 @@ fn only_the_first_run_of_a_playbook_heals_what_flaps() {
         let (status, code) = if on { (S::Faulted, "InternalError") } else { (S::Available, "") };
         world.heartbeat(ONE);
         world.status(ONE, 1, status, code);
-        world.wait(100);
+        world.wait(if on { 70 } else { 310 });
     };
-    for _ in 0..20 {
+    for _ in 0..10 {
         faults(&mut world, true);
         faults(&mut world, false);
     }

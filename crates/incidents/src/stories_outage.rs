@@ -2,11 +2,11 @@
 
 use mendpoint_model::{Boot, Breadth, Cause, ChargerKey, Incident, IncidentState, SiteKey};
 
+use crate::Effect;
 use crate::correlate::{Audience, CARRIER_OUTAGE, FLEET_BLIND, NoticeKind, SITE_OUTAGE};
 use crate::request::Request;
 use crate::settings::EngineSettings;
 use crate::world::{World, fault};
-use crate::Effect;
 
 const AT: SiteKey = SiteKey(1);
 
@@ -292,7 +292,12 @@ fn a_fifth_of_the_fleet_lost_at_once_is_our_fault_and_one_page() {
         world.disconnect(*key);
     }
     live(&mut world, &kept, 45);
-    assert_eq!(world.incidents.len(), 1, "{:?}", world.incidents.values().map(|i| &i.title).collect::<Vec<_>>());
+    assert_eq!(
+        world.incidents.len(),
+        1,
+        "{:?}",
+        world.incidents.values().map(|i| &i.title).collect::<Vec<_>>()
+    );
     let blind = world.incident();
     assert_eq!(blind.rule, FLEET_BLIND);
     assert!(blind.needs_person);

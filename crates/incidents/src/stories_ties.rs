@@ -89,7 +89,8 @@ fn when_the_parent_is_over_its_members_are_judged_by_themselves() {
     world.status(TWO, 1, S::Available, "");
     world.heartbeat(TWO);
     world.live(TWO, 7);
-    assert!(world.incidents[&second].state.is_over());
+    let child = &world.incidents[&second];
+    assert!(child.state.is_over(), "{:?} {child:?}", world.kinds());
 }
 
 #[test]

@@ -160,16 +160,23 @@ impl Inner {
         charger: &ChargerRecord,
         action: &Action,
     ) -> Option<String> {
-        let Action::Raw { action, payload } = action else { return None };
-        if !matches!(action.as_str(), "UpdateFirmware" | "SignedUpdateFirmware" | "PublishFirmware")
-        {
-            return None;
-        }
+        let address = match action {
+            Action::UpdateFirmware(request) => format!("\"{}\"", request.location),
+            Action::Raw { action, payload }
+                if matches!(
+                    action.as_str(),
+                    "UpdateFirmware" | "SignedUpdateFirmware" | "PublishFirmware"
+                ) =>
+            {
+                payload.clone()
+            }
+            _ => return None,
+        };
         let pauses = self.rollouts.lock().unwrap_or_else(PoisonError::into_inner);
         pauses.iter().find_map(|(id, pause)| {
             let same_model =
                 pause.cohort.vendor == charger.vendor && pause.cohort.model == charger.model;
-            (same_model && leads_to(pause, payload)).then(|| {
+            (same_model && leads_to(pause, &address)).then(|| {
                 format!(
                     "firmware {} of {} {} is paused: {id} found that it fails more often than {}. \
                      An administrator can lift the pause on that incident's page",

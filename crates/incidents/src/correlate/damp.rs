@@ -136,8 +136,11 @@ impl Engine {
         let calm = std::mem::take(&mut case.calm);
         let line = Line::new("flapping_ended", format!("Calm again after {flaps} changes"));
         self.say(cx, id, line);
+        let asked = self.cases.get(&id).is_some_and(|case| case.ticket_asked);
         if calm {
             self.settle_calm(cx, id);
+        } else if asked {
+            self.escalate(cx, id, "It came and went, and stays now.");
         } else if let Some(case) = self.cases.get_mut(&id) {
             // It is there, and stays: it is judged as if it had begun now.
             let stopped = case.healing().is_none_or(|healing| healing.stopped_by.is_some());

@@ -18,6 +18,8 @@ pub(crate) struct Paused {
     /// How long a person was still left alone, milliseconds.
     escalate_in_ms: Option<i64>,
     needed_person: bool,
+    /// A step was given up before it began: it comes again.
+    skipped: bool,
     /// What was to happen next.
     next: String,
     next_at: Option<UnixMs>,
@@ -213,6 +215,9 @@ impl Engine {
         case.incident.next = words;
         case.incident.next_at = None;
         if case.step().is_some_and(is_waiting) {
+            if let Some(paused) = case.paused.as_mut() {
+                paused.skipped = true;
+            }
             self.end_step(cx, id, StepState::Skipped, "Another incident explains it");
         }
         self.dirty.insert(id);
@@ -230,6 +235,9 @@ impl Engine {
         }
         let stopped = case.healing().is_some_and(|healing| healing.stopped_by.is_some());
         case.run.active = paused.healed && !stopped;
+        if paused.skipped {
+            case.run.position = case.run.position.saturating_sub(1);
+        }
         case.incident.needs_person = paused.needed_person;
         case.incident.next = paused.next;
         case.incident.next_at = paused.next_at.filter(|at| *at > cx.now);
