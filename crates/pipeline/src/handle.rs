@@ -157,6 +157,12 @@ impl Handle {
         self.0.try_incoming(site, incoming);
     }
 
+    /// Takes in that a charger was heard. False: there is no room for it this way, and it goes like
+    /// any other message.
+    pub fn heard(&self, pulse: crate::Pulse) -> bool {
+        self.0.pulse(pulse)
+    }
+
     /// Keeps a raw frame in the frame log, and gives its number. Never waits.
     pub fn log_frame(
         &self,

@@ -26,6 +26,7 @@ use crate::keyring::Keyring;
 use crate::lag::LagBoard;
 use crate::message::{Incoming, ShardMessage};
 use crate::metrics::Metrics;
+use crate::pulse::{Pulse, Pulses};
 use crate::release;
 use crate::security_log::SecurityLog;
 use crate::shard_task::{ShardTask, Working};
@@ -83,6 +84,8 @@ pub(crate) struct Inner {
     /// Emptied at the stop: a shard ends when the last sender of its queue is gone.
     shards: ArcSwapOption<Vec<mpsc::Sender<ShardMessage>>>,
     feedback: Vec<mpsc::WeakUnboundedSender<ShardMessage>>,
+    /// Signs of life, for each shard.
+    pub(crate) pulses: Vec<Pulses>,
     started_at: UnixMs,
 }
 
@@ -138,6 +141,7 @@ impl Pipeline {
             unassigned: kept.unassigned,
             shards: ArcSwapOption::from_pointee(queues),
             feedback: feedback.iter().map(mpsc::UnboundedSender::downgrade).collect(),
+            pulses: (0..count).map(|_| Pulses::default()).collect(),
             started_at: now,
             store,
             settings,
@@ -276,6 +280,11 @@ impl Inner {
         {
             room.send(ShardMessage::Incoming(incoming));
         }
+    }
+
+    /// Hands a sign of life to its shard. False: there is no room for it.
+    pub(crate) fn pulse(&self, pulse: Pulse) -> bool {
+        self.pulses[pulse.site.0 as usize % self.pulses.len()].push(pulse)
     }
 
     /// Hands a message to every shard.
