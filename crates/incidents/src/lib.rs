@@ -22,6 +22,7 @@ mod effect;
 mod engine;
 mod evaluate;
 mod expression;
+pub mod flap;
 mod guardrail;
 mod heal;
 mod lag;
