@@ -9,8 +9,10 @@ use smallvec::SmallVec;
 use crate::alert::Alert;
 use crate::attempts::{AttemptLog, Failure};
 use crate::calls::Calls;
+use crate::cohort::CohortId;
 use crate::credit::{Credit, Hand};
 use crate::guardrail::ActionRecord;
+use crate::memory::Memory;
 use crate::rule::Occurrence;
 use crate::signal::SignalLog;
 
@@ -50,6 +52,10 @@ pub(crate) struct Watch {
     pub(crate) diagnostics_at: Option<UnixMs>,
     /// Until when no more commands are queued for it: its queue was full.
     pub(crate) full_until: Option<UnixMs>,
+    /// What rules look back on; none while none does.
+    pub(crate) memory: Option<Box<Memory>>,
+    /// Its own kind, as far as it is known.
+    pub(crate) cohort: Option<CohortId>,
     /// When countable things last happened.
     pub(crate) last: SmallVec<[(Occurrence, UnixMs); 2]>,
 }

@@ -12,14 +12,16 @@ use rustc_hash::FxHashMap;
 use crate::attempts::AttemptTimes;
 use crate::case::{Case, Fingerprint, Line, Watch};
 use crate::catalogue::Catalogue;
+use crate::cohort::{CohortFigures, Cohorts};
 use crate::dead_man::DeadMan;
 use crate::effect::Effect;
 use crate::lag::LagStop;
-use crate::predicate::Subject;
+use crate::predicate::{Inputs, Subject};
 use crate::program::Program;
 use crate::request::KillScope;
 use crate::settings::{EngineSettings, IdSequence};
 use crate::timers::{Timer, Timers};
+use crate::usage::Usage;
 
 /// What one call of the engine goes by.
 pub(crate) struct Cx<'a> {
@@ -49,6 +51,10 @@ pub struct Engine {
     pub(crate) lag: LagStop,
     /// Before this moment silence counts for nothing (startup grace).
     pub(crate) grace_until: UnixMs,
+    /// When we started: what rules look back on is known from then on.
+    pub(crate) restored_at: UnixMs,
+    /// What is usual for chargers of a kind.
+    pub(crate) cohorts: Cohorts,
     /// Incidents to be written when the call ends.
     pub(crate) dirty: BTreeSet<IncidentId>,
     pub(crate) lines: Vec<TimelineEntry>,
@@ -76,6 +82,8 @@ impl Engine {
             dead_man: DeadMan::default(),
             lag: LagStop::default(),
             grace_until: UnixMs(i64::MIN),
+            restored_at: UnixMs(i64::MIN),
+            cohorts: Cohorts::default(),
             dirty: BTreeSet::new(),
             lines: Vec::new(),
             tail: Vec::new(),
@@ -124,7 +132,8 @@ impl Engine {
         let cx = Cx { now, fleet, frame: 0, from: None };
         if let Some(state) = fleet.charger(charger) {
             self.watches.entry(charger).or_default().site = state.site;
-            self.evaluate_all(&cx, charger, None, crate::predicate::Inputs(u8::MAX));
+            self.note_cohort(&cx, charger);
+            self.evaluate_all(&cx, charger, None, Inputs::ALL);
         }
         self.flush(now, out);
     }
@@ -132,6 +141,8 @@ impl Engine {
     /// A charger is gone from the register: its incidents are no longer worked on.
     pub fn forget(&mut self, charger: ChargerKey) {
         if let Some(watch) = self.watches.remove(&charger) {
+            let now = self.cohorts.counted_to(watch.cohort);
+            self.cohorts.move_charger(now, watch.cohort, None);
             for id in watch.cases {
                 self.cases.remove(&id);
             }
@@ -208,8 +219,44 @@ impl Engine {
         let mut keys: Vec<_> = self.watches.keys().copied().collect();
         keys.sort_unstable();
         for key in keys {
-            self.evaluate_all(&cx, key, None, crate::predicate::Inputs(u8::MAX));
+            self.evaluate_all(&cx, key, None, Inputs::ALL);
         }
+    }
+
+    /// What this engine counted of each kind of charger, by vendor, model and firmware: to be added
+    /// up with those of the other engines.
+    pub fn cohort_figures(&self) -> Vec<CohortFigures> {
+        self.cohorts.own()
+    }
+
+    /// Takes over what is usual in the whole fleet: from now on rules compare with that, and no
+    /// longer with this engine's own chargers.
+    pub fn set_cohorts(&mut self, now: UnixMs, figures: &[CohortFigures]) {
+        self.cohorts.set_fleet(now, figures);
+    }
+
+    /// Takes over when a charger was used before our start, for rules about unusual silence. What
+    /// was counted since is added to it.
+    pub fn restore_usage(
+        &mut self,
+        now: UnixMs,
+        charger: ChargerKey,
+        usage: Usage,
+        fleet: &dyn Chargers,
+        out: &mut Vec<Effect>,
+    ) {
+        if !self.program.wants.usage {
+            return;
+        }
+        let watch = self.watches.entry(charger).or_default();
+        let memory = watch.memory.get_or_insert_default();
+        match &mut memory.usage {
+            Some(known) => known.join(&usage),
+            known => *known = Some(Box::new(usage)),
+        }
+        let cx = Cx { now, fleet, frame: 0, from: None };
+        self.evaluate_all(&cx, charger, None, Inputs::HAPPENED);
+        self.flush(now, out);
     }
 
     /// The incidents that are not over, by number.
@@ -260,6 +307,7 @@ impl Engine {
         match self.watches.get(&charger.key) {
             Some(watch) => {
                 Subject::watched(cx.now, charger, at, watch.signals.as_deref(), watch.calls)
+                    .remembering(watch.memory.as_deref(), self.cohorts.get(watch.cohort))
             }
             None => Subject::new(cx.now, charger, at),
         }

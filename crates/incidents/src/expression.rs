@@ -5,8 +5,10 @@
 use mendpoint_model::{ConnectorStatus, Transport};
 
 use crate::duration::parse_duration;
+use crate::memory::Restless;
 use crate::predicate::{Compare, Elapsed, Flag, Number, Predicate, Text, status_bit};
 use crate::problem::suggestion;
+use crate::rule::{Distinct, Occurrence};
 use crate::signal::Channel;
 
 const FLAGS: [(&str, Flag); 8] = [
@@ -59,9 +61,24 @@ const STATUSES: [ConnectorStatus; 10] = [
     ConnectorStatus::Faulted,
 ];
 
+/// Words that have something in parentheses behind them.
+pub(crate) const FUNCTIONS: [&str; 10] = [
+    "median",
+    "known",
+    "weak_signal",
+    "count",
+    "distinct",
+    "ratio",
+    "below_cohort",
+    "times_cohort",
+    "flap",
+    "expected_usage_silence",
+];
+
 /// Every word that may stand where a field stands.
 pub(crate) fn field_names() -> Vec<&'static str> {
-    let mut names = vec!["status", "whole.status", "median", "known", "weak_signal", "not"];
+    let mut names = vec!["status", "whole.status", "not"];
+    names.extend(FUNCTIONS);
     names.extend(FLAGS.iter().map(|(name, _)| *name));
     names.extend(TEXTS.iter().map(|(name, _)| *name));
     names.extend(NUMBERS.iter().map(|(name, _)| *name));
@@ -253,6 +270,13 @@ impl<'a> Parser<'a, '_> {
             "median" => self.median(),
             "known" => self.known(),
             "weak_signal" => self.weak(),
+            "count" => self.count(false),
+            "distinct" => self.count(true),
+            "ratio" => self.ratio(),
+            "below_cohort" => self.below_cohort(),
+            "times_cohort" => self.times_cohort(),
+            "flap" => self.flap(),
+            "expected_usage_silence" => self.silence(),
             _ => {
                 let hint = suggestion(name, &field_names());
                 Err((offset, format!("unknown field `{name}`{hint}")))
@@ -397,6 +421,147 @@ impl<'a> Parser<'a, '_> {
         let compare = self.compare()?;
         let value = self.number()?;
         Ok(Predicate::Median { channel, within_ms, samples, compare, value })
+    }
+
+    /// One word of a table.
+    fn choice<T: Copy>(&mut self, what: &str, table: &[(&'static str, T)]) -> Result<T, Mistake> {
+        let names: Vec<_> = table.iter().map(|(name, _)| *name).collect();
+        let offset = self.offset();
+        let Some(&Token::Word(name)) = self.peek() else {
+            return self.wrong(&format!("a {what} (one of {})", names.join(", ")));
+        };
+        self.at += 1;
+        look(table, name)
+            .ok_or_else(|| (offset, format!("unknown {what} `{name}`{}", suggestion(name, &names))))
+    }
+
+    fn occurrence(&mut self) -> Result<Occurrence, Mistake> {
+        self.choice("kind", &Occurrence::NAMES)
+    }
+
+    /// A whole number between two bounds.
+    fn whole(&mut self, least: u32, most: u32) -> Result<u32, Mistake> {
+        let offset = self.offset();
+        let number = self.number()?;
+        let is_whole = number.fract() == 0.0 && number >= f64::from(least);
+        if is_whole && number <= f64::from(most) {
+            return Ok(number as u32);
+        }
+        Err((offset, format!("expected a whole number from {least} to {most}, found {number}")))
+    }
+
+    /// `count(disconnect, 1h) >= 5`, `distinct(attempt_failed, id_token, 1h) >= 2`.
+    fn count(&mut self, is_distinct: bool) -> Result<Predicate, Mistake> {
+        self.expect("(")?;
+        let kind = self.occurrence()?;
+        self.expect(",")?;
+        let distinct = if is_distinct {
+            let by = self.choice("field", &Distinct::NAMES)?;
+            self.expect(",")?;
+            Some(by)
+        } else {
+            None
+        };
+        let within_ms = self.duration()?;
+        self.expect(")")?;
+        // A count is at least so many, or fewer.
+        let (more, meant) = match self.peek() {
+            Some(Token::Sign(">=")) => (0, true),
+            Some(Token::Sign(">")) => (1, true),
+            Some(Token::Sign("<")) => (0, false),
+            Some(Token::Sign("<=")) => (1, false),
+            _ => return self.wrong("one of >=, >, <, <= and a number"),
+        };
+        self.at += 1;
+        let at_least = self.whole(u32::from(more == 0), 1_000)? + more;
+        Ok(negate_unless(meant, Predicate::Happened { kind, within_ms, at_least, distinct }))
+    }
+
+    /// The two kinds and the number of `ratio(good, bad, 20)`.
+    fn outcomes(&mut self) -> Result<(Occurrence, Occurrence, usize), Mistake> {
+        self.expect("(")?;
+        let good = self.occurrence()?;
+        self.expect(",")?;
+        let offset = self.offset();
+        let bad = self.occurrence()?;
+        if good == bad {
+            return Err((
+                offset,
+                "the two kinds must differ: the first of them is good".to_owned(),
+            ));
+        }
+        self.expect(",")?;
+        let last = self.whole(1, 500)? as usize;
+        self.expect(")")?;
+        Ok((good, bad, last))
+    }
+
+    /// `ratio(attempt_succeeded, attempt_failed, 20) < 0.7`.
+    fn ratio(&mut self) -> Result<Predicate, Mistake> {
+        let (good, bad, last) = self.outcomes()?;
+        let compare = self.compare()?;
+        let offset = self.offset();
+        let value = self.number()?;
+        if !(0.0..=1.0).contains(&value) {
+            return Err((offset, "a ratio lies between 0 and 1, as in 0.7 for 70 %".to_owned()));
+        }
+        Ok(Predicate::Ratio { good, bad, last, compare, value })
+    }
+
+    /// `below_cohort(attempt_succeeded, attempt_failed, 20)`.
+    fn below_cohort(&mut self) -> Result<Predicate, Mistake> {
+        let (good, bad, last) = self.outcomes()?;
+        Ok(Predicate::BelowCohort { good, bad, last })
+    }
+
+    /// `times_cohort(faulted, 24h) >= 3`.
+    fn times_cohort(&mut self) -> Result<Predicate, Mistake> {
+        self.expect("(")?;
+        let kind = self.occurrence()?;
+        self.expect(",")?;
+        let within_ms = self.duration()?;
+        self.expect(")")?;
+        let compare = self.compare()?;
+        let value = self.number()?;
+        Ok(Predicate::TimesCohort { kind, within_ms, compare, value })
+    }
+
+    /// `flap(link, 3m) >= 20`: Nagios' percent over twenty looks of three minutes.
+    fn flap(&mut self) -> Result<Predicate, Mistake> {
+        self.expect("(")?;
+        let of = self.choice("thing that flaps", &Restless::NAMES)?;
+        self.expect(",")?;
+        let offset = self.offset();
+        let look_ms = self.duration()?;
+        if look_ms == 0 {
+            return Err((offset, "a look must last longer than nothing, as in 3m".to_owned()));
+        }
+        self.expect(")")?;
+        let at_least = match self.peek() {
+            Some(Token::Sign(">=" | ">")) => true,
+            Some(Token::Sign("<" | "<=")) => false,
+            _ => return self.wrong("`>=` or `<=` and a percentage"),
+        };
+        self.at += 1;
+        let offset = self.offset();
+        let percent = self.number()?;
+        if !(0.0..=100.0).contains(&percent) || (at_least && percent == 0.0) {
+            return Err((offset, "a percentage lies between 0 and 100".to_owned()));
+        }
+        Ok(Predicate::Flap { of, look_ms, at_least, percent })
+    }
+
+    /// `expected_usage_silence(0.001)`.
+    fn silence(&mut self) -> Result<Predicate, Mistake> {
+        self.expect("(")?;
+        let offset = self.offset();
+        let p = self.number()?;
+        if !(p > 0.0 && p < 1.0) {
+            let message = "a probability lies between 0 and 1, as in 0.001 for one in a thousand";
+            return Err((offset, message.to_owned()));
+        }
+        self.expect(")")?;
+        Ok(Predicate::Silence { p })
     }
 
     /// `known(signal.wifi.dbm)`.

@@ -153,7 +153,7 @@ impl Engine {
     fn gone(&mut self, cx: &Cx<'_>, id: IncidentId) {
         let Some(case) = self.cases.get(&id) else { return };
         let rule = case.rule.map(|place| &self.program.rules[usize::from(place)]);
-        let words = if rule.is_some_and(Rule::judges_link) {
+        let words = if rule.is_some_and(Rule::is_about_presence) {
             let lasted = duration_words(cx.now.since_ms(case.incident.began_at));
             format!("Back online after {lasted}")
         } else {

@@ -413,7 +413,7 @@ impl Engine {
                     .chain([case.incident.connector]);
                 Some(places.any(|at| when.holds(&self.subject(cx, charger, at)).at(cx.now)))
             }
-            Condition::Count(_) | Condition::Absent { .. } => {
+            _ => {
                 let faulted = charger
                     .connectors
                     .iter()
