@@ -19,7 +19,9 @@ use crate::lag::LagStop;
 use crate::predicate::{Inputs, Subject};
 use crate::program::Program;
 use crate::request::KillScope;
+use crate::rule::Rule;
 use crate::settings::{EngineSettings, IdSequence};
+use crate::threshold::Overrides;
 use crate::timers::{Timer, Timers};
 use crate::usage::Usage;
 
@@ -41,6 +43,10 @@ pub(crate) struct Cx<'a> {
 pub struct Engine {
     pub(crate) settings: EngineSettings,
     pub(crate) program: Arc<Program>,
+    /// Thresholds that are set otherwise for some chargers.
+    pub(crate) overrides: Overrides,
+    /// The rules with such thresholds, by place and values: chargers share them.
+    pub(crate) variants: BTreeMap<(u16, BTreeMap<String, String>), Option<Arc<Rule>>>,
     pub(crate) ids: IdSequence,
     /// Boxed, because a map of whole ones would keep half of its room empty.
     pub(crate) watches: FxHashMap<ChargerKey, Box<Watch>>,
@@ -74,6 +80,8 @@ impl Engine {
         Self {
             settings,
             program,
+            overrides: Overrides::default(),
+            variants: BTreeMap::new(),
             ids,
             watches: FxHashMap::default(),
             cases: BTreeMap::new(),
@@ -133,6 +141,7 @@ impl Engine {
         if let Some(state) = fleet.charger(charger) {
             self.watches.entry(charger).or_default().site = state.site;
             self.note_cohort(&cx, charger);
+            self.note_variants(&cx, charger);
             self.evaluate_all(&cx, charger, None, Inputs::ALL);
         }
         self.flush(now, out);
@@ -178,49 +187,6 @@ impl Engine {
             _ => return,
         }
         self.arm_attempts(command.charger);
-    }
-
-    /// Takes other rules. What fires goes on under the rule of the same id; what only might have
-    /// fired begins anew; incidents whose rule is gone are resolved. What follows from it comes out
-    /// with the next call.
-    pub fn set_catalogue(&mut self, now: UnixMs, catalogue: &Catalogue, fleet: &dyn Chargers) {
-        let old =
-            std::mem::replace(&mut self.program, Arc::new(Program::new(catalogue, &self.settings)));
-        let new_place = |place: u16| self.program.place(&old.rules[usize::from(place)].id);
-        for watch in self.watches.values_mut() {
-            watch.cooling.clear();
-            watch.alerts.retain(|alert| match (alert.incident(), new_place(alert.rule)) {
-                (Some(_), Some(place)) => {
-                    let clears = self.program.rules[usize::from(place)].clears.len();
-                    alert.rule = place;
-                    alert.clear_since = smallvec::smallvec![None; clears];
-                    alert.clear_counts = smallvec::smallvec![0; clears];
-                    alert.armed = None;
-                    true
-                }
-                _ => false,
-            });
-        }
-        for case in self.cases.values_mut() {
-            case.rule = self.program.place(&case.incident.rule);
-        }
-        let cx = Cx { now, fleet, frame: 0, from: None };
-        let orphans: Vec<IncidentId> = self
-            .cases
-            .values()
-            .filter(|case| case.rule.is_none() && !case.incident.state.is_over())
-            .filter(|case| case.incident.source == mendpoint_model::Source::System)
-            .map(|case| case.incident.id)
-            .collect();
-        for id in orphans {
-            let actor = mendpoint_model::Actor::Engine;
-            self.resolve(&cx, id, "Its rule was taken away", &actor, false);
-        }
-        let mut keys: Vec<_> = self.watches.keys().copied().collect();
-        keys.sort_unstable();
-        for key in keys {
-            self.evaluate_all(&cx, key, None, Inputs::ALL);
-        }
     }
 
     /// What this engine counted of each kind of charger, by vendor, model and firmware: to be added

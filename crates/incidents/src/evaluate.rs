@@ -1,8 +1,8 @@
 //! From news to alerts: which rules an event concerns, and what they make of it.
 
 use mendpoint_model::{
-    ChargerEvent, ChargerKey, CommandOutcome, ConnectorRef, EventKind, Fact, IncidentId, Transport,
-    UnixMs,
+    ChargerEvent, ChargerKey, ChargerState, CommandOutcome, ConnectorRef, EventKind, Fact,
+    IncidentId, Transport, UnixMs,
 };
 
 use crate::alert::{Alert, Next, Phase};
@@ -211,28 +211,40 @@ impl Engine {
             if !inputs.meets(Inputs(wanted)) {
                 continue;
             }
-            match rule.scope {
-                Scope::Charger => self.evaluate(cx, key, place, ConnectorRef::CHARGER),
-                Scope::Connector => {
-                    for connector in &charger.connectors {
-                        if focus.is_none_or(|at| at.is_charger() || at == connector.at) {
-                            self.evaluate(cx, key, place, connector.at);
-                        }
-                    }
-                    if focus.is_none_or(ConnectorRef::is_charger) {
-                        self.evaluate(cx, key, place, ConnectorRef::CHARGER);
-                    }
-                }
+            self.evaluate_place(cx, charger, place, rule.scope, focus);
+        }
+    }
+
+    /// Looks at one rule, wherever it may hold.
+    pub(crate) fn evaluate_place(
+        &mut self,
+        cx: &Cx<'_>,
+        charger: &ChargerState,
+        place: u16,
+        scope: Scope,
+        focus: Option<ConnectorRef>,
+    ) {
+        let key = charger.key;
+        if scope == Scope::Charger {
+            self.evaluate(cx, key, place, ConnectorRef::CHARGER);
+            return;
+        }
+        for connector in &charger.connectors {
+            if focus.is_none_or(|at| at.is_charger() || at == connector.at) {
+                self.evaluate(cx, key, place, connector.at);
             }
+        }
+        if focus.is_none_or(ConnectorRef::is_charger) {
+            self.evaluate(cx, key, place, ConnectorRef::CHARGER);
         }
     }
 
     /// Looks at one rule for one subject.
     pub(crate) fn evaluate(&mut self, cx: &Cx<'_>, key: ChargerKey, place: u16, at: ConnectorRef) {
         let program = std::sync::Arc::clone(&self.program);
-        let rule = &program.rules[usize::from(place)];
         let Some(charger) = cx.fleet.charger(key) else { return };
         let Some(watch) = self.watches.get_mut(&key) else { return };
+        let rule = watch.rule(&program, place);
         let found = watch.alert(place, at);
         if !charger.link.connected && !rule.judges_link() {
             self.blind(cx, key, place, at);
@@ -354,9 +366,9 @@ impl Engine {
     ) {
         self.set_blind(cx, id, false);
         let program = std::sync::Arc::clone(&self.program);
-        let rule = &program.rules[usize::from(place)];
         let Some(charger) = cx.fleet.charger(key) else { return };
         let Some(watch) = self.watches.get_mut(&key) else { return };
+        let rule = watch.rule(&program, place);
         let Some(index) = watch.alert(place, at) else { return };
         let subject = Subject::watched(cx.now, charger, at, watch.signals.as_deref(), watch.calls)
             .remembering(watch.memory.as_deref(), self.cohorts.get(watch.cohort));
@@ -512,6 +524,7 @@ impl Engine {
         for fact in facts {
             if let Fact::Booted { .. } = fact {
                 self.note_cohort(cx, key);
+                self.note_variants(cx, key);
             }
             let wants = &self.program.wants;
             let Some(watch) = self.watches.get_mut(&key) else { return };
@@ -546,9 +559,9 @@ impl Engine {
         item: &Happening,
     ) {
         let program = std::sync::Arc::clone(&self.program);
-        let rule = &program.rules[usize::from(place)];
         let Some(charger) = cx.fleet.charger(key) else { return };
         let Some(watch) = self.watches.get_mut(&key) else { return };
+        let rule = watch.rule(&program, place);
         let found = watch.alert(place, at);
         if let Some(index) = found
             && watch.alerts[index].incident().is_some()

@@ -5,11 +5,10 @@
 use mendpoint_model::{ConnectorStatus, Transport};
 
 use crate::duration::parse_duration;
-use crate::memory::Restless;
 use crate::predicate::{Compare, Elapsed, Flag, Number, Predicate, Text, status_bit};
 use crate::problem::suggestion;
-use crate::rule::{Distinct, Occurrence};
 use crate::signal::Channel;
+use crate::threshold::Thresholds;
 
 const FLAGS: [(&str, Flag); 8] = [
     ("connected", Flag::Connected),
@@ -94,7 +93,7 @@ pub(crate) type Mistake = (usize, String);
 type Words<'a> = (Vec<(usize, &'a str)>, bool);
 
 #[derive(Clone, Debug, PartialEq)]
-enum Token<'a> {
+pub(crate) enum Token<'a> {
     Word(&'a str),
     Quoted(&'a str),
     Number(f64),
@@ -119,8 +118,13 @@ const DEPTH_MAX: usize = 64;
 
 /// Reads a condition.
 pub(crate) fn parse_expression(text: &str) -> Result<Predicate, Mistake> {
+    parse_with(text, &Thresholds::default())
+}
+
+/// Reads a condition in which the thresholds of its rule may stand for numbers and durations.
+pub(crate) fn parse_with(text: &str, thresholds: &Thresholds) -> Result<Predicate, Mistake> {
     let tokens = lex(text)?;
-    let mut parser = Parser { tokens: &tokens, at: 0, depth: 0, end: text.len() };
+    let mut parser = Parser { tokens: &tokens, thresholds, at: 0, depth: 0, end: text.len() };
     let predicate = parser.any()?;
     match parser.peek() {
         None => Ok(predicate),
@@ -180,20 +184,21 @@ fn lex(text: &str) -> Result<Vec<(usize, Token<'_>)>, Mistake> {
     Ok(tokens)
 }
 
-struct Parser<'a, 't> {
+pub(crate) struct Parser<'a, 't> {
     tokens: &'t [(usize, Token<'a>)],
-    at: usize,
+    thresholds: &'t Thresholds,
+    pub(crate) at: usize,
     /// How many `not` and parentheses are open.
     depth: usize,
     end: usize,
 }
 
 impl<'a> Parser<'a, '_> {
-    fn peek(&self) -> Option<&Token<'a>> {
+    pub(crate) fn peek(&self) -> Option<&Token<'a>> {
         self.tokens.get(self.at).map(|(_, token)| token)
     }
 
-    fn offset(&self) -> usize {
+    pub(crate) fn offset(&self) -> usize {
         self.tokens.get(self.at).map_or(self.end, |(offset, _)| *offset)
     }
 
@@ -207,12 +212,12 @@ impl<'a> Parser<'a, '_> {
         self.take(&Token::Word(word))
     }
 
-    fn wrong<T>(&self, expected: &str) -> Result<T, Mistake> {
+    pub(crate) fn wrong<T>(&self, expected: &str) -> Result<T, Mistake> {
         let found = self.peek().map_or("the end".to_owned(), Token::words);
         Err((self.offset(), format!("expected {expected}, found {found}")))
     }
 
-    fn expect(&mut self, sign: &'static str) -> Result<(), Mistake> {
+    pub(crate) fn expect(&mut self, sign: &'static str) -> Result<(), Mistake> {
         if self.take(&Token::Sign(sign)) { Ok(()) } else { self.wrong(&format!("`{sign}`")) }
     }
 
@@ -295,7 +300,7 @@ impl<'a> Parser<'a, '_> {
         Ok(inner)
     }
 
-    fn compare(&mut self) -> Result<Compare, Mistake> {
+    pub(crate) fn compare(&mut self) -> Result<Compare, Mistake> {
         let compare = match self.peek() {
             Some(Token::Sign("==")) => Compare::Equal,
             Some(Token::Sign("!=")) => Compare::NotEqual,
@@ -312,18 +317,40 @@ impl<'a> Parser<'a, '_> {
         Ok(compare)
     }
 
-    fn number(&mut self) -> Result<f64, Mistake> {
-        let Some(&Token::Number(number)) = self.peek() else { return self.wrong("a number") };
+    pub(crate) fn number(&mut self) -> Result<f64, Mistake> {
+        let offset = self.offset();
+        let number = match self.peek() {
+            Some(Token::Number(number)) => *number,
+            Some(Token::Word(name)) => match self.thresholds.number(name) {
+                Some(number) => number.map_err(|message| (offset, message))?,
+                None => return self.no_threshold("a number", name),
+            },
+            _ => return self.wrong("a number"),
+        };
         self.at += 1;
         Ok(number)
     }
 
-    fn duration(&mut self) -> Result<i64, Mistake> {
+    /// A word where a value belongs: perhaps a threshold with a typing error.
+    fn no_threshold<T>(&self, expected: &str, name: &str) -> Result<T, Mistake> {
+        let names = self.thresholds.names();
+        if names.is_empty() {
+            return self.wrong(expected);
+        }
+        let hint = suggestion(name, &names);
+        Err((self.offset(), format!("expected {expected}; there is no threshold `{name}`{hint}")))
+    }
+
+    pub(crate) fn duration(&mut self) -> Result<i64, Mistake> {
         let ms = match self.peek() {
             Some(Token::Duration(ms)) => *ms,
             Some(Token::Quoted(text)) => match parse_duration(text) {
                 Some(ms) => ms,
                 None => return self.wrong("a duration such as 90s, 10m or 24h"),
+            },
+            Some(Token::Word(name)) => match self.thresholds.duration(name) {
+                Some(ms) => ms.map_err(|message| (self.offset(), message))?,
+                None => return self.no_threshold("a duration such as 90s, 10m or 24h", name),
             },
             _ => return self.wrong("a duration such as 90s, 10m or 24h"),
         };
@@ -423,147 +450,6 @@ impl<'a> Parser<'a, '_> {
         Ok(Predicate::Median { channel, within_ms, samples, compare, value })
     }
 
-    /// One word of a table.
-    fn choice<T: Copy>(&mut self, what: &str, table: &[(&'static str, T)]) -> Result<T, Mistake> {
-        let names: Vec<_> = table.iter().map(|(name, _)| *name).collect();
-        let offset = self.offset();
-        let Some(&Token::Word(name)) = self.peek() else {
-            return self.wrong(&format!("a {what} (one of {})", names.join(", ")));
-        };
-        self.at += 1;
-        look(table, name)
-            .ok_or_else(|| (offset, format!("unknown {what} `{name}`{}", suggestion(name, &names))))
-    }
-
-    fn occurrence(&mut self) -> Result<Occurrence, Mistake> {
-        self.choice("kind", &Occurrence::NAMES)
-    }
-
-    /// A whole number between two bounds.
-    fn whole(&mut self, least: u32, most: u32) -> Result<u32, Mistake> {
-        let offset = self.offset();
-        let number = self.number()?;
-        let is_whole = number.fract() == 0.0 && number >= f64::from(least);
-        if is_whole && number <= f64::from(most) {
-            return Ok(number as u32);
-        }
-        Err((offset, format!("expected a whole number from {least} to {most}, found {number}")))
-    }
-
-    /// `count(disconnect, 1h) >= 5`, `distinct(attempt_failed, id_token, 1h) >= 2`.
-    fn count(&mut self, is_distinct: bool) -> Result<Predicate, Mistake> {
-        self.expect("(")?;
-        let kind = self.occurrence()?;
-        self.expect(",")?;
-        let distinct = if is_distinct {
-            let by = self.choice("field", &Distinct::NAMES)?;
-            self.expect(",")?;
-            Some(by)
-        } else {
-            None
-        };
-        let within_ms = self.duration()?;
-        self.expect(")")?;
-        // A count is at least so many, or fewer.
-        let (more, meant) = match self.peek() {
-            Some(Token::Sign(">=")) => (0, true),
-            Some(Token::Sign(">")) => (1, true),
-            Some(Token::Sign("<")) => (0, false),
-            Some(Token::Sign("<=")) => (1, false),
-            _ => return self.wrong("one of >=, >, <, <= and a number"),
-        };
-        self.at += 1;
-        let at_least = self.whole(u32::from(more == 0), 1_000)? + more;
-        Ok(negate_unless(meant, Predicate::Happened { kind, within_ms, at_least, distinct }))
-    }
-
-    /// The two kinds and the number of `ratio(good, bad, 20)`.
-    fn outcomes(&mut self) -> Result<(Occurrence, Occurrence, usize), Mistake> {
-        self.expect("(")?;
-        let good = self.occurrence()?;
-        self.expect(",")?;
-        let offset = self.offset();
-        let bad = self.occurrence()?;
-        if good == bad {
-            return Err((
-                offset,
-                "the two kinds must differ: the first of them is good".to_owned(),
-            ));
-        }
-        self.expect(",")?;
-        let last = self.whole(1, 500)? as usize;
-        self.expect(")")?;
-        Ok((good, bad, last))
-    }
-
-    /// `ratio(attempt_succeeded, attempt_failed, 20) < 0.7`.
-    fn ratio(&mut self) -> Result<Predicate, Mistake> {
-        let (good, bad, last) = self.outcomes()?;
-        let compare = self.compare()?;
-        let offset = self.offset();
-        let value = self.number()?;
-        if !(0.0..=1.0).contains(&value) {
-            return Err((offset, "a ratio lies between 0 and 1, as in 0.7 for 70 %".to_owned()));
-        }
-        Ok(Predicate::Ratio { good, bad, last, compare, value })
-    }
-
-    /// `below_cohort(attempt_succeeded, attempt_failed, 20)`.
-    fn below_cohort(&mut self) -> Result<Predicate, Mistake> {
-        let (good, bad, last) = self.outcomes()?;
-        Ok(Predicate::BelowCohort { good, bad, last })
-    }
-
-    /// `times_cohort(faulted, 24h) >= 3`.
-    fn times_cohort(&mut self) -> Result<Predicate, Mistake> {
-        self.expect("(")?;
-        let kind = self.occurrence()?;
-        self.expect(",")?;
-        let within_ms = self.duration()?;
-        self.expect(")")?;
-        let compare = self.compare()?;
-        let value = self.number()?;
-        Ok(Predicate::TimesCohort { kind, within_ms, compare, value })
-    }
-
-    /// `flap(link, 3m) >= 20`: Nagios' percent over twenty looks of three minutes.
-    fn flap(&mut self) -> Result<Predicate, Mistake> {
-        self.expect("(")?;
-        let of = self.choice("thing that flaps", &Restless::NAMES)?;
-        self.expect(",")?;
-        let offset = self.offset();
-        let look_ms = self.duration()?;
-        if look_ms == 0 {
-            return Err((offset, "a look must last longer than nothing, as in 3m".to_owned()));
-        }
-        self.expect(")")?;
-        let at_least = match self.peek() {
-            Some(Token::Sign(">=" | ">")) => true,
-            Some(Token::Sign("<" | "<=")) => false,
-            _ => return self.wrong("`>=` or `<=` and a percentage"),
-        };
-        self.at += 1;
-        let offset = self.offset();
-        let percent = self.number()?;
-        if !(0.0..=100.0).contains(&percent) || (at_least && percent == 0.0) {
-            return Err((offset, "a percentage lies between 0 and 100".to_owned()));
-        }
-        Ok(Predicate::Flap { of, look_ms, at_least, percent })
-    }
-
-    /// `expected_usage_silence(0.001)`.
-    fn silence(&mut self) -> Result<Predicate, Mistake> {
-        self.expect("(")?;
-        let offset = self.offset();
-        let p = self.number()?;
-        if !(p > 0.0 && p < 1.0) {
-            let message = "a probability lies between 0 and 1, as in 0.001 for one in a thousand";
-            return Err((offset, message.to_owned()));
-        }
-        self.expect(")")?;
-        Ok(Predicate::Silence { p })
-    }
-
     /// `known(signal.wifi.dbm)`.
     fn known(&mut self) -> Result<Predicate, Mistake> {
         self.expect("(")?;
@@ -599,7 +485,7 @@ impl<'a> Parser<'a, '_> {
     }
 }
 
-fn look<T: Copy>(table: &[(&str, T)], name: &str) -> Option<T> {
+pub(crate) fn look<T: Copy>(table: &[(&str, T)], name: &str) -> Option<T> {
     table.iter().find(|(word, _)| *word == name).map(|(_, value)| *value)
 }
 
@@ -607,7 +493,7 @@ fn number_field(name: &str) -> Option<Number> {
     look(&NUMBERS, name).or_else(|| look(&Channel::NAMES, name).map(Number::Signal))
 }
 
-fn negate_unless(meant: bool, predicate: Predicate) -> Predicate {
+pub(crate) fn negate_unless(meant: bool, predicate: Predicate) -> Predicate {
     if meant { predicate } else { Predicate::Not(Box::new(predicate)) }
 }
 

@@ -24,6 +24,7 @@ mod engine;
 mod evaluate;
 mod expression;
 pub mod flap;
+mod functions;
 mod guardrail;
 mod heal;
 mod lag;
@@ -40,6 +41,7 @@ mod problem;
 mod program;
 #[cfg(test)]
 mod properties;
+mod reload;
 mod report;
 mod request;
 mod restore;
@@ -63,7 +65,10 @@ mod stories_people;
 #[cfg(test)]
 mod stories_places;
 #[cfg(test)]
+mod stories_reload;
+#[cfg(test)]
 mod stories_safety;
+mod threshold;
 mod timeline_parse;
 pub mod timeline_test;
 mod timers;
@@ -90,5 +95,6 @@ pub use report::REASONS;
 pub use request::{KillScope, Request, RequestError};
 pub use rule::{Proof, Rule, RuleOverride, Scope};
 pub use settings::{EngineSettings, Guardrails, IdSequence};
+pub use threshold::{Target, Threshold, ThresholdOverride};
 pub use timeline_test::TimelineTest;
 pub use usage::Usage;

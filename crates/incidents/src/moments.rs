@@ -23,7 +23,9 @@ impl Engine {
         if !program.enabled[usize::from(place)] {
             return;
         }
-        let condition = &program.rules[usize::from(place)].condition;
+        let Some(watch) = self.watches.get(&key) else { return };
+        let rule = watch.rule(&program, place);
+        let condition = &rule.condition;
         let (Condition::Sequence { first, then: second, within_ms }
         | Condition::NotFollowed { first, by: second, within_ms }) = condition
         else {
@@ -65,7 +67,8 @@ impl Engine {
         }
         let Some(charger) = cx.fleet.charger(key) else { return false };
         let subject = self.subject(cx, charger, item.connector);
-        let rule = &self.program.rules[usize::from(place)];
+        let Some(watch) = self.watches.get(&key) else { return false };
+        let rule = watch.rule(&self.program, place);
         moment.filter.as_ref().is_none_or(|filter| filter.holds(&subject).at(cx.now))
             && !rule.exclusions.iter().any(|part| part.holds(&subject).at(cx.now))
     }
@@ -99,8 +102,8 @@ impl Engine {
         at: ConnectorRef,
     ) {
         let program = std::sync::Arc::clone(&self.program);
-        let rule = &program.rules[usize::from(place)];
         let Some(watch) = self.watches.get_mut(&key) else { return };
+        let rule = watch.rule(&program, place);
         let Some(index) = watch.alert(place, at) else { return };
         let alert = &mut watch.alerts[index];
         let Some(began) = alert.began else { return };

@@ -6,13 +6,14 @@ use mendpoint_model::HealMode;
 use serde::Deserialize;
 use serde_spanned::Spanned;
 
-use crate::expression::{check_code, parse_expression};
+use crate::expression::{check_code, parse_with};
 use crate::playbook::duration;
 use crate::predicate::Predicate;
 use crate::problem::{Reader, suggestion};
 use crate::rule::{
     Clear, ClearWay, Condition, Count, Distinct, Moment, Occurrence, Proof, Rule, SAFETY, Scope,
 };
+use crate::threshold::{RawThresholds, read_thresholds};
 use crate::timeline_parse::{RawTest, parse_test};
 
 #[derive(Deserialize)]
@@ -39,6 +40,8 @@ struct RawRule {
     escalate_after: Option<Spanned<String>>,
     #[serde(default)]
     exclusions: Vec<Spanned<String>>,
+    #[serde(default)]
+    thresholds: RawThresholds,
     condition: Spanned<RawCondition>,
     #[serde(default)]
     clear: Vec<Spanned<RawClear>>,
@@ -98,7 +101,7 @@ struct RawCount {
     kind: Spanned<String>,
     #[serde(rename = "where")]
     filter: Option<Spanned<String>>,
-    at_least: Spanned<u32>,
+    at_least: Spanned<toml::Value>,
     within: Spanned<String>,
     distinct_by: Option<Spanned<String>>,
     at_least_distinct: Option<Spanned<u32>>,
@@ -131,8 +134,17 @@ const PLACES: [&str; 6] = ["code", "where", "for", "count", "within", "value"];
 
 /// Reads a rule's file; `None` when something is wrong with it.
 pub(crate) fn parse_rule(reader: &mut Reader<'_>) -> Option<Rule> {
+    parse_rule_with(reader, &BTreeMap::new())
+}
+
+/// The same with other values for some of its thresholds.
+pub(crate) fn parse_rule_with(
+    reader: &mut Reader<'_>,
+    values: &BTreeMap<String, String>,
+) -> Option<Rule> {
     let raw: RawRule = reader.toml()?;
     let before = reader.problems.len();
+    reader.thresholds = read_thresholds(reader, &raw.thresholds, values);
     check_identity(reader, &raw);
     let scope = choice(
         reader,
@@ -214,6 +226,7 @@ pub(crate) fn parse_rule(reader: &mut Reader<'_>) -> Option<Rule> {
         (distinct.at_least, *distinct.severity.get_ref())
     });
     let escalate_after_ms = raw.escalate_after.as_ref().map_or(0, |text| duration(reader, text));
+    let thresholds = std::mem::take(&mut reader.thresholds).finish(reader, &raw.thresholds);
     let id = raw.id.get_ref().clone();
     let tests: Vec<_> = raw.test.into_iter().map(|test| parse_test(reader, test)).collect();
     let id_at = raw.id.span().start;
@@ -242,6 +255,9 @@ pub(crate) fn parse_rule(reader: &mut Reader<'_>) -> Option<Rule> {
         condition_text,
         clear_text,
         file: reader.file.to_owned(),
+        source: reader.text.into(),
+        enabled: true,
+        thresholds,
         probe: raw.probe,
         condition,
         clears,
@@ -315,7 +331,7 @@ fn choice<T: Copy>(
 /// Reads a condition's text; its mistakes are placed in the file.
 fn expression(reader: &mut Reader<'_>, text: &Spanned<String>, scope: Scope) -> Option<Predicate> {
     let start = text.span().start;
-    match parse_expression(text.get_ref()) {
+    match parse_with(text.get_ref(), &reader.thresholds) {
         Ok(predicate) if scope == Scope::Charger && predicate.reads_connector() => {
             let message = "this rule is about chargers, but the condition reads the state of a \
                            connector; write scope = \"connector\", or use whole.status";
@@ -412,6 +428,27 @@ fn read_condition(
     Some((condition, keep_ms, text))
 }
 
+/// How many of a count: a number, or the name of a threshold.
+fn whole_number(reader: &mut Reader<'_>, word: &Spanned<toml::Value>) -> u32 {
+    let at = word.span().start;
+    let number = match word.get_ref() {
+        toml::Value::Integer(number) => Ok(*number as f64),
+        toml::Value::String(name) => reader.thresholds.number(name).unwrap_or_else(|| {
+            let hint = suggestion(name, &reader.thresholds.names());
+            Err(format!("there is no threshold `{name}`{hint}"))
+        }),
+        _ => Err("at_least is a whole number, or the name of a threshold".to_owned()),
+    };
+    let whole = number.and_then(|number| {
+        let is_fit = number.fract() == 0.0 && (1.0..=1_000.0).contains(&number);
+        is_fit.then_some(number as u32).ok_or_else(|| "at_least goes from 1 to 1000".to_owned())
+    });
+    whole.unwrap_or_else(|message| {
+        reader.refuse(at, message);
+        1
+    })
+}
+
 /// A time within which something happens: longer than nothing.
 fn window(reader: &mut Reader<'_>, word: &Spanned<String>) -> i64 {
     let ms = duration(reader, word);
@@ -440,6 +477,7 @@ fn read_count(
     let kind = occurrence(reader, &raw.kind);
     let filter = raw.filter.as_ref().map(|text| expression(reader, text, scope));
     let within_ms = duration(reader, &raw.within);
+    let at_least = whole_number(reader, &raw.at_least);
     let distinct_by =
         raw.distinct_by.as_ref().and_then(|word| choice(reader, word, "field", &Distinct::NAMES));
     let distinct_at_least = raw.at_least_distinct.as_ref().map_or(0, |least| *least.get_ref());
@@ -448,19 +486,12 @@ fn read_count(
             let message = "at_least_distinct needs to know what is told apart; add distinct_by = \
                            \"id_token\" or \"connector\"";
             reader.refuse(least.span().start, message);
-        } else if !(1..=*raw.at_least.get_ref()).contains(least.get_ref()) {
-            let message = format!(
-                "at_least_distinct goes from 1 to at_least, which is {}",
-                raw.at_least.get_ref()
-            );
+        } else if !(1..=at_least).contains(least.get_ref()) {
+            let message = format!("at_least_distinct goes from 1 to at_least, which is {at_least}");
             reader.refuse(least.span().start, message);
         }
     }
     let cooldown_ms = raw.cooldown.as_ref().map_or(0, |text| duration(reader, text));
-    let at_least = *raw.at_least.get_ref();
-    if !(1..=1_000).contains(&at_least) {
-        reader.refuse(raw.at_least.span().start, "at_least goes from 1 to 1000");
-    }
     let mut text = format!("{at_least} x {} within {}", raw.kind.get_ref(), raw.within.get_ref());
     if let (1.., Some(by)) = (distinct_at_least, &raw.distinct_by) {
         text = format!("{text}, by {distinct_at_least} different {}", by.get_ref());

@@ -1,6 +1,8 @@
 //! The catalogue as one engine runs it: with its pace, with the operator's own numbers, and with
 //! the news each rule listens to worked out once.
 
+use std::sync::Arc;
+
 use crate::catalogue::Catalogue;
 use crate::memory::Wants;
 use crate::playbook::Playbook;
@@ -11,7 +13,7 @@ use crate::settings::EngineSettings;
 /// Rules and playbooks, ready to run.
 #[derive(Debug, Default)]
 pub(crate) struct Program {
-    pub(crate) rules: Vec<Rule>,
+    pub(crate) rules: Vec<Arc<Rule>>,
     playbooks: Vec<Playbook>,
     pub(crate) enabled: Vec<bool>,
     /// Whether any rule asks whether chargers answer.
@@ -27,9 +29,13 @@ pub(crate) struct Program {
 impl Program {
     pub(crate) fn new(catalogue: &Catalogue, settings: &EngineSettings) -> Self {
         let own = |rule: &Rule| settings.rules.get(&rule.id);
-        let rules: Vec<Rule> =
-            catalogue.rules().iter().map(|rule| rule.paced(settings.pace, own(rule))).collect();
-        let enabled = |rule: &Rule| own(rule).and_then(|own| own.enabled).unwrap_or(true);
+        let rules: Vec<Arc<Rule>> = catalogue
+            .rules()
+            .iter()
+            .map(|rule| Arc::new(rule.paced(settings.pace, own(rule))))
+            .collect();
+        let enabled =
+            |rule: &Rule| rule.enabled && own(rule).and_then(|own| own.enabled).unwrap_or(true);
         let mut wants = Wants::default();
         let mut hearers: [Vec<u16>; Occurrence::NAMES.len()] = Default::default();
         for (place, rule) in rules.iter().enumerate() {
@@ -44,7 +50,7 @@ impl Program {
             reads_calls: rules
                 .iter()
                 .any(|rule| enabled(rule) && rule.inputs(true).meets(Inputs::CALLS)),
-            enabled: rules.iter().map(enabled).collect(),
+            enabled: rules.iter().map(|rule| enabled(rule)).collect(),
             inputs: rules.iter().map(|rule| (rule.inputs(false), rule.inputs(true))).collect(),
             playbooks: catalogue
                 .playbooks()

@@ -42,6 +42,7 @@ impl Engine {
             if let Some(charger) = fleet.charger(key) {
                 self.watches.entry(key).or_default().site = charger.site;
                 self.note_cohort(&cx, key);
+                self.note_variants(&cx, key);
                 self.evaluate_all(&cx, key, None, Inputs::ALL);
             }
         }

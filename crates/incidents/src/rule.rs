@@ -1,10 +1,15 @@
 //! A rule: what it looks for, when that is over, and what follows.
 
+use std::collections::BTreeMap;
+
 use mendpoint_model::HealMode;
 
 use crate::codes::is_safety;
 use crate::duration::paced;
+use crate::parse::parse_rule_with;
 use crate::predicate::{Elapsed, Flag, Inputs, Predicate};
+use crate::problem::{Problem, Reader, suggestion};
+use crate::threshold::Threshold;
 use crate::timeline_test::TimelineTest;
 
 /// A compiled rule. Immutable; the engine works on a copy with its own pace.
@@ -44,6 +49,12 @@ pub struct Rule {
     pub clear_text: Vec<String>,
     /// The name of its file, as given.
     pub file: String,
+    /// Its text, as it was read.
+    pub source: std::sync::Arc<str>,
+    /// Whether it opens incidents.
+    pub enabled: bool,
+    /// Its numbers that may be set otherwise for a site, a model or a charger.
+    pub thresholds: Vec<Threshold>,
     pub(crate) probe: bool,
     pub(crate) condition: Condition,
     pub(crate) clears: Vec<Clear>,
@@ -86,6 +97,26 @@ pub(crate) enum Condition {
     Sequence { first: Moment, then: Moment, within_ms: i64 },
     /// One thing, and not another within a time after it.
     NotFollowed { first: Moment, by: Moment, within_ms: i64 },
+}
+
+impl Condition {
+    /// Whether two conditions are about the same, whatever their times and numbers are: since when
+    /// it holds and what was counted is true for both.
+    fn looks_for_the_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::State { when, .. }, Self::State { when: of, .. }) => when == of,
+            (Self::Count(a), Self::Count(b)) => {
+                (a.kind, &a.filter, a.distinct_by) == (b.kind, &b.filter, b.distinct_by)
+            }
+            (Self::Absent { kind, .. }, Self::Absent { kind: of, .. }) => kind == of,
+            (Self::Sequence { first, then, .. }, Self::Sequence { first: of, then: by, .. })
+            | (
+                Self::NotFollowed { first, by: then, .. },
+                Self::NotFollowed { first: of, by, .. },
+            ) => first == of && then == by,
+            _ => false,
+        }
+    }
 }
 
 /// A thing that happens, where a condition may have to hold when it does.
@@ -237,6 +268,52 @@ impl Rule {
             }
             _ => None,
         }
+    }
+
+    /// The same rule with other values for its thresholds. Its tests are left behind.
+    ///
+    /// # Errors
+    /// What is wrong with the values, one line each.
+    pub fn with_thresholds(&self, values: &BTreeMap<String, String>) -> Result<Self, String> {
+        let known: Vec<&str> = self.thresholds.iter().map(|known| known.name.as_str()).collect();
+        if let Some(name) = values.keys().find(|name| !known.contains(&name.as_str())) {
+            return Err(if known.is_empty() {
+                format!("the rule {} declares no thresholds, so nothing of it can be set", self.id)
+            } else {
+                let hint = suggestion(name, &known);
+                format!("the rule {} declares no threshold `{name}`{hint}", self.id)
+            });
+        }
+        for threshold in &self.thresholds {
+            if let Some(value) = values.get(&threshold.name) {
+                threshold.check(value)?;
+            }
+        }
+        let mut reader = Reader::new(&self.file, &self.source);
+        let rule = parse_rule_with(&mut reader, values);
+        let told = |problem: &Problem| problem.message.clone();
+        let mut rule =
+            rule.ok_or_else(|| reader.problems.iter().map(told).collect::<Vec<_>>().join("; "))?;
+        rule.tests.clear();
+        rule.auto_heal = self.auto_heal;
+        rule.enabled = self.enabled;
+        Ok(rule)
+    }
+
+    /// Whether two rules look for the same on the same subjects, so that what one has counted and
+    /// waited for is true for the other.
+    pub(crate) fn looks_for_the_same(&self, other: &Self) -> bool {
+        self.scope == other.scope
+            && self.probe == other.probe
+            && self.condition.looks_for_the_same(&other.condition)
+            && self.exclusions == other.exclusions
+    }
+
+    /// Whether two rules open and end the same incidents at the same moments.
+    pub(crate) fn judges_the_same(&self, other: &Self) -> bool {
+        self.looks_for_the_same(other)
+            && self.condition == other.condition
+            && self.clears == other.clears
     }
 
     /// Whether it can be judged while the charger is offline.
