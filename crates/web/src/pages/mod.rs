@@ -13,7 +13,7 @@ mod live;
 mod outbox;
 pub(crate) mod persons;
 mod public;
-mod rule;
+pub(crate) mod rule;
 mod rules;
 mod security;
 mod sign_in;
