@@ -211,7 +211,7 @@ impl Engine {
             if !inputs.meets(Inputs(wanted)) {
                 continue;
             }
-            self.evaluate_place(cx, charger, place, rule.scope, focus);
+            self.evaluate_place(cx, (key, charger), place, rule.scope, focus);
         }
     }
 
@@ -219,12 +219,11 @@ impl Engine {
     pub(crate) fn evaluate_place(
         &mut self,
         cx: &Cx<'_>,
-        charger: &ChargerState,
+        (key, charger): (ChargerKey, &ChargerState),
         place: u16,
         scope: Scope,
         focus: Option<ConnectorRef>,
     ) {
-        let key = charger.key;
         if scope == Scope::Charger {
             self.evaluate(cx, key, place, ConnectorRef::CHARGER);
             return;

@@ -220,7 +220,12 @@ impl Sentence {
                 let is = self.op == "is";
                 let other = if value == "Available" { "Unavailable" } else { "Available" };
                 let (good, bad) = if is { (other, value) } else { (value, other) };
-                made.condition = format!("status {} \"{value}\"", if is { "==" } else { "!=" });
+                // The charger as a whole has no status of its own most of the time.
+                made.condition = if is {
+                    format!("status == \"{value}\"")
+                } else {
+                    format!("connector >= 1 and status not in [\"{value}\", \"Unknown\"]")
+                };
                 made.title = format!("{}{value}", if is { "" } else { "Not " });
                 (made.fires, made.silent) = (status(bad), status(good));
             }
