@@ -85,6 +85,7 @@ pub(crate) fn happenings(event: &ChargerEvent, facts: &[Fact]) -> Vec<Happening>
     for fact in facts {
         let (kind, connector) = match fact {
             Fact::LinkDown { .. } => (Occurrence::Disconnected, ConnectorRef::CHARGER),
+            Fact::LinkUp { .. } => (Occurrence::Connected, ConnectorRef::CHARGER),
             Fact::Booted { .. } => (Occurrence::Boot, ConnectorRef::CHARGER),
             Fact::StatusChanged {
                 connector,
@@ -93,6 +94,39 @@ pub(crate) fn happenings(event: &ChargerEvent, facts: &[Fact]) -> Vec<Happening>
                 historical: false,
                 ..
             } if *from != ConnectorStatus::Faulted => (Occurrence::Faulted, *connector),
+            Fact::StatusChanged { connector, from, to, historical: false, .. } if from != to => {
+                let at = *connector;
+                let mut add = |kind| {
+                    happened.push(Happening { kind, connector: at, id_token: Box::default() });
+                };
+                if to.is_plugged() && !from.is_plugged() {
+                    add(Occurrence::PluggedIn);
+                } else if from.is_plugged() && !to.is_plugged() {
+                    add(Occurrence::Unplugged);
+                }
+                match to {
+                    ConnectorStatus::Available => add(Occurrence::BecameAvailable),
+                    ConnectorStatus::Unavailable => add(Occurrence::BecameUnavailable),
+                    ConnectorStatus::Charging => add(Occurrence::BecameCharging),
+                    _ => {}
+                }
+                continue;
+            }
+            Fact::Authorized { id_token, accepted, connector } => {
+                let kind = if *accepted { Occurrence::Authorized } else { Occurrence::Refused };
+                let connector = connector.unwrap_or(ConnectorRef::CHARGER);
+                happened.push(Happening { kind, connector, id_token: id_token.as_str().into() });
+                continue;
+            }
+            Fact::TransactionOpened(transaction) => {
+                let (kind, connector) = (Occurrence::SessionStarted, transaction.connector);
+                let id_token = transaction.id_token.clone();
+                happened.push(Happening { kind, connector, id_token });
+                continue;
+            }
+            Fact::TransactionClosed { transaction, historical: false, .. } => {
+                (Occurrence::SessionEnded, transaction.connector)
+            }
             _ => continue,
         };
         happened.push(Happening { kind, connector, id_token: Box::default() });

@@ -82,6 +82,15 @@ pub enum Act {
     Command(String),
     /// Another device is seen to use its identity.
     Contested,
+    /// From now on this is usual for chargers of its kind.
+    Cohort(TestCohort),
+    /// It was used so often before the test began.
+    Used {
+        /// The time between two successful sessions, milliseconds.
+        every_ms: i64,
+        /// For how many days.
+        days: u16,
+    },
     /// What must be true now. What is `None` is not asked.
     Expect(Expect),
 }
@@ -92,6 +101,10 @@ pub enum Act {
 pub struct Expect {
     /// The rules of all incidents that are not over, sorted; each as often as it has one.
     pub incidents: Option<Vec<String>>,
+    /// Rules that have an incident that is not over, whatever others have.
+    pub has: Option<Vec<String>>,
+    /// Rules that have none.
+    pub has_not: Option<Vec<String>>,
     /// Every command sent since the beginning, in order, in the words of [`action_words`].
     pub actions: Option<Vec<String>>,
     /// The states of all incidents that ever were, in the order of their opening.
@@ -102,6 +115,19 @@ pub struct Expect {
     pub title: Option<String>,
     /// How many tickets were asked for since the beginning.
     pub tickets: Option<usize>,
+}
+
+/// What is usual for chargers of a kind, in a test.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TestCohort {
+    /// How many there are.
+    pub chargers: u32,
+    /// For how many days each of them was watched.
+    pub days: f64,
+    /// How often each kind of thing happened to one of them in a day.
+    #[serde(default)]
+    pub a_day: BTreeMap<String, f64>,
 }
 
 /// A boot in a test.
@@ -237,17 +263,23 @@ fn local() -> String {
 impl TimelineTest {
     /// Whether it shows the rule firing.
     pub fn fires(&self, rule: &str) -> bool {
-        self.expected().any(|ids| ids.iter().any(|id| id == rule))
+        self.expects().any(|expect| {
+            let ids = expect.incidents.iter().chain(&expect.has).flatten();
+            ids.into_iter().any(|id| id == rule)
+        })
     }
 
     /// Whether it shows the rule staying silent throughout.
     pub fn is_silent(&self, rule: &str) -> bool {
-        self.expected().next().is_some() && !self.fires(rule)
+        let is_asked = self.expects().any(|expect| {
+            expect.incidents.is_some() || expect.has_not.iter().flatten().any(|id| id == rule)
+        });
+        is_asked && !self.fires(rule)
     }
 
-    fn expected(&self) -> impl Iterator<Item = &Vec<String>> {
+    fn expects(&self) -> impl Iterator<Item = &Expect> {
         self.steps.iter().filter_map(|step| match &step.act {
-            Act::Expect(expect) => expect.incidents.as_ref(),
+            Act::Expect(expect) => Some(expect),
             _ => None,
         })
     }

@@ -96,17 +96,6 @@ impl Handle {
         self.0.catalogue.load_full()
     }
 
-    /// Puts other rules and playbooks in force; running timers go on.
-    ///
-    /// # Errors
-    /// When the program is stopping.
-    pub async fn set_catalogue(&self, catalogue: Arc<Catalogue>) -> Result<(), Error> {
-        self.0.catalogue.store(Arc::clone(&catalogue));
-        self.0.to_all_shards(|| ShardMessage::Catalogue(Arc::clone(&catalogue))).await?;
-        self.0.topics.touch(|versions| versions.incidents += 1);
-        Ok(())
-    }
-
     /// Numbers about the running program.
     pub fn vitals(&self) -> crate::Vitals {
         self.0.vitals()

@@ -229,8 +229,8 @@ impl ShardTask {
             ShardMessage::LookUpkeep(charger, answer) => {
                 let _ = answer.send(self.shard.progress(charger).cloned().map(Box::new));
             }
-            ShardMessage::Catalogue(catalogue) => {
-                self.shard.set_catalogue(self.state.now, catalogue);
+            ShardMessage::Catalogue(catalogue, overrides) => {
+                self.shard.set_rules(self.state.now, catalogue, overrides);
             }
             ShardMessage::Settle(done) => self.state.settling.push(done),
         }

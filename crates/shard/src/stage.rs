@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use mendpoint_fleet::FleetSettings;
 use mendpoint_incidents::timeline_test::{
-    Act, Expect, TestAnswer, TestStart, TestStatus, TestStop, TimelineTest, action_words,
+    Act, Expect, TestAnswer, TestCohort, TestStart, TestStatus, TestStop, TimelineTest,
+    action_words,
 };
-use mendpoint_incidents::{Catalogue, Effect, EngineSettings, IdSequence, Request, parse_duration};
+use mendpoint_incidents::{
+    Catalogue, CohortFigures, Effect, EngineSettings, IdSequence, Request, Usage, parse_duration,
+};
 use mendpoint_model::{
-    Action, Authorize, Boot, COMMAND_TIMEOUT_MS, ChargerEvent, ChargerKey, Command,
+    Action, Authorize, Boot, COMMAND_TIMEOUT_MS, ChargerEvent, ChargerKey, Chargers, Command,
     CommandAnswered, CommandId, CommandOutcome, Connected, ConnectorRef, ConnectorStatus,
     Disconnected, ErrorReport, EventKind, FaultReport, IdentityContest, Incident, IncidentId,
     MeterReading, Origin, Protocol, SignalReading, SiteKey, StatusReport, TicketId,
@@ -188,6 +191,18 @@ impl<'a> Stage<'a> {
                 parties: vec!["192.0.2.1".to_owned(), "192.0.2.2".to_owned()],
                 swaps: 4,
             })),
+            Act::Cohort(cohort) => self.cohort(cohort),
+            Act::Used { every_ms, days } => {
+                let since = now - i64::from(*days) * mendpoint_model::DAY_MS;
+                let mut usage = Usage::new(since);
+                let mut at = since + *every_ms;
+                while at <= now {
+                    usage.note(at);
+                    at = at + *every_ms;
+                }
+                self.shard.restore_usage(now, CHARGER, usage, &mut self.out);
+                self.take_outputs();
+            }
             // Looked at where the failures are collected.
             Act::Expect(_) => {}
         }
@@ -204,11 +219,15 @@ impl<'a> Stage<'a> {
         }
         let states: Vec<_> =
             self.incidents.values().map(|incident| incident.state.name().to_owned()).collect();
+        let missing = wrong(expect.has.as_ref(), |id| !incidents.contains(id));
+        let too_many = wrong(expect.has_not.as_ref(), |id| incidents.contains(id));
         let newest = self.incidents.values().next_back();
         let severity = newest.map(|incident| incident.severity);
         let title = newest.map(|incident| incident.title.clone());
         [
             difference("incidents", expected_incidents.as_ref(), &incidents),
+            missing.map(|ids| ("incidents", format!("with {ids:?}"), format!("{incidents:?}"))),
+            too_many.map(|ids| ("incidents", format!("without {ids:?}"), format!("{incidents:?}"))),
             difference("actions", expect.actions.as_ref(), &self.sent),
             difference("states", expect.states.as_ref(), &states),
             difference_of_newest("severity of the newest incident", expect.severity, severity),
@@ -245,6 +264,23 @@ impl<'a> Stage<'a> {
             let lost = (command, CommandOutcome::NotConnected);
             self.answers.insert((at.min(now), order), lost);
         }
+    }
+
+    /// What is usual for chargers that say of themselves what this one did.
+    fn cohort(&mut self, cohort: &TestCohort) {
+        let boot = self.shard.fleet().charger(CHARGER).and_then(|charger| charger.boot.clone());
+        let boot = boot.unwrap_or_default();
+        let charger_days = f64::from(cohort.chargers) * cohort.days;
+        let counts = cohort.a_day.iter().map(|(kind, n)| (kind.clone(), n * charger_days));
+        let figures = CohortFigures {
+            vendor: boot.vendor.clone(),
+            model: boot.model.clone(),
+            firmware: boot.firmware.clone().unwrap_or_default(),
+            chargers: cohort.chargers,
+            charger_days,
+            counts: counts.collect(),
+        };
+        self.shard.set_cohorts(self.now, &[figures]);
     }
 
     fn start(&mut self, start: &TestStart) {
@@ -417,6 +453,12 @@ fn status_of(word: &str) -> ConnectorStatus {
 /// How late a message comes; the durations were checked when the file was read.
 fn late_ms(late: Option<&str>) -> i64 {
     late.and_then(parse_duration).unwrap_or(0)
+}
+
+/// The named rules that are not as they should be; `None` for none.
+fn wrong(named: Option<&Vec<String>>, is_wrong: impl Fn(&String) -> bool) -> Option<Vec<&String>> {
+    let wrong: Vec<_> = named?.iter().filter(|id| is_wrong(id)).collect();
+    (!wrong.is_empty()).then_some(wrong)
 }
 
 fn difference<T: PartialEq + std::fmt::Debug>(
