@@ -61,6 +61,7 @@ impl Slot {
             diagnostics_status: None,
             configuration: std::collections::BTreeMap::new(),
             clock_skew_ms: None,
+            drift: None,
         };
         Self { state, memory: Memory::default() }
     }

@@ -36,7 +36,8 @@ impl Slot {
                 let waits = |state: &ConnectorState| {
                     state.status == ConnectorStatus::Preparing && !is_busy(state.at)
                 };
-                let mut waiting = self.state.connectors.iter().enumerate().filter(|(_, c)| waits(c));
+                let mut waiting =
+                    self.state.connectors.iter().enumerate().filter(|(_, c)| waits(c));
                 let first = waiting.next().map(|(index, _)| index);
                 first.filter(|_| waiting.next().is_none())
             }

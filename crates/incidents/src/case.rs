@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use crate::alert::Alert;
 use crate::attempts::{AttemptLog, Failure};
+use crate::boots::Boots;
 use crate::calls::Calls;
 use crate::credit::{Credit, Hand};
 use crate::guardrail::ActionRecord;
@@ -50,6 +51,8 @@ pub(crate) struct Watch {
     pub(crate) diagnostics_at: Option<UnixMs>,
     /// Until when no more commands are queued for it: its queue was full.
     pub(crate) full_until: Option<UnixMs>,
+    /// What is known of its boots.
+    pub(crate) boots: Boots,
     /// When countable things last happened.
     pub(crate) last: SmallVec<[(Occurrence, UnixMs); 2]>,
 }

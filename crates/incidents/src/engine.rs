@@ -124,7 +124,7 @@ impl Engine {
         let cx = Cx { now, fleet, frame: 0, from: None };
         if let Some(state) = fleet.charger(charger) {
             self.watches.entry(charger).or_default().site = state.site;
-            self.evaluate_all(&cx, charger, None, crate::predicate::Inputs(u8::MAX));
+            self.evaluate_all(&cx, charger, None, crate::predicate::Inputs::ALL);
         }
         self.flush(now, out);
     }
@@ -146,6 +146,7 @@ impl Engine {
         let Some(charger) = fleet.charger(command.charger) else { return };
         let watch = self.watches.entry(command.charger).or_default();
         watch.site = charger.site;
+        watch.boots.note_command(now, &command.action);
         let log = watch.attempts.get_or_insert_default();
         match &command.action {
             Action::RemoteStart { connector, id_token } => {
@@ -208,7 +209,7 @@ impl Engine {
         let mut keys: Vec<_> = self.watches.keys().copied().collect();
         keys.sort_unstable();
         for key in keys {
-            self.evaluate_all(&cx, key, None, crate::predicate::Inputs(u8::MAX));
+            self.evaluate_all(&cx, key, None, crate::predicate::Inputs::ALL);
         }
     }
 

@@ -71,6 +71,13 @@ impl Engine {
             let (kind, connector) = (Occurrence::IdentityContested, ConnectorRef::CHARGER);
             happened.push(Happening { kind, connector, id_token: Box::default() });
         }
+        if let EventKind::Boot(boot) = &event.kind
+            && let Some(charger) = cx.fleet.charger(key)
+            && let Some(watch) = self.watches.get_mut(&key)
+            && watch.is_unasked_boot(cx.now, event.epoch, boot.reason.as_deref(), charger)
+        {
+            happened.push(Happening::of(Occurrence::BootUnasked));
+        }
         self.happen(cx, key, &happened);
         if matches!(event.kind, EventKind::IdentityContested(_)) {
             // The incident may be of just now.
@@ -388,6 +395,7 @@ impl Engine {
                 ClearWay::Absent(kind) => {
                     Some(watch.last_at(*kind).unwrap_or(opened_at).max(opened_at))
                 }
+                ClearWay::Person => None,
                 ClearWay::Count { at_least, .. } => {
                     let counted = watch.alerts[index].clear_counts[n];
                     (counted >= *at_least).then_some(cx.now)

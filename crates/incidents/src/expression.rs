@@ -8,6 +8,7 @@ use crate::duration::parse_duration;
 use crate::predicate::{Compare, Elapsed, Flag, Number, Predicate, Text, status_bit};
 use crate::problem::suggestion;
 use crate::signal::Channel;
+use crate::vitals;
 
 const FLAGS: [(&str, Flag); 8] = [
     ("connected", Flag::Connected),
@@ -20,11 +21,12 @@ const FLAGS: [(&str, Flag); 8] = [
     ("answers_commands", Flag::AnswersCommands),
 ];
 
-const TEXTS: [(&str, Text); 4] = [
+const TEXTS: [(&str, Text); 5] = [
     ("error.code", Text::ErrorCode),
     ("vendor", Text::Vendor),
     ("model", Text::Model),
     ("firmware", Text::Firmware),
+    ("firmware.status", Text::FirmwareStatus),
 ];
 
 const NUMBERS: [(&str, Number); 6] = [
@@ -67,6 +69,9 @@ pub(crate) fn field_names() -> Vec<&'static str> {
     names.extend(NUMBERS.iter().map(|(name, _)| *name));
     names.extend(ELAPSED.iter().map(|(name, _)| *name));
     names.extend(Channel::NAMES.iter().map(|(name, _)| *name));
+    names.extend(vitals::FLAGS.iter().map(|(name, _)| *name));
+    names.extend(vitals::NUMBERS.iter().map(|(name, _)| *name));
+    names.extend(vitals::TIMES.iter().map(|(name, _)| *name));
     names
 }
 
@@ -234,10 +239,12 @@ impl<'a> Parser<'a, '_> {
             return self.wrong("a field, `not` or `(`");
         };
         self.at += 1;
-        if let Some(flag) = look(&FLAGS, name) {
+        let vital = || look(&vitals::FLAGS, name).map(Flag::Vital);
+        if let Some(flag) = look(&FLAGS, name).or_else(vital) {
             return Ok(Predicate::Flag(flag));
         }
-        if let Some(field) = look(&ELAPSED, name) {
+        let vital = || look(&vitals::TIMES, name).map(Elapsed::Vital);
+        if let Some(field) = look(&ELAPSED, name).or_else(vital) {
             return self.elapsed(field);
         }
         if let Some(field) = number_field(name) {
@@ -439,7 +446,9 @@ fn look<T: Copy>(table: &[(&str, T)], name: &str) -> Option<T> {
 }
 
 fn number_field(name: &str) -> Option<Number> {
-    look(&NUMBERS, name).or_else(|| look(&Channel::NAMES, name).map(Number::Signal))
+    look(&NUMBERS, name)
+        .or_else(|| look(&Channel::NAMES, name).map(Number::Signal))
+        .or_else(|| look(&vitals::NUMBERS, name).map(Number::Vital))
 }
 
 fn negate_unless(meant: bool, predicate: Predicate) -> Predicate {

@@ -11,6 +11,7 @@
 
 mod alert;
 mod attempts;
+mod boots;
 mod calls;
 mod case;
 mod catalogue;
@@ -64,6 +65,7 @@ mod timeline_parse;
 pub mod timeline_test;
 mod timers;
 mod verdict;
+mod vitals;
 mod watch_cases;
 mod whole;
 mod words;
@@ -78,6 +80,7 @@ pub use effect::{Effect, Evidence, TicketRequest};
 pub use engine::Engine;
 pub use mendpoint_model::HealMode;
 pub use mendpoint_model::Overlay;
+pub use news::SECURITY_ALARMS;
 pub use playbook::Playbook;
 pub use problem::Problem;
 pub use report::REASONS;

@@ -59,6 +59,14 @@ impl Engine {
         let code = if reads_code(rule) { subject.code() } else { String::new() };
         let value = match &rule.condition {
             Condition::State { when, .. } => when.evidence(&subject),
+            Condition::Count(count) if count.kind == Occurrence::SecurityAlarm => {
+                let watch = self.watches.get(&key);
+                let counted = watch.and_then(|watch| {
+                    let alert = &watch.alerts[watch.alert(place, at)?];
+                    Some(alert.counted.back()?.1.to_string())
+                });
+                counted.filter(|kind| !kind.is_empty())
+            }
             _ => None,
         };
         let places = Places {

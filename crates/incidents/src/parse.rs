@@ -35,6 +35,8 @@ struct RawRule {
     auto_heal: Spanned<String>,
     #[serde(default)]
     probe: bool,
+    #[serde(default)]
+    forbids_reset: bool,
     proof: Option<Spanned<String>>,
     escalate_after: Option<Spanned<String>>,
     #[serde(default)]
@@ -84,6 +86,8 @@ struct RawClear {
     when: Option<Spanned<String>>,
     count: Option<RawClearCount>,
     absent: Option<Spanned<String>>,
+    #[serde(default)]
+    person: bool,
     #[serde(rename = "for")]
     lasting: Option<Spanned<String>>,
     becomes: Option<Spanned<String>>,
@@ -216,6 +220,7 @@ pub(crate) fn parse_rule(reader: &mut Reader<'_>) -> Option<Rule> {
         clear_text,
         file: reader.file.to_owned(),
         probe: raw.probe,
+        forbids_reset: raw.forbids_reset,
         condition,
         clears,
         keep_firing_ms,
@@ -398,6 +403,7 @@ fn read_clear(
         choice(reader, word, "state", &[("resolved", false), ("recovered_unproven", true)])
     });
     let (way, text) = match (&raw.when, &raw.count, &raw.absent) {
+        (None, None, None) if raw.person => (ClearWay::Person, "when a person says so".to_owned()),
         (Some(when), None, None) => {
             let predicate = expression(reader, when, scope)?;
             (ClearWay::When(predicate), format!("{}{lasting}", when.get_ref().trim()))
@@ -412,7 +418,10 @@ fn read_clear(
             (ClearWay::Absent(occurrence(reader, absent)?), text)
         }
         _ => {
-            reader.refuse(offset, "a clear has exactly one of `when`, `count` and `absent`");
+            reader.refuse(
+                offset,
+                "a clear has exactly one of `when`, `count`, `absent` and `person = true`",
+            );
             return None;
         }
     };

@@ -12,6 +12,7 @@ use crate::calls::Calls;
 use crate::codes::{is_safety, normalise_error, normalise_fault};
 use crate::duration::paced;
 use crate::signal::{Channel, SignalLog};
+use crate::vitals::{VitalFlag, VitalNumber, VitalTime};
 
 /// The time in which a condition holds if nothing else happens: `from` included, `until` not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,15 +25,15 @@ impl Holds {
     pub(crate) const ALWAYS: Self = Self { from: UnixMs(i64::MIN), until: UnixMs(i64::MAX) };
     pub(crate) const NEVER: Self = Self { from: UnixMs(i64::MAX), until: UnixMs(i64::MAX) };
 
-    fn when(yes: bool) -> Self {
+    pub(crate) fn when(yes: bool) -> Self {
         if yes { Self::ALWAYS } else { Self::NEVER }
     }
 
-    fn since(from: UnixMs) -> Self {
+    pub(crate) fn since(from: UnixMs) -> Self {
         Self { from, ..Self::ALWAYS }
     }
 
-    fn before(until: UnixMs) -> Self {
+    pub(crate) fn before(until: UnixMs) -> Self {
         Self { until, ..Self::ALWAYS }
     }
 
@@ -76,7 +77,7 @@ impl Holds {
 
 /// Kinds of news that can change a condition: a rule is looked at only for its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub(crate) struct Inputs(pub(crate) u8);
+pub(crate) struct Inputs(pub(crate) u16);
 
 impl Inputs {
     pub(crate) const LINK: Self = Self(1);
@@ -89,6 +90,19 @@ impl Inputs {
     pub(crate) const MESSAGE: Self = Self(64);
     /// The end of a command.
     pub(crate) const CALLS: Self = Self(128);
+    /// The progress of a firmware update.
+    pub(crate) const FIRMWARE: Self = Self(256);
+    /// Configuration keys, or what they should be.
+    pub(crate) const CONFIGURATION: Self = Self(512);
+    /// The charger's clock is known better: any message that tells a time.
+    pub(crate) const CLOCK: Self = Self(1_024);
+    /// A security event.
+    pub(crate) const SECURITY: Self = Self(2_048);
+    /// Everything.
+    pub(crate) const ALL: Self = Self(u16::MAX);
+
+    pub(crate) const BOOT_OR_LINK: Self = Self(Self::BOOT.0 | Self::LINK.0);
+    pub(crate) const METER_OR_TRANSACTION: Self = Self(Self::METER.0 | Self::TRANSACTION.0);
 
     pub(crate) fn add(&mut self, other: Self) {
         self.0 |= other.0;
@@ -110,6 +124,7 @@ pub(crate) enum Flag {
     FaultActive,
     OutOfServiceByPlan,
     AnswersCommands,
+    Vital(VitalFlag),
 }
 
 /// Text fields.
@@ -119,6 +134,7 @@ pub(crate) enum Text {
     Vendor,
     Model,
     Firmware,
+    FirmwareStatus,
 }
 
 /// Number fields.
@@ -131,6 +147,7 @@ pub(crate) enum Number {
     ClockSkew,
     UnansweredCommands,
     Signal(Channel),
+    Vital(VitalNumber),
 }
 
 /// Fields that grow by themselves.
@@ -144,6 +161,7 @@ pub(crate) enum Elapsed {
     TransactionIdle,
     /// Shrinks instead: what is left until the charger's certificate ends.
     CertificateLeft,
+    Vital(VitalTime),
 }
 
 /// How numbers are compared.
@@ -286,12 +304,13 @@ impl<'a> Subject<'a> {
             Number::ClockSkew => self.charger.clock_skew_ms.map(|ms| ms as f64 / 1_000.0),
             Number::UnansweredCommands => Some(f64::from(self.calls.unanswered)),
             Number::Signal(channel) => self.signals?.last(channel),
+            Number::Vital(vital) => vital.of(self),
         }
     }
 
     fn transactions(&self) -> impl Iterator<Item = &'a mendpoint_model::Transaction> + use<'a> {
         let at = self.at;
-        self.charger.transactions.iter().filter(move |tx| at.is_charger() || tx.connector == at)
+        self.charger.transactions.iter().filter(move |tx| is_at(tx, at))
     }
 
     fn flag(&self, flag: Flag) -> bool {
@@ -307,6 +326,7 @@ impl<'a> Subject<'a> {
             Flag::FaultActive => self.faults().next().is_some(),
             Flag::OutOfServiceByPlan => is_planned_out(self.charger, self.at),
             Flag::AnswersCommands => self.calls.answers,
+            Flag::Vital(vital) => vital.of(self),
         }
     }
 
@@ -321,8 +341,16 @@ impl<'a> Subject<'a> {
             Elapsed::TransactionAge => self.transactions().map(|tx| tx.opened_at).min(),
             Elapsed::TransactionIdle => self.transactions().filter_map(|tx| tx.idle_since).min(),
             Elapsed::CertificateLeft => link.certificate_ends,
+            // Answers for itself.
+            Elapsed::Vital(_) => None,
         }
     }
+}
+
+/// Whether a transaction is at a place. One that names its EVSE only is at each of its connectors.
+pub(crate) fn is_at(tx: &mendpoint_model::Transaction, at: ConnectorRef) -> bool {
+    let whole_evse = tx.connector.connector == 0 && tx.connector.evse == at.evse;
+    at.is_charger() || tx.connector == at || whole_evse
 }
 
 /// Whether a person took the connector or its charger out of service.
@@ -374,6 +402,9 @@ impl Predicate {
                     None => Holds::NEVER,
                 }
             }
+            Self::Elapsed { field: Elapsed::Vital(vital), at_least, ms } => {
+                vital.holds(subject, *at_least, *ms)
+            }
             Self::Elapsed { field, at_least, ms } => match subject.anchor(*field) {
                 Some(anchor) if *at_least => Holds::since(anchor + *ms),
                 Some(anchor) => Holds::before(anchor + *ms),
@@ -404,6 +435,9 @@ impl Predicate {
             Text::Vendor => boot.is_some_and(|boot| matches(&boot.vendor)),
             Text::Model => boot.is_some_and(|boot| matches(&boot.model)),
             Text::Firmware => boot.and_then(|boot| boot.firmware.as_deref()).is_some_and(matches),
+            Text::FirmwareStatus => {
+                subject.charger.firmware_status.as_ref().is_some_and(|(_, word)| matches(word))
+            }
         }
     }
 
@@ -437,6 +471,8 @@ impl Predicate {
                 Self::Flag(Flag::Spoke) => Inputs(Inputs::LINK.0 | Inputs::MESSAGE.0),
                 Self::Flag(Flag::TransactionOpen) => Inputs::TRANSACTION,
                 Self::Flag(Flag::AnswersCommands) => Inputs::CALLS,
+                Self::Flag(Flag::Vital(vital)) => vital.inputs(),
+                Self::Text { field: Text::FirmwareStatus, .. } => Inputs::FIRMWARE,
                 Self::Flag(_) | Self::Status { .. } | Self::Text { field: Text::ErrorCode, .. } => {
                     Inputs::STATUS
                 }
@@ -445,7 +481,8 @@ impl Predicate {
                     Number::Signal(_) => Inputs::SIGNAL,
                     Number::Connector => Inputs::default(),
                     Number::UnansweredCommands => Inputs::CALLS,
-                    Number::ClockSkew => Inputs::STATUS,
+                    Number::ClockSkew => Inputs::CLOCK,
+                    Number::Vital(vital) => vital.inputs(),
                     _ => Inputs::METER,
                 },
                 Self::Elapsed { field, .. } => match field {
@@ -453,7 +490,8 @@ impl Predicate {
                     Elapsed::Silent | Elapsed::Offline | Elapsed::CertificateLeft => Inputs::LINK,
                     Elapsed::Status | Elapsed::Plugged => Inputs::STATUS,
                     Elapsed::TransactionAge => Inputs::TRANSACTION,
-                    Elapsed::TransactionIdle => Inputs(Inputs::TRANSACTION.0 | Inputs::METER.0),
+                    Elapsed::TransactionIdle => Inputs::METER_OR_TRANSACTION,
+                    Elapsed::Vital(vital) => vital.inputs(),
                 },
                 Self::Median { .. } | Self::Weak { .. } => Inputs::SIGNAL,
                 Self::All(_) | Self::Any(_) | Self::Not(_) => Inputs::default(),
@@ -471,6 +509,13 @@ impl Predicate {
     pub(crate) fn reads_connector(&self) -> bool {
         let mut reads = false;
         self.each(&mut |part| {
+            reads |= match part {
+                Self::Flag(Flag::Vital(vital)) => vital.reads_connector(),
+                Self::Number { field: Number::Vital(vital), .. }
+                | Self::Known(Number::Vital(vital)) => vital.reads_connector(),
+                Self::Elapsed { field: Elapsed::Vital(vital), .. } => vital.reads_connector(),
+                _ => false,
+            };
             reads |= matches!(
                 part,
                 Self::Status { whole: false, .. }

@@ -40,7 +40,7 @@ impl Engine {
         for key in fleet.keys() {
             if let Some(charger) = fleet.charger(key) {
                 self.watches.entry(key).or_default().site = charger.site;
-                self.evaluate_all(&cx, key, None, Inputs(u8::MAX));
+                self.evaluate_all(&cx, key, None, Inputs::ALL);
             }
         }
         for id in ids {

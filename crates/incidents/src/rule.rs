@@ -45,6 +45,8 @@ pub struct Rule {
     /// The name of its file, as given.
     pub file: String,
     pub(crate) probe: bool,
+    /// While it fires, no reset is sent to the charger, whoever wants one sent (`BOOT_LOOP`).
+    pub(crate) forbids_reset: bool,
     pub(crate) condition: Condition,
     pub(crate) clears: Vec<Clear>,
     pub(crate) keep_firing_ms: i64,
@@ -117,10 +119,20 @@ pub(crate) enum Occurrence {
     Faulted,
     /// Two devices were seen to use the identity.
     IdentityContested,
+    /// It restarted, and nobody asked for that.
+    BootUnasked,
+    /// An error was told beside a status that is not Faulted.
+    Warning,
+    /// A card was held up at the charger, and accepted or not.
+    Card,
+    /// A card was refused.
+    CardRefused,
+    /// A security event that is to be looked at now.
+    SecurityAlarm,
 }
 
 impl Occurrence {
-    pub(crate) const NAMES: [(&'static str, Self); 7] = [
+    pub(crate) const NAMES: [(&'static str, Self); 12] = [
         ("attempt_failed", Self::AttemptFailed),
         ("attempt_succeeded", Self::AttemptSucceeded),
         ("attempt", Self::Attempt),
@@ -128,6 +140,11 @@ impl Occurrence {
         ("boot", Self::Boot),
         ("faulted", Self::Faulted),
         ("identity_contested", Self::IdentityContested),
+        ("boot_unasked", Self::BootUnasked),
+        ("warning", Self::Warning),
+        ("card", Self::Card),
+        ("card_refused", Self::CardRefused),
+        ("security_alarm", Self::SecurityAlarm),
     ];
 }
 
@@ -144,8 +161,13 @@ pub(crate) struct Clear {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum ClearWay {
     When(Predicate),
-    Count { kind: Occurrence, at_least: u32 },
+    Count {
+        kind: Occurrence,
+        at_least: u32,
+    },
     Absent(Occurrence),
+    /// Nothing a charger does: a person says that it is over.
+    Person,
 }
 
 impl Rule {

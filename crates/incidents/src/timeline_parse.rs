@@ -10,8 +10,8 @@ use crate::duration::parse_duration;
 use crate::playbook::duration;
 use crate::problem::{Reader, suggestion};
 use crate::timeline_test::{
-    Act, Expect, TestAnswer, TestAuthorize, TestBoot, TestFault, TestMeter, TestStart, TestStatus,
-    TestStep, TestStop, TimelineTest,
+    Act, Expect, TestAnswer, TestAuthorize, TestBoot, TestFault, TestKey, TestMeter, TestStart,
+    TestStatus, TestStep, TestStop, TimelineTest,
 };
 
 /// A `[[test]]` as it is written.
@@ -45,6 +45,10 @@ struct RawStep {
     signal: Option<RawSignal>,
     command: Option<Spanned<String>>,
     contested: Option<bool>,
+    registered: Option<bool>,
+    firmware: Option<String>,
+    security: Option<String>,
+    configuration: Option<TestKey>,
     certificate_days: Option<u32>,
     expect: Option<Expect>,
 }
@@ -130,7 +134,8 @@ fn add_step(
         let message = format!(
             "a step does exactly one thing, this one does {}; the things are connect, disconnect, \
              heartbeat, boot, status, fault, authorize, transaction_start, transaction_stop, \
-             meter, signal, command, contested, certificate_days and expect",
+             meter, signal, command, contested, registered, firmware, security, configuration, \
+             certificate_days and expect",
             acts.len()
         );
         reader.refuse(offset, message);
@@ -213,6 +218,12 @@ fn acts(reader: &mut Reader<'_>, step: RawStep) -> Vec<Act> {
     if yes(step.contested) {
         acts.push(Act::Contested);
     }
+    if yes(step.registered) {
+        acts.push(Act::Registered);
+    }
+    acts.extend(step.firmware.map(Act::Firmware));
+    acts.extend(step.security.map(Act::Security));
+    acts.extend(step.configuration.map(Act::Configuration));
     acts.extend(step.certificate_days.map(Act::Certificate));
     acts.extend(step.expect.map(Act::Expect));
     acts

@@ -151,6 +151,7 @@ impl World {
             diagnostics_status: None,
             configuration: BTreeMap::new(),
             clock_skew_ms: None,
+            drift: None,
         };
         self.fleet.states.insert(key, state);
         self.fleet.keys = self.fleet.states.keys().copied().collect();

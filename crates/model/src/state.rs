@@ -43,6 +43,10 @@ pub struct ChargerState {
     /// Skew of its clock: our time of receipt minus its own time, milliseconds, smoothed over
     /// messages sent while online. `None` until a message carried a time.
     pub clock_skew_ms: Option<i64>,
+    /// How many keys of its configuration are not what they should be; `None` where nothing is
+    /// desired or nothing was read.
+    #[serde(default)]
+    pub drift: Option<u16>,
 }
 
 /// A configuration value and when it was last read.

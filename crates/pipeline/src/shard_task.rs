@@ -188,6 +188,10 @@ impl ShardTask {
             ShardMessage::Register(record) => {
                 self.shard.register(record.key, record.site, Arc::clone(&record.identity));
                 self.shard.admit(record.key, record.admission == Admission::Accepted);
+                self.shard.note_registered(record.key, record.created_at);
+                let now = self.state.now;
+                self.shard.watch(now, record.key, &mut self.state.outputs);
+                self.take_outputs();
                 self.state.touched.insert(record.key);
             }
             ShardMessage::Look(charger, answer) => {

@@ -157,6 +157,7 @@ mod tests {
             diagnostics_status: None,
             configuration: std::collections::BTreeMap::new(),
             clock_skew_ms: None,
+            drift: None,
         }
     }
 
