@@ -280,6 +280,7 @@ pub(crate) fn describe(cx: &Cx<'_>, rule: &Rule, incident: &Incident, counted: C
             text = format!("{text}: {}", info.meaning);
         }
         let error = state.error.as_deref();
+        let several = error.map(crate::codes::listed).unwrap_or_default();
         let more = [
             error.and_then(|error| error.vendor_code.as_deref()),
             error.and_then(|error| error.info.as_deref()),
@@ -289,6 +290,16 @@ pub(crate) fn describe(cx: &Cx<'_>, rule: &Rule, incident: &Incident, counted: C
             text = format!("{text} ({})", more.join(", "));
         }
         text.push('.');
+        if several.len() > 1 {
+            let each = several.iter().map(|(word, value)| match value.as_str() {
+                "" => (*word).to_owned(),
+                value => format!("{word} at {value}"),
+            });
+            text = format!("{text} Together: {}.", each.collect::<Vec<_>>().join(", "));
+        }
+        if let Some(info) = crate::codes::code_info(&incident.code) {
+            text = format!("{text} {}", info.advice);
+        }
     }
     if rule.judges_link() && !charger.link.last_close.is_empty() {
         text = format!("{text} The connection ended: {}.", charger.link.last_close);

@@ -261,10 +261,6 @@ impl<'a> Subject<'a> {
     /// errors and faults it is the most dangerous one: a matter of safety, then the most severe.
     pub(crate) fn code(&self) -> String {
         let Some(connector) = self.connector else { return String::new() };
-        let danger = |code: &str| {
-            crate::codes::code_info(code)
-                .map_or((true, 4, true), |info| (!info.safety, info.severity, !info.no_reset))
-        };
         let mut faults: Vec<String> = self.faults().map(normalise_fault).collect();
         faults.sort();
         // The first of equals stays: the error beside the status.
@@ -274,7 +270,7 @@ impl<'a> Subject<'a> {
             .map(normalise_error)
             .into_iter()
             .chain(faults)
-            .min_by_key(|code| danger(code))
+            .min_by_key(|code| crate::codes::danger(code))
             .unwrap_or_default()
     }
 
