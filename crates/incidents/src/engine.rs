@@ -20,6 +20,7 @@ use crate::program::Program;
 use crate::request::KillScope;
 use crate::settings::{EngineSettings, IdSequence};
 use crate::timers::{Timer, Timers};
+use crate::visits::Visits;
 
 /// What one call of the engine goes by.
 pub(crate) struct Cx<'a> {
@@ -47,6 +48,8 @@ pub struct Engine {
     pub(crate) switches: BTreeSet<KillScope>,
     pub(crate) dead_man: DeadMan,
     pub(crate) lag: LagStop,
+    pub(crate) visits: Visits,
+    pub(crate) visits_armed: Option<UnixMs>,
     /// Before this moment silence counts for nothing (startup grace).
     pub(crate) grace_until: UnixMs,
     /// Incidents to be written when the call ends.
@@ -75,6 +78,8 @@ impl Engine {
             switches: BTreeSet::new(),
             dead_man: DeadMan::default(),
             lag: LagStop::default(),
+            visits: Visits::default(),
+            visits_armed: None,
             grace_until: UnixMs(i64::MIN),
             dirty: BTreeSet::new(),
             lines: Vec::new(),
@@ -299,6 +304,7 @@ impl Engine {
                 }
                 Timer::Attempts(charger) => self.attempts_due(cx, charger),
                 Timer::Calls(charger) => self.calls_due(cx, charger),
+                Timer::Visits => self.visits_due(cx),
                 Timer::Case(id) => {
                     if let Some(case) = self.cases.get_mut(&id) {
                         case.armed = None;

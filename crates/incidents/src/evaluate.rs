@@ -174,6 +174,10 @@ impl Engine {
     /// What became known of attempts goes to counting rules and to proofs.
     fn attempt_news(&mut self, cx: &Cx<'_>, key: ChargerKey, news: &[AttemptNews]) {
         for item in news {
+            if let NewsKind::Over(over) = item.kind {
+                self.attempt_over(cx, key, item, over);
+                continue;
+            }
             self.prove(cx, key, item);
             let mut happened = Vec::with_capacity(2);
             let mut add = |kind| {
@@ -189,7 +193,7 @@ impl Engine {
                     }
                 }
                 NewsKind::Succeeded(_) => add(Occurrence::AttemptSucceeded),
-                NewsKind::Seen => {}
+                NewsKind::Seen | NewsKind::Over(_) => {}
             }
             self.happen(cx, key, &happened);
         }

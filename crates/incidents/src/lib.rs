@@ -46,6 +46,8 @@ mod signal;
 #[cfg(test)]
 mod stories;
 #[cfg(test)]
+mod stories_attempts;
+#[cfg(test)]
 mod stories_behaviours;
 #[cfg(test)]
 mod stories_commands;
@@ -65,6 +67,7 @@ mod timeline_parse;
 pub mod timeline_test;
 mod timers;
 mod verdict;
+mod visits;
 mod vitals;
 mod watch_cases;
 mod whole;
@@ -88,3 +91,4 @@ pub use request::{KillScope, Request, RequestError};
 pub use rule::{Proof, Rule, RuleOverride, Scope};
 pub use settings::{EngineSettings, Guardrails, IdSequence};
 pub use timeline_test::TimelineTest;
+pub use visits::{AttemptEnded, ChargeFigures, Outcome, VisitEnded};

@@ -559,6 +559,8 @@ impl ShardTask {
                 self.state.released.push(Release::Evidence(evidence));
             }
             Effect::CloseSocket(charger) => self.state.released.push(Release::Close(charger)),
+            // Figures are made from what is stored of sessions.
+            Effect::Attempt(_) | Effect::Visit(_) => {}
         }
     }
 

@@ -351,6 +351,7 @@ impl<'a> Stage<'a> {
                 }
                 Effect::TicketEvidence { text, .. } => self.note(&text),
                 Effect::CloseSocket(_) => close = true,
+                Effect::Attempt(_) | Effect::Visit(_) => {}
             }
         }
         for (incident, ticket) in tickets {
