@@ -131,22 +131,17 @@ pub(crate) fn happenings(event: &ChargerEvent, facts: &[Fact]) -> Vec<Happening>
         happened.push(Happening { id_token, ..Happening::of(Occurrence::SecurityAlarm) });
     }
     for fact in facts {
-        if let Fact::Authorized { id_token, accepted, connector } = fact {
+        if let Fact::Authorized { id_token, connector, .. } = fact {
             let connector = connector.unwrap_or(ConnectorRef::CHARGER);
-            let id_token: Box<str> = id_token.as_str().into();
-            if !accepted {
-                let (kind, id_token) = (Occurrence::CardRefused, id_token.clone());
-                happened.push(Happening { kind, connector, id_token });
-            }
+            let id_token = id_token.as_str().into();
             happened.push(Happening { kind: Occurrence::Card, connector, id_token });
-            continue;
         }
         if let (Some(code), Some(connector)) = (warning_of(event), told_live(fact)) {
             happened.push(Happening { kind: Occurrence::Warning, connector, id_token: code });
-            continue;
         }
         let (kind, connector) = match fact {
             Fact::LinkDown { .. } => (Occurrence::Disconnected, ConnectorRef::CHARGER),
+            Fact::LinkUp { .. } => (Occurrence::Connected, ConnectorRef::CHARGER),
             Fact::Booted { .. } => (Occurrence::Boot, ConnectorRef::CHARGER),
             Fact::StatusChanged {
                 connector,
@@ -155,6 +150,39 @@ pub(crate) fn happenings(event: &ChargerEvent, facts: &[Fact]) -> Vec<Happening>
                 historical: false,
                 ..
             } if *from != ConnectorStatus::Faulted => (Occurrence::Faulted, *connector),
+            Fact::StatusChanged { connector, from, to, historical: false, .. } if from != to => {
+                let at = *connector;
+                let mut add = |kind| {
+                    happened.push(Happening { kind, connector: at, id_token: Box::default() });
+                };
+                if to.is_plugged() && !from.is_plugged() {
+                    add(Occurrence::PluggedIn);
+                } else if from.is_plugged() && !to.is_plugged() {
+                    add(Occurrence::Unplugged);
+                }
+                match to {
+                    ConnectorStatus::Available => add(Occurrence::BecameAvailable),
+                    ConnectorStatus::Unavailable => add(Occurrence::BecameUnavailable),
+                    ConnectorStatus::Charging => add(Occurrence::BecameCharging),
+                    _ => {}
+                }
+                continue;
+            }
+            Fact::Authorized { id_token, accepted, connector } => {
+                let kind = if *accepted { Occurrence::Authorized } else { Occurrence::Refused };
+                let connector = connector.unwrap_or(ConnectorRef::CHARGER);
+                happened.push(Happening { kind, connector, id_token: id_token.as_str().into() });
+                continue;
+            }
+            Fact::TransactionOpened(transaction) => {
+                let (kind, connector) = (Occurrence::SessionStarted, transaction.connector);
+                let id_token = transaction.id_token.clone();
+                happened.push(Happening { kind, connector, id_token });
+                continue;
+            }
+            Fact::TransactionClosed { transaction, historical: false, .. } => {
+                (Occurrence::SessionEnded, transaction.connector)
+            }
             _ => continue,
         };
         happened.push(Happening { kind, connector, id_token: Box::default() });

@@ -53,8 +53,9 @@ impl Engine {
         counted: Counted,
     ) {
         let program = std::sync::Arc::clone(&self.program);
-        let rule = &program.rules[usize::from(place)];
         let Some(charger) = cx.fleet.charger(key) else { return };
+        let Some(watch) = self.watches.get(&key) else { return };
+        let rule = &*watch.rule(&program, place);
         let subject = self.subject(cx, charger, at);
         let code = if reads_code(rule) { subject.code() } else { String::new() };
         let value = match &rule.condition {
@@ -165,9 +166,9 @@ impl Engine {
     fn open_case(&mut self, cx: &Cx<'_>, opening: Opening) -> IncidentId {
         let Opening { place, began, counted, key, at, code, title } = opening;
         let program = std::sync::Arc::clone(&self.program);
-        let rule = &program.rules[usize::from(place)];
         let id = IncidentId(self.ids.take());
         let watch = self.watches.entry(key).or_default();
+        let rule = &*watch.rule(&program, place);
         let site = watch.site;
         watch.cases.push(id);
         let mut severity = rule.severity_of(&code);

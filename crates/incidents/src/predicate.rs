@@ -10,7 +10,10 @@ use mendpoint_model::{
 
 use crate::calls::Calls;
 use crate::codes::{is_safety, normalise_error, normalise_fault};
+use crate::cohort::{Cohort, wilson_upper};
 use crate::duration::paced;
+use crate::memory::{Memory, Restless};
+use crate::rule::{Distinct, Occurrence};
 use crate::signal::{Channel, SignalLog};
 use crate::vitals::{VitalFlag, VitalNumber, VitalTime};
 
@@ -98,7 +101,9 @@ impl Inputs {
     pub(crate) const CLOCK: Self = Self(1_024);
     /// A security event.
     pub(crate) const SECURITY: Self = Self(2_048);
-    /// Everything.
+    /// Something that can be counted.
+    pub(crate) const HAPPENED: Self = Self(4_096);
+    /// All of them.
     pub(crate) const ALL: Self = Self(u16::MAX);
 
     pub(crate) const BOOT_OR_LINK: Self = Self(Self::BOOT.0 | Self::LINK.0);
@@ -176,7 +181,7 @@ pub(crate) enum Compare {
 }
 
 impl Compare {
-    fn holds(self, left: f64, right: f64) -> bool {
+    pub(crate) fn holds(self, left: f64, right: f64) -> bool {
         match self {
             Self::Equal => (left - right).abs() < 1e-9,
             Self::NotEqual => (left - right).abs() >= 1e-9,
@@ -226,6 +231,45 @@ pub(crate) enum Predicate {
         transport: Transport,
         within_ms: i64,
     },
+    /// So many of a kind, or so many different ones, within a sliding window, ends included.
+    Happened {
+        kind: Occurrence,
+        within_ms: i64,
+        at_least: u32,
+        distinct: Option<Distinct>,
+    },
+    /// Of the last so many of two kinds, the part that was of the first.
+    Ratio {
+        good: Occurrence,
+        bad: Occurrence,
+        last: usize,
+        compare: Compare,
+        value: f64,
+    },
+    /// That part is worse than its cohort's, beyond chance (Wilson, 95 %).
+    BelowCohort {
+        good: Occurrence,
+        bad: Occurrence,
+        last: usize,
+    },
+    /// How often it happened here, as a multiple of what is usual in its cohort.
+    TimesCohort {
+        kind: Occurrence,
+        within_ms: i64,
+        compare: Compare,
+        value: f64,
+    },
+    /// How restless it is (Nagios), in percent.
+    Flap {
+        of: Restless,
+        look_ms: i64,
+        at_least: bool,
+        percent: f64,
+    },
+    /// So long without a success has a probability below `p`.
+    Silence {
+        p: f64,
+    },
 }
 
 /// What a condition is asked of.
@@ -237,13 +281,16 @@ pub(crate) struct Subject<'a> {
     pub(crate) at: ConnectorRef,
     pub(crate) signals: Option<&'a SignalLog>,
     calls: Calls,
+    memory: Option<&'a Memory>,
+    cohort: Option<&'a Cohort>,
 }
 
 impl<'a> Subject<'a> {
     /// A connector of a charger, or the charger itself.
     pub(crate) fn new(now: UnixMs, charger: &'a ChargerState, at: ConnectorRef) -> Self {
         let connector = connector_state(charger, at);
-        Self { now, charger, connector, at, signals: None, calls: Calls::default() }
+        let (signals, memory, cohort) = (None, None, None);
+        Self { now, charger, connector, at, signals, calls: Calls::default(), memory, cohort }
     }
 
     /// The same, with what the engine itself knows of the charger.
@@ -255,6 +302,15 @@ impl<'a> Subject<'a> {
         calls: Calls,
     ) -> Self {
         Self { signals, calls, ..Self::new(now, charger, at) }
+    }
+
+    /// The same, with what is remembered of the charger and known of its kind.
+    pub(crate) fn remembering(
+        self,
+        memory: Option<&'a Memory>,
+        cohort: Option<&'a Cohort>,
+    ) -> Self {
+        Self { memory, cohort, ..self }
     }
 
     /// The normalised code of what is wrong here; empty when the charger names nothing. Of several
@@ -324,6 +380,19 @@ impl<'a> Subject<'a> {
             Flag::AnswersCommands => self.calls.answers,
             Flag::Vital(vital) => vital.of(self),
         }
+    }
+
+    fn below_cohort(&self, good: Occurrence, bad: Occurrence, last: usize) -> bool {
+        let well = self.memory.and_then(|memory| memory.share(self.at, good, bad, last));
+        let usual = self.cohort.and_then(|cohort| cohort.share(good, bad));
+        well.zip(usual).is_some_and(|(well, usual)| wilson_upper(well, last) < usual)
+    }
+
+    /// How often something happened here, as a multiple of what is usual, and when that next sinks.
+    fn times_cohort(&self, kind: Occurrence, within_ms: i64) -> Option<(f64, Option<UnixMs>)> {
+        let usual = self.cohort?.a_day(kind)? * within_ms as f64 / mendpoint_model::DAY_MS as f64;
+        let (many, until) = self.memory?.count(self.now, self.at, kind, within_ms);
+        (usual > 0.0).then(|| (f64::from(many) / usual, until))
     }
 
     /// When a growing field began to grow.
@@ -420,6 +489,48 @@ impl Predicate {
                     None => Holds::NEVER,
                 }
             }
+            Self::Happened { kind, within_ms, at_least, distinct } => {
+                subject.memory.map_or(Holds::NEVER, |memory| {
+                    memory.often(now, subject.at, *kind, *within_ms, (*at_least, *distinct))
+                })
+            }
+            Self::Ratio { good, bad, last, compare, value } => Holds::when(
+                subject
+                    .memory
+                    .and_then(|memory| memory.share(subject.at, *good, *bad, *last))
+                    .is_some_and(|well| compare.holds(well as f64 / *last as f64, *value)),
+            ),
+            Self::BelowCohort { good, bad, last } => {
+                Holds::when(subject.below_cohort(*good, *bad, *last))
+            }
+            Self::TimesCohort { kind, within_ms, compare, value } => {
+                match subject.times_cohort(*kind, *within_ms) {
+                    Some((times, until)) if compare.holds(times, *value) => {
+                        until.map_or(Holds::ALWAYS, Holds::before)
+                    }
+                    // A number that only sinks with time: it may come to be small enough.
+                    Some((_, Some(until))) => Holds::since(until),
+                    _ => Holds::NEVER,
+                }
+            }
+            Self::Flap { of, look_ms, at_least, percent } => {
+                let clock =
+                    subject.memory.and_then(|memory| memory.clock(*of, subject.at, *look_ms));
+                match (clock, *at_least) {
+                    (Some(clock), true) if clock.percent(now, *look_ms) >= *percent => {
+                        Holds::before(clock.calm_at(now, *look_ms, percent - 1e-6))
+                    }
+                    (_, true) => Holds::NEVER,
+                    (Some(clock), false) if clock.percent(now, *look_ms) > *percent => {
+                        Holds::since(clock.calm_at(now, *look_ms, *percent))
+                    }
+                    (_, false) => Holds::ALWAYS,
+                }
+            }
+            Self::Silence { p } => subject
+                .memory
+                .and_then(|memory| memory.usage.as_ref()?.silent_from(*p))
+                .map_or(Holds::NEVER, Holds::since),
         }
     }
 
@@ -450,6 +561,24 @@ impl Predicate {
                 let (median, _) =
                     subject.signals?.median(*channel, subject.now, *within_ms, *samples)?;
                 Some(channel.words(median))
+            }
+            Self::Flap { of, look_ms, .. } if self.holds(subject).at(subject.now) => {
+                let clock = subject.memory?.clock(*of, subject.at, *look_ms)?;
+                Some(format!("{:.0} %", clock.percent(subject.now, *look_ms)))
+            }
+            Self::Ratio { good, bad, last, .. } | Self::BelowCohort { good, bad, last }
+                if self.holds(subject).at(subject.now) =>
+            {
+                let well = subject.memory?.share(subject.at, *good, *bad, *last)?;
+                Some(format!("{well} of {last}"))
+            }
+            Self::TimesCohort { kind, within_ms, .. } if self.holds(subject).at(subject.now) => {
+                let (times, _) = subject.times_cohort(*kind, *within_ms)?;
+                Some(format!("{times:.1} times as often"))
+            }
+            Self::Silence { .. } if self.holds(subject).at(subject.now) => {
+                let usage = subject.memory?.usage.as_ref()?;
+                Some(crate::duration::duration_words(subject.now.since_ms(usage.last)))
             }
             Self::Weak { .. } if self.holds(subject).at(subject.now) => {
                 Some("reported by the charger".to_owned())
@@ -490,6 +619,14 @@ impl Predicate {
                     Elapsed::Vital(vital) => vital.inputs(),
                 },
                 Self::Median { .. } | Self::Weak { .. } => Inputs::SIGNAL,
+                Self::Happened { .. }
+                | Self::Ratio { .. }
+                | Self::BelowCohort { .. }
+                | Self::TimesCohort { .. } => Inputs::HAPPENED,
+                Self::Flap { of: Restless::Link, .. } => Inputs::LINK,
+                Self::Flap { of: Restless::Status, .. } => Inputs::STATUS,
+                // A success puts the moment off; coming back does too.
+                Self::Silence { .. } => Inputs(Inputs::HAPPENED.0 | Inputs::LINK.0),
                 Self::All(_) | Self::Any(_) | Self::Not(_) => Inputs::default(),
             });
         });
@@ -498,7 +635,17 @@ impl Predicate {
 
     /// Whether it is about the connection itself, so that it can be judged while offline.
     pub(crate) fn judges_link(&self) -> bool {
-        self.inputs().meets(Inputs::LINK)
+        let mut judges = false;
+        self.each(&mut |part| {
+            judges |= match part {
+                // Nobody can charge at a charger that is away.
+                Self::Silence { .. } => false,
+                Self::Happened { kind, .. } | Self::TimesCohort { kind, .. } => kind.is_of_link(),
+                Self::All(_) | Self::Any(_) | Self::Not(_) => false,
+                part => part.inputs().meets(Inputs::LINK),
+            };
+        });
+        judges
     }
 
     /// Whether it reads the state of a connector, which a rule about a charger cannot.
@@ -515,6 +662,7 @@ impl Predicate {
             reads |= matches!(
                 part,
                 Self::Status { whole: false, .. }
+                    | Self::Flap { of: Restless::Status, .. }
                     | Self::Flag(Flag::Plugged | Flag::FaultActive)
                     | Self::Text { field: Text::ErrorCode, .. }
                     | Self::Elapsed { field: Elapsed::Status | Elapsed::Plugged, .. }
@@ -530,6 +678,21 @@ impl Predicate {
         reads
     }
 
+    /// For how long back it looks into what is remembered, in milliseconds.
+    pub(crate) fn memory_ms(&self) -> i64 {
+        let mut longest = 0;
+        self.each(&mut |part| {
+            longest = longest.max(match part {
+                Self::Happened { within_ms, .. } | Self::TimesCohort { within_ms, .. } => {
+                    *within_ms
+                }
+                Self::Flap { look_ms, .. } => look_ms * i64::from(crate::flap::LOOKS),
+                _ => 0,
+            });
+        });
+        longest
+    }
+
     /// Scales every duration in it.
     pub(crate) fn pace(&mut self, pace: f64) {
         match self {
@@ -540,14 +703,16 @@ impl Predicate {
             }
             Self::Not(part) => part.pace(pace),
             Self::Elapsed { ms, .. } => *ms = paced(*ms, pace),
-            Self::Median { within_ms, .. } | Self::Weak { within_ms, .. } => {
-                *within_ms = paced(*within_ms, pace);
-            }
+            Self::Median { within_ms, .. }
+            | Self::Weak { within_ms, .. }
+            | Self::Happened { within_ms, .. }
+            | Self::TimesCohort { within_ms, .. } => *within_ms = paced(*within_ms, pace),
+            Self::Flap { look_ms, .. } => *look_ms = paced(*look_ms, pace),
             _ => {}
         }
     }
 
-    fn each(&self, visit: &mut impl FnMut(&Self)) {
+    pub(crate) fn each(&self, visit: &mut impl FnMut(&Self)) {
         visit(self);
         match self {
             Self::All(parts) | Self::Any(parts) => {

@@ -90,6 +90,15 @@ pub enum Act {
     Security(String),
     /// It tells a configuration key, or we want a value of it.
     Configuration(TestKey),
+    /// From now on this is usual for chargers of its kind.
+    Cohort(TestCohort),
+    /// It was used so often before the test began.
+    Used {
+        /// The time between two successful sessions, milliseconds.
+        every_ms: i64,
+        /// For how many days.
+        days: u16,
+    },
     /// What must be true now. What is `None` is not asked.
     Expect(Expect),
 }
@@ -110,6 +119,19 @@ pub struct Expect {
     pub title: Option<String>,
     /// How many tickets were asked for since the beginning.
     pub tickets: Option<usize>,
+}
+
+/// What is usual for chargers of a kind, in a test.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TestCohort {
+    /// How many there are.
+    pub chargers: u32,
+    /// For how many days each of them was watched.
+    pub days: f64,
+    /// How often each kind of thing happened to one of them in a day.
+    #[serde(default)]
+    pub a_day: BTreeMap<String, f64>,
 }
 
 /// A boot in a test.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use mendpoint_fleet::{Fleet, FleetSettings};
 use mendpoint_incidents::{
-    Catalogue, Effect, Engine, EngineSettings, IdSequence, Request, RequestError,
+    Catalogue, CohortFigures, Effect, Engine, EngineSettings, IdSequence, Request, RequestError,
+    Usage,
 };
 use mendpoint_model::{
     Capabilities, CellState, ChargerEvent, ChargerKey, ChargerState, Chargers, Command, EventKind,
@@ -268,6 +269,25 @@ impl Shard {
     )]
     pub fn set_catalogue(&mut self, now: UnixMs, catalogue: Arc<Catalogue>) {
         self.engine.set_catalogue(now, &catalogue, &self.fleet);
+    }
+
+    /// Takes over when a charger was used before our start: see
+    /// [`Engine::restore_usage`](mendpoint_incidents::Engine::restore_usage).
+    pub fn restore_usage(
+        &mut self,
+        now: UnixMs,
+        charger: ChargerKey,
+        usage: Usage,
+        out: &mut Outputs,
+    ) {
+        let before = out.effects.len();
+        self.engine.restore_usage(now, charger, usage, &self.fleet, &mut out.effects);
+        self.note_commands(&out.effects[before..]);
+    }
+
+    /// Takes over what is usual for chargers of each kind in the whole fleet.
+    pub fn set_cohorts(&mut self, now: UnixMs, figures: &[CohortFigures]) {
+        self.engine.set_cohorts(now, figures);
     }
 
     /// What the charger's cell of the honeycomb shows.

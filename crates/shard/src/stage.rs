@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use mendpoint_fleet::FleetSettings;
 use mendpoint_incidents::timeline_test::{
-    Act, Expect, TestAnswer, TestStart, TestStatus, TestStop, TimelineTest, action_words,
+    Act, Expect, TestAnswer, TestCohort, TestStart, TestStatus, TestStop, TimelineTest,
+    action_words,
 };
-use mendpoint_incidents::{Catalogue, Effect, EngineSettings, IdSequence, Request, parse_duration};
+use mendpoint_incidents::{
+    Catalogue, CohortFigures, Effect, EngineSettings, IdSequence, Request, Usage, parse_duration,
+};
 use mendpoint_model::{
-    Action, Authorize, Boot, COMMAND_TIMEOUT_MS, ChargerEvent, ChargerKey, Command,
+    Action, Authorize, Boot, COMMAND_TIMEOUT_MS, ChargerEvent, ChargerKey, Chargers, Command,
     CommandAnswered, CommandId, CommandOutcome, ConfigurationValue, Connected, ConnectorRef,
     ConnectorStatus, Disconnected, ErrorReport, EventKind, FaultReport, FirmwareReport,
     IdentityContest, Incident, IncidentId, MeterReading, Origin, Protocol, SecurityReport,
@@ -213,6 +216,18 @@ impl<'a> Stage<'a> {
                     }]));
                 }
             }
+            Act::Cohort(cohort) => self.cohort(cohort),
+            Act::Used { every_ms, days } => {
+                let since = now - i64::from(*days) * mendpoint_model::DAY_MS;
+                let mut usage = Usage::new(since);
+                let mut at = since + *every_ms;
+                while at <= now {
+                    usage.note(at);
+                    at = at + *every_ms;
+                }
+                self.shard.restore_usage(now, CHARGER, usage, &mut self.out);
+                self.take_outputs();
+            }
             // Looked at where the failures are collected.
             Act::Expect(_) => {}
         }
@@ -270,6 +285,23 @@ impl<'a> Stage<'a> {
             let lost = (command, CommandOutcome::NotConnected);
             self.answers.insert((at.min(now), order), lost);
         }
+    }
+
+    /// What is usual for chargers that say of themselves what this one did.
+    fn cohort(&mut self, cohort: &TestCohort) {
+        let boot = self.shard.fleet().charger(CHARGER).and_then(|charger| charger.boot.clone());
+        let boot = boot.unwrap_or_default();
+        let charger_days = f64::from(cohort.chargers) * cohort.days;
+        let counts = cohort.a_day.iter().map(|(kind, n)| (kind.clone(), n * charger_days));
+        let figures = CohortFigures {
+            vendor: boot.vendor.clone(),
+            model: boot.model.clone(),
+            firmware: boot.firmware.clone().unwrap_or_default(),
+            chargers: cohort.chargers,
+            charger_days,
+            counts: counts.collect(),
+        };
+        self.shard.set_cohorts(self.now, &[figures]);
     }
 
     fn start(&mut self, start: &TestStart) {

@@ -407,8 +407,8 @@ impl Engine {
     /// Whether the condition of a case's rule holds now. `None`: it cannot be seen.
     pub(crate) fn condition_now(&self, cx: &Cx<'_>, id: IncidentId) -> Option<bool> {
         let case = self.cases.get(&id)?;
-        let rule = &self.program.rules[usize::from(case.rule?)];
         let charger = cx.fleet.charger(case.incident.charger)?;
+        let rule = self.watches.get(&case.incident.charger)?.rule(&self.program, case.rule?);
         if !charger.link.connected && !rule.judges_link() {
             return None;
         }
@@ -423,7 +423,7 @@ impl Engine {
                     .chain([case.incident.connector]);
                 Some(places.any(|at| when.holds(&self.subject(cx, charger, at)).at(cx.now)))
             }
-            Condition::Count(_) | Condition::Absent { .. } => {
+            _ => {
                 let faulted = charger
                     .connectors
                     .iter()
