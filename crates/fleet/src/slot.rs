@@ -62,6 +62,7 @@ impl Slot {
             configuration: std::collections::BTreeMap::new(),
             clock_skew_ms: None,
             drift: None,
+            carded_at: None,
         };
         Self { state, memory: Memory::default() }
     }
@@ -121,8 +122,11 @@ impl Slot {
             EventKind::Status(report) => self.status(settings, event, report, is_old, facts),
             EventKind::Fault(report) if !is_old => self.fault(settings, event, report, facts),
             EventKind::Authorize(authorize) => {
-                if authorize.accepted && !is_old {
-                    self.authorised(event.received_at, authorize.connector);
+                if !is_old {
+                    self.state.carded_at = Some(event.received_at);
+                    if authorize.accepted {
+                        self.authorised(event.received_at, authorize.connector);
+                    }
                 }
                 facts.push(Fact::Authorized {
                     id_token: authorize.id_token.clone(),

@@ -63,7 +63,7 @@ const STATUSES: [ConnectorStatus; 10] = [
 ];
 
 /// Words that have something in parentheses behind them.
-pub(crate) const FUNCTIONS: [&str; 10] = [
+pub(crate) const FUNCTIONS: [&str; 12] = [
     "median",
     "known",
     "weak_signal",
@@ -72,6 +72,8 @@ pub(crate) const FUNCTIONS: [&str; 10] = [
     "ratio",
     "below_cohort",
     "times_cohort",
+    "cohort_expects",
+    "same",
     "flap",
     "expected_usage_silence",
 ];
@@ -287,6 +289,8 @@ impl<'a> Parser<'a, '_> {
             "ratio" => self.ratio(),
             "below_cohort" => self.below_cohort(),
             "times_cohort" => self.times_cohort(),
+            "cohort_expects" => self.cohort_expects(),
+            "same" => self.same(),
             "flap" => self.flap(),
             "expected_usage_silence" => self.silence(),
             _ => {

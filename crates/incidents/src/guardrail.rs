@@ -317,6 +317,7 @@ mod tests {
             configuration: std::collections::BTreeMap::new(),
             clock_skew_ms: None,
             drift: None,
+            carded_at: None,
         }
     }
 

@@ -259,6 +259,13 @@ pub(crate) enum Predicate {
         compare: Compare,
         value: f64,
     },
+    /// How often it is usual in its cohort.
+    CohortExpects {
+        kind: Occurrence,
+        within_ms: i64,
+        compare: Compare,
+        value: f64,
+    },
     /// How restless it is (Nagios), in percent.
     Flap {
         of: Restless,
@@ -395,6 +402,11 @@ impl<'a> Subject<'a> {
         (usual > 0.0).then(|| (f64::from(many) / usual, until))
     }
 
+    /// How often something is usual for a charger of its kind within a time.
+    fn cohort_expects(&self, kind: Occurrence, within_ms: i64) -> Option<f64> {
+        Some(self.cohort?.a_day(kind)? * within_ms as f64 / mendpoint_model::DAY_MS as f64)
+    }
+
     /// When a growing field began to grow.
     fn anchor(&self, field: Elapsed) -> Option<UnixMs> {
         let link = &self.charger.link;
@@ -502,6 +514,10 @@ impl Predicate {
             ),
             Self::BelowCohort { good, bad, last } => {
                 Holds::when(subject.below_cohort(*good, *bad, *last))
+            }
+            Self::CohortExpects { kind, within_ms, compare, value } => {
+                let usual = subject.cohort_expects(*kind, *within_ms);
+                Holds::when(usual.is_some_and(|usual| compare.holds(usual, *value)))
             }
             Self::TimesCohort { kind, within_ms, compare, value } => {
                 match subject.times_cohort(*kind, *within_ms) {
@@ -622,7 +638,8 @@ impl Predicate {
                 Self::Happened { .. }
                 | Self::Ratio { .. }
                 | Self::BelowCohort { .. }
-                | Self::TimesCohort { .. } => Inputs::HAPPENED,
+                | Self::TimesCohort { .. }
+                | Self::CohortExpects { .. } => Inputs::HAPPENED,
                 Self::Flap { of: Restless::Link, .. } => Inputs::LINK,
                 Self::Flap { of: Restless::Status, .. } => Inputs::STATUS,
                 // A success puts the moment off; coming back does too.
@@ -639,7 +656,7 @@ impl Predicate {
         self.each(&mut |part| {
             judges |= match part {
                 // Nobody can charge at a charger that is away.
-                Self::Silence { .. } => false,
+                Self::Silence { .. } | Self::CohortExpects { .. } => false,
                 Self::Happened { kind, .. } | Self::TimesCohort { kind, .. } => kind.is_of_link(),
                 Self::All(_) | Self::Any(_) | Self::Not(_) => false,
                 part => part.inputs().meets(Inputs::LINK),
@@ -706,6 +723,7 @@ impl Predicate {
             Self::Median { within_ms, .. }
             | Self::Weak { within_ms, .. }
             | Self::Happened { within_ms, .. }
+            | Self::CohortExpects { within_ms, .. }
             | Self::TimesCohort { within_ms, .. } => *within_ms = paced(*within_ms, pace),
             Self::Flap { look_ms, .. } => *look_ms = paced(*look_ms, pace),
             _ => {}

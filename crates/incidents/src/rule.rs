@@ -146,6 +146,8 @@ pub(crate) struct Count {
 pub(crate) enum Distinct {
     IdToken,
     Connector,
+    /// Not told apart, but alike: so many of the same mark.
+    Same,
 }
 
 impl Distinct {

@@ -1,7 +1,9 @@
 //! Fields of conditions that look behind the present state: since when something stands still, how
 //! long a phase lasts. What they go by is kept by whoever folds the state; nothing is kept here.
 
-use mendpoint_model::{ChargerState, ConnectorTrace, SECOND_MS, Transaction, UnixMs};
+use mendpoint_model::{
+    ChargerState, ConnectorState, ConnectorStatus, ConnectorTrace, SECOND_MS, Transaction, UnixMs,
+};
 
 use crate::predicate::{Holds, Inputs, Subject, is_at};
 
@@ -25,6 +27,8 @@ pub(crate) enum VitalFlag {
     ErrorTold,
     /// A transaction is open and nobody was authorised or charges yet (2.x `EVConnected`).
     CarWaits,
+    /// One of the charger's connectors is free.
+    AnyAvailable,
     /// No energy is counted though power flows, for longer than the meter's own steps explain.
     RegisterStill,
 }
@@ -57,6 +61,8 @@ pub(crate) enum VitalTime {
     NoProgress,
     /// Since the register last fell.
     RegisterFell,
+    /// Since a card was held up at the charger, or since it was made known.
+    Card,
     /// Since values should have come.
     MeterOverdue,
     /// How long the register stood still under power, from reading to reading.
@@ -65,12 +71,13 @@ pub(crate) enum VitalTime {
     SocUnchanged,
 }
 
-pub(crate) const FLAGS: [(&str, VitalFlag); 6] = [
+pub(crate) const FLAGS: [(&str, VitalFlag); 7] = [
     ("ever_booted", VitalFlag::EverBooted),
     ("authorised", VitalFlag::Authorised),
     ("direct_current", VitalFlag::DirectCurrent),
     ("error.told", VitalFlag::ErrorTold),
     ("transaction.car_waits", VitalFlag::CarWaits),
+    ("any_available", VitalFlag::AnyAvailable),
     ("register.still", VitalFlag::RegisterStill),
 ];
 
@@ -80,7 +87,7 @@ pub(crate) const NUMBERS: [(&str, VitalNumber); 3] = [
     ("configuration.drift", VitalNumber::ConfigurationDrift),
 ];
 
-pub(crate) const TIMES: [(&str, VitalTime); 10] = [
+pub(crate) const TIMES: [(&str, VitalTime); 11] = [
     ("registered_for", VitalTime::Registered),
     ("authorised_for", VitalTime::Authorised),
     ("error.for", VitalTime::Error),
@@ -88,6 +95,7 @@ pub(crate) const TIMES: [(&str, VitalTime); 10] = [
     ("firmware.status_for", VitalTime::Firmware),
     ("transaction.no_progress_for", VitalTime::NoProgress),
     ("register.fell_for", VitalTime::RegisterFell),
+    ("card.silent_for", VitalTime::Card),
     ("meter.overdue_for", VitalTime::MeterOverdue),
     ("register.still_for", VitalTime::RegisterStill),
     ("soc.unchanged_for", VitalTime::SocUnchanged),
@@ -103,6 +111,10 @@ impl VitalFlag {
             Self::ErrorTold => subject.connector.is_some_and(|state| state.error.is_some()),
             Self::CarWaits => transactions(subject)
                 .any(|tx| matches!(tx.charging_state.as_deref(), Some("EVConnected"))),
+            Self::AnyAvailable => {
+                let is_free = |state: &ConnectorState| state.status == ConnectorStatus::Available;
+                subject.charger.connectors.iter().any(is_free)
+            }
             Self::RegisterStill => is_still(subject),
         }
     }
@@ -110,14 +122,14 @@ impl VitalFlag {
     pub(crate) fn inputs(self) -> Inputs {
         match self {
             Self::EverBooted => Inputs::BOOT_OR_LINK,
-            Self::Authorised | Self::ErrorTold => Inputs::STATUS,
+            Self::Authorised | Self::ErrorTold | Self::AnyAvailable => Inputs::STATUS,
             Self::CarWaits => Inputs::TRANSACTION,
             Self::DirectCurrent | Self::RegisterStill => Inputs::METER,
         }
     }
 
     pub(crate) fn reads_connector(self) -> bool {
-        self != Self::EverBooted && self != Self::CarWaits
+        !matches!(self, Self::EverBooted | Self::CarWaits | Self::AnyAvailable)
     }
 }
 
@@ -181,6 +193,7 @@ impl VitalTime {
                 transactions(subject).map(|tx| tx.progress_at.unwrap_or(tx.opened_at)).min()
             }
             Self::RegisterFell => trace_of(subject)?.register_fell_at,
+            Self::Card => charger.carded_at.or(charger.link.registered_at),
             Self::MeterOverdue => {
                 let trace = trace_of(subject)?;
                 transactions(subject).next()?;
@@ -198,6 +211,7 @@ impl VitalTime {
             Self::Registered => Inputs::LINK,
             Self::Authorised | Self::Error | Self::ErrorTold => Inputs::STATUS,
             Self::Firmware => Inputs::FIRMWARE,
+            Self::Card => Inputs::HAPPENED,
             Self::NoProgress | Self::MeterOverdue => Inputs::METER_OR_TRANSACTION,
             Self::RegisterFell => Inputs::METER_OR_TRANSACTION,
             Self::RegisterStill | Self::SocUnchanged => Inputs::METER,
@@ -205,7 +219,7 @@ impl VitalTime {
     }
 
     pub(crate) fn reads_connector(self) -> bool {
-        !matches!(self, Self::Registered | Self::Firmware | Self::NoProgress)
+        !matches!(self, Self::Registered | Self::Firmware | Self::NoProgress | Self::Card)
     }
 }
 

@@ -47,6 +47,9 @@ pub struct ChargerState {
     /// desired or nothing was read.
     #[serde(default)]
     pub drift: Option<u16>,
+    /// When a card was last held up at it, accepted or not.
+    #[serde(default)]
+    pub carded_at: Option<UnixMs>,
 }
 
 /// A configuration value and when it was last read.

@@ -162,5 +162,6 @@ pub(crate) fn state(key: ChargerKey, site: SiteKey) -> ChargerState {
         configuration: std::collections::BTreeMap::default(),
         clock_skew_ms: Some(-3),
         drift: None,
+        carded_at: None,
     }
 }
