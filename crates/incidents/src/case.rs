@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 
 use crate::alert::Alert;
 use crate::attempts::{AttemptLog, Failure};
+use crate::boots::Boots;
 use crate::calls::Calls;
 use crate::cohort::CohortId;
 use crate::credit::{Credit, Hand};
@@ -55,6 +56,8 @@ pub(crate) struct Watch {
     pub(crate) diagnostics_at: Option<UnixMs>,
     /// Until when no more commands are queued for it: its queue was full.
     pub(crate) full_until: Option<UnixMs>,
+    /// What is known of its boots.
+    pub(crate) boots: Boots,
     /// What rules look back on; none while none does.
     pub(crate) memory: Option<Box<Memory>>,
     /// Rules whose thresholds are set otherwise for this charger, by place.

@@ -5,6 +5,8 @@ use mendpoint_model::{
     TimelineEntry, UnixMs,
 };
 
+use crate::visits::{AttemptEnded, VisitEnded};
+
 /// One thing to be done.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
@@ -32,6 +34,10 @@ pub enum Effect {
     },
     /// The charger's connection is to be dropped, so that it connects anew.
     CloseSocket(ChargerKey),
+    /// An attempt to charge is over: for the figures (1.5).
+    Attempt(AttemptEnded),
+    /// A visit is over: for the figures (1.5).
+    Visit(VisitEnded),
 }
 
 /// What a charger shows about its repair.

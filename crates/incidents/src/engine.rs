@@ -24,6 +24,7 @@ use crate::settings::{EngineSettings, IdSequence};
 use crate::threshold::Overrides;
 use crate::timers::{Timer, Timers};
 use crate::usage::Usage;
+use crate::visits::Visits;
 
 /// What one call of the engine goes by.
 pub(crate) struct Cx<'a> {
@@ -55,6 +56,8 @@ pub struct Engine {
     pub(crate) switches: BTreeSet<KillScope>,
     pub(crate) dead_man: DeadMan,
     pub(crate) lag: LagStop,
+    pub(crate) visits: Visits,
+    pub(crate) visits_armed: Option<UnixMs>,
     /// Before this moment silence counts for nothing (startup grace).
     pub(crate) grace_until: UnixMs,
     /// When we started: what rules look back on is known from then on.
@@ -89,6 +92,8 @@ impl Engine {
             switches: BTreeSet::new(),
             dead_man: DeadMan::default(),
             lag: LagStop::default(),
+            visits: Visits::default(),
+            visits_armed: None,
             grace_until: UnixMs(i64::MIN),
             restored_at: UnixMs(i64::MIN),
             cohorts: Cohorts::default(),
@@ -166,6 +171,7 @@ impl Engine {
         let Some(charger) = fleet.charger(command.charger) else { return };
         let watch = self.watches.entry(command.charger).or_default();
         watch.site = charger.site;
+        watch.boots.note_command(now, &command.action);
         let log = watch.attempts.get_or_insert_default();
         match &command.action {
             Action::RemoteStart { connector, id_token } => {
@@ -312,6 +318,7 @@ impl Engine {
                 }
                 Timer::Attempts(charger) => self.attempts_due(cx, charger),
                 Timer::Calls(charger) => self.calls_due(cx, charger),
+                Timer::Visits => self.visits_due(cx),
                 Timer::Case(id) => {
                     if let Some(case) = self.cases.get_mut(&id) {
                         case.armed = None;

@@ -73,6 +73,13 @@ impl Engine {
             let (kind, connector) = (Occurrence::IdentityContested, ConnectorRef::CHARGER);
             happened.push(Happening { kind, connector, id_token: Box::default() });
         }
+        if let EventKind::Boot(boot) = &event.kind
+            && let Some(charger) = cx.fleet.charger(key)
+            && let Some(watch) = self.watches.get_mut(&key)
+            && watch.is_unasked_boot(cx.now, event.epoch, boot.reason.as_deref(), charger)
+        {
+            happened.push(Happening::of(Occurrence::BootUnasked));
+        }
         self.happen(cx, key, &happened);
         if matches!(event.kind, EventKind::IdentityContested(_)) {
             // The incident may be of just now.
@@ -169,6 +176,10 @@ impl Engine {
     /// What became known of attempts goes to counting rules and to proofs.
     fn attempt_news(&mut self, cx: &Cx<'_>, key: ChargerKey, news: &[AttemptNews]) {
         for item in news {
+            if let NewsKind::Over(over) = item.kind {
+                self.attempt_over(cx, key, item, over);
+                continue;
+            }
             self.prove(cx, key, item);
             let mut happened = Vec::with_capacity(2);
             let mut add = |kind| {
@@ -184,7 +195,7 @@ impl Engine {
                     }
                 }
                 NewsKind::Succeeded(_) => add(Occurrence::AttemptSucceeded),
-                NewsKind::Seen => {}
+                NewsKind::Seen | NewsKind::Over(_) => {}
             }
             self.happen(cx, key, &happened);
         }
@@ -414,6 +425,7 @@ impl Engine {
                 ClearWay::Absent(kind) => {
                     Some(watch.last_at(*kind).unwrap_or(opened_at).max(opened_at))
                 }
+                ClearWay::Person => None,
                 ClearWay::Count { at_least, .. } => {
                     let counted = watch.alerts[index].clear_counts[n];
                     (counted >= *at_least).then_some(cx.now)

@@ -9,6 +9,7 @@ use crate::predicate::{Compare, Elapsed, Flag, Number, Predicate, Text, status_b
 use crate::problem::suggestion;
 use crate::signal::Channel;
 use crate::threshold::Thresholds;
+use crate::vitals;
 
 const FLAGS: [(&str, Flag); 8] = [
     ("connected", Flag::Connected),
@@ -21,11 +22,12 @@ const FLAGS: [(&str, Flag); 8] = [
     ("answers_commands", Flag::AnswersCommands),
 ];
 
-const TEXTS: [(&str, Text); 4] = [
+const TEXTS: [(&str, Text); 5] = [
     ("error.code", Text::ErrorCode),
     ("vendor", Text::Vendor),
     ("model", Text::Model),
     ("firmware", Text::Firmware),
+    ("firmware.status", Text::FirmwareStatus),
 ];
 
 const NUMBERS: [(&str, Number); 6] = [
@@ -61,7 +63,7 @@ const STATUSES: [ConnectorStatus; 10] = [
 ];
 
 /// Words that have something in parentheses behind them.
-pub(crate) const FUNCTIONS: [&str; 10] = [
+pub(crate) const FUNCTIONS: [&str; 12] = [
     "median",
     "known",
     "weak_signal",
@@ -70,6 +72,8 @@ pub(crate) const FUNCTIONS: [&str; 10] = [
     "ratio",
     "below_cohort",
     "times_cohort",
+    "cohort_expects",
+    "same",
     "flap",
     "expected_usage_silence",
 ];
@@ -83,6 +87,9 @@ pub(crate) fn field_names() -> Vec<&'static str> {
     names.extend(NUMBERS.iter().map(|(name, _)| *name));
     names.extend(ELAPSED.iter().map(|(name, _)| *name));
     names.extend(Channel::NAMES.iter().map(|(name, _)| *name));
+    names.extend(vitals::FLAGS.iter().map(|(name, _)| *name));
+    names.extend(vitals::NUMBERS.iter().map(|(name, _)| *name));
+    names.extend(vitals::TIMES.iter().map(|(name, _)| *name));
     names
 }
 
@@ -256,10 +263,12 @@ impl<'a> Parser<'a, '_> {
             return self.wrong("a field, `not` or `(`");
         };
         self.at += 1;
-        if let Some(flag) = look(&FLAGS, name) {
+        let vital = || look(&vitals::FLAGS, name).map(Flag::Vital);
+        if let Some(flag) = look(&FLAGS, name).or_else(vital) {
             return Ok(Predicate::Flag(flag));
         }
-        if let Some(field) = look(&ELAPSED, name) {
+        let vital = || look(&vitals::TIMES, name).map(Elapsed::Vital);
+        if let Some(field) = look(&ELAPSED, name).or_else(vital) {
             return self.elapsed(field);
         }
         if let Some(field) = number_field(name) {
@@ -280,6 +289,8 @@ impl<'a> Parser<'a, '_> {
             "ratio" => self.ratio(),
             "below_cohort" => self.below_cohort(),
             "times_cohort" => self.times_cohort(),
+            "cohort_expects" => self.cohort_expects(),
+            "same" => self.same(),
             "flap" => self.flap(),
             "expected_usage_silence" => self.silence(),
             _ => {
@@ -490,7 +501,9 @@ pub(crate) fn look<T: Copy>(table: &[(&str, T)], name: &str) -> Option<T> {
 }
 
 fn number_field(name: &str) -> Option<Number> {
-    look(&NUMBERS, name).or_else(|| look(&Channel::NAMES, name).map(Number::Signal))
+    look(&NUMBERS, name)
+        .or_else(|| look(&Channel::NAMES, name).map(Number::Signal))
+        .or_else(|| look(&vitals::NUMBERS, name).map(Number::Vital))
 }
 
 pub(crate) fn negate_unless(meant: bool, predicate: Predicate) -> Predicate {

@@ -40,6 +40,15 @@ impl Parser<'_, '_> {
 
     /// `count(disconnect, 1h) >= 5`, `distinct(attempt_failed, id_token, 1h) >= 2`.
     pub(crate) fn count(&mut self, is_distinct: bool) -> Result<Predicate, Mistake> {
+        self.count_by(is_distinct, None)
+    }
+
+    /// `same(warning, 24h) >= 5`: so many of one code, or of one card.
+    pub(crate) fn same(&mut self) -> Result<Predicate, Mistake> {
+        self.count_by(false, Some(Distinct::Same))
+    }
+
+    fn count_by(&mut self, is_distinct: bool, by: Option<Distinct>) -> Result<Predicate, Mistake> {
         self.expect("(")?;
         let kind = self.occurrence()?;
         self.expect(",")?;
@@ -48,7 +57,7 @@ impl Parser<'_, '_> {
             self.expect(",")?;
             Some(by)
         } else {
-            None
+            by
         };
         let within_ms = self.duration()?;
         self.expect(")")?;
@@ -100,6 +109,16 @@ impl Parser<'_, '_> {
     pub(crate) fn below_cohort(&mut self) -> Result<Predicate, Mistake> {
         let (good, bad, last) = self.outcomes()?;
         Ok(Predicate::BelowCohort { good, bad, last })
+    }
+
+    /// `cohort_expects(card, 7d) >= 20`.
+    pub(crate) fn cohort_expects(&mut self) -> Result<Predicate, Mistake> {
+        match self.times_cohort()? {
+            Predicate::TimesCohort { kind, within_ms, compare, value } => {
+                Ok(Predicate::CohortExpects { kind, within_ms, compare, value })
+            }
+            other => Ok(other),
+        }
     }
 
     /// `times_cohort(faulted, 24h) >= 3`.

@@ -11,6 +11,7 @@
 
 mod alert;
 mod attempts;
+mod boots;
 mod calls;
 mod case;
 mod catalogue;
@@ -51,6 +52,8 @@ mod signal;
 #[cfg(test)]
 mod stories;
 #[cfg(test)]
+mod stories_attempts;
+#[cfg(test)]
 mod stories_behaviours;
 #[cfg(test)]
 mod stories_commands;
@@ -74,6 +77,8 @@ pub mod timeline_test;
 mod timers;
 mod usage;
 mod verdict;
+mod visits;
+mod vitals;
 mod watch_cases;
 mod whole;
 mod words;
@@ -89,6 +94,7 @@ pub use effect::{Effect, Evidence, TicketRequest};
 pub use engine::Engine;
 pub use mendpoint_model::HealMode;
 pub use mendpoint_model::Overlay;
+pub use news::SECURITY_ALARMS;
 pub use playbook::Playbook;
 pub use problem::Problem;
 pub use report::REASONS;
@@ -98,3 +104,4 @@ pub use settings::{EngineSettings, Guardrails, IdSequence};
 pub use threshold::{Target, Threshold, ThresholdOverride};
 pub use timeline_test::TimelineTest;
 pub use usage::Usage;
+pub use visits::{AttemptEnded, ChargeFigures, Outcome, VisitEnded};

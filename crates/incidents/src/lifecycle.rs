@@ -221,7 +221,7 @@ impl Engine {
                         self.disproved(cx, id, why);
                     }
                 }
-                NewsKind::Seen => {}
+                NewsKind::Seen | NewsKind::Over(_) => {}
             }
         }
     }

@@ -89,6 +89,7 @@ impl Wants {
                 self.keep(*bad, *last);
                 self.cohorts = true;
             }
+            Predicate::CohortExpects { .. } => self.cohorts = true,
             Predicate::TimesCohort { kind, .. } => {
                 self.keep(*kind, KEPT_MAX);
                 self.cohorts = true;
@@ -207,11 +208,24 @@ impl Memory {
         let place = (at_least as usize).max(1) - 1;
         let oldest = match distinct {
             None => recent.map(|known| known.at).nth(place),
+            Some(Distinct::Same) => {
+                let mut marks: SmallVec<[(u32, u32); 16]> = SmallVec::new();
+                let mut recent = recent;
+                recent.find_map(|known| {
+                    let index = marks.iter().position(|(mark, _)| *mark == known.mark);
+                    let index = index.unwrap_or_else(|| {
+                        marks.push((known.mark, 0));
+                        marks.len() - 1
+                    });
+                    marks[index].1 += 1;
+                    (marks[index].1 >= at_least).then_some(known.at)
+                })
+            }
             Some(by) => {
                 let mut marks: SmallVec<[u64; 16]> = SmallVec::new();
                 let mut newest = recent.filter(|known| {
                     let mark = match by {
-                        Distinct::IdToken => u64::from(known.mark),
+                        Distinct::IdToken | Distinct::Same => u64::from(known.mark),
                         Distinct::Connector => {
                             u64::from(known.connector.evse) << 16
                                 | u64::from(known.connector.connector)
@@ -311,6 +325,19 @@ mod tests {
         assert_eq!(often(101, ConnectorRef::CHARGER, 3), Holds::NEVER);
         assert_eq!(often(20, ONE, 3), Holds::NEVER);
         assert_eq!(often(20, ONE, 2), Holds::before(UnixMs(101)));
+    }
+
+    #[test]
+    fn of_the_same_ones_the_most_frequent_counts() {
+        let memory = memory(&[
+            (0, FAILED, ONE, "A"),
+            (10, FAILED, ONE, "B"),
+            (20, FAILED, ONE, "A"),
+            (30, FAILED, ONE, "C"),
+        ]);
+        let same = |n| memory.often(UnixMs(30), ONE, FAILED, 100, (n, Some(Distinct::Same)));
+        assert_eq!(same(2), Holds::before(UnixMs(101)));
+        assert_eq!(same(3), Holds::NEVER);
     }
 
     #[test]

@@ -36,6 +36,8 @@ struct RawRule {
     auto_heal: Spanned<String>,
     #[serde(default)]
     probe: bool,
+    #[serde(default)]
+    forbids_reset: bool,
     proof: Option<Spanned<String>>,
     escalate_after: Option<Spanned<String>>,
     #[serde(default)]
@@ -114,6 +116,8 @@ struct RawClear {
     when: Option<Spanned<String>>,
     count: Option<RawClearCount>,
     absent: Option<Spanned<String>>,
+    #[serde(default)]
+    person: bool,
     #[serde(rename = "for")]
     lasting: Option<Spanned<String>>,
     becomes: Option<Spanned<String>>,
@@ -259,6 +263,7 @@ pub(crate) fn parse_rule_with(
         enabled: true,
         thresholds,
         probe: raw.probe,
+        forbids_reset: raw.forbids_reset,
         condition,
         clears,
         keep_firing_ms,
@@ -527,6 +532,7 @@ fn read_clear(
         choice(reader, word, "state", &[("resolved", false), ("recovered_unproven", true)])
     });
     let (way, text) = match (&raw.when, &raw.count, &raw.absent) {
+        (None, None, None) if raw.person => (ClearWay::Person, "when a person says so".to_owned()),
         (Some(when), None, None) => {
             let predicate = expression(reader, when, scope)?;
             (ClearWay::When(predicate), format!("{}{lasting}", when.get_ref().trim()))
@@ -541,7 +547,10 @@ fn read_clear(
             (ClearWay::Absent(occurrence(reader, absent)?), text)
         }
         _ => {
-            reader.refuse(offset, "a clear has exactly one of `when`, `count` and `absent`");
+            reader.refuse(
+                offset,
+                "a clear has exactly one of `when`, `count`, `absent` and `person = true`",
+            );
             return None;
         }
     };

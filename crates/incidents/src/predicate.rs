@@ -15,6 +15,7 @@ use crate::duration::paced;
 use crate::memory::{Memory, Restless};
 use crate::rule::{Distinct, Occurrence};
 use crate::signal::{Channel, SignalLog};
+use crate::vitals::{VitalFlag, VitalNumber, VitalTime};
 
 /// The time in which a condition holds if nothing else happens: `from` included, `until` not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,11 +28,11 @@ impl Holds {
     pub(crate) const ALWAYS: Self = Self { from: UnixMs(i64::MIN), until: UnixMs(i64::MAX) };
     pub(crate) const NEVER: Self = Self { from: UnixMs(i64::MAX), until: UnixMs(i64::MAX) };
 
-    fn when(yes: bool) -> Self {
+    pub(crate) fn when(yes: bool) -> Self {
         if yes { Self::ALWAYS } else { Self::NEVER }
     }
 
-    fn since(from: UnixMs) -> Self {
+    pub(crate) fn since(from: UnixMs) -> Self {
         Self { from, ..Self::ALWAYS }
     }
 
@@ -92,10 +93,21 @@ impl Inputs {
     pub(crate) const MESSAGE: Self = Self(64);
     /// The end of a command.
     pub(crate) const CALLS: Self = Self(128);
+    /// The progress of a firmware update.
+    pub(crate) const FIRMWARE: Self = Self(256);
+    /// Configuration keys, or what they should be.
+    pub(crate) const CONFIGURATION: Self = Self(512);
+    /// The charger's clock is known better: any message that tells a time.
+    pub(crate) const CLOCK: Self = Self(1_024);
+    /// A security event.
+    pub(crate) const SECURITY: Self = Self(2_048);
     /// Something that can be counted.
-    pub(crate) const HAPPENED: Self = Self(256);
+    pub(crate) const HAPPENED: Self = Self(4_096);
     /// All of them.
     pub(crate) const ALL: Self = Self(u16::MAX);
+
+    pub(crate) const BOOT_OR_LINK: Self = Self(Self::BOOT.0 | Self::LINK.0);
+    pub(crate) const METER_OR_TRANSACTION: Self = Self(Self::METER.0 | Self::TRANSACTION.0);
 
     pub(crate) fn add(&mut self, other: Self) {
         self.0 |= other.0;
@@ -117,6 +129,7 @@ pub(crate) enum Flag {
     FaultActive,
     OutOfServiceByPlan,
     AnswersCommands,
+    Vital(VitalFlag),
 }
 
 /// Text fields.
@@ -126,6 +139,7 @@ pub(crate) enum Text {
     Vendor,
     Model,
     Firmware,
+    FirmwareStatus,
 }
 
 /// Number fields.
@@ -138,6 +152,7 @@ pub(crate) enum Number {
     ClockSkew,
     UnansweredCommands,
     Signal(Channel),
+    Vital(VitalNumber),
 }
 
 /// Fields that grow by themselves.
@@ -151,6 +166,7 @@ pub(crate) enum Elapsed {
     TransactionIdle,
     /// Shrinks instead: what is left until the charger's certificate ends.
     CertificateLeft,
+    Vital(VitalTime),
 }
 
 /// How numbers are compared.
@@ -243,6 +259,13 @@ pub(crate) enum Predicate {
         compare: Compare,
         value: f64,
     },
+    /// How often it is usual in its cohort.
+    CohortExpects {
+        kind: Occurrence,
+        within_ms: i64,
+        compare: Compare,
+        value: f64,
+    },
     /// How restless it is (Nagios), in percent.
     Flap {
         of: Restless,
@@ -301,10 +324,6 @@ impl<'a> Subject<'a> {
     /// errors and faults it is the most dangerous one: a matter of safety, then the most severe.
     pub(crate) fn code(&self) -> String {
         let Some(connector) = self.connector else { return String::new() };
-        let danger = |code: &str| {
-            crate::codes::code_info(code)
-                .map_or((true, 4, true), |info| (!info.safety, info.severity, !info.no_reset))
-        };
         let mut faults: Vec<String> = self.faults().map(normalise_fault).collect();
         faults.sort();
         // The first of equals stays: the error beside the status.
@@ -314,7 +333,7 @@ impl<'a> Subject<'a> {
             .map(normalise_error)
             .into_iter()
             .chain(faults)
-            .min_by_key(|code| danger(code))
+            .min_by_key(|code| crate::codes::danger(code))
             .unwrap_or_default()
     }
 
@@ -344,12 +363,13 @@ impl<'a> Subject<'a> {
             Number::ClockSkew => self.charger.clock_skew_ms.map(|ms| ms as f64 / 1_000.0),
             Number::UnansweredCommands => Some(f64::from(self.calls.unanswered)),
             Number::Signal(channel) => self.signals?.last(channel),
+            Number::Vital(vital) => vital.of(self),
         }
     }
 
     fn transactions(&self) -> impl Iterator<Item = &'a mendpoint_model::Transaction> + use<'a> {
         let at = self.at;
-        self.charger.transactions.iter().filter(move |tx| at.is_charger() || tx.connector == at)
+        self.charger.transactions.iter().filter(move |tx| is_at(tx, at))
     }
 
     fn flag(&self, flag: Flag) -> bool {
@@ -365,6 +385,7 @@ impl<'a> Subject<'a> {
             Flag::FaultActive => self.faults().next().is_some(),
             Flag::OutOfServiceByPlan => is_planned_out(self.charger, self.at),
             Flag::AnswersCommands => self.calls.answers,
+            Flag::Vital(vital) => vital.of(self),
         }
     }
 
@@ -381,6 +402,11 @@ impl<'a> Subject<'a> {
         (usual > 0.0).then(|| (f64::from(many) / usual, until))
     }
 
+    /// How often something is usual for a charger of its kind within a time.
+    fn cohort_expects(&self, kind: Occurrence, within_ms: i64) -> Option<f64> {
+        Some(self.cohort?.a_day(kind)? * within_ms as f64 / mendpoint_model::DAY_MS as f64)
+    }
+
     /// When a growing field began to grow.
     fn anchor(&self, field: Elapsed) -> Option<UnixMs> {
         let link = &self.charger.link;
@@ -392,8 +418,16 @@ impl<'a> Subject<'a> {
             Elapsed::TransactionAge => self.transactions().map(|tx| tx.opened_at).min(),
             Elapsed::TransactionIdle => self.transactions().filter_map(|tx| tx.idle_since).min(),
             Elapsed::CertificateLeft => link.certificate_ends,
+            // Answers for itself.
+            Elapsed::Vital(_) => None,
         }
     }
+}
+
+/// Whether a transaction is at a place. One that names its EVSE only is at each of its connectors.
+pub(crate) fn is_at(tx: &mendpoint_model::Transaction, at: ConnectorRef) -> bool {
+    let whole_evse = tx.connector.connector == 0 && tx.connector.evse == at.evse;
+    at.is_charger() || tx.connector == at || whole_evse
 }
 
 /// Whether a person took the connector or its charger out of service.
@@ -445,6 +479,9 @@ impl Predicate {
                     None => Holds::NEVER,
                 }
             }
+            Self::Elapsed { field: Elapsed::Vital(vital), at_least, ms } => {
+                vital.holds(subject, *at_least, *ms)
+            }
             Self::Elapsed { field, at_least, ms } => match subject.anchor(*field) {
                 Some(anchor) if *at_least => Holds::since(anchor + *ms),
                 Some(anchor) => Holds::before(anchor + *ms),
@@ -477,6 +514,10 @@ impl Predicate {
             ),
             Self::BelowCohort { good, bad, last } => {
                 Holds::when(subject.below_cohort(*good, *bad, *last))
+            }
+            Self::CohortExpects { kind, within_ms, compare, value } => {
+                let usual = subject.cohort_expects(*kind, *within_ms);
+                Holds::when(usual.is_some_and(|usual| compare.holds(usual, *value)))
             }
             Self::TimesCohort { kind, within_ms, compare, value } => {
                 match subject.times_cohort(*kind, *within_ms) {
@@ -517,6 +558,9 @@ impl Predicate {
             Text::Vendor => boot.is_some_and(|boot| matches(&boot.vendor)),
             Text::Model => boot.is_some_and(|boot| matches(&boot.model)),
             Text::Firmware => boot.and_then(|boot| boot.firmware.as_deref()).is_some_and(matches),
+            Text::FirmwareStatus => {
+                subject.charger.firmware_status.as_ref().is_some_and(|(_, word)| matches(word))
+            }
         }
     }
 
@@ -568,6 +612,8 @@ impl Predicate {
                 Self::Flag(Flag::Spoke) => Inputs(Inputs::LINK.0 | Inputs::MESSAGE.0),
                 Self::Flag(Flag::TransactionOpen) => Inputs::TRANSACTION,
                 Self::Flag(Flag::AnswersCommands) => Inputs::CALLS,
+                Self::Flag(Flag::Vital(vital)) => vital.inputs(),
+                Self::Text { field: Text::FirmwareStatus, .. } => Inputs::FIRMWARE,
                 Self::Flag(_) | Self::Status { .. } | Self::Text { field: Text::ErrorCode, .. } => {
                     Inputs::STATUS
                 }
@@ -576,7 +622,8 @@ impl Predicate {
                     Number::Signal(_) => Inputs::SIGNAL,
                     Number::Connector => Inputs::default(),
                     Number::UnansweredCommands => Inputs::CALLS,
-                    Number::ClockSkew => Inputs::STATUS,
+                    Number::ClockSkew => Inputs::CLOCK,
+                    Number::Vital(vital) => vital.inputs(),
                     _ => Inputs::METER,
                 },
                 Self::Elapsed { field, .. } => match field {
@@ -584,13 +631,15 @@ impl Predicate {
                     Elapsed::Silent | Elapsed::Offline | Elapsed::CertificateLeft => Inputs::LINK,
                     Elapsed::Status | Elapsed::Plugged => Inputs::STATUS,
                     Elapsed::TransactionAge => Inputs::TRANSACTION,
-                    Elapsed::TransactionIdle => Inputs(Inputs::TRANSACTION.0 | Inputs::METER.0),
+                    Elapsed::TransactionIdle => Inputs::METER_OR_TRANSACTION,
+                    Elapsed::Vital(vital) => vital.inputs(),
                 },
                 Self::Median { .. } | Self::Weak { .. } => Inputs::SIGNAL,
                 Self::Happened { .. }
                 | Self::Ratio { .. }
                 | Self::BelowCohort { .. }
-                | Self::TimesCohort { .. } => Inputs::HAPPENED,
+                | Self::TimesCohort { .. }
+                | Self::CohortExpects { .. } => Inputs::HAPPENED,
                 Self::Flap { of: Restless::Link, .. } => Inputs::LINK,
                 Self::Flap { of: Restless::Status, .. } => Inputs::STATUS,
                 // A success puts the moment off; coming back does too.
@@ -607,7 +656,7 @@ impl Predicate {
         self.each(&mut |part| {
             judges |= match part {
                 // Nobody can charge at a charger that is away.
-                Self::Silence { .. } => false,
+                Self::Silence { .. } | Self::CohortExpects { .. } => false,
                 Self::Happened { kind, .. } | Self::TimesCohort { kind, .. } => kind.is_of_link(),
                 Self::All(_) | Self::Any(_) | Self::Not(_) => false,
                 part => part.inputs().meets(Inputs::LINK),
@@ -620,6 +669,13 @@ impl Predicate {
     pub(crate) fn reads_connector(&self) -> bool {
         let mut reads = false;
         self.each(&mut |part| {
+            reads |= match part {
+                Self::Flag(Flag::Vital(vital)) => vital.reads_connector(),
+                Self::Number { field: Number::Vital(vital), .. }
+                | Self::Known(Number::Vital(vital)) => vital.reads_connector(),
+                Self::Elapsed { field: Elapsed::Vital(vital), .. } => vital.reads_connector(),
+                _ => false,
+            };
             reads |= matches!(
                 part,
                 Self::Status { whole: false, .. }
@@ -667,6 +723,7 @@ impl Predicate {
             Self::Median { within_ms, .. }
             | Self::Weak { within_ms, .. }
             | Self::Happened { within_ms, .. }
+            | Self::CohortExpects { within_ms, .. }
             | Self::TimesCohort { within_ms, .. } => *within_ms = paced(*within_ms, pace),
             Self::Flap { look_ms, .. } => *look_ms = paced(*look_ms, pace),
             _ => {}

@@ -56,6 +56,8 @@ pub struct Rule {
     /// Its numbers that may be set otherwise for a site, a model or a charger.
     pub thresholds: Vec<Threshold>,
     pub(crate) probe: bool,
+    /// While it fires, no reset is sent to the charger, whoever wants one sent (`BOOT_LOOP`).
+    pub(crate) forbids_reset: bool,
     pub(crate) condition: Condition,
     pub(crate) clears: Vec<Clear>,
     pub(crate) keep_firing_ms: i64,
@@ -144,6 +146,8 @@ pub(crate) struct Count {
 pub(crate) enum Distinct {
     IdToken,
     Connector,
+    /// Not told apart, but alike: so many of the same mark.
+    Same,
 }
 
 impl Distinct {
@@ -168,6 +172,14 @@ pub(crate) enum Occurrence {
     Faulted,
     /// Two devices were seen to use the identity.
     IdentityContested,
+    /// It restarted, and nobody asked for that.
+    BootUnasked,
+    /// An error was told beside a status that is not Faulted.
+    Warning,
+    /// A card was held up at the charger, and accepted or not.
+    Card,
+    /// A security event that is to be looked at now.
+    SecurityAlarm,
     /// It connected.
     Connected,
     /// A card was accepted.
@@ -192,7 +204,7 @@ pub(crate) enum Occurrence {
 
 impl Occurrence {
     /// Every one of them, with its name in rules.
-    pub(crate) const NAMES: [(&'static str, Self); 17] = [
+    pub(crate) const NAMES: [(&'static str, Self); 21] = [
         ("attempt_failed", Self::AttemptFailed),
         ("attempt_succeeded", Self::AttemptSucceeded),
         ("attempt", Self::Attempt),
@@ -200,6 +212,10 @@ impl Occurrence {
         ("boot", Self::Boot),
         ("faulted", Self::Faulted),
         ("identity_contested", Self::IdentityContested),
+        ("boot_unasked", Self::BootUnasked),
+        ("warning", Self::Warning),
+        ("card", Self::Card),
+        ("security_alarm", Self::SecurityAlarm),
         ("connect", Self::Connected),
         ("authorized", Self::Authorized),
         ("refused", Self::Refused),
@@ -231,8 +247,13 @@ pub(crate) struct Clear {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum ClearWay {
     When(Predicate),
-    Count { kind: Occurrence, at_least: u32 },
+    Count {
+        kind: Occurrence,
+        at_least: u32,
+    },
     Absent(Occurrence),
+    /// Nothing a charger does: a person says that it is over.
+    Person,
 }
 
 impl Rule {
@@ -359,7 +380,7 @@ impl Rule {
         condition
             || self.clears.iter().any(|clear| match clear.way {
                 ClearWay::Count { kind: of, .. } | ClearWay::Absent(of) => of == kind,
-                ClearWay::When(_) => false,
+                ClearWay::When(_) | ClearWay::Person => false,
             })
     }
 

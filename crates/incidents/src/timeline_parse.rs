@@ -11,8 +11,8 @@ use crate::playbook::duration;
 use crate::problem::{Reader, suggestion};
 use crate::rule::Occurrence;
 use crate::timeline_test::{
-    Act, Expect, TestAnswer, TestAuthorize, TestBoot, TestCohort, TestFault, TestMeter, TestStart,
-    TestStatus, TestStep, TestStop, TimelineTest,
+    Act, Expect, TestAnswer, TestAuthorize, TestBoot, TestCohort, TestFault, TestKey, TestMeter,
+    TestStart, TestStatus, TestStep, TestStop, TimelineTest,
 };
 
 /// A `[[test]]` as it is written.
@@ -46,6 +46,10 @@ struct RawStep {
     signal: Option<RawSignal>,
     command: Option<Spanned<String>>,
     contested: Option<bool>,
+    registered: Option<bool>,
+    firmware: Option<String>,
+    security: Option<String>,
+    configuration: Option<TestKey>,
     certificate_days: Option<u32>,
     cohort: Option<Spanned<TestCohort>>,
     used: Option<RawUsed>,
@@ -140,7 +144,8 @@ fn add_step(
         let message = format!(
             "a step does exactly one thing, this one does {}; the things are connect, disconnect, \
              heartbeat, boot, status, fault, authorize, transaction_start, transaction_stop, \
-             meter, signal, command, contested, certificate_days, cohort, used and expect",
+             meter, signal, command, contested, registered, firmware, security, configuration, \
+             certificate_days, cohort, used and expect",
             acts.len()
         );
         reader.refuse(offset, message);
@@ -223,6 +228,12 @@ fn acts(reader: &mut Reader<'_>, step: RawStep) -> Vec<Act> {
     if yes(step.contested) {
         acts.push(Act::Contested);
     }
+    if yes(step.registered) {
+        acts.push(Act::Registered);
+    }
+    acts.extend(step.firmware.map(Act::Firmware));
+    acts.extend(step.security.map(Act::Security));
+    acts.extend(step.configuration.map(Act::Configuration));
     acts.extend(step.certificate_days.map(Act::Certificate));
     if let Some(cohort) = step.cohort {
         let names: Vec<_> = Occurrence::NAMES.iter().map(|(name, _)| *name).collect();

@@ -82,6 +82,14 @@ pub enum Act {
     Command(String),
     /// Another device is seen to use its identity.
     Contested,
+    /// It is made known: from now on it is missed.
+    Registered,
+    /// It tells how far an update of its firmware is.
+    Firmware(String),
+    /// It sends a security event of this type.
+    Security(String),
+    /// It tells a configuration key, or we want a value of it.
+    Configuration(TestKey),
     /// From now on this is usual for chargers of its kind.
     Cohort(TestCohort),
     /// It was used so often before the test began.
@@ -232,6 +240,18 @@ pub struct TestStop {
     pub late: Option<String>,
 }
 
+/// A configuration key in a test.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TestKey {
+    /// Its name.
+    pub key: String,
+    /// The value that the charger tells.
+    pub value: Option<String>,
+    /// The value that somebody wants.
+    pub desired: Option<String>,
+}
+
 /// Measured values in a test.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -242,6 +262,10 @@ pub struct TestMeter {
     pub power_w: Option<f64>,
     /// Register, Wh.
     pub energy_wh: Option<f64>,
+    /// What the charger offers, A.
+    pub offered_a: Option<f64>,
+    /// State of charge, percent.
+    pub soc_percent: Option<f64>,
 }
 
 fn one() -> u16 {

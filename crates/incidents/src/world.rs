@@ -160,6 +160,8 @@ impl World {
             diagnostics_status: None,
             configuration: BTreeMap::new(),
             clock_skew_ms: None,
+            drift: None,
+            carded_at: None,
         };
         self.fleet.states.insert(key, state);
         self.fleet.keys = self.fleet.states.keys().copied().collect();

@@ -220,6 +220,10 @@ impl ShardTask {
             ShardMessage::Register(record) => {
                 self.shard.register(record.key, record.site, Arc::clone(&record.identity));
                 self.shard.admit(record.key, record.admission == Admission::Accepted);
+                self.shard.note_registered(record.key, record.created_at);
+                let now = self.state.now;
+                self.shard.watch(now, record.key, &mut self.state.outputs);
+                self.take_outputs();
                 self.state.touched.insert(record.key);
             }
             ShardMessage::Look(charger, answer) => {
@@ -587,6 +591,8 @@ impl ShardTask {
                 self.state.released.push(Release::Evidence(evidence));
             }
             Effect::CloseSocket(charger) => self.state.released.push(Release::Close(charger)),
+            // Figures are made from what is stored of sessions.
+            Effect::Attempt(_) | Effect::Visit(_) => {}
         }
     }
 

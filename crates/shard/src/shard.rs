@@ -98,6 +98,11 @@ impl Shard {
         self.fleet.register(key, site, identity);
     }
 
+    /// Notes when a charger was made known, so that one that never comes is missed.
+    pub fn note_registered(&mut self, key: ChargerKey, at: UnixMs) {
+        self.fleet.note_registered(key, at);
+    }
+
     /// Lets the engine watch a registered charger that never said anything, so that its silence is
     /// seen. The others are watched by what they say, or from [`Shard::restore`] on.
     pub fn watch(&mut self, now: UnixMs, charger: ChargerKey, out: &mut Outputs) {

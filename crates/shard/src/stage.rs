@@ -13,10 +13,11 @@ use mendpoint_incidents::{
 };
 use mendpoint_model::{
     Action, Authorize, Boot, COMMAND_TIMEOUT_MS, ChargerEvent, ChargerKey, Chargers, Command,
-    CommandAnswered, CommandId, CommandOutcome, Connected, ConnectorRef, ConnectorStatus,
-    Disconnected, ErrorReport, EventKind, FaultReport, IdentityContest, Incident, IncidentId,
-    MeterReading, Origin, Protocol, SignalReading, SiteKey, StatusReport, TicketId,
-    TransactionEnded, TransactionId, TransactionStarted, UnixMs,
+    CommandAnswered, CommandId, CommandOutcome, ConfigurationValue, Connected, ConnectorRef,
+    ConnectorStatus, Disconnected, ErrorReport, EventKind, FaultReport, FirmwareReport,
+    IdentityContest, Incident, IncidentId, MeterReading, Origin, Protocol, SecurityReport,
+    SignalReading, SiteKey, StatusReport, TicketId, TransactionEnded, TransactionId,
+    TransactionStarted, UnixMs,
 };
 
 use crate::outputs::Outputs;
@@ -165,6 +166,8 @@ impl<'a> Stage<'a> {
                 at: Some(now),
                 energy_wh: meter.energy_wh,
                 power_w: meter.power_w,
+                offered_a: meter.offered_a,
+                soc_percent: meter.soc_percent,
                 ..MeterReading::default()
             })),
             Act::Signal { transport, unit, value } => {
@@ -191,6 +194,28 @@ impl<'a> Stage<'a> {
                 parties: vec!["192.0.2.1".to_owned(), "192.0.2.2".to_owned()],
                 swaps: 4,
             })),
+            Act::Registered => {
+                self.shard.note_registered(CHARGER, now);
+                self.shard.watch(now, CHARGER, &mut self.out);
+                self.take_outputs();
+            }
+            Act::Firmware(status) => {
+                self.deliver(EventKind::Firmware(FirmwareReport { status: status.clone() }));
+            }
+            Act::Security(kind) => self.deliver(EventKind::Security(SecurityReport {
+                kind: kind.clone(),
+                info: None,
+                at: Some(now),
+            })),
+            Act::Configuration(key) => {
+                if let Some(value) = &key.value {
+                    self.deliver(EventKind::Configuration(vec![ConfigurationValue {
+                        key: key.key.clone(),
+                        value: Some(value.clone()),
+                        readonly: false,
+                    }]));
+                }
+            }
             Act::Cohort(cohort) => self.cohort(cohort),
             Act::Used { every_ms, days } => {
                 let since = now - i64::from(*days) * mendpoint_model::DAY_MS;
@@ -362,6 +387,7 @@ impl<'a> Stage<'a> {
                 }
                 Effect::TicketEvidence { text, .. } => self.note(&text),
                 Effect::CloseSocket(_) => close = true,
+                Effect::Attempt(_) | Effect::Visit(_) => {}
             }
         }
         for (incident, ticket) in tickets {
