@@ -7,6 +7,8 @@ use mendpoint_model::{
     TicketId, TimelineEntry, UnixMs,
 };
 
+use crate::visits::{AttemptEnded, VisitEnded};
+
 /// One thing to be done.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
@@ -40,6 +42,10 @@ pub enum Effect {
     Notice(Box<Notice>),
     /// A card or vehicle is suspected, or is not any more.
     Vehicle(Box<VehicleSuspect>, bool),
+    /// An attempt to charge is over: for the figures (1.5).
+    Attempt(AttemptEnded),
+    /// A visit is over: for the figures (1.5).
+    Visit(VisitEnded),
 }
 
 /// What a charger shows about its repair.

@@ -28,6 +28,7 @@ impl Engine {
     ) {
         let cx = Cx { now, fleet, frame: 0, from: None };
         self.grace_until = now + self.settings.startup_grace_ms;
+        self.restored_at = now;
         let mut incidents = incidents;
         incidents.sort_by_key(|incident| incident.id);
         let ids: Vec<IncidentId> = incidents.iter().map(|incident| incident.id).collect();
@@ -46,7 +47,9 @@ impl Engine {
             if let Some(charger) = fleet.charger(key) {
                 self.watches.entry(key).or_default().site = charger.site;
                 self.tell_known(&cx, key);
-                self.evaluate_all(&cx, key, None, Inputs(u8::MAX));
+                self.note_cohort(&cx, key);
+                self.note_variants(&cx, key);
+                self.evaluate_all(&cx, key, None, Inputs::ALL);
             }
         }
         for id in ids {

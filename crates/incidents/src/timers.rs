@@ -22,6 +22,8 @@ pub(crate) enum Timer {
     Group(GroupKey),
     /// A case.
     Case(IncidentId),
+    /// Visits of drivers that may be over.
+    Visits,
 }
 
 /// The timers, in order.

@@ -109,8 +109,11 @@ pub(crate) enum ShardMessage {
     LookUpkeep(ChargerKey, oneshot::Sender<Option<Box<Progress>>>),
     /// What the overseer orders, and when it decided that.
     Order(UnixMs, mendpoint_incidents::overseer::Order),
-    /// The rules were changed.
-    Catalogue(std::sync::Arc<mendpoint_incidents::Catalogue>),
+    /// The rules were changed, or thresholds were set otherwise.
+    Catalogue(
+        std::sync::Arc<mendpoint_incidents::Catalogue>,
+        Vec<mendpoint_incidents::ThresholdOverride>,
+    ),
     /// Answer when everything decided so far is on disk.
     Settle(oneshot::Sender<()>),
 }

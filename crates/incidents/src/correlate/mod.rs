@@ -167,7 +167,7 @@ impl Engine {
         let kind = match news.kind {
             NewsKind::Failed(_) => ReportKind::ChargeFailed { token },
             NewsKind::Succeeded(_) => ReportKind::ChargeWorked { token },
-            NewsKind::Seen => return,
+            NewsKind::Seen | NewsKind::Over(_) => return,
         };
         let Some(site) = self.watches.get(&key).map(|watch| watch.site) else { return };
         self.tell(key, site, cx.now, kind);

@@ -18,4 +18,5 @@ mod story_history;
 mod story_money;
 mod story_people;
 mod story_privacy;
+mod story_rules;
 mod story_tickets;
