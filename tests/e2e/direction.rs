@@ -20,7 +20,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &["model", "fleet", "incidents", "ocpp", "replay", "shard", "store", "tickets", "upkeep"],
     ),
     ("notify", &["model", "store"]),
-    ("web", &["model", "fleet", "incidents", "ocpp", "pipeline", "store", "tickets", "upkeep"]),
+    (
+        "web",
+        &["model", "fleet", "incidents", "ocpp", "pipeline", "replay", "store", "tickets", "upkeep"],
+    ),
 ];
 
 /// The crates that decide, and what they must not touch.

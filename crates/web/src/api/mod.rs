@@ -21,6 +21,7 @@ mod neutral;
 mod openapi;
 mod orders;
 mod persons;
+mod replay;
 mod security;
 mod sites;
 mod system;
@@ -96,6 +97,8 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/tickets/{id}/{command}", post(tickets::act))
         .route("/sites", get(sites::list).post(sites::put))
         .route("/rules", get(system::rules))
+        .route("/rules/replay", get(replay::list).post(replay::start))
+        .route("/rules/replay/{id}", get(replay::one).delete(replay::stop))
         .route("/outbox", get(system::outbox))
         .route("/system", get(system::vitals))
         .route("/healing", put(system::healing))

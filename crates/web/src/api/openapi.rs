@@ -8,7 +8,7 @@ use utoipa::OpenApi;
 
 use super::{
     audit, chargers, commands, conformance, device, frames, history, incidents, json as shapes,
-    neutral, orders, persons, security, sites, system, tickets, tokens, transactions,
+    neutral, orders, persons, replay, security, sites, system, tickets, tokens, transactions,
 };
 
 /// The shapes of requests and answers.
@@ -67,6 +67,8 @@ use super::{
         orders::ReserveBody,
         persons::ErasureJson,
         persons::PersonBody,
+        replay::ReplayBody,
+        replay::RuleFile,
         system::Healing,
         tickets::ActBody,
         tickets::Open,
@@ -252,6 +254,11 @@ const ADDRESSES: &[Address] = &[
     get("/sites", "Sites", &[]).page("SiteJson"),
     post("/sites", "Register or change a site").takes("Put").one("SiteJson"),
     get("/rules", "The rules in force", &[]),
+    get("/rules/replay", "The last replays of the past, newest first", &[]),
+    post("/rules/replay", "Live through the stored past with other rules, beside the server")
+        .takes("ReplayBody"),
+    get("/rules/replay/{id}", "How far a replay is, and its report", &[]),
+    delete("/rules/replay/{id}", "Stop a replay"),
     get("/outbox", "Mail, newest first", PAGED),
     get("/system", "Numbers about the running program", &[]),
     put("/healing", "Stop or allow healing: everywhere, at a site, on a charger").takes("Healing"),

@@ -13,6 +13,7 @@ mod live;
 mod outbox;
 pub(crate) mod persons;
 mod public;
+mod replay;
 mod rules;
 mod security;
 mod sign_in;
@@ -46,6 +47,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .merge(conformance::routes())
         .merge(sites::routes())
         .merge(rules::routes())
+        .merge(replay::routes())
         .merge(outbox::routes())
         .merge(security::routes())
         .merge(system::routes())
