@@ -17,6 +17,8 @@ mod order;
 mod past;
 mod replay;
 mod report;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 pub use found::{Found, WouldBe};

@@ -198,18 +198,19 @@ impl Replay {
     }
 
     fn advance(&mut self, now: UnixMs) {
-        self.now = self.now.max(now);
         while let Some(at) = self.shard.next_deadline()
-            && at <= self.now
+            && at <= now
         {
             // At its own time, so that what is decided carries the time it would have had live.
-            self.shard.advance(at, &mut self.out);
+            self.now = self.now.max(at);
+            self.shard.advance(self.now, &mut self.out);
             self.take_outputs();
             if self.shard.next_deadline() == Some(at) {
                 // It could not be worked off: live, a later message would bring it on too.
                 break;
             }
         }
+        self.now = self.now.max(now);
     }
 
     /// A frame of the charger's.

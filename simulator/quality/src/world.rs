@@ -147,7 +147,7 @@ impl World {
         let mut rng = SmallRng::seed_from_u64(settings.seed);
         let behaviour = Arc::new(Behaviour {
             sessions_per_hour: settings.mix.sessions_per_day / 24.0,
-            meter_interval_ms: 300_000,
+            meter_interval_ms: 60_000,
             connect_spread_ms: 120_000,
             ..Behaviour::default()
         });
@@ -510,6 +510,9 @@ impl World {
     }
 
     fn hear(&mut self, charger: usize, text: &str) {
+        if std::env::var("QCH").is_ok_and(|n| n == charger.to_string()) {
+            eprintln!("{} {}", self.now, text);
+        }
         self.messages += 1;
         let post = &mut self.posts[charger];
         let protocol = post.protocol;
@@ -595,6 +598,20 @@ impl World {
                 Effect::Incident(incident) => {
                     let (id, of) = (incident.id, incident.charger);
                     let index = of.0 as usize - 1;
+                    if std::env::var("QDEBUG").is_ok() {
+                        eprintln!(
+                            "{} {} {} ch{} {:?} {} | {} | away {:?} online {}",
+                            self.now,
+                            incident.id,
+                            incident.rule,
+                            index,
+                            incident.state,
+                            incident.title,
+                            incident.resolution,
+                            self.posts[index].away_since.map(|s| self.now.since_ms(s)),
+                            self.posts[index].core.is_online()
+                        );
+                    }
                     if self.book.incident(*incident) {
                         let failures = self.truth.active(index).to_vec();
                         for failure in &failures {

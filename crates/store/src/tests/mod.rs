@@ -9,6 +9,7 @@ mod journal;
 mod kit;
 mod migrations;
 mod parity;
+mod past;
 pub(crate) mod postgres;
 mod story;
 mod story_audit;
