@@ -77,8 +77,38 @@ pub(crate) enum Simulate {
     Load(SimulateLoad),
     /// Run a bare WebSocket server that answers {}, to compare with
     Bare(SimulateBare),
+    /// Measure how good the engine is: a fleet with a published fault mix, weeks in virtual time
+    Quality(SimulateQuality),
     /// List the scenarios that are built in
     Scenarios,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SimulateQuality {
+    /// How many chargers
+    #[arg(long, default_value_t = 1_000)]
+    pub(crate) chargers: usize,
+    /// How many virtual days
+    #[arg(long, default_value_t = 30)]
+    pub(crate) days: u32,
+    /// The same seed gives the same run
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// How often our own server restarts meanwhile
+    #[arg(long, default_value_t = 2)]
+    pub(crate) restarts: u32,
+    /// A file with another fault mix
+    #[arg(long, value_name = "FILE")]
+    pub(crate) mix: Option<PathBuf>,
+    /// Folder of rules; the built-in ones when not given
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) rules: Option<PathBuf>,
+    /// Folder of playbooks; the built-in ones when not given
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) playbooks: Option<PathBuf>,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -131,7 +131,9 @@ fn time(text: &str, now: UnixMs) -> Result<UnixMs> {
     let day = || UnixMs::parse_rfc3339(&format!("{text}T00:00:00Z"));
     let ago = || parse_duration(text).map(|ms| now - ms);
     UnixMs::parse_rfc3339(text).or_else(day).or_else(ago).with_context(|| {
-        format!("{text:?} is no time: write 2026-10-01, 2026-10-01T08:00:00Z, or 30d for 30 days ago")
+        format!(
+            "{text:?} is no time: write 2026-10-01, 2026-10-01T08:00:00Z, or 30d for 30 days ago"
+        )
     })
 }
 

@@ -22,12 +22,23 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("notify", &["model", "store"]),
     (
         "web",
-        &["model", "fleet", "incidents", "ocpp", "pipeline", "replay", "store", "tickets", "upkeep"],
+        &[
+            "model",
+            "fleet",
+            "incidents",
+            "ocpp",
+            "pipeline",
+            "replay",
+            "store",
+            "tickets",
+            "upkeep",
+        ],
     ),
 ];
 
 /// The crates that decide, and what they must not touch.
-const PURE: &[&str] = &["model", "ocpp", "fleet", "incidents", "tickets", "shard", "upkeep", "replay"];
+const PURE: &[&str] =
+    &["model", "ocpp", "fleet", "incidents", "tickets", "shard", "upkeep", "replay"];
 const IO: &[&str] = &["tokio", "tokio-tungstenite", "sqlx", "axum", "lettre", "rand", "getrandom"];
 
 #[test]

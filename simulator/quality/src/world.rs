@@ -510,9 +510,6 @@ impl World {
     }
 
     fn hear(&mut self, charger: usize, text: &str) {
-        if std::env::var("QCH").is_ok_and(|n| n == charger.to_string()) {
-            eprintln!("{} {}", self.now, text);
-        }
         self.messages += 1;
         let post = &mut self.posts[charger];
         let protocol = post.protocol;
@@ -598,20 +595,6 @@ impl World {
                 Effect::Incident(incident) => {
                     let (id, of) = (incident.id, incident.charger);
                     let index = of.0 as usize - 1;
-                    if std::env::var("QDEBUG").is_ok() {
-                        eprintln!(
-                            "{} {} {} ch{} {:?} {} | {} | away {:?} online {}",
-                            self.now,
-                            incident.id,
-                            incident.rule,
-                            index,
-                            incident.state,
-                            incident.title,
-                            incident.resolution,
-                            self.posts[index].away_since.map(|s| self.now.since_ms(s)),
-                            self.posts[index].core.is_online()
-                        );
-                    }
                     if self.book.incident(*incident) {
                         let failures = self.truth.active(index).to_vec();
                         for failure in &failures {
