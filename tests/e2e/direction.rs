@@ -13,11 +13,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("upkeep", &["model"]),
     ("shard", &["model", "fleet", "incidents", "upkeep"]),
     ("replay", &["model", "fleet", "incidents", "ocpp", "shard", "upkeep"]),
-    ("store", &["model"]),
+    ("uptime", &["model"]),
+    ("store", &["model", "uptime"]),
     ("gateway", &["model", "ocpp"]),
     (
         "pipeline",
-        &["model", "fleet", "incidents", "ocpp", "replay", "shard", "store", "tickets", "upkeep"],
+        &[
+            "model", "fleet", "incidents", "ocpp", "replay", "shard", "store", "tickets", "upkeep",
+            "uptime",
+        ],
     ),
     ("notify", &["model", "store"]),
     (
@@ -38,7 +42,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 
 /// The crates that decide, and what they must not touch.
 const PURE: &[&str] =
-    &["model", "ocpp", "fleet", "incidents", "tickets", "shard", "upkeep", "replay"];
+    &["model", "ocpp", "fleet", "incidents", "tickets", "shard", "upkeep", "replay", "uptime"];
 const IO: &[&str] = &["tokio", "tokio-tungstenite", "sqlx", "axum", "lettre", "rand", "getrandom"];
 
 #[test]
