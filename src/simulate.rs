@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use mendpoint_incidents::{Catalogue, EngineSettings};
-use mendpoint_quality::{Mix, QualitySettings};
+use mendpoint_quality::{Mix as FaultMix, QualitySettings};
 use mendpoint_simulator::load::{self, LoadOptions, Mix, Pace, ServerFiles};
 use mendpoint_simulator::{Scenario, Simulation, Target};
 use tokio::sync::watch;
@@ -118,11 +118,11 @@ async fn scenario(options: SimulateRun) -> Result<ExitCode> {
 /// Measures the engine: in this thread, in virtual time.
 fn quality(options: &SimulateQuality) -> Result<ExitCode> {
     let mix = match &options.mix {
-        None => Mix::built_in(),
+        None => FaultMix::built_in(),
         Some(path) => {
             let text = std::fs::read_to_string(path)
                 .with_context(|| format!("failed to read {}", path.display()))?;
-            Mix::parse(&text)
+            FaultMix::parse(&text)
                 .map_err(|why| anyhow::anyhow!("{} cannot be used: {why}", path.display()))?
         }
     };
