@@ -52,6 +52,7 @@ mod suspect;
 mod ticket;
 mod transaction;
 mod trouble;
+mod uptime;
 mod user;
 mod value;
 
@@ -97,4 +98,5 @@ pub use suspect::{FindingRow, OrphanRow};
 pub use ticket::{TicketEventRow, TicketFilter, TicketOrder, TicketRow};
 pub use transaction::{Look, Severity, TransactionFilter, TransactionRow, TransactionState};
 pub use trouble::{Trouble, TroubleKind};
+pub use uptime::{ExclusionRow, UptimeDayRow};
 pub use user::{ApiTokenRow, NewUser, SessionRow, UserRow};

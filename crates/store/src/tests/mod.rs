@@ -20,3 +20,4 @@ mod story_money;
 mod story_people;
 mod story_privacy;
 mod story_tickets;
+mod story_uptime;
