@@ -57,6 +57,7 @@ pub(crate) const PLACES: &[(&str, &str, Kind)] = &[
     ("vehicle_suspect", "token", Token),
     ("rule_text", "text", Words),
     ("rule_text", "note", Words),
+    ("uptime_exclusion", "evidence", Words),
     ("journal_reject", "error", Words),
     ("journal_reject", "entry", Json),
 ];
@@ -80,6 +81,9 @@ pub(crate) const TABLES_WITHOUT: &[&str] = &[
     "kv",
     "audit_entry",
     "audit_head",
+    "uptime_day",
+    "site_hours",
+    "server_gap",
     "erasure",
     "device_monitor",
     "upkeep",
@@ -164,4 +168,8 @@ pub(crate) const COLUMNS_WITHOUT: &[(&str, &str)] = &[
     ("charging_profile", "purpose"),
     ("charging_profile", "state"),
     ("charging_profile", "set_by"),
+    ("uptime_exclusion", "reason"),
+    ("uptime_exclusion", "decision"),
+    ("uptime_exclusion", "proposed_by"),
+    ("uptime_exclusion", "decided_by"),
 ];
