@@ -1,9 +1,11 @@
 //! What the engine wants done. The order counts: a command comes after the entries that say why.
 
 use mendpoint_model::{
-    ChargerKey, Command, ConnectorRef, Incident, IncidentId, Priority, SiteKey, TicketId,
-    TimelineEntry, UnixMs,
+    ChargerKey, Command, CommandId, ConnectorRef, Incident, IncidentId, Priority, SiteKey,
+    TicketId, TimelineEntry, UnixMs,
 };
+
+use crate::permits::Memory;
 
 /// One thing to be done.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +34,23 @@ pub enum Effect {
     },
     /// The charger's connection is to be dropped, so that it connects anew.
     CloseSocket(ChargerKey),
+    /// The site's own hook is to switch the charger's power off and on. Answered like a command.
+    SwitchPower {
+        /// Under which id the answer is awaited.
+        command: CommandId,
+        /// Which charger.
+        charger: ChargerKey,
+        /// Whose hook.
+        site: SiteKey,
+        /// For which incident.
+        incident: IncidentId,
+        /// When it is no longer worth asking.
+        not_after: UnixMs,
+    },
+    /// The charger is to be asked how strong its radio link is, if anybody knows how.
+    AskSignal(ChargerKey),
+    /// What healing must remember over a restart: replaces the row of the same kind and key.
+    Remember(Memory),
 }
 
 /// What a charger shows about its repair.

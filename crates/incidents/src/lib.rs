@@ -25,10 +25,12 @@ mod expression;
 mod guardrail;
 mod heal;
 mod lag;
+mod learn;
 mod lifecycle;
 mod news;
 mod opening;
 mod parse;
+mod permits;
 mod playbook;
 mod predicate;
 mod probe;
@@ -76,8 +78,12 @@ pub use codes::{CODES, CodeInfo, code_info, forbids_reset, is_safety};
 pub use duration::{duration_words, parse_duration};
 pub use effect::{Effect, Evidence, TicketRequest};
 pub use engine::Engine;
+pub use learn::{Bounds, LearnedRow, Tally, wilson};
 pub use mendpoint_model::HealMode;
 pub use mendpoint_model::Overlay;
+pub use permits::{
+    BootRow, HealingReport, Memory, OffRow, Permits, RecordRow, RunningRow, ShadowTally, StormRow,
+};
 pub use playbook::Playbook;
 pub use problem::Problem;
 pub use report::REASONS;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mendpoint_fleet::{Fleet, FleetSettings};
 use mendpoint_incidents::{
-    Catalogue, Effect, Engine, EngineSettings, IdSequence, Request, RequestError,
+    Catalogue, Effect, Engine, EngineSettings, IdSequence, Permits, Request, RequestError,
 };
 use mendpoint_model::{
     Capabilities, CellState, ChargerEvent, ChargerKey, ChargerState, Chargers, Command, EventKind,
@@ -50,6 +50,13 @@ impl Shard {
             facts: Vec::new(),
             timed_facts: Vec::new(),
         }
+    }
+
+    /// The same with permits that it shares with other shards: what healing may do beyond a site.
+    #[must_use]
+    pub fn with_permits(mut self, permits: Permits) -> Self {
+        self.engine = self.engine.with_permits(permits);
+        self
     }
 
     /// The same with an upkeep that asks chargers about themselves; without it none is asked.
@@ -102,13 +109,13 @@ impl Shard {
     pub fn watch(&mut self, now: UnixMs, charger: ChargerKey, out: &mut Outputs) {
         let before = out.effects.len();
         self.engine.watch(now, charger, &self.fleet, &mut out.effects);
-        self.note_commands(&out.effects[before..]);
+        self.note_commands(now, &out.effects[before..]);
     }
 
     /// Forgets a charger, and what was worked on for it.
-    pub fn remove(&mut self, key: ChargerKey) {
+    pub fn remove(&mut self, now: UnixMs, key: ChargerKey) {
         self.fleet.remove(key);
-        self.engine.forget(key);
+        self.engine.forget(now, key);
         self.upkeep.forget(key);
     }
 
@@ -144,7 +151,7 @@ impl Shard {
     pub fn restore(&mut self, now: UnixMs, incidents: Vec<Incident>, out: &mut Outputs) {
         let before = out.effects.len();
         self.engine.restore(now, incidents, &self.fleet, &mut out.effects);
-        self.note_commands(&out.effects[before..]);
+        self.note_commands(now, &out.effects[before..]);
     }
 
     /// Finds out to which transaction a reading belongs that names none, and where it was taken:
@@ -188,7 +195,7 @@ impl Shard {
         out.lines.extend(self.fleet.take_lines().map(of_charger));
         let before = out.effects.len();
         self.engine.handle(now, &event, &self.facts, &self.fleet, &mut out.effects);
-        self.note_commands(&out.effects[before..]);
+        self.note_commands(now, &out.effects[before..]);
         let asked = out.upkeep.len();
         self.upkeep.handle(&event, &self.fleet, &mut out.upkeep);
         self.note_questions(&out.upkeep[asked..]);
@@ -211,7 +218,7 @@ impl Shard {
         }
         self.timed_facts = timed;
         self.engine.advance(now, &self.fleet, &mut out.effects);
-        self.note_commands(&out.effects[before..]);
+        self.note_commands(now, &out.effects[before..]);
         let asked = out.upkeep.len();
         self.upkeep.advance(now, &self.fleet, &mut out.upkeep);
         self.note_questions(&out.upkeep[asked..]);
@@ -236,7 +243,7 @@ impl Shard {
     ) -> Result<IncidentId, RequestError> {
         let before = out.effects.len();
         let result = self.engine.request(now, request, &self.fleet, &mut out.effects);
-        self.note_commands(&out.effects[before..]);
+        self.note_commands(now, &out.effects[before..]);
         result
     }
 
@@ -245,7 +252,7 @@ impl Shard {
     pub fn note_lag(&mut self, now: UnixMs, lag_ms: i64, out: &mut Outputs) {
         let before = out.effects.len();
         self.engine.note_lag(now, lag_ms, &self.fleet, &mut out.effects);
-        self.note_commands(&out.effects[before..]);
+        self.note_commands(now, &out.effects[before..]);
     }
 
     /// Notes a command that a person or the program sends; those of the engine are noted as they
@@ -313,8 +320,11 @@ impl Shard {
         }
     }
 
-    fn note_commands(&mut self, effects: &[Effect]) {
+    fn note_commands(&mut self, now: UnixMs, effects: &[Effect]) {
         for effect in effects {
+            if let Effect::AskSignal(charger) = effect {
+                self.upkeep.ask_signal(now, *charger);
+            }
             if let Effect::Send(command) = effect {
                 self.fleet.note_command(command);
                 self.upkeep.note_command(command);

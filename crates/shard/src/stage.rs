@@ -326,6 +326,8 @@ impl<'a> Stage<'a> {
                 }
                 Effect::TicketEvidence { text, .. } => self.note(&text),
                 Effect::CloseSocket(_) => close = true,
+                Effect::SwitchPower { .. } => self.note("the power is to be switched off and on"),
+                Effect::AskSignal(_) | Effect::Remember(_) => {}
             }
         }
         for (incident, ticket) in tickets {

@@ -84,6 +84,7 @@ pub(crate) const TABLES_WITHOUT: &[&str] = &[
     "signal_key",
     "conformance_checked",
     "charger_span",
+    "heal_memory",
 ];
 
 /// The other texts of tables that have some: ids, words of our own, names of people who work here.
