@@ -53,6 +53,8 @@ mod stories_commands;
 #[cfg(test)]
 mod stories_diagnostics;
 #[cfg(test)]
+mod stories_guardrails;
+#[cfg(test)]
 mod stories_late;
 #[cfg(test)]
 mod stories_lost;

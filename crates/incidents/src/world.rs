@@ -13,7 +13,8 @@ use mendpoint_model::{
 
 use crate::timeline_test::action_words;
 use crate::{
-    Catalogue, Effect, Engine, EngineSettings, IdSequence, Request, RequestError, TicketRequest,
+    Catalogue, Effect, Engine, EngineSettings, IdSequence, Memory, Request, RequestError,
+    TicketRequest,
 };
 
 /// The chargers, folded as simply as tests need.
@@ -65,6 +66,9 @@ pub(crate) struct World {
     pub(crate) sent: Vec<(UnixMs, Command)>,
     pub(crate) tickets: Vec<TicketRequest>,
     pub(crate) effects: Vec<Effect>,
+    /// What is kept of what healing learned, by kind and key.
+    pub(crate) memory: BTreeMap<(&'static str, String), Memory>,
+    pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) answers: Answers,
     pub(crate) pending: Vec<(ChargerKey, CommandId, CommandOutcome)>,
     frame: u64,
@@ -121,12 +125,33 @@ impl World {
             sent: Vec::new(),
             tickets: Vec::new(),
             effects: Vec::new(),
+            memory: BTreeMap::new(),
+            catalogue: shipped(),
             answers: |_| Some(accepted()),
             pending: Vec::new(),
             frame: 0,
             transactions: 0,
             epoch: 1,
         }
+    }
+
+    /// The same with other rules or playbooks.
+    pub(crate) fn of(catalogue: Arc<Catalogue>, settings: EngineSettings) -> Self {
+        let ids = IdSequence { next: 1, step: 1 };
+        let engine = Engine::new(Arc::clone(&catalogue), settings.clone(), ids);
+        Self { engine, catalogue, ..Self::with(settings) }
+    }
+
+    /// Says of which model a charger is.
+    pub(crate) fn model(&mut self, key: ChargerKey, model: &str, firmware: &str) {
+        let boot = Boot {
+            vendor: "ACME".to_owned(),
+            model: model.to_owned(),
+            firmware: Some(firmware.to_owned()),
+            ..Boot::default()
+        };
+        self.state(key).boot = Some(Box::new(boot));
+        self.booted(key, true);
     }
 
     /// Adds a connected charger with two free connectors.
@@ -191,6 +216,14 @@ impl World {
                     }
                 }
                 Effect::OpenTicket(request) => self.tickets.push(request.clone()),
+                Effect::Remember(row) => {
+                    self.memory.insert((row.kind, row.key.clone()), row.clone());
+                }
+                Effect::SwitchPower { command, charger, .. } => {
+                    if let Some(outcome) = (self.answers)("SwitchPower") {
+                        self.pending.push((*charger, command.clone(), outcome));
+                    }
+                }
                 _ => {}
             }
             self.effects.push(effect);
@@ -475,7 +508,10 @@ impl World {
     /// Replaces the engine by a new one that restores what was written.
     pub(crate) fn restart(&mut self, settings: EngineSettings) {
         let kept: Vec<Incident> = self.incidents.values().cloned().collect();
-        self.engine = engine(settings, kept.len() as i64 + 1);
+        let ids = IdSequence { next: kept.len() as i64 + 1, step: 1 };
+        self.engine = Engine::new(Arc::clone(&self.catalogue), settings, ids);
+        let memory = self.memory.values().cloned().collect();
+        assert_eq!(self.engine.permits().recall(memory), []);
         for key in self.fleet.keys.clone() {
             self.state(key).link.connected = false;
         }

@@ -242,7 +242,9 @@ fn recalled(
     (rows, highest): (Vec<MemoryRow>, u64),
 ) -> Permits {
     let permits = Permits::new(&settings.engine);
-    permits.watch_new_rules(settings.shipped_rules.iter().cloned());
+    if !settings.shipped_rules.is_empty() {
+        permits.watch_new_rules(settings.shipped_rules.iter().cloned());
+    }
     permits.begin_after(highest);
     let known = rows.into_iter().filter_map(|row| {
         let MemoryRow { kind, key, json, revision } = row;

@@ -41,7 +41,8 @@ pub struct PipelineSettings {
     pub engine: EngineSettings,
     /// Where the power of chargers can be switched off and on, by the names of their sites.
     pub power_hooks: BTreeMap<String, PowerHook>,
-    /// The ids of the rules that are built in: they do not begin in shadow (G10).
+    /// The ids of the rules that are built in: they do not begin in shadow (G10). None does
+    /// where this is empty.
     pub shipped_rules: BTreeSet<String>,
     /// When chargers are asked about themselves.
     pub upkeep: UpkeepSettings,

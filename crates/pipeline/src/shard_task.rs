@@ -561,11 +561,7 @@ impl ShardTask {
             }
             // The shard's upkeep asks.
             Effect::AskSignal(_) => {}
-            Effect::Remember(memory) => {
-                let Memory { kind, key, json, revision } = memory;
-                let memory = mendpoint_store::Memory { kind, key, json, revision };
-                self.state.entries.push(Entry::Memory(memory));
-            }
+            Effect::Remember(memory) => self.state.entries.push(memory_entry(memory)),
         }
     }
 
@@ -670,6 +666,12 @@ impl ShardTask {
             });
         }
     }
+}
+
+/// What healing must remember, for the journal.
+pub(crate) fn memory_entry(memory: Memory) -> Entry {
+    let Memory { kind, key, json, revision } = memory;
+    Entry::Memory(mendpoint_store::Memory { kind, key, json, revision })
 }
 
 /// The OCPP 2.x transaction that a message is about; empty when it is about none.

@@ -156,6 +156,16 @@ pub struct LearnedRow {
     pub rung: Rung,
     /// What came of it.
     pub tally: Tally,
+    /// When the newest outcome was seen.
+    #[serde(default)]
+    pub seen: UnixMs,
+}
+
+impl LearnedRow {
+    /// When the newest outcome was seen.
+    pub fn seen_at(&self) -> UnixMs {
+        self.seen
+    }
 }
 
 fn short(code: &str) -> Text {
@@ -233,7 +243,7 @@ impl Evidence {
     pub(crate) fn row(&self, model: &ModelKey, code: &str, rung: Rung) -> Option<LearnedRow> {
         let key = (model.clone(), short(code), rung);
         let tally = *self.firmware.get(&key)?;
-        Some(LearnedRow { model: key.0, code: key.1.into(), rung, tally })
+        Some(LearnedRow { model: key.0, code: key.1.into(), rung, tally, seen: tally.at })
     }
 
     /// Takes back a special case that was kept: the levels above are its sums.
@@ -258,6 +268,7 @@ impl Evidence {
             code: code.to_string(),
             rung: *rung,
             tally: tally.as_of(now),
+            seen: tally.at,
         })
     }
 }

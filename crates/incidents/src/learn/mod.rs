@@ -11,7 +11,7 @@ mod usage;
 mod wilson;
 
 pub(crate) use boots::{Boots, Times};
-pub(crate) use choose::{Choice, Situation, choose, is_chosen};
+pub(crate) use choose::{Choice, Situation, choose, is_chosen, share_words};
 pub(crate) use evidence::Evidence as Learned;
 pub(crate) use evidence::Lesson;
 pub use evidence::{LearnedRow, Tally};

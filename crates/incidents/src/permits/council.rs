@@ -375,7 +375,7 @@ impl Council {
         let same_model = others().filter(|(_, running)| running.model == *model).count();
         let same = others().filter(|(_, run)| run.model == *model && run.rung == rung).count();
         let record = self.records.get(&(Arc::clone(model), rung));
-        let is_canary = record.is_none_or(|record| record.is_canary(&rails));
+        let is_canary = record.map_or(rails.canary_chargers > 0, |record| record.is_canary(&rails));
         let label = rung.label().to_lowercase();
         if (is_canary || is_trial) && same > 0 {
             let many = record.map_or(0, |record| record.harmless);

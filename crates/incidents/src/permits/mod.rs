@@ -12,6 +12,8 @@ mod record;
 mod report;
 mod shadow;
 mod storm;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -77,6 +79,25 @@ impl Permits {
     /// From now on rules that were never seen begin in shadow (G10), but for those that are shipped.
     pub fn watch_new_rules(&self, shipped: impl IntoIterator<Item = String>) {
         self.lock().watch_new_rules(shipped.into_iter().collect());
+    }
+
+    /// What is known of steps against a code on a charger's model, in sentences.
+    pub fn known_words(
+        &self,
+        now: UnixMs,
+        charger: ChargerKey,
+        code: &str,
+        rungs: &[Rung],
+    ) -> Vec<String> {
+        let council = self.lock();
+        let Some(model) = council.model_of(charger) else { return Vec::new() };
+        let known = rungs.iter().filter_map(|rung| {
+            let known = council.learned.known(now, model, code, *rung);
+            let (tally, of_firmware) = known.telling();
+            (tally.n.round() >= 1.0)
+                .then(|| crate::learn::share_words(model, *rung, &tally, of_firmware))
+        });
+        known.collect()
     }
 
     /// How it stands, for people.

@@ -7,6 +7,7 @@ mod charging;
 mod conformance;
 pub(crate) mod errors;
 pub(crate) mod extract;
+mod healing;
 mod incident;
 mod incidents;
 mod live;
@@ -46,6 +47,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .merge(conformance::routes())
         .merge(sites::routes())
         .merge(rules::routes())
+        .merge(healing::routes())
         .merge(outbox::routes())
         .merge(security::routes())
         .merge(system::routes())
