@@ -15,6 +15,8 @@ mod calls;
 mod case;
 mod catalogue;
 mod codes;
+#[cfg(test)]
+mod crash;
 mod credit;
 mod dead_man;
 mod duration;
@@ -38,6 +40,8 @@ mod problem;
 mod program;
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod properties_fleet;
 mod report;
 mod request;
 mod restore;

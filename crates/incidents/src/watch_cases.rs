@@ -105,10 +105,10 @@ impl Engine {
                 case.run.status_at = Some(cx.now);
                 case.run.told_at = Some(cx.now);
             }
-            Fact::Metered { connector, .. } if here(*connector) => {
-                if case.step().is_some_and(|step| step.rung == Rung::L1M) {
-                    case.run.status_at = Some(cx.now);
-                }
+            Fact::Metered { connector, .. }
+                if here(*connector) && case.step().is_some_and(|step| step.rung == Rung::L1M) =>
+            {
+                case.run.status_at = Some(cx.now);
             }
             Fact::FaultChanged(fault) if here(fault.connector) => {
                 case.run.status_at = Some(cx.now);

@@ -13,7 +13,7 @@ use mendpoint_model::{
 
 use crate::timeline_test::action_words;
 use crate::{
-    Catalogue, Effect, Engine, EngineSettings, IdSequence, Memory, Request, RequestError,
+    Catalogue, Effect, Engine, EngineSettings, IdSequence, Memory, Permits, Request, RequestError,
     TicketRequest,
 };
 
@@ -69,6 +69,9 @@ pub(crate) struct World {
     /// What is kept of what healing learned, by kind and key.
     pub(crate) memory: BTreeMap<(&'static str, String), Memory>,
     pub(crate) catalogue: Arc<Catalogue>,
+    settings: EngineSettings,
+    site: SiteKey,
+    first_id: i64,
     pub(crate) answers: Answers,
     pub(crate) pending: Vec<(ChargerKey, CommandId, CommandOutcome)>,
     frame: u64,
@@ -117,7 +120,7 @@ impl World {
 
     pub(crate) fn with(settings: EngineSettings) -> Self {
         Self {
-            engine: engine(settings, 1),
+            engine: engine(settings.clone(), 1),
             fleet: Fleet::default(),
             now: UnixMs(1_000_000_000_000),
             incidents: BTreeMap::new(),
@@ -127,6 +130,9 @@ impl World {
             effects: Vec::new(),
             memory: BTreeMap::new(),
             catalogue: shipped(),
+            settings: settings.clone(),
+            site: SiteKey(1),
+            first_id: 1,
             answers: |_| Some(accepted()),
             pending: Vec::new(),
             frame: 0,
@@ -154,6 +160,41 @@ impl World {
         self.booted(key, true);
     }
 
+    /// Lets it share permits with other worlds; its incidents get numbers of their own.
+    pub(crate) fn share(&mut self, permits: Permits, nth: usize) {
+        self.first_id = (nth as i64 + 1) * 1_000_000;
+        self.begin_sharing(permits);
+    }
+
+    fn begin_sharing(&mut self, permits: Permits) {
+        let ids = IdSequence { next: self.first_id + self.incidents.len() as i64, step: 1 };
+        let catalogue = Arc::clone(&self.catalogue);
+        self.engine = Engine::new(catalogue, self.settings.clone(), ids).with_permits(permits);
+    }
+
+    /// Every charger.
+    pub(crate) fn keys(&self) -> Vec<ChargerKey> {
+        self.fleet.keys.clone()
+    }
+
+    pub(crate) fn is_offline(&self, key: ChargerKey) -> bool {
+        !self.fleet.states[&key].link.connected
+    }
+
+    /// Adds a charger of a site.
+    pub(crate) fn add_at(&mut self, key: ChargerKey, site: SiteKey) {
+        self.site = site;
+        self.add(key);
+    }
+
+    /// Replaces the engine by a new one that shares permits.
+    pub(crate) fn restart_sharing(&mut self, settings: EngineSettings, permits: Permits) {
+        self.settings = settings;
+        let kept: Vec<Incident> = self.incidents.values().cloned().collect();
+        self.begin_sharing(permits);
+        self.restore(kept);
+    }
+
     /// Adds a connected charger with two free connectors.
     pub(crate) fn add(&mut self, key: ChargerKey) {
         let connector = |n| ConnectorState {
@@ -163,7 +204,7 @@ impl World {
         };
         let state = ChargerState {
             key,
-            site: SiteKey(1),
+            site: self.site,
             identity: format!("CP-{}", key.0).into(),
             link: Link::default(),
             boot: None,
@@ -190,7 +231,7 @@ impl World {
         self.frame += 1;
         let event = ChargerEvent {
             charger: key,
-            site: SiteKey(1),
+            site: self.site,
             received_at: self.now,
             epoch: self.epoch,
             frame: self.frame,
@@ -512,6 +553,10 @@ impl World {
         self.engine = Engine::new(Arc::clone(&self.catalogue), settings, ids);
         let memory = self.memory.values().cloned().collect();
         assert_eq!(self.engine.permits().recall(memory), []);
+        self.restore(kept);
+    }
+
+    fn restore(&mut self, kept: Vec<Incident>) {
         for key in self.fleet.keys.clone() {
             self.state(key).link.connected = false;
         }

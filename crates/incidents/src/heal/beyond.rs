@@ -317,12 +317,12 @@ impl Engine {
         let worked_on = by_person || case.hand.is_some() || case.incident.owner.is_some();
         let (truth, words) = match credit {
             Credit::Neighbour(rung, other) => (
-                Truth::ByNeighbour,
+                Truth::Neighbour,
                 format!("it went away after {} for {other}", rung.label().to_lowercase()),
             ),
-            Credit::Person(_) | Credit::InHand(_) => (Truth::ByPerson, "a person ended it".into()),
-            _ if worked_on => (Truth::ByPerson, "a person ended it".to_owned()),
-            _ => (Truth::ByItself, "it went away by itself".to_owned()),
+            Credit::Person(_) | Credit::InHand(_) => (Truth::Person, "a person ended it".into()),
+            _ if worked_on => (Truth::Person, "a person ended it".to_owned()),
+            _ => (Truth::Itself, "it went away by itself".to_owned()),
         };
         let words = format!("Without the {label} {words}, {waited} later");
         let rule = case.incident.rule.clone();

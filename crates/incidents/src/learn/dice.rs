@@ -36,18 +36,18 @@ impl Dice {
             let power = 1.0 / shape;
             return self.gamma(shape + 1.0) * self.share().powf(power);
         }
-        let d = shape - 1.0 / 3.0;
-        let c = 1.0 / (9.0 * d).sqrt();
+        let size = shape - 1.0 / 3.0;
+        let scale = 1.0 / (9.0 * size).sqrt();
         // Nine of ten tries are taken; the bound is for the proof only.
         for _ in 0..256 {
-            let x = self.normal();
-            let v = (1.0 + c * x).powi(3);
-            let u = self.share();
-            if v > 0.0 && u.ln() < 0.5 * x * x + d - d * v + d * v.ln() {
-                return d * v;
+            let drawn = self.normal();
+            let cube = (1.0 + scale * drawn).powi(3);
+            let luck = self.share().ln();
+            if cube > 0.0 && luck < 0.5 * drawn * drawn + size - size * cube + size * cube.ln() {
+                return size * cube;
             }
         }
-        d
+        size
     }
 
     /// A share of which `hits` and `misses` are known, drawn at random.

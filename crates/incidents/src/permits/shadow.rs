@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Truth {
     /// Nobody did anything: the step would have been for nothing.
-    ByItself,
+    Itself,
     /// A person did something: the step might have saved that.
-    ByPerson,
+    Person,
     /// A step for another incident ended it.
-    ByNeighbour,
+    Neighbour,
 }
 
 /// What a rule in shadow mode would have done, and what became of it without that.
@@ -37,9 +37,9 @@ impl ShadowTally {
 
     pub(crate) fn truth(&mut self, truth: Truth) {
         match truth {
-            Truth::ByItself => self.by_itself += 1,
-            Truth::ByPerson => self.by_person += 1,
-            Truth::ByNeighbour => self.by_neighbour += 1,
+            Truth::Itself => self.by_itself += 1,
+            Truth::Person => self.by_person += 1,
+            Truth::Neighbour => self.by_neighbour += 1,
         }
     }
 }
