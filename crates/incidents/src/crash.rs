@@ -3,7 +3,7 @@
 //!
 //! `MENDPOINT_WRITE_TRANSCRIPTS=1 cargo test -p mendpoint-incidents crash` writes them anew.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -12,6 +12,10 @@ use mendpoint_model::{Action, ConnectorStatus as S, StepState};
 use crate::timeline_test::action_words;
 use crate::world::{ONE, World, accepted, rejected};
 use crate::{Catalogue, Effect, EngineSettings};
+
+/// How often the charger looks for commands, and how long a play lasts, in seconds.
+const STEP_S: i64 = 20;
+const PLAY_S: i64 = 2_400;
 
 /// What the charger does in a play.
 #[derive(Clone, Copy)]
@@ -86,6 +90,8 @@ struct Stage {
     charger: Charger,
     /// Ids that left, over all lives.
     left: BTreeSet<String>,
+    /// After so many effects the program dies.
+    dies_at: Option<usize>,
 }
 
 impl Stage {
@@ -98,7 +104,7 @@ impl Stage {
         world.status(ONE, 1, S::Faulted, "InternalError");
         let charger =
             Charger { play, seen: 0, resets: 0, closes: 0, is_off: false, is_well: false };
-        Self { world, charger, left: BTreeSet::new() }
+        Self { world, charger, left: BTreeSet::new(), dies_at: None }
     }
 
     fn status(&mut self) {
@@ -110,42 +116,57 @@ impl Stage {
         self.world.status(ONE, 1, status, code);
     }
 
+    /// Whether the program is dead: so many effects are decided.
+    fn is_dead(&self) -> bool {
+        self.dies_at.is_some_and(|at| self.decided() >= at)
+    }
+
     fn starts_anew(&mut self) {
         self.charger.resets += 1;
         self.charger.is_well |= self.charger.resets >= self.charger.play.resets;
-        self.world.wait(2);
-        self.world.disconnect(ONE);
-        self.world.wait(30);
-        self.world.connect(ONE);
-        self.world.boot(ONE);
-        self.status();
+        let steps: [fn(&mut Self); 6] = [
+            |stage| stage.world.wait(2),
+            |stage| stage.world.disconnect(ONE),
+            |stage| stage.world.wait(30),
+            |stage| stage.world.connect(ONE),
+            |stage| stage.world.boot(ONE),
+            Self::status,
+        ];
+        for step in steps {
+            if !self.is_dead() {
+                step(self);
+            }
+        }
     }
 
     /// Lets what was sent reach the charger, and its answers come back.
     fn exchange(&mut self) {
         while let Some((_, command)) = self.world.sent.get(self.charger.seen).cloned() {
+            if self.is_dead() {
+                return;
+            }
             self.charger.seen += 1;
             assert!(self.left.insert(command.id.0.to_string()), "sent twice: {}", command.id.0);
             let refused = self.charger.play.refuses_soft
                 && matches!(command.action, Action::Reset { hard: false, .. });
             let outcome = if refused { rejected() } else { accepted() };
+            if let Action::SetAvailability { operative, .. } = &command.action {
+                self.charger.is_off = !operative;
+                self.charger.is_well |= *operative && self.charger.play.cycle_helps;
+            }
             self.world.answer(ONE, command.id.clone(), outcome);
+            if self.is_dead() {
+                return;
+            }
             match &command.action {
-                Action::Trigger { .. } => self.status(),
-                Action::SetAvailability { operative, .. } => {
-                    self.charger.is_off = !operative;
-                    if *operative && self.charger.play.cycle_helps {
-                        self.charger.is_well = true;
-                    }
-                    self.status();
-                }
+                Action::Trigger { .. } | Action::SetAvailability { .. } => self.status(),
                 Action::Reset { .. } if !refused => self.starts_anew(),
                 _ => {}
             }
         }
         let closed = self.world.effects.iter().filter(|e| matches!(e, Effect::CloseSocket(_)));
         let closed = closed.count();
-        if closed > self.charger.closes {
+        if closed > self.charger.closes && !self.is_dead() {
             self.charger.closes = closed;
             self.world.disconnect(ONE);
             self.world.wait(5);
@@ -156,10 +177,44 @@ impl Stage {
 
     /// Lets time pass, and the charger live.
     fn run(&mut self, seconds: i64) {
-        for _ in 0..seconds / 10 {
-            self.world.wait(10);
+        for _ in 0..seconds / STEP_S {
+            self.world.wait(STEP_S);
+            if self.is_dead() {
+                return;
+            }
             self.exchange();
+            if self.is_dead() {
+                return;
+            }
         }
+    }
+
+    /// The program ends with only the first effects on disk: what was decided after them is lost,
+    /// and never left.
+    fn cut(&mut self, effects: usize) {
+        let world = &mut self.world;
+        world.effects.truncate(effects);
+        let (mut incidents, mut memory, mut lines, mut sends, mut tickets) =
+            (BTreeMap::new(), BTreeMap::new(), Vec::new(), 0, 0);
+        for effect in &world.effects {
+            match effect {
+                Effect::Incident(incident) => {
+                    incidents.insert(incident.id, (**incident).clone());
+                }
+                Effect::Remember(row) => {
+                    memory.insert((row.kind, row.key.clone()), row.clone());
+                }
+                Effect::Timeline(line) => lines.push(line.clone()),
+                Effect::Send(_) => sends += 1,
+                Effect::OpenTicket(_) => tickets += 1,
+                _ => {}
+            }
+        }
+        world.incidents = incidents;
+        world.memory = memory;
+        world.lines = lines;
+        world.sent.truncate(sends);
+        world.tickets.truncate(tickets);
     }
 
     /// How many things the engine has decided so far.
@@ -180,38 +235,36 @@ impl Stage {
 /// One play whole: how many effects it has.
 fn length(play: Play) -> usize {
     let mut stage = Stage::new(play);
-    stage.run(3_600);
+    stage.run(PLAY_S);
     stage.decided()
 }
 
-/// Plays until so many effects are on disk, dies, and goes on. Whether what was decided last had left
-/// is for the disk to say: it holds the intent in both cases.
+/// Plays until so many effects are on disk, dies, and goes on. Whether the command that was written
+/// last had left is not known to the disk: it holds the intent in both cases.
 fn crashed_at(play: Play, effects: usize, has_left: bool) -> (String, Stage) {
     let mut stage = Stage::new(play);
-    while stage.decided() < effects && stage.world.now.0 < 1_000_000_000_000 + 3_600_000 {
-        stage.world.wait(1);
-        if stage.decided() < effects {
-            stage.exchange();
-        }
-    }
-    let before: Vec<String> = words(&stage);
-    // What was decided and had not left before the crash never leaves; a command in flight is
-    // answered to nobody.
-    let in_flight: Vec<_> = stage.world.sent[stage.charger.seen..].to_vec();
-    if has_left {
-        for (_, command) in &in_flight {
-            stage.left.insert(command.id.0.to_string());
-            if let Action::SetAvailability { operative, .. } = &command.action {
+    stage.dies_at = Some(effects);
+    stage.run(PLAY_S);
+    stage.dies_at = None;
+    stage.cut(effects);
+    let before = words(&stage).len();
+    let in_flight: Vec<_> = stage.world.sent.iter().skip(stage.charger.seen).cloned().collect();
+    let mut resets = false;
+    for (_, command) in in_flight.iter().filter(|_| has_left) {
+        stage.left.insert(command.id.0.to_string());
+        match &command.action {
+            Action::SetAvailability { operative, .. } => {
                 stage.charger.is_off = !operative;
+                stage.charger.is_well |= *operative && play.cycle_helps;
             }
+            Action::Reset { hard, .. } => resets |= *hard || !play.refuses_soft,
+            _ => {}
         }
     }
+    // What had not left never leaves.
     stage.charger.seen = stage.world.sent.len();
     let closed = stage.world.effects.iter().filter(|e| matches!(e, Effect::CloseSocket(_)));
     stage.charger.closes = closed.count();
-    let resets = in_flight.iter().any(|(_, c)| {
-        has_left && matches!(c.action, Action::Reset { hard, .. } if hard || !play.refuses_soft)
-    });
     stage.world.restart(EngineSettings::default());
     stage.world.wait(3);
     stage.world.connect(ONE);
@@ -221,10 +274,13 @@ fn crashed_at(play: Play, effects: usize, has_left: bool) -> (String, Stage) {
         stage.world.boot(ONE);
     }
     stage.status();
-    stage.run(3_600);
-    let mut text = format!("crash after {effects} effects, ");
-    text.push_str(if has_left { "what was sent had left\n" } else { "nothing more had left\n" });
-    for line in words(&stage).split_off(before.len().min(words(&stage).len())) {
+    stage.run(PLAY_S);
+    let mut text = format!("crash after {effects} effects");
+    if !in_flight.is_empty() {
+        text.push_str(if has_left { ", the command had left" } else { ", the command was lost" });
+    }
+    text.push('\n');
+    for line in words(&stage).iter().skip(before) {
         let _ = writeln!(text, "  {line}");
     }
     (text, stage)
