@@ -6,6 +6,7 @@ use mendpoint_model::{
 };
 
 use crate::permits::Memory;
+use crate::visits::{AttemptEnded, VisitEnded};
 
 /// One thing to be done.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,6 +52,10 @@ pub enum Effect {
     AskSignal(ChargerKey),
     /// What healing must remember over a restart: replaces the row of the same kind and key.
     Remember(Memory),
+    /// An attempt to charge is over: for the figures (1.5).
+    Attempt(AttemptEnded),
+    /// A visit is over: for the figures (1.5).
+    Visit(VisitEnded),
 }
 
 /// What a charger shows about its repair.

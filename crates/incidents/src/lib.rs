@@ -11,10 +11,12 @@
 
 mod alert;
 mod attempts;
+mod boots;
 mod calls;
 mod case;
 mod catalogue;
 mod codes;
+mod cohort;
 #[cfg(test)]
 mod crash;
 mod credit;
@@ -24,11 +26,15 @@ mod effect;
 mod engine;
 mod evaluate;
 mod expression;
+pub mod flap;
+mod functions;
 mod guardrail;
 mod heal;
 mod lag;
 mod learn;
 mod lifecycle;
+mod memory;
+mod moments;
 mod news;
 mod opening;
 mod parse;
@@ -42,6 +48,7 @@ mod program;
 mod properties;
 #[cfg(test)]
 mod properties_fleet;
+mod reload;
 mod report;
 mod request;
 mod restore;
@@ -50,6 +57,8 @@ mod settings;
 mod signal;
 #[cfg(test)]
 mod stories;
+#[cfg(test)]
+mod stories_attempts;
 #[cfg(test)]
 mod stories_behaviours;
 #[cfg(test)]
@@ -67,11 +76,17 @@ mod stories_people;
 #[cfg(test)]
 mod stories_places;
 #[cfg(test)]
+mod stories_reload;
+#[cfg(test)]
 mod stories_safety;
+mod threshold;
 mod timeline_parse;
 pub mod timeline_test;
 mod timers;
+mod usage;
 mod verdict;
+mod visits;
+mod vitals;
 mod watch_cases;
 mod whole;
 mod words;
@@ -81,12 +96,14 @@ mod world;
 pub use attempts::Failure;
 pub use catalogue::Catalogue;
 pub use codes::{CODES, CodeInfo, code_info, forbids_reset, is_safety};
+pub use cohort::CohortFigures;
 pub use duration::{duration_words, parse_duration};
 pub use effect::{Effect, Evidence, TicketRequest};
 pub use engine::Engine;
 pub use learn::{Bounds, LearnedRow, Tally, wilson};
 pub use mendpoint_model::HealMode;
 pub use mendpoint_model::Overlay;
+pub use news::SECURITY_ALARMS;
 pub use permits::{
     BootRow, HealingReport, Memory, OffRow, Permits, RecordRow, RunningRow, ShadowTally, StormRow,
 };
@@ -96,4 +113,7 @@ pub use report::REASONS;
 pub use request::{KillScope, Request, RequestError};
 pub use rule::{Proof, Rule, RuleOverride, Scope};
 pub use settings::{EngineSettings, Guardrails, IdSequence};
+pub use threshold::{Target, Threshold, ThresholdOverride};
 pub use timeline_test::TimelineTest;
+pub use usage::Usage;
+pub use visits::{AttemptEnded, ChargeFigures, Outcome, VisitEnded};

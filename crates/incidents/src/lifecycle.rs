@@ -13,7 +13,7 @@ use crate::engine::{Cx, Engine};
 use crate::heal::ladder::is_waiting;
 use crate::opening::{describe, failure_line, reads_code};
 use crate::predicate::connector_state;
-use crate::rule::{Proof, Rule};
+use crate::rule::Proof;
 use crate::timers::Timer;
 use crate::words::{Places, energy_words, headline, tried_lines};
 
@@ -154,7 +154,7 @@ impl Engine {
     fn gone(&mut self, cx: &Cx<'_>, id: IncidentId) {
         let Some(case) = self.cases.get(&id) else { return };
         let rule = case.rule.map(|place| &self.program.rules[usize::from(place)]);
-        let words = if rule.is_some_and(Rule::judges_link) {
+        let words = if rule.is_some_and(|rule| rule.is_about_presence()) {
             let lasted = duration_words(cx.now.since_ms(case.incident.began_at));
             format!("Back online after {lasted}")
         } else {
@@ -222,7 +222,7 @@ impl Engine {
                         self.disproved(cx, id, why);
                     }
                 }
-                NewsKind::Seen => {}
+                NewsKind::Seen | NewsKind::Over(_) => {}
             }
         }
     }

@@ -53,12 +53,21 @@ impl Engine {
         counted: Counted,
     ) {
         let program = std::sync::Arc::clone(&self.program);
-        let rule = &program.rules[usize::from(place)];
         let Some(charger) = cx.fleet.charger(key) else { return };
+        let Some(watch) = self.watches.get(&key) else { return };
+        let rule = &*watch.rule(&program, place);
         let subject = self.subject(cx, charger, at);
         let code = if reads_code(rule) { subject.code() } else { String::new() };
         let value = match &rule.condition {
             Condition::State { when, .. } => when.evidence(&subject),
+            Condition::Count(count) if count.kind == Occurrence::SecurityAlarm => {
+                let watch = self.watches.get(&key);
+                let counted = watch.and_then(|watch| {
+                    let alert = &watch.alerts[watch.alert(place, at)?];
+                    Some(alert.counted.back()?.1.to_string())
+                });
+                counted.filter(|kind| !kind.is_empty())
+            }
             _ => None,
         };
         let places = Places {
@@ -157,9 +166,9 @@ impl Engine {
     fn open_case(&mut self, cx: &Cx<'_>, opening: Opening) -> IncidentId {
         let Opening { place, began, counted, key, at, code, title } = opening;
         let program = std::sync::Arc::clone(&self.program);
-        let rule = &program.rules[usize::from(place)];
         let id = IncidentId(self.ids.take());
         let watch = self.watches.entry(key).or_default();
+        let rule = &*watch.rule(&program, place);
         let site = watch.site;
         watch.cases.push(id);
         let mut severity = rule.severity_of(&code);
@@ -281,6 +290,7 @@ pub(crate) fn describe(cx: &Cx<'_>, rule: &Rule, incident: &Incident, counted: C
             text = format!("{text}: {}", info.meaning);
         }
         let error = state.error.as_deref();
+        let several = error.map(crate::codes::listed).unwrap_or_default();
         let more = [
             error.and_then(|error| error.vendor_code.as_deref()),
             error.and_then(|error| error.info.as_deref()),
@@ -290,6 +300,16 @@ pub(crate) fn describe(cx: &Cx<'_>, rule: &Rule, incident: &Incident, counted: C
             text = format!("{text} ({})", more.join(", "));
         }
         text.push('.');
+        if several.len() > 1 {
+            let each = several.iter().map(|(word, value)| match value.as_str() {
+                "" => (*word).to_owned(),
+                value => format!("{word} at {value}"),
+            });
+            text = format!("{text} Together: {}.", each.collect::<Vec<_>>().join(", "));
+        }
+        if let Some(info) = crate::codes::code_info(&incident.code) {
+            text = format!("{text} {}", info.advice);
+        }
     }
     if rule.judges_link() && !charger.link.last_close.is_empty() {
         text = format!("{text} The connection ended: {}.", charger.link.last_close);

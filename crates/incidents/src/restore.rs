@@ -34,6 +34,7 @@ impl Engine {
                 self.enrol(now, charger);
             }
         }
+        self.restored_at = now;
         let mut incidents = incidents;
         incidents.sort_by_key(|incident| incident.id);
         let ids: Vec<IncidentId> = incidents.iter().map(|incident| incident.id).collect();
@@ -46,7 +47,9 @@ impl Engine {
         for key in fleet.keys() {
             if let Some(charger) = fleet.charger(key) {
                 self.watches.entry(key).or_default().site = charger.site;
-                self.evaluate_all(&cx, key, None, Inputs(u8::MAX));
+                self.note_cohort(&cx, key);
+                self.note_variants(&cx, key);
+                self.evaluate_all(&cx, key, None, Inputs::ALL);
             }
         }
         for id in ids {

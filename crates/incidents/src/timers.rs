@@ -16,6 +16,8 @@ pub(crate) enum Timer {
     Calls(ChargerKey),
     /// A case.
     Case(IncidentId),
+    /// Visits of drivers that may be over.
+    Visits,
 }
 
 /// The timers, in order.

@@ -82,6 +82,14 @@ pub(crate) struct World {
 
 /// The rules and playbooks that are shipped.
 pub(crate) fn shipped() -> Arc<Catalogue> {
+    shipped_with(|_, text| text.to_owned(), &[])
+}
+
+/// The same with some files changed and others added.
+pub(crate) fn shipped_with(
+    change: impl Fn(&str, &str) -> String,
+    more: &[(&str, &str)],
+) -> Arc<Catalogue> {
     let rules = [
         ("cmd_unresponsive.toml", include_str!("../../../config/rules/cmd_unresponsive.toml")),
         ("identity_contested.toml", include_str!("../../../config/rules/identity_contested.toml")),
@@ -102,9 +110,10 @@ pub(crate) fn shipped() -> Arc<Catalogue> {
     let owned = |files: &[(&str, &str)]| {
         files.iter().map(|(n, t)| ((*n).to_owned(), (*t).to_owned())).collect::<Vec<_>>()
     };
-    Arc::new(
-        Catalogue::parse(&owned(&rules), &owned(&playbooks)).expect("what is shipped is right"),
-    )
+    let mut rules = owned(&rules);
+    rules.iter_mut().for_each(|(name, text)| *text = change(name, text));
+    rules.extend(owned(more));
+    Arc::new(Catalogue::parse(&rules, &owned(&playbooks)).expect("what is shipped is right"))
 }
 
 pub(crate) fn engine(settings: EngineSettings, next: i64) -> Engine {
@@ -217,6 +226,8 @@ impl World {
             diagnostics_status: None,
             configuration: BTreeMap::new(),
             clock_skew_ms: None,
+            drift: None,
+            carded_at: None,
         };
         self.fleet.states.insert(key, state);
         self.fleet.keys = self.fleet.states.keys().copied().collect();

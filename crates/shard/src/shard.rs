@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use mendpoint_fleet::{Fleet, FleetSettings};
 use mendpoint_incidents::{
-    Catalogue, Effect, Engine, EngineSettings, IdSequence, Permits, Request, RequestError,
+    Catalogue, CohortFigures, Effect, Engine, EngineSettings, IdSequence, Permits, Request,
+    RequestError, ThresholdOverride, Usage,
 };
 use mendpoint_model::{
     Capabilities, CellState, ChargerEvent, ChargerKey, ChargerState, Chargers, Command, EventKind,
@@ -102,6 +103,11 @@ impl Shard {
     /// Makes a charger known, or gives it another site or identity.
     pub fn register(&mut self, key: ChargerKey, site: SiteKey, identity: Arc<str>) {
         self.fleet.register(key, site, identity);
+    }
+
+    /// Notes when a charger was made known, so that one that never comes is missed.
+    pub fn note_registered(&mut self, key: ChargerKey, at: UnixMs) {
+        self.fleet.note_registered(key, at);
     }
 
     /// Lets the engine watch a registered charger that never said anything, so that its silence is
@@ -270,6 +276,45 @@ impl Shard {
     )]
     pub fn set_catalogue(&mut self, now: UnixMs, catalogue: Arc<Catalogue>) {
         self.engine.set_catalogue(now, &catalogue, &self.fleet);
+    }
+
+    /// Takes over when a charger was used before our start: see
+    /// [`Engine::restore_usage`](mendpoint_incidents::Engine::restore_usage).
+    pub fn restore_usage(
+        &mut self,
+        now: UnixMs,
+        charger: ChargerKey,
+        usage: Usage,
+        out: &mut Outputs,
+    ) {
+        let before = out.effects.len();
+        self.engine.restore_usage(now, charger, usage, &self.fleet, &mut out.effects);
+        self.note_commands(now, &out.effects[before..]);
+    }
+
+    /// Takes over what is usual for chargers of each kind in the whole fleet.
+    pub fn set_cohorts(&mut self, now: UnixMs, figures: &[CohortFigures]) {
+        self.engine.set_cohorts(now, figures);
+    }
+
+    /// Goes on with other thresholds for some chargers.
+    pub fn set_thresholds(&mut self, now: UnixMs, overrides: Vec<ThresholdOverride>) {
+        self.engine.set_thresholds(now, overrides, &self.fleet);
+    }
+
+    /// Goes on with other rules and other thresholds at once, so that nothing is judged by the new of
+    /// the one and the old of the other.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a catalogue is handed over, here as in `new`; what the engine keeps of it is its own"
+    )]
+    pub fn set_rules(
+        &mut self,
+        now: UnixMs,
+        catalogue: Arc<Catalogue>,
+        overrides: Vec<ThresholdOverride>,
+    ) {
+        self.engine.set_rules(now, &catalogue, overrides, &self.fleet);
     }
 
     /// What the charger's cell of the honeycomb shows.

@@ -40,6 +40,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     "0007_audit",
     "0008_history",
     "0009_healing",
+    "0013_rules",
 ];
 
 /// The number that a name begins with.

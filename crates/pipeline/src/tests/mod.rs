@@ -5,3 +5,4 @@ mod contest;
 mod disk;
 mod kit;
 mod lag;
+mod rule_book;

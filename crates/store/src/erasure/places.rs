@@ -54,6 +54,8 @@ pub(crate) const PLACES: &[(&str, &str, Kind)] = &[
     ("charging_profile", "problem", Words),
     ("charging_profile", "json", Json),
     ("state_change", "error", Words),
+    ("rule_text", "text", Words),
+    ("rule_text", "note", Words),
     ("journal_reject", "error", Words),
     ("journal_reject", "entry", Json),
 ];
@@ -85,6 +87,8 @@ pub(crate) const TABLES_WITHOUT: &[&str] = &[
     "conformance_checked",
     "charger_span",
     "heal_memory",
+    "rule_switch",
+    "rule_threshold",
 ];
 
 /// The other texts of tables that have some: ids, words of our own, names of people who work here.
@@ -97,6 +101,9 @@ pub(crate) const COLUMNS_WITHOUT: &[(&str, &str)] = &[
     ("transaction_orphan", "looked_by"),
     ("transaction_finding", "code"),
     ("state_change", "status"),
+    ("rule_text", "kind"),
+    ("rule_text", "name"),
+    ("rule_text", "saved_by"),
     ("command", "command_id"),
     ("command", "action"),
     ("command", "origin"),

@@ -163,5 +163,7 @@ pub(crate) fn state(key: ChargerKey, site: SiteKey) -> ChargerState {
         diagnostics_status: None,
         configuration: std::collections::BTreeMap::default(),
         clock_skew_ms: Some(-3),
+        drift: None,
+        carded_at: None,
     }
 }

@@ -19,4 +19,5 @@ mod story_memory;
 mod story_money;
 mod story_people;
 mod story_privacy;
+mod story_rules;
 mod story_tickets;

@@ -18,6 +18,7 @@ use super::story_memory::memories;
 use super::story_money::{charging_orders, ledger, orphans};
 use super::story_people::{outbox, people, reports, tokens, values};
 use super::story_privacy;
+use super::story_rules;
 use super::story_tickets::{tickets, tickets_by_due};
 use crate::{
     AccessRow, Credential, Cursor, Direction, Entry, Error, FrameRecord, HighestIds,
@@ -87,6 +88,7 @@ async fn story(store: Store) {
     reports(&store, one).await;
     values(&store).await;
     conformance(&store).await;
+    story_rules::rules(&store).await;
     frames(&store, one).await;
     story_audit::audit(&store).await;
     let HighestIds { incident, ticket, transaction, .. } = store.highest_ids().await.expect("read");

@@ -8,7 +8,7 @@ use utoipa::OpenApi;
 
 use super::{
     audit, chargers, commands, conformance, device, frames, history, incidents, json as shapes,
-    neutral, orders, persons, security, sites, system, tickets, tokens, transactions,
+    neutral, orders, persons, rules, security, sites, system, tickets, tokens, transactions,
 };
 
 /// The shapes of requests and answers.
@@ -67,6 +67,18 @@ use super::{
         orders::ReserveBody,
         persons::ErasureJson,
         persons::PersonBody,
+        rules::ChangeRule,
+        rules::CheckJson,
+        rules::OverrideJson,
+        rules::ProblemJson,
+        rules::PutText,
+        rules::PutThreshold,
+        rules::RuleJson,
+        rules::TakeBack,
+        rules::TestJson,
+        rules::TextJson,
+        rules::ThresholdJson,
+        rules::VersionJson,
         system::Healing,
         tickets::ActBody,
         tickets::Open,
@@ -251,7 +263,30 @@ const ADDRESSES: &[Address] = &[
         .one("TicketJson"),
     get("/sites", "Sites", &[]).page("SiteJson"),
     post("/sites", "Register or change a site").takes("Put").one("SiteJson"),
-    get("/rules", "The rules in force", &[]),
+    get("/rules", "The rules in force", &[]).page("RuleJson"),
+    post("/rules", "Add a rule; it begins in shadow").takes("PutText").one("TextJson"),
+    post("/rules/check", "Look at a text and run its tests; nothing is kept")
+        .takes("PutText")
+        .one("CheckJson"),
+    post("/rules/reload", "Read the files again; timers and counts go on"),
+    get("/rules/{id}", "A rule with its text", &[]).one("TextJson"),
+    put("/rules/{id}", "Edit a rule: a new version").takes("PutText").one("TextJson"),
+    patch("/rules/{id}", "Switch a rule on or off, or say how much it may do")
+        .takes("ChangeRule")
+        .one("TextJson"),
+    get("/rules/{id}/versions", "Its versions, newest first", &[]).page("VersionJson"),
+    post("/rules/{id}/take-back", "Put an older version in force, or (0) the file's")
+        .takes("TakeBack"),
+    put("/rules/{id}/thresholds", "Set a threshold otherwise for a site, a model or a charger")
+        .takes("PutThreshold")
+        .one("TextJson"),
+    get("/playbooks", "The playbooks in force", &[]),
+    post("/playbooks", "Add a playbook").takes("PutText").one("TextJson"),
+    get("/playbooks/{id}", "A playbook with its text", &[]).one("TextJson"),
+    put("/playbooks/{id}", "Edit a playbook: a new version").takes("PutText").one("TextJson"),
+    get("/playbooks/{id}/versions", "Its versions, newest first", &[]).page("VersionJson"),
+    post("/playbooks/{id}/take-back", "Put an older version in force, or (0) the file's")
+        .takes("TakeBack"),
     get("/outbox", "Mail, newest first", PAGED),
     get("/system", "Numbers about the running program", &[]),
     get("/healing", "How healing stands by model, and what it learned", &[]),

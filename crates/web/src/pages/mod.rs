@@ -14,6 +14,7 @@ mod live;
 mod outbox;
 pub(crate) mod persons;
 mod public;
+pub(crate) mod rule;
 mod rules;
 mod security;
 mod sign_in;
@@ -48,6 +49,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .merge(sites::routes())
         .merge(rules::routes())
         .merge(healing::routes())
+        .merge(rule::routes())
         .merge(outbox::routes())
         .merge(security::routes())
         .merge(system::routes())
