@@ -17,10 +17,10 @@ mod case;
 mod catalogue;
 mod codes;
 mod cohort;
+pub mod correlate;
 #[cfg(test)]
 mod crash;
 mod credit;
-mod dead_man;
 mod duration;
 mod effect;
 mod engine;
@@ -37,6 +37,7 @@ mod memory;
 mod moments;
 mod news;
 mod opening;
+pub mod overseer;
 mod parse;
 mod permits;
 mod playbook;
@@ -66,11 +67,15 @@ mod stories_commands;
 #[cfg(test)]
 mod stories_diagnostics;
 #[cfg(test)]
+mod stories_flapping;
+#[cfg(test)]
 mod stories_guardrails;
 #[cfg(test)]
 mod stories_late;
 #[cfg(test)]
 mod stories_lost;
+#[cfg(test)]
+mod stories_outage;
 #[cfg(test)]
 mod stories_people;
 #[cfg(test)]
@@ -79,6 +84,8 @@ mod stories_places;
 mod stories_reload;
 #[cfg(test)]
 mod stories_safety;
+#[cfg(test)]
+mod stories_ties;
 mod threshold;
 mod timeline_parse;
 pub mod timeline_test;

@@ -40,6 +40,8 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     "0007_audit",
     "0008_history",
     "0009_healing",
+    "0010_correlation",
+    "0012_uptime",
     "0013_rules",
 ];
 

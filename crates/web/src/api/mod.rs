@@ -22,11 +22,13 @@ mod neutral;
 mod openapi;
 mod orders;
 mod persons;
+mod replay;
 mod rules;
 mod security;
 mod sites;
 mod system;
-pub(crate) mod tickets;
+mod tickets;
+pub(crate) mod ties;
 mod tokens;
 mod transactions;
 
@@ -91,6 +93,10 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/chargers/{id}/charging-profiles/{profile}", delete(orders::clear_profile))
         .route("/chargers/{id}/composite-schedule", get(orders::composite_schedule))
         .route("/orphans/{id}/look", post(transactions::look_at_orphan))
+        .route("/cohorts", get(ties::cohorts))
+        .route("/vehicles", get(ties::vehicles))
+        .route("/rollouts", get(ties::rollouts))
+        .route("/rollouts/{id}/lift", post(ties::lift))
         .route("/incidents", get(incidents::list).post(incidents::report))
         .route("/incidents/{id}", get(incidents::one))
         .route("/incidents/{id}/{action}", post(incidents::act))
@@ -109,6 +115,8 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/playbooks/{id}", get(rules::playbook).put(rules::put_playbook))
         .route("/playbooks/{id}/versions", get(rules::playbook_versions))
         .route("/playbooks/{id}/take-back", post(rules::take_back_playbook))
+        .route("/rules/replay", get(replay::list).post(replay::start))
+        .route("/rules/replay/{id}", get(replay::one).delete(replay::stop))
         .route("/outbox", get(system::outbox))
         .route("/system", get(system::vitals))
         .route("/healing", get(healing::report).put(system::healing))

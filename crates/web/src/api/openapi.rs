@@ -8,7 +8,8 @@ use utoipa::OpenApi;
 
 use super::{
     audit, chargers, commands, conformance, device, frames, history, incidents, json as shapes,
-    neutral, orders, persons, rules, security, sites, system, tickets, tokens, transactions,
+    neutral, orders, persons, replay, rules, security, sites, system, tickets, ties, tokens,
+    transactions,
 };
 
 /// The shapes of requests and answers.
@@ -79,10 +80,16 @@ use super::{
         rules::TextJson,
         rules::ThresholdJson,
         rules::VersionJson,
+        replay::ReplayBody,
+        replay::RuleFile,
         system::Healing,
         tickets::ActBody,
         tickets::Open,
         tickets::TicketJson,
+        ties::CohortJson,
+        ties::RolloutJson,
+        ties::TiesJson,
+        ties::VehicleJson,
         tokens::Imported,
         tokens::LineError,
         tokens::TokenJson,
@@ -239,14 +246,21 @@ const ADDRESSES: &[Address] = &[
     get(
         "/incidents",
         "Incidents, newest first",
-        &["state", "charger", "reason", "rule", "source", "needs_person", "q", "limit", "cursor"],
+        &["state", "charger", "reason", "rule", "source", "needs_person", "hide_inhibited", "q", "limit", "cursor"],
     )
     .page("IncidentJson"),
     post("/incidents", "Report a problem of a charger").takes("Report").one("IncidentJson"),
+    get("/cohorts", "Alerts per 1,000 connector-hours by vendor, model and firmware", &[])
+        .page("CohortJson"),
+    get("/vehicles", "Cards and vehicles that fail at several sites while others charge", &[])
+        .page("VehicleJson"),
+    get("/rollouts", "Firmware whose updates are paused", &[]).page("RolloutJson"),
+    post("/rollouts/{id}/lift", "Let updates go on that an incident paused; administrators")
+        .page("RolloutJson"),
     get("/incidents/{id}", "An incident with its timeline", &[]).one("IncidentJson"),
     post(
         "/incidents/{id}/{action}",
-        "take, release, note, resolve, stop-healing, run-playbook, approve, refuse, snooze, escalate",
+        "take, release, note, resolve, stop-healing, run-playbook, approve, refuse, snooze, escalate, merge, split",
     )
     .takes("IncidentAct")
     .one("IncidentJson"),
@@ -287,6 +301,11 @@ const ADDRESSES: &[Address] = &[
     get("/playbooks/{id}/versions", "Its versions, newest first", &[]).page("VersionJson"),
     post("/playbooks/{id}/take-back", "Put an older version in force, or (0) the file's")
         .takes("TakeBack"),
+    get("/rules/replay", "The last replays of the past, newest first", &[]),
+    post("/rules/replay", "Live through the stored past with other rules, beside the server")
+        .takes("ReplayBody"),
+    get("/rules/replay/{id}", "How far a replay is, and its report", &[]),
+    delete("/rules/replay/{id}", "Stop a replay"),
     get("/outbox", "Mail, newest first", PAGED),
     get("/system", "Numbers about the running program", &[]),
     get("/healing", "How healing stands by model, and what it learned", &[]),

@@ -14,6 +14,7 @@ mod live;
 mod outbox;
 pub(crate) mod persons;
 mod public;
+mod replay;
 pub(crate) mod rule;
 mod rules;
 mod security;
@@ -50,6 +51,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .merge(rules::routes())
         .merge(healing::routes())
         .merge(rule::routes())
+        .merge(replay::routes())
         .merge(outbox::routes())
         .merge(security::routes())
         .merge(system::routes())
