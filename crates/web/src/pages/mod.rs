@@ -8,7 +8,7 @@ mod conformance;
 pub(crate) mod errors;
 pub(crate) mod extract;
 mod healing;
-mod incident;
+pub(crate) mod incident;
 mod incidents;
 mod live;
 mod outbox;
