@@ -9,6 +9,7 @@ mod backup;
 mod cli;
 mod demo;
 mod descriptors;
+mod healing;
 mod logging;
 mod people;
 mod person;

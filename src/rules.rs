@@ -1,5 +1,6 @@
 //! `mendpoint rules`: checks and tests rules; and loads them for the server.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -98,6 +99,16 @@ pub(crate) fn load(rules: &str, playbooks: &str) -> Result<Arc<Catalogue>> {
         failures.join("\n")
     );
     Ok(catalogue)
+}
+
+/// The ids of the built-in rules.
+pub(crate) fn shipped_ids() -> BTreeSet<String> {
+    // They are checked by a test.
+    let catalogue = read(None, None)
+        .ok()
+        .and_then(|(rules, playbooks)| Catalogue::parse(&rules, &playbooks).ok())
+        .unwrap_or_default();
+    catalogue.rules().iter().map(|rule| rule.id.clone()).collect()
 }
 
 pub(crate) type Files = Vec<(String, String)>;

@@ -160,6 +160,8 @@ fn state(key: ChargerKey, site: SiteKey) -> ChargerState {
 
 fn settings() -> PipelineSettings {
     PipelineSettings {
+        power_hooks: std::collections::BTreeMap::new(),
+        shipped_rules: std::collections::BTreeSet::new(),
         shards: 1,
         queue: 1,
         unknown_chargers: UnknownChargers::Accept,

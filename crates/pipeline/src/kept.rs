@@ -12,7 +12,9 @@ use mendpoint_model::{
     SiteRecord, Transaction, UnixMs,
 };
 use mendpoint_shard::Shard;
-use mendpoint_store::{HighestIds, IdTokenRow, OrphanRow, SignalKeyRow, Store, TransactionRow};
+use mendpoint_store::{
+    HighestIds, IdTokenRow, MemoryRow, OrphanRow, SignalKeyRow, Store, TransactionRow,
+};
 
 use crate::capabilities::CapabilityBook;
 use crate::keyring::Keyring;
@@ -33,6 +35,8 @@ pub(crate) struct Kept {
     pub(crate) capabilities: CapabilityBook,
     pub(crate) signal_keys: Vec<SignalKeyRow>,
     pub(crate) highest: HighestIds,
+    /// What healing remembers, and the highest number of its rows.
+    pub(crate) memories: (Vec<MemoryRow>, u64),
     /// Commands that were on their way; nobody waits for their answers any more.
     pub(crate) unanswered: Vec<Command>,
     pub(crate) fleet: KeptFleet,
@@ -97,6 +101,7 @@ impl Kept {
             capabilities: CapabilityBook::new(store.capabilities().await?),
             signal_keys: store.signal_keys().await?,
             highest: store.highest_ids().await?,
+            memories: store.memories().await?,
             unanswered: store.unanswered_commands().await?,
             fleet,
         })

@@ -91,6 +91,7 @@ pub(crate) const TABLES_WITHOUT: &[&str] = &[
     "signal_key",
     "conformance_checked",
     "charger_span",
+    "heal_memory",
     "exclusion_proposal",
     "incident_merge",
     "charger_firmware",

@@ -16,6 +16,7 @@ mod story_audit;
 mod story_conformance;
 mod story_device;
 mod story_history;
+mod story_memory;
 mod story_money;
 mod story_people;
 mod story_privacy;

@@ -13,6 +13,8 @@ use super::postgres;
 use super::story_audit;
 use super::story_conformance::conformance;
 use super::story_device;
+use super::story_history;
+use super::story_memory::memories;
 use super::story_money::{charging_orders, ledger, orphans};
 use super::story_people::{outbox, people, reports, tokens, values};
 use super::story_privacy;
@@ -77,6 +79,7 @@ async fn story(store: Store) {
     story_device::variables(&store, one).await;
     story_device::monitors(&store, one).await;
     story_device::models(&store, one).await;
+    memories(&store).await;
     incidents(&store, one, two).await;
     tickets(&store, one).await;
     tickets_by_due(&store).await;

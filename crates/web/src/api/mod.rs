@@ -14,6 +14,7 @@ mod error;
 mod events;
 mod extract;
 pub(crate) mod frames;
+mod healing;
 mod history;
 mod incidents;
 mod json;
@@ -34,6 +35,7 @@ mod transactions;
 pub(crate) use audit::table as audit_table;
 use axum::Router;
 use axum::routing::{delete, get, post, put};
+pub(crate) use healing::healing_json;
 pub(crate) use transactions::table as transactions_table;
 
 use crate::AppState;
@@ -117,7 +119,8 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/rules/replay/{id}", get(replay::one).delete(replay::stop))
         .route("/outbox", get(system::outbox))
         .route("/system", get(system::vitals))
-        .route("/healing", put(system::healing))
+        .route("/healing", get(healing::report).put(system::healing))
+        .route("/chargers/{id}/healing/allow", post(healing::allow))
         .route("/id-tokens", get(tokens::list).post(tokens::put))
         .route("/id-tokens.csv", get(tokens::export).post(tokens::import))
         .route("/id-tokens/{token}", get(tokens::one).delete(tokens::delete))

@@ -308,6 +308,11 @@ const ADDRESSES: &[Address] = &[
     delete("/rules/replay/{id}", "Stop a replay"),
     get("/outbox", "Mail, newest first", PAGED),
     get("/system", "Numbers about the running program", &[]),
+    get("/healing", "How healing stands by model, and what it learned", &[]),
+    post(
+        "/chargers/{id}/healing/allow",
+        "Allow the steps again that are off because they made the charger worse",
+    ),
     put("/healing", "Stop or allow healing: everywhere, at a site, on a charger").takes("Healing"),
     get(
         "/id-tokens",

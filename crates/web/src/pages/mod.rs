@@ -7,6 +7,7 @@ mod charging;
 mod conformance;
 pub(crate) mod errors;
 pub(crate) mod extract;
+mod healing;
 pub(crate) mod incident;
 mod incidents;
 mod live;
@@ -48,6 +49,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .merge(conformance::routes())
         .merge(sites::routes())
         .merge(rules::routes())
+        .merge(healing::routes())
         .merge(rule::routes())
         .merge(replay::routes())
         .merge(outbox::routes())

@@ -16,6 +16,8 @@ fn step(number: u32, rung: Rung, state: StepState) -> Step {
         accepted_at: Some(NOW - 59_000),
         ended_at: state.is_over().then_some(NOW - 30_000),
         note: String::new(),
+        guardrail: String::new(),
+        why: String::new(),
     }
 }
 
