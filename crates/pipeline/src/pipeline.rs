@@ -8,7 +8,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use dashmap::DashMap;
 use mendpoint_incidents::{Catalogue, EngineSettings, IdSequence, KillScope, Request};
 use mendpoint_model::{
-    Boot, ChargerKey, ChargerRecord, Command, CommandOutcome, IncidentId, SiteKey, UnixMs,
+    Boot, ChargerKey, ChargerRecord, Command, CommandOutcome, Desired, IncidentId, SiteKey, UnixMs,
 };
 use mendpoint_shard::Shard;
 use mendpoint_store::{Entry, FrameLog, Journal, SignalKeyRow, Store};
@@ -75,6 +75,8 @@ pub(crate) struct Inner {
     pub(crate) profiles: ArcSwap<Profiles>,
     /// What people said of keys that may tell of a radio link.
     pub(crate) signal_keys: ArcSwap<Vec<SignalKeyRow>>,
+    /// What configuration keys should be.
+    pub(crate) desired: ArcSwap<Desired>,
     pub(crate) tokens: Tokens,
     quirks: DashMap<ChargerKey, u64>,
     kill_switches: Mutex<BTreeSet<KillScope>>,
@@ -131,6 +133,7 @@ impl Pipeline {
             capabilities: kept.capabilities,
             profiles: ArcSwap::from_pointee(with_confirmed(&settings.profiles, &kept.signal_keys)),
             signal_keys: ArcSwap::from_pointee(kept.signal_keys),
+            desired: ArcSwap::from_pointee(kept.desired),
             tokens: kept.tokens,
             quirks: DashMap::new(),
             kill_switches: Mutex::new(kill_switches.clone()),

@@ -23,6 +23,7 @@ mod conformance;
 mod credential;
 mod cursor;
 mod db;
+mod desired;
 mod device;
 mod device_sheet;
 mod entry;

@@ -40,6 +40,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     "0007_audit",
     "0008_history",
     "0013_rules",
+    "0014_desired",
 ];
 
 /// The number that a name begins with.
