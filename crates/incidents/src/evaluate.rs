@@ -222,7 +222,7 @@ impl Engine {
             if !inputs.meets(Inputs(wanted)) {
                 continue;
             }
-            self.evaluate_place(cx, charger, place, rule.scope, focus);
+            self.evaluate_place(cx, (key, charger), place, rule.scope, focus);
         }
     }
 
@@ -230,12 +230,11 @@ impl Engine {
     pub(crate) fn evaluate_place(
         &mut self,
         cx: &Cx<'_>,
-        charger: &ChargerState,
+        (key, charger): (ChargerKey, &ChargerState),
         place: u16,
         scope: Scope,
         focus: Option<ConnectorRef>,
     ) {
-        let key = charger.key;
         if scope == Scope::Charger {
             self.evaluate(cx, key, place, ConnectorRef::CHARGER);
             return;
@@ -301,7 +300,11 @@ impl Engine {
             (true, None) => self.grace_until,
             (true, Some(_)) => self.grace_until.max(cx.now + LATE_POLL_MS),
         };
-        let next = alert.pend(holds, cx.now, for_ms, grace);
+        // On an open connection silence is only a suspicion, which a probe settles. Once it has ended
+        // the time counts from then: a charger that is quiet between heartbeats was not away.
+        let since = charger.link.since.filter(|_| rule.probe && !charger.link.connected);
+        let not_before = since.map_or(grace, |since| grace.max(since + for_ms));
+        let next = alert.pend(holds, cx.now, for_ms, not_before);
         let timer = Timer::Alert(key, place, at);
         match next {
             Next::Drop => {

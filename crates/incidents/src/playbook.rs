@@ -23,6 +23,8 @@ pub struct Playbook {
     pub description: String,
     /// The name of its file, as given.
     pub file: String,
+    /// Its text, as it was read.
+    pub source: std::sync::Arc<str>,
     /// The ladder for codes without one of their own.
     ladder: Vec<Rung>,
     by_code: Vec<(String, Vec<Rung>)>,
@@ -111,6 +113,7 @@ pub(crate) fn parse_playbook(reader: &mut Reader<'_>) -> Option<Playbook> {
         title: raw.title,
         description: raw.description,
         file: reader.file.to_owned(),
+        source: reader.text.into(),
         ladder,
         by_code,
         wait_ms,

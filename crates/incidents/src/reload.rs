@@ -10,7 +10,6 @@ use crate::alert::{Alert, Phase};
 use crate::case::Watch;
 use crate::catalogue::Catalogue;
 use crate::engine::{Cx, Engine};
-use crate::predicate::Inputs;
 use crate::program::Program;
 use crate::rule::Rule;
 use crate::threshold::{Overrides, Placed, ThresholdOverride};
@@ -36,6 +35,18 @@ impl Engine {
             let actor = mendpoint_model::Actor::Engine;
             self.resolve(&cx, id, "Its rule was taken away", &actor, false);
         }
+    }
+
+    /// The same with other thresholds for some chargers.
+    pub fn set_rules(
+        &mut self,
+        now: UnixMs,
+        catalogue: &Catalogue,
+        overrides: Vec<ThresholdOverride>,
+        fleet: &dyn Chargers,
+    ) {
+        self.overrides = Overrides::new(overrides);
+        self.set_catalogue(now, catalogue, fleet);
     }
 
     /// Takes other thresholds for some chargers; all there are, not only the new ones. One that the
@@ -90,7 +101,7 @@ impl Engine {
         let Some(charger) = cx.fleet.charger(key) else { return };
         for place in places {
             let scope = program.rules[usize::from(*place)].scope;
-            self.evaluate_place(cx, charger, *place, scope, None);
+            self.evaluate_place(cx, (key, charger), *place, scope, None);
         }
     }
 

@@ -109,6 +109,10 @@ pub enum Act {
 pub struct Expect {
     /// The rules of all incidents that are not over, sorted; each as often as it has one.
     pub incidents: Option<Vec<String>>,
+    /// Rules that have an incident that is not over, whatever others have.
+    pub has: Option<Vec<String>>,
+    /// Rules that have none.
+    pub has_not: Option<Vec<String>>,
     /// Every command sent since the beginning, in order, in the words of [`action_words`].
     pub actions: Option<Vec<String>>,
     /// The states of all incidents that ever were, in the order of their opening.
@@ -283,17 +287,23 @@ fn local() -> String {
 impl TimelineTest {
     /// Whether it shows the rule firing.
     pub fn fires(&self, rule: &str) -> bool {
-        self.expected().any(|ids| ids.iter().any(|id| id == rule))
+        self.expects().any(|expect| {
+            let ids = expect.incidents.iter().chain(&expect.has).flatten();
+            ids.into_iter().any(|id| id == rule)
+        })
     }
 
     /// Whether it shows the rule staying silent throughout.
     pub fn is_silent(&self, rule: &str) -> bool {
-        self.expected().next().is_some() && !self.fires(rule)
+        let is_asked = self.expects().any(|expect| {
+            expect.incidents.is_some() || expect.has_not.iter().flatten().any(|id| id == rule)
+        });
+        is_asked && !self.fires(rule)
     }
 
-    fn expected(&self) -> impl Iterator<Item = &Vec<String>> {
+    fn expects(&self) -> impl Iterator<Item = &Expect> {
         self.steps.iter().filter_map(|step| match &step.act {
-            Act::Expect(expect) => expect.incidents.as_ref(),
+            Act::Expect(expect) => Some(expect),
             _ => None,
         })
     }

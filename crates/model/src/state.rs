@@ -31,9 +31,9 @@ pub struct ChargerState {
     /// Its connectors in the order of their numbers. A charger that never reported has none.
     pub connectors: SmallVec<[ConnectorState; 2]>,
     /// Open transactions.
-    pub transactions: SmallVec<[Transaction; 1]>,
+    pub transactions: SmallVec<[Transaction; 0]>,
     /// The last reading of each radio link, with its time.
-    pub signals: SmallVec<[(UnixMs, SignalReading); 1]>,
+    pub signals: SmallVec<[(UnixMs, SignalReading); 0]>,
     /// Last firmware status word, and since when it is the last one.
     pub firmware_status: Option<(UnixMs, Box<str>)>,
     /// Last diagnostics or log status word and its time.

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use dashmap::DashMap;
-use mendpoint_incidents::{Catalogue, EngineSettings, IdSequence, KillScope, Request};
+use mendpoint_incidents::{
+    Catalogue, EngineSettings, IdSequence, KillScope, Request, ThresholdOverride,
+};
 use mendpoint_model::{
     Boot, ChargerKey, ChargerRecord, Command, CommandOutcome, Desired, IncidentId, SiteKey, UnixMs,
 };
@@ -26,7 +28,10 @@ use crate::keyring::Keyring;
 use crate::lag::LagBoard;
 use crate::message::{Incoming, ShardMessage};
 use crate::metrics::Metrics;
+use crate::pulse::{Pulse, Pulses};
 use crate::release;
+use crate::replay::ReplayBoard;
+use crate::rule_book::{RuleEdits, compose};
 use crate::security_log::SecurityLog;
 use crate::shard_task::{ShardTask, Working};
 use crate::tokens::{Presented, Tokens, Verdict};
@@ -38,6 +43,9 @@ const WAITING_BATCHES: usize = 4_096;
 
 /// How many changes of commands a listener may be behind; one that is further behind looks anew.
 const COMMAND_NEWS: usize = 1_024;
+
+/// Reads the files of rules again, or says why it cannot.
+type RuleReader = Box<dyn Fn() -> Result<Arc<Catalogue>, String> + Send + Sync>;
 
 /// The running pipeline.
 pub struct Pipeline {
@@ -57,7 +65,16 @@ pub(crate) struct Inner {
     pub(crate) directory: Directory,
     pub(crate) board: Board,
     pub(crate) topics: Topics,
+    /// The rules and playbooks in force.
     pub(crate) catalogue: ArcSwap<Catalogue>,
+    /// Those of the files alone.
+    pub(crate) rule_files: ArcSwap<Catalogue>,
+    /// What people made of them.
+    pub(crate) rule_edits: ArcSwap<RuleEdits>,
+    /// One change of rules at a time.
+    pub(crate) rule_change: tokio::sync::Mutex<()>,
+    /// Reads the files again.
+    pub(crate) rule_reader: OnceLock<RuleReader>,
     pub(crate) metrics: Metrics,
     pub(crate) lag: LagBoard,
     pub(crate) outbound: Arc<dyn Outbound>,
@@ -78,6 +95,7 @@ pub(crate) struct Inner {
     /// What configuration keys should be.
     pub(crate) desired: ArcSwap<Desired>,
     pub(crate) tokens: Tokens,
+    pub(crate) replays: ReplayBoard,
     quirks: DashMap<ChargerKey, u64>,
     kill_switches: Mutex<BTreeSet<KillScope>>,
     frame_seq: AtomicU64,
@@ -85,6 +103,8 @@ pub(crate) struct Inner {
     /// Emptied at the stop: a shard ends when the last sender of its queue is gone.
     shards: ArcSwapOption<Vec<mpsc::Sender<ShardMessage>>>,
     feedback: Vec<mpsc::WeakUnboundedSender<ShardMessage>>,
+    /// Signs of life, for each shard.
+    pub(crate) pulses: Vec<Pulses>,
     started_at: UnixMs,
 }
 
@@ -112,6 +132,14 @@ impl Pipeline {
         let metrics = Metrics::new(registry)?;
         let (conformance, samples) =
             Conformance::new(metrics.samples_waiting.clone(), metrics.samples_left_out.clone());
+        let mut edits = RuleEdits::read(&store).await?;
+        let files = Arc::clone(&catalogue);
+        let catalogue = compose(&files, &mut edits);
+        for (kind, id, problems) in &edits.set_aside {
+            let why = problems.first().map(ToString::to_string).unwrap_or_default();
+            tracing::error!("the edited {} {id} is set aside: {why}", kind.name());
+        }
+        let overrides = edits.overrides();
         let inner = Arc::new(Inner {
             journal: store.journal(),
             frames: store.frame_log(),
@@ -119,6 +147,10 @@ impl Pipeline {
             metrics,
             conformance,
             catalogue: ArcSwap::new(Arc::clone(&catalogue)),
+            rule_files: ArcSwap::new(files),
+            rule_edits: ArcSwap::from_pointee(edits),
+            rule_change: tokio::sync::Mutex::new(()),
+            rule_reader: OnceLock::new(),
             directory: kept.directory,
             board: Board::default(),
             topics: Topics::default(),
@@ -135,12 +167,14 @@ impl Pipeline {
             signal_keys: ArcSwap::from_pointee(kept.signal_keys),
             desired: ArcSwap::from_pointee(kept.desired),
             tokens: kept.tokens,
+            replays: ReplayBoard::default(),
             quirks: DashMap::new(),
             kill_switches: Mutex::new(kill_switches.clone()),
             frame_seq: AtomicU64::new(highest.frame + 1),
             unassigned: kept.unassigned,
             shards: ArcSwapOption::from_pointee(queues),
             feedback: feedback.iter().map(mpsc::UnboundedSender::downgrade).collect(),
+            pulses: (0..count).map(|_| Pulses::default()).collect(),
             started_at: now,
             store,
             settings,
@@ -160,6 +194,9 @@ impl Pipeline {
                 .with_upkeep(inner.settings.upkeep.clone(), inner.profiles.load_full())
             })
             .collect();
+        for shard in &mut shards {
+            shard.set_thresholds(now, overrides.clone());
+        }
         for incident in kept.fleet.incidents() {
             inner.metrics.incident(incident);
         }
@@ -208,6 +245,7 @@ impl Pipeline {
     pub async fn stop(self) {
         let Self { handle, tasks, conformance } = self;
         handle.0.shards.store(None);
+        handle.0.replays.stop_all();
         let (desk, shards) = tasks;
         for task in shards {
             if let Err(error) = task.await {
@@ -281,6 +319,11 @@ impl Inner {
         }
     }
 
+    /// Hands a sign of life to its shard. False: there is no room for it.
+    pub(crate) fn pulse(&self, pulse: Pulse) -> bool {
+        self.pulses[pulse.site.0 as usize % self.pulses.len()].push(pulse)
+    }
+
     /// Hands a message to every shard.
     pub(crate) async fn to_all_shards(
         &self,
@@ -290,6 +333,19 @@ impl Inner {
         for shard in shards.iter() {
             shard.send(message()).await.map_err(|_| Error::Stopping)?;
         }
+        Ok(())
+    }
+
+    /// Puts rules and thresholds in force in every shard.
+    pub(crate) async fn put_in_force(
+        &self,
+        catalogue: Arc<Catalogue>,
+        overrides: Vec<ThresholdOverride>,
+    ) -> Result<(), Error> {
+        self.catalogue.store(Arc::clone(&catalogue));
+        self.to_all_shards(|| ShardMessage::Catalogue(Arc::clone(&catalogue), overrides.clone()))
+            .await?;
+        self.topics.touch(|versions| versions.incidents += 1);
         Ok(())
     }
 

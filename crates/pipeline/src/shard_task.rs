@@ -22,6 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::conformance::Sample;
 use crate::message::{Answer, Incoming, Sampled, ShardMessage};
 use crate::pipeline::Inner;
+use crate::pulse::Pulse;
 use crate::release::{Batch, Release, TicketEvidence};
 use crate::{clock, redact};
 
@@ -72,6 +73,8 @@ pub(crate) struct Working {
     /// Chargers whose cell may have changed in this batch.
     touched: FxHashSet<ChargerKey>,
     settling: Vec<oneshot::Sender<()>>,
+    /// Signs of life that are being taken in; empty between batches.
+    pulses: Vec<Pulse>,
     /// When the first part of a report of monitors came.
     pub(crate) monitors_since: FxHashMap<ChargerKey, UnixMs>,
     /// What the shard was told last of models and of vendors.
@@ -117,11 +120,13 @@ impl ShardTask {
                     true
                 }
                 count = self.queue.recv_many(&mut batch, BATCH) => count > 0,
+                () = self.inner.pulses[self.index].gathered() => true,
                 () = tokio::time::sleep(Duration::from_millis(wake)) => true,
             };
             self.queued.set(self.queue.len() as i64);
             self.note_lag(&batch);
             self.take_what_all_know();
+            self.take_pulses();
             for message in batch.drain(..) {
                 self.message(message);
             }
@@ -168,6 +173,33 @@ impl ShardTask {
         deadline.clamp(1, FLUSH_EVERY_MS) as u64
     }
 
+    /// Takes in who was heard. Before the messages of the batch: what a charger said first comes
+    /// first.
+    fn take_pulses(&mut self) {
+        let mut pulses = std::mem::take(&mut self.state.pulses);
+        self.inner.pulses[self.index].take(&mut pulses);
+        if let Some(first) = pulses.first() {
+            let delay_ms = clock::now().since_ms(first.received_at).max(0);
+            self.inner.metrics.delay_seconds.observe(delay_ms as f64 / 1_000.0);
+            self.inner.metrics.events.inc_by(pulses.len() as u64);
+        }
+        for pulse in pulses.drain(..) {
+            let Pulse { charger, site, epoch, received_at, frame } = pulse;
+            // One that overtook its connection in the queue says nothing that the next does not.
+            let state = self.shard.fleet().charger(charger);
+            if state.is_some_and(|state| state.link.epoch == epoch) {
+                self.state.now = self.state.now.max(received_at);
+                let kind = EventKind::Heartbeat;
+                let event = ChargerEvent { charger, site, received_at, epoch, frame, kind };
+                self.shard.handle(event, &mut self.state.outputs);
+                if !self.state.outputs.is_empty() {
+                    self.take_outputs();
+                }
+            }
+        }
+        self.state.pulses = pulses;
+    }
+
     fn message(&mut self, message: ShardMessage) {
         match message {
             ShardMessage::Incoming(incoming) => self.incoming(incoming),
@@ -202,8 +234,8 @@ impl ShardTask {
             ShardMessage::LookUpkeep(charger, answer) => {
                 let _ = answer.send(self.shard.progress(charger).cloned().map(Box::new));
             }
-            ShardMessage::Catalogue(catalogue) => {
-                self.shard.set_catalogue(self.state.now, catalogue);
+            ShardMessage::Catalogue(catalogue, overrides) => {
+                self.shard.set_rules(self.state.now, catalogue, overrides);
             }
             ShardMessage::Settle(done) => self.state.settling.push(done),
         }

@@ -19,3 +19,13 @@ pub struct Outputs {
     /// The number of the transaction that the event began, new or known (behaviours 32, 46, 57).
     pub answer: Option<TransactionId>,
 }
+
+impl Outputs {
+    /// Whether nothing is to be done.
+    pub fn is_empty(&self) -> bool {
+        self.facts.is_empty()
+            && self.lines.is_empty()
+            && self.effects.is_empty()
+            && self.upkeep.is_empty()
+    }
+}

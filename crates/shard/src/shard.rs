@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mendpoint_fleet::{Fleet, FleetSettings};
 use mendpoint_incidents::{
     Catalogue, CohortFigures, Effect, Engine, EngineSettings, IdSequence, Request, RequestError,
-    Usage,
+    ThresholdOverride, Usage,
 };
 use mendpoint_model::{
     Capabilities, CellState, ChargerEvent, ChargerKey, ChargerState, Chargers, Command, Desired,
@@ -295,6 +295,26 @@ impl Shard {
     /// Takes over what is usual for chargers of each kind in the whole fleet.
     pub fn set_cohorts(&mut self, now: UnixMs, figures: &[CohortFigures]) {
         self.engine.set_cohorts(now, figures);
+    }
+
+    /// Goes on with other thresholds for some chargers.
+    pub fn set_thresholds(&mut self, now: UnixMs, overrides: Vec<ThresholdOverride>) {
+        self.engine.set_thresholds(now, overrides, &self.fleet);
+    }
+
+    /// Goes on with other rules and other thresholds at once, so that nothing is judged by the new of
+    /// the one and the old of the other.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a catalogue is handed over, here as in `new`; what the engine keeps of it is its own"
+    )]
+    pub fn set_rules(
+        &mut self,
+        now: UnixMs,
+        catalogue: Arc<Catalogue>,
+        overrides: Vec<ThresholdOverride>,
+    ) {
+        self.engine.set_rules(now, &catalogue, overrides, &self.fleet);
     }
 
     /// What the charger's cell of the honeycomb shows.

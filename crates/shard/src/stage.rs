@@ -256,11 +256,15 @@ impl<'a> Stage<'a> {
         }
         let states: Vec<_> =
             self.incidents.values().map(|incident| incident.state.name().to_owned()).collect();
+        let missing = wrong(expect.has.as_ref(), |id| !incidents.contains(id));
+        let too_many = wrong(expect.has_not.as_ref(), |id| incidents.contains(id));
         let newest = self.incidents.values().next_back();
         let severity = newest.map(|incident| incident.severity);
         let title = newest.map(|incident| incident.title.clone());
         [
             difference("incidents", expected_incidents.as_ref(), &incidents),
+            missing.map(|ids| ("incidents", format!("with {ids:?}"), format!("{incidents:?}"))),
+            too_many.map(|ids| ("incidents", format!("without {ids:?}"), format!("{incidents:?}"))),
             difference("actions", expect.actions.as_ref(), &self.sent),
             difference("states", expect.states.as_ref(), &states),
             difference_of_newest("severity of the newest incident", expect.severity, severity),
@@ -487,6 +491,12 @@ fn status_of(word: &str) -> ConnectorStatus {
 /// How late a message comes; the durations were checked when the file was read.
 fn late_ms(late: Option<&str>) -> i64 {
     late.and_then(parse_duration).unwrap_or(0)
+}
+
+/// The named rules that are not as they should be; `None` for none.
+fn wrong(named: Option<&Vec<String>>, is_wrong: impl Fn(&String) -> bool) -> Option<Vec<&String>> {
+    let wrong: Vec<_> = named?.iter().filter(|id| is_wrong(id)).collect();
+    (!wrong.is_empty()).then_some(wrong)
 }
 
 fn difference<T: PartialEq + std::fmt::Debug>(

@@ -22,6 +22,8 @@ mod neutral;
 mod openapi;
 mod orders;
 mod persons;
+mod replay;
+mod rules;
 mod security;
 mod sites;
 mod system;
@@ -98,7 +100,19 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/tickets/{id}", get(tickets::one))
         .route("/tickets/{id}/{command}", post(tickets::act))
         .route("/sites", get(sites::list).post(sites::put))
-        .route("/rules", get(system::rules))
+        .route("/rules", get(rules::list).post(rules::create_rule))
+        .route("/rules/check", post(rules::check))
+        .route("/rules/reload", post(rules::reload))
+        .route("/rules/{id}", get(rules::rule).put(rules::put_rule).patch(rules::change))
+        .route("/rules/{id}/versions", get(rules::rule_versions))
+        .route("/rules/{id}/take-back", post(rules::take_back_rule))
+        .route("/rules/{id}/thresholds", put(rules::put_threshold))
+        .route("/playbooks", get(rules::playbooks).post(rules::create_playbook))
+        .route("/playbooks/{id}", get(rules::playbook).put(rules::put_playbook))
+        .route("/playbooks/{id}/versions", get(rules::playbook_versions))
+        .route("/playbooks/{id}/take-back", post(rules::take_back_playbook))
+        .route("/rules/replay", get(replay::list).post(replay::start))
+        .route("/rules/replay/{id}", get(replay::one).delete(replay::stop))
         .route("/outbox", get(system::outbox))
         .route("/system", get(system::vitals))
         .route("/healing", put(system::healing))
