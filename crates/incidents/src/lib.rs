@@ -17,8 +17,8 @@ mod case;
 mod catalogue;
 mod codes;
 mod cohort;
+pub mod correlate;
 mod credit;
-mod dead_man;
 mod duration;
 mod effect;
 mod engine;
@@ -34,6 +34,7 @@ mod memory;
 mod moments;
 mod news;
 mod opening;
+pub mod overseer;
 mod parse;
 mod playbook;
 mod predicate;
@@ -60,9 +61,13 @@ mod stories_commands;
 #[cfg(test)]
 mod stories_diagnostics;
 #[cfg(test)]
+mod stories_flapping;
+#[cfg(test)]
 mod stories_late;
 #[cfg(test)]
 mod stories_lost;
+#[cfg(test)]
+mod stories_outage;
 #[cfg(test)]
 mod stories_people;
 #[cfg(test)]
@@ -71,6 +76,8 @@ mod stories_places;
 mod stories_reload;
 #[cfg(test)]
 mod stories_safety;
+#[cfg(test)]
+mod stories_ties;
 mod threshold;
 mod timeline_parse;
 pub mod timeline_test;
