@@ -24,6 +24,7 @@ mod correlation;
 mod credential;
 mod cursor;
 mod db;
+mod desired;
 mod device;
 mod device_sheet;
 mod entry;
