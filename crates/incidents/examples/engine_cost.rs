@@ -66,6 +66,8 @@ fn state(key: u32) -> ChargerState {
         diagnostics_status: None,
         configuration: std::collections::BTreeMap::new(),
         clock_skew_ms: None,
+        carded_at: None,
+        drift: None,
     }
 }
 
@@ -170,8 +172,7 @@ impl Bench {
         state.connectors[0].plugged_at = to.is_plugged().then_some(now);
         let report =
             StatusReport { connector: at, status: to, raw_status: None, error: None, at: None };
-        let fact =
-            Fact::StatusChanged { connector: at, from, to, error: None, historical: false };
+        let fact = Fact::StatusChanged { connector: at, from, to, error: None, historical: false };
         self.event(key, EventKind::Status(report), &[fact]);
     }
 
