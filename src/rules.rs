@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use mendpoint_incidents::Catalogue;
 
-use crate::cli::Rules;
+use crate::cli::RuleFiles;
 use crate::terminal::{complain, say};
 
 /// The folders that are built in, as file name and text.
@@ -34,11 +34,7 @@ const PLAYBOOKS: &[(&str, &str)] = built_in!("playbooks":
 );
 
 /// `mendpoint rules ..`.
-pub(crate) fn run(command: Rules) -> Result<ExitCode> {
-    let (files, run_tests) = match command {
-        Rules::Check(files) => (files, false),
-        Rules::Test(files) => (files, true),
-    };
+pub(crate) fn run(files: &RuleFiles, run_tests: bool) -> Result<ExitCode> {
     let (rules, playbooks) = read(files.rules.as_deref(), files.playbooks.as_deref())?;
     let catalogue = match Catalogue::parse(&rules, &playbooks) {
         Ok(catalogue) => catalogue,
@@ -79,7 +75,7 @@ pub(crate) fn run(command: Rules) -> Result<ExitCode> {
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn count(number: usize, noun: &str) -> String {
+pub(crate) fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
@@ -106,7 +102,7 @@ pub(crate) fn load(rules: &str, playbooks: &str) -> Result<Arc<Catalogue>> {
 
 pub(crate) type Files = Vec<(String, String)>;
 
-fn read(rules: Option<&Path>, playbooks: Option<&Path>) -> Result<(Files, Files)> {
+pub(crate) fn read(rules: Option<&Path>, playbooks: Option<&Path>) -> Result<(Files, Files)> {
     let either = |folder: Option<&Path>, built_in: &[(&str, &str)]| match folder {
         Some(folder) => read_folder(folder),
         None => Ok(built_in.iter().map(|(n, t)| ((*n).to_owned(), (*t).to_owned())).collect()),

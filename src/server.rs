@@ -138,8 +138,7 @@ impl Server {
     /// Starts everything. `is_demo` puts a notice on every page.
     pub(crate) async fn start(settings: Settings, is_demo: bool) -> Result<Self> {
         let registry = prometheus::Registry::new();
-        let (rules, playbooks) =
-            (settings.engine.rules.clone(), settings.engine.playbooks.clone());
+        let (rules, playbooks) = (settings.engine.rules.clone(), settings.engine.playbooks.clone());
         let catalogue = rules::load(&rules, &playbooks)?;
         let profiles = vendors::load(&settings.ocpp.vendors)?;
         let store = Store::open(&settings.database.store(), &registry)

@@ -12,15 +12,45 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("tickets", &["model"]),
     ("upkeep", &["model"]),
     ("shard", &["model", "fleet", "incidents", "upkeep"]),
-    ("store", &["model"]),
+    ("replay", &["model", "fleet", "incidents", "ocpp", "shard", "upkeep"]),
+    ("uptime", &["model"]),
+    ("store", &["model", "uptime"]),
     ("gateway", &["model", "ocpp"]),
-    ("pipeline", &["model", "fleet", "incidents", "ocpp", "shard", "store", "tickets", "upkeep"]),
+    (
+        "pipeline",
+        &[
+            "model",
+            "fleet",
+            "incidents",
+            "ocpp",
+            "replay",
+            "shard",
+            "store",
+            "tickets",
+            "upkeep",
+            "uptime",
+        ],
+    ),
     ("notify", &["model", "store"]),
-    ("web", &["model", "fleet", "incidents", "ocpp", "pipeline", "store", "tickets", "upkeep"]),
+    (
+        "web",
+        &[
+            "model",
+            "fleet",
+            "incidents",
+            "ocpp",
+            "pipeline",
+            "replay",
+            "store",
+            "tickets",
+            "upkeep",
+        ],
+    ),
 ];
 
 /// The crates that decide, and what they must not touch.
-const PURE: &[&str] = &["model", "ocpp", "fleet", "incidents", "tickets", "shard", "upkeep"];
+const PURE: &[&str] =
+    &["model", "ocpp", "fleet", "incidents", "tickets", "shard", "upkeep", "replay", "uptime"];
 const IO: &[&str] = &["tokio", "tokio-tungstenite", "sqlx", "axum", "lettre", "rand", "getrandom"];
 
 #[test]

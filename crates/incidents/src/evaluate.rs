@@ -312,7 +312,11 @@ impl Engine {
             (true, None) => self.grace_until,
             (true, Some(_)) => self.grace_until.max(cx.now + LATE_POLL_MS),
         };
-        let next = alert.pend(holds, cx.now, for_ms, grace);
+        // On an open connection silence is only a suspicion, which a probe settles. Once it has ended
+        // the time counts from then: a charger that is quiet between heartbeats was not away.
+        let since = charger.link.since.filter(|_| rule.probe && !charger.link.connected);
+        let not_before = since.map_or(grace, |since| grace.max(since + for_ms));
+        let next = alert.pend(holds, cx.now, for_ms, not_before);
         let timer = Timer::Alert(key, place, at);
         match next {
             Next::Drop => {

@@ -280,6 +280,12 @@ impl Rule {
         }
     }
 
+    /// How long the shortest way out of it must last, in milliseconds: so much of an incident's
+    /// time is only certainty that it is over.
+    pub fn clear_ms(&self) -> i64 {
+        self.clears.iter().map(|clear| clear.for_ms).min().unwrap_or(0).max(self.keep_firing_ms)
+    }
+
     /// The window of a count, in milliseconds.
     pub fn within_ms(&self) -> Option<i64> {
         match &self.condition {

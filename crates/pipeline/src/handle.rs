@@ -96,6 +96,20 @@ impl Handle {
         self.0.catalogue.load_full()
     }
 
+    /// Begins to live through the past with other rules, in a thread of its own; gives the replay's
+    /// number. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// When one is running already, or what is asked for cannot be meant.
+    pub fn start_replay(&self, ask: crate::ReplayAsk) -> Result<u64, Error> {
+        self.0.replays.start(&self.0, ask)
+    }
+
+    /// The replays since the start of the program.
+    pub fn replays(&self) -> &crate::ReplayBoard {
+        &self.0.replays
+    }
+
     /// Numbers about the running program.
     pub fn vitals(&self) -> crate::Vitals {
         self.0.vitals()

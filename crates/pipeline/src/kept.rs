@@ -21,7 +21,7 @@ use crate::tokens::Tokens;
 use crate::{Directory, Error, PipelineSettings};
 
 /// Where chargers without a site are.
-const UNASSIGNED: &str = "Unassigned";
+pub(crate) const UNASSIGNED: &str = "Unassigned";
 
 /// What the parts that all tasks share begin with.
 pub(crate) struct Kept {

@@ -30,6 +30,7 @@ use crate::message::{Incoming, ShardMessage};
 use crate::metrics::Metrics;
 use crate::pulse::{Pulse, Pulses};
 use crate::release;
+use crate::replay::ReplayBoard;
 use crate::rule_book::{RuleEdits, compose};
 use crate::security_log::SecurityLog;
 use crate::shard_task::{ShardTask, Working};
@@ -92,6 +93,7 @@ pub(crate) struct Inner {
     /// What people said of keys that may tell of a radio link.
     pub(crate) signal_keys: ArcSwap<Vec<SignalKeyRow>>,
     pub(crate) tokens: Tokens,
+    pub(crate) replays: ReplayBoard,
     quirks: DashMap<ChargerKey, u64>,
     kill_switches: Mutex<BTreeSet<KillScope>>,
     frame_seq: AtomicU64,
@@ -162,6 +164,7 @@ impl Pipeline {
             profiles: ArcSwap::from_pointee(with_confirmed(&settings.profiles, &kept.signal_keys)),
             signal_keys: ArcSwap::from_pointee(kept.signal_keys),
             tokens: kept.tokens,
+            replays: ReplayBoard::default(),
             quirks: DashMap::new(),
             kill_switches: Mutex::new(kill_switches.clone()),
             frame_seq: AtomicU64::new(highest.frame + 1),
@@ -239,6 +242,7 @@ impl Pipeline {
     pub async fn stop(self) {
         let Self { handle, tasks, conformance } = self;
         handle.0.shards.store(None);
+        handle.0.replays.stop_all();
         let (desk, shards) = tasks;
         for task in shards {
             if let Err(error) = task.await {

@@ -56,6 +56,7 @@ pub(crate) const PLACES: &[(&str, &str, Kind)] = &[
     ("state_change", "error", Words),
     ("rule_text", "text", Words),
     ("rule_text", "note", Words),
+    ("uptime_exclusion", "evidence", Words),
     ("journal_reject", "error", Words),
     ("journal_reject", "entry", Json),
 ];
@@ -79,6 +80,9 @@ pub(crate) const TABLES_WITHOUT: &[&str] = &[
     "kv",
     "audit_entry",
     "audit_head",
+    "uptime_day",
+    "site_hours",
+    "server_gap",
     "erasure",
     "device_monitor",
     "upkeep",
@@ -159,4 +163,8 @@ pub(crate) const COLUMNS_WITHOUT: &[(&str, &str)] = &[
     ("charging_profile", "purpose"),
     ("charging_profile", "state"),
     ("charging_profile", "set_by"),
+    ("uptime_exclusion", "reason"),
+    ("uptime_exclusion", "decision"),
+    ("uptime_exclusion", "proposed_by"),
+    ("uptime_exclusion", "decided_by"),
 ];

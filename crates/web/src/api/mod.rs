@@ -21,6 +21,7 @@ mod neutral;
 mod openapi;
 mod orders;
 mod persons;
+mod replay;
 mod rules;
 mod security;
 mod sites;
@@ -107,6 +108,8 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/playbooks/{id}", get(rules::playbook).put(rules::put_playbook))
         .route("/playbooks/{id}/versions", get(rules::playbook_versions))
         .route("/playbooks/{id}/take-back", post(rules::take_back_playbook))
+        .route("/rules/replay", get(replay::list).post(replay::start))
+        .route("/rules/replay/{id}", get(replay::one).delete(replay::stop))
         .route("/outbox", get(system::outbox))
         .route("/system", get(system::vitals))
         .route("/healing", put(system::healing))

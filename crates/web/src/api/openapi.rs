@@ -8,7 +8,8 @@ use utoipa::OpenApi;
 
 use super::{
     audit, chargers, commands, conformance, device, frames, history, incidents, json as shapes,
-    neutral, orders, persons, rules, security, sites, system, tickets, tokens, transactions,
+    neutral, orders, persons, replay, rules, security, sites, system, tickets, tokens,
+    transactions,
 };
 
 /// The shapes of requests and answers.
@@ -79,6 +80,8 @@ use super::{
         rules::TextJson,
         rules::ThresholdJson,
         rules::VersionJson,
+        replay::ReplayBody,
+        replay::RuleFile,
         system::Healing,
         tickets::ActBody,
         tickets::Open,
@@ -287,6 +290,11 @@ const ADDRESSES: &[Address] = &[
     get("/playbooks/{id}/versions", "Its versions, newest first", &[]).page("VersionJson"),
     post("/playbooks/{id}/take-back", "Put an older version in force, or (0) the file's")
         .takes("TakeBack"),
+    get("/rules/replay", "The last replays of the past, newest first", &[]),
+    post("/rules/replay", "Live through the stored past with other rules, beside the server")
+        .takes("ReplayBody"),
+    get("/rules/replay/{id}", "How far a replay is, and its report", &[]),
+    delete("/rules/replay/{id}", "Stop a replay"),
     get("/outbox", "Mail, newest first", PAGED),
     get("/system", "Numbers about the running program", &[]),
     put("/healing", "Stop or allow healing: everywhere, at a site, on a charger").takes("Healing"),

@@ -13,6 +13,7 @@ mod live;
 mod outbox;
 pub(crate) mod persons;
 mod public;
+mod replay;
 pub(crate) mod rule;
 mod rules;
 mod security;
@@ -48,6 +49,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .merge(sites::routes())
         .merge(rules::routes())
         .merge(rule::routes())
+        .merge(replay::routes())
         .merge(outbox::routes())
         .merge(security::routes())
         .merge(system::routes())
