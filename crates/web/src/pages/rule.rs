@@ -8,7 +8,7 @@ use axum::extract::{Path, State};
 use axum::routing::{get, post};
 use mendpoint_incidents::{HealMode, Rule, ThresholdOverride};
 use mendpoint_model::{Priority, UnixMs};
-use mendpoint_pipeline::{CheckedRule, Handle, NewRuleText, RuleEdits, RuleKind};
+use mendpoint_pipeline::{CheckedRule, Handle, NewRuleText, ReplayStatus, RuleEdits, RuleKind};
 use mendpoint_store::RuleTextRow;
 use serde::Deserialize;
 
@@ -118,7 +118,6 @@ struct OverrideRow {
 
 /// What is known of a rule besides its text.
 struct Facts {
-    title: String,
     sentence: String,
     priority: &'static str,
     severity: u8,
@@ -130,6 +129,8 @@ struct Facts {
     shadow_until: Option<Moment>,
     thresholds: Vec<ThresholdRow>,
     overrides: Vec<OverrideRow>,
+    /// What it would have done in the past, newest first: address, sentence, when and by whom.
+    replays: Vec<(String, String, String)>,
 }
 
 #[derive(Template)]
@@ -139,6 +140,7 @@ struct RulePage {
     kind: &'static str,
     is_new: bool,
     id: String,
+    title: String,
     path: String,
     origin: String,
     facts: Option<Facts>,
@@ -260,6 +262,7 @@ async fn whole(
         kind: kind.name(),
         is_new: false,
         id: id.to_owned(),
+        title,
         origin,
         facts: rule.map(|rule| facts(handle, &edits, &rule, now)),
         modes: MODES.iter().map(|(_, word, _)| *word).collect(),
@@ -384,7 +387,6 @@ fn version(row: &RuleTextRow, newest: i64, path: &str, now: UnixMs) -> VersionRo
 fn facts(handle: &Handle, edits: &RuleEdits, rule: &Rule, now: UnixMs) -> Facts {
     let (mode, mode_sentence) = mode_words(rule.auto_heal);
     Facts {
-        title: rule.title.clone(),
         sentence: sentence(rule),
         priority: Priority::of_severity(rule.severity).name(),
         severity: rule.severity,
@@ -404,6 +406,7 @@ fn facts(handle: &Handle, edits: &RuleEdits, rule: &Rule, now: UnixMs) -> Facts 
                 limits: limits(&threshold.min, &threshold.max),
             })
             .collect(),
+        replays: replays(handle, &rule.id),
         overrides: edits
             .thresholds_of(&rule.id)
             .map(|row| OverrideRow {
@@ -416,6 +419,20 @@ fn facts(handle: &Handle, edits: &RuleEdits, rule: &Rule, now: UnixMs) -> Facts 
             })
             .collect(),
     }
+}
+
+/// What replays of the past made of a rule, the last three.
+fn replays(handle: &Handle, id: &str) -> Vec<(String, String, String)> {
+    let all = handle.replays().all();
+    all.iter()
+        .filter_map(|view| {
+            let ReplayStatus::Done(report) = &view.status else { return None };
+            let found = report.rules.iter().find(|rule| rule.rule == id)?;
+            let when = format!("{} by {}", view.started_at.rfc3339(), view.ask.by);
+            Some((format!("/rules/replay/{}", view.id), found.sentence.clone(), when))
+        })
+        .take(3)
+        .collect()
 }
 
 fn limits(min: &str, max: &str) -> String {
@@ -791,6 +808,7 @@ async fn fresh(
         kind: kind.name(),
         is_new: true,
         id: String::new(),
+        title: String::new(),
         path: format!("/{}s/new", kind.name()),
         origin: String::new(),
         facts: None,
