@@ -210,13 +210,10 @@ impl Engine {
         focus: Option<ConnectorRef>,
         inputs: Inputs,
     ) {
-        let Some(watch) = self.watches.get(&key) else { return };
-        let places = self.program.concerned(inputs, &watch.alerts);
-        let Some(charger) = cx.fleet.charger(key) else { return };
         let program = std::sync::Arc::clone(&self.program);
-        for place in places.iter() {
-            let scope = program.rules[usize::from(place)].scope;
-            self.evaluate_place(cx, &program, (key, charger), place, scope, focus);
+        let due = self.due(cx, &program, key, focus, inputs);
+        for (place, at) in due {
+            self.evaluate_in(cx, &program, key, place, at);
         }
     }
 
@@ -265,7 +262,7 @@ impl Engine {
         let own = watch.own_rule(place);
         let rule = own.as_deref().unwrap_or_else(|| &program.rules[usize::from(place)]);
         let found = watch.alert(place, at);
-        if !charger.link.connected && !rule.judges_link() {
+        if !charger.link.connected && !program.judges_link[usize::from(place)] {
             self.blind(cx, key, place, at);
             return;
         }

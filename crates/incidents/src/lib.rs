@@ -30,6 +30,7 @@ mod guardrail;
 mod heal;
 mod lag;
 mod lifecycle;
+mod look;
 mod memory;
 mod moments;
 mod news;

@@ -54,6 +54,8 @@ pub(crate) struct Program {
     pub(crate) rules: Vec<Arc<Rule>>,
     playbooks: Vec<Playbook>,
     pub(crate) enabled: Vec<bool>,
+    /// Whether each rule can be judged while the charger is offline.
+    pub(crate) judges_link: Vec<bool>,
     /// Whether any rule asks whether chargers answer.
     pub(crate) reads_calls: bool,
     /// What each rule listens to before it fires, and while it does.
@@ -102,6 +104,7 @@ impl Program {
             reads_calls: rules
                 .iter()
                 .any(|rule| enabled(rule) && rule.inputs(true).meets(Inputs::CALLS)),
+            judges_link: rules.iter().map(|rule| rule.judges_link()).collect(),
             enabled: rules.iter().map(|rule| enabled(rule)).collect(),
             inputs,
             playbooks: catalogue

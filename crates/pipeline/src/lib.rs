@@ -43,6 +43,7 @@ mod tests;
 mod tokens;
 mod topics;
 mod upkeep;
+mod usage;
 mod vitals;
 mod waiting;
 

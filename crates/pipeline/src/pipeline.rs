@@ -230,6 +230,7 @@ impl Pipeline {
             }));
             tasks.push(releaser);
         }
+        tokio::spawn(crate::usage::restore(Arc::clone(&inner), now));
         Ok(Self { handle: Handle(inner), tasks: (desk, tasks), conformance })
     }
 

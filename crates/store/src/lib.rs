@@ -54,6 +54,7 @@ mod ticket;
 mod transaction;
 mod trouble;
 mod uptime;
+mod usage;
 mod user;
 mod value;
 
@@ -101,4 +102,5 @@ pub use ticket::{TicketEventRow, TicketFilter, TicketOrder, TicketRow};
 pub use transaction::{Look, Severity, TransactionFilter, TransactionRow, TransactionState};
 pub use trouble::{Trouble, TroubleKind};
 pub use uptime::{ExclusionRow, UptimeDayRow};
+pub use usage::HourOfUse;
 pub use user::{ApiTokenRow, NewUser, SessionRow, UserRow};

@@ -159,6 +159,7 @@ struct RulePage {
     compared: String,
     diff: Vec<diff::Line>,
     is_edited: bool,
+    in_file: bool,
     may_change: bool,
     is_admin: bool,
     builder: Option<Builder>,
@@ -280,6 +281,10 @@ async fn whole(
         compared,
         diff,
         is_edited: edited.is_some(),
+        in_file: match kind {
+            RuleKind::Rule => handle.rule_files().rule(id).is_some(),
+            RuleKind::Playbook => handle.rule_files().playbook(id).is_some(),
+        },
         may_change: viewer.manages_cards(),
         is_admin: viewer.is_admin(),
         builder: None,
@@ -654,7 +659,7 @@ async fn set_threshold(
     Form(form): Form<Setting>,
 ) -> Page {
     allowed(&viewer)?;
-    let to = format!("{}#thresholds", path_of(RuleKind::Rule, &id));
+    let to = path_of(RuleKind::Rule, &id);
     let handle = state.handle();
     let target = match targets::read(handle, &form.kind, &form.target) {
         Ok(target) => target,
@@ -677,7 +682,7 @@ async fn clear_threshold(
     Form(form): Form<Setting>,
 ) -> Page {
     allowed(&viewer)?;
-    let to = format!("{}#thresholds", path_of(RuleKind::Rule, &id));
+    let to = path_of(RuleKind::Rule, &id);
     let handle = state.handle();
     // By what was shown, so that one of a site that is gone can be taken back, too.
     let edits = handle.rule_edits();
@@ -827,6 +832,7 @@ async fn fresh(
         compared: String::new(),
         diff: Vec::new(),
         is_edited: false,
+        in_file: false,
         may_change: viewer.manages_cards(),
         is_admin: viewer.is_admin(),
         builder,
