@@ -262,6 +262,7 @@ impl Pipeline {
             tasks.push(releaser);
         }
         drop(reports);
+        tokio::spawn(crate::usage::restore(Arc::clone(&inner), now));
         Ok(Self { handle: Handle(inner), tasks: (desk, tasks), conformance })
     }
 

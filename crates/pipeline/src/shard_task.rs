@@ -246,6 +246,13 @@ impl ShardTask {
             ShardMessage::Catalogue(catalogue, overrides) => {
                 self.shard.set_rules(self.state.now, catalogue, overrides);
             }
+            ShardMessage::Usage(chargers) => {
+                for (charger, usage) in chargers {
+                    let (now, out) = (self.state.now, &mut self.state.outputs);
+                    self.shard.restore_usage(now, charger, usage, out);
+                }
+                self.take_outputs();
+            }
             ShardMessage::Settle(done) => self.state.settling.push(done),
         }
     }

@@ -57,6 +57,7 @@ mod ticket;
 mod transaction;
 mod trouble;
 mod uptime;
+mod usage;
 mod user;
 mod value;
 
@@ -106,4 +107,5 @@ pub use ticket::{TicketEventRow, TicketFilter, TicketOrder, TicketRow};
 pub use transaction::{Look, Severity, TransactionFilter, TransactionRow, TransactionState};
 pub use trouble::{Trouble, TroubleKind};
 pub use uptime::{ExclusionRow, UptimeDayRow};
+pub use usage::HourOfUse;
 pub use user::{ApiTokenRow, NewUser, SessionRow, UserRow};
