@@ -26,8 +26,8 @@ mod rules;
 mod security;
 mod sites;
 mod system;
-mod tickets;
-pub(crate) mod ties;
+pub(crate) mod tickets;
+mod ties;
 mod tokens;
 mod transactions;
 
