@@ -70,12 +70,7 @@ impl<'a> Stage<'a> {
             numbers,
         );
         let settings = EngineSettings::default();
-        let oversight = settings.correlation.scaled(
-            settings.pace,
-            &settings.guardrails,
-            settings.startup_grace_ms,
-        );
-        let mut shard = shard.with_overseer(Overseer::new(oversight));
+        let mut shard = shard.with_overseer(Overseer::beside(&settings));
         shard.register(CHARGER, SITE, Arc::from("TEST"));
         Self {
             shard,

@@ -29,7 +29,7 @@ mod security;
 mod sites;
 mod system;
 pub(crate) mod tickets;
-pub(crate) mod ties;
+mod ties;
 mod tokens;
 mod transactions;
 
