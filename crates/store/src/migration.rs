@@ -39,6 +39,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     "0006_commands",
     "0007_audit",
     "0008_history",
+    "0011_duty",
 ];
 
 /// The number that a name begins with.

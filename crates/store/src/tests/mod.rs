@@ -14,6 +14,7 @@ mod story;
 mod story_audit;
 mod story_conformance;
 mod story_device;
+mod story_duty;
 mod story_history;
 mod story_money;
 mod story_people;

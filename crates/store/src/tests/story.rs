@@ -13,6 +13,7 @@ use super::postgres;
 use super::story_audit;
 use super::story_conformance::conformance;
 use super::story_device;
+use super::story_duty;
 use super::story_history;
 use super::story_money::{charging_orders, ledger, orphans};
 use super::story_people::{outbox, people, reports, tokens, values};
@@ -84,6 +85,9 @@ async fn story(store: Store) {
     tokens(&store).await;
     reports(&store, one).await;
     values(&store).await;
+    story_duty::duty(&store).await;
+    story_duty::webhooks(&store).await;
+    story_duty::photos(&store).await;
     conformance(&store).await;
     frames(&store, one).await;
     story_audit::audit(&store).await;
