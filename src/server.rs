@@ -145,6 +145,8 @@ impl Server {
         let registry = prometheus::Registry::new();
         let catalogue = rules::load(&settings.engine.rules, &settings.engine.playbooks)?;
         let profiles = vendors::load(&settings.ocpp.vendors)?;
+        let duty = settings.duty.settings(settings.engine.pace)?;
+        rules::check_routes(&catalogue, &duty.routes)?;
         let store = Store::open(&settings.database.store(), &registry)
             .await
             .context("failed to open the database")?;
@@ -152,7 +154,7 @@ impl Server {
 
         let book = AddressBook::new();
         let pipeline = Pipeline::start(
-            settings.pipeline(profiles),
+            settings.pipeline(profiles, duty),
             store.clone(),
             catalogue,
             Arc::new(ToChargers(book.clone())),
@@ -216,6 +218,7 @@ impl Server {
             NotifySettings {
                 smtp_url: settings.mail.smtp_url.0.clone(),
                 from: settings.mail.from.clone(),
+                webhooks: settings.duty.addresses(),
                 ..NotifySettings::default()
             },
             store.clone(),

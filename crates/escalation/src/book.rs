@@ -37,11 +37,9 @@ pub struct Book {
     pub base_url: String,
 }
 
-/// A program that is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A program that is told. Where it is, and what signs for us, only the one who sends knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Webhook {
-    /// Where.
-    pub url: String,
     /// What is sent.
     pub format: WebhookFormat,
     /// The topic, for ntfy.

@@ -16,7 +16,7 @@ const LINK_MS: i64 = 7 * DAY_MS;
 /// A letter for the outbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Letter {
-    /// An address, or where a program is told.
+    /// An address, or `webhook:` and the name of a program.
     pub to: String,
     /// The subject: one line.
     pub subject: String,
@@ -144,7 +144,7 @@ impl Scribe<'_> {
                 })
             }
         };
-        let (to, text) = (webhook.url.clone(), body.to_string());
+        let (to, text) = (format!("webhook:{name}"), body.to_string());
         Some(Letter { to, subject, text, html: String::new(), key })
     }
 }

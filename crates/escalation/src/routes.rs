@@ -37,6 +37,8 @@ pub struct Routes {
 
 /// The name that rules have which leave the choice to the routes.
 const DEFAULT: &str = "default";
+/// The file that is built in.
+const BUILT_IN: &str = include_str!("../../../config/routes.toml");
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -192,6 +194,11 @@ impl Routes {
         Ok(Self { routes, chains })
     }
 
+    /// The routes that are built in (`config/routes.toml`).
+    pub fn built_in(pace: f64) -> Self {
+        Self::parse(BUILT_IN, pace).expect("a test reads it")
+    }
+
     /// The names that rules may have as their `route`.
     pub fn names(&self) -> Vec<String> {
         self.routes.iter().map(|route| route.name.clone()).collect()
@@ -228,8 +235,6 @@ impl Routes {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const BUILT_IN: &str = include_str!("../../../config/routes.toml");
 
     #[test]
     fn the_routes_that_are_built_in_are_those_of_the_specification() {

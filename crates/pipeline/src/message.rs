@@ -1,6 +1,6 @@
 //! What goes into a shard's queue.
 
-use mendpoint_incidents::{Request, RequestError};
+use mendpoint_incidents::{KillScope, Request, RequestError};
 use mendpoint_model::{
     ChargerKey, ChargerRecord, ChargerState, Command, CommandId, CommandOutcome, EventKind,
     FrameSeq, IncidentId, SiteKey, TransactionId, UnixMs,
@@ -109,6 +109,8 @@ pub(crate) enum ShardMessage {
     LookUpkeep(ChargerKey, oneshot::Sender<Option<Box<Progress>>>),
     /// The rules were changed.
     Catalogue(std::sync::Arc<mendpoint_incidents::Catalogue>),
+    /// Planned maintenance began or ended: where it is now, and until when.
+    Maintenance(std::sync::Arc<[(KillScope, UnixMs)]>),
     /// Answer when everything decided so far is on disk.
     Settle(oneshot::Sender<()>),
 }

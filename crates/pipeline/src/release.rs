@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use mendpoint_incidents::TicketRequest;
 use mendpoint_model::{
-    ChargerKey, Command, CommandAnswered, CommandId, CommandOutcome, EventKind, IncidentId,
-    TicketId, UnixMs,
+    ChargerKey, Command, CommandAnswered, CommandId, CommandOutcome, EventKind, Incident,
+    IncidentId, TicketId, UnixMs,
 };
 use smallvec::smallvec;
 use tokio::sync::{mpsc, oneshot};
@@ -25,6 +25,8 @@ pub(crate) enum Release {
     Answer(ReplyTo, Answer),
     /// A command to a charger.
     Command(Command),
+    /// An incident that was opened or changed: people may have to be told.
+    Incident(Box<Incident>),
     /// A ticket to be opened.
     Ticket(TicketRequest),
     /// News from the charger for a ticket.
@@ -69,6 +71,7 @@ pub(crate) async fn run(inner: Arc<Inner>, mut batches: mpsc::Receiver<Batch>) {
                     refuse(&inner, command.id, command.charger, CommandOutcome::Expired);
                 }
                 Release::Command(command) => send(&inner, command),
+                Release::Incident(incident) => inner.desk.incident(incident),
                 Release::Ticket(request) => inner.desk.open_for_incident(request),
                 Release::Evidence(evidence) => inner.desk.evidence(evidence),
                 Release::CommandNews(charger) => {

@@ -40,6 +40,8 @@ pub struct PipelineSettings {
     pub upkeep: UpkeepSettings,
     /// How vendors tell of radio links.
     pub profiles: Profiles,
+    /// Who is told of incidents.
+    pub duty: crate::DutySettings,
 }
 
 /// What happens with a charger that nobody registered (behaviour 52).

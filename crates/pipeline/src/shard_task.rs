@@ -200,6 +200,10 @@ impl ShardTask {
             ShardMessage::Catalogue(catalogue) => {
                 self.shard.set_catalogue(self.state.now, catalogue);
             }
+            ShardMessage::Maintenance(places) => {
+                self.shard.set_maintenance(self.state.now, &places, &mut self.state.outputs);
+                self.take_outputs();
+            }
             ShardMessage::Settle(done) => self.state.settling.push(done),
         }
     }
@@ -545,6 +549,7 @@ impl ShardTask {
                 self.state.urgent.insert(incident.charger);
                 self.inner.metrics.incident(&incident);
                 self.inner.topics.touch(|versions| versions.incidents += 1);
+                self.state.released.push(Release::Incident(incident.clone()));
                 self.state.entries.push(Entry::Incident(incident));
             }
             Effect::Timeline(entry) => self.state.entries.push(Entry::Timeline(entry)),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mendpoint_fleet::{Fleet, FleetSettings};
 use mendpoint_incidents::{
-    Catalogue, Effect, Engine, EngineSettings, IdSequence, Request, RequestError,
+    Catalogue, Effect, Engine, EngineSettings, IdSequence, KillScope, Request, RequestError,
 };
 use mendpoint_model::{
     Capabilities, CellState, ChargerEvent, ChargerKey, ChargerState, Chargers, Command, EventKind,
@@ -72,6 +72,19 @@ impl Shard {
     /// Goes on with other vendor profiles.
     pub fn set_profiles(&mut self, now: UnixMs, profiles: Arc<Profiles>) {
         self.upkeep.set_profiles(now, profiles);
+    }
+
+    /// Which sites and chargers are in planned maintenance now, and until when: nothing is healed
+    /// there meanwhile.
+    pub fn set_maintenance(
+        &mut self,
+        now: UnixMs,
+        places: &[(KillScope, UnixMs)],
+        out: &mut Outputs,
+    ) {
+        let before = out.effects.len();
+        self.engine.set_maintenance(now, places, &self.fleet, &mut out.effects);
+        self.note_commands(&out.effects[before..]);
     }
 
     /// Goes on with what is known of models now: neither the engine nor the upkeep tries what they

@@ -22,15 +22,15 @@ const ONE: &str = "SELECT id, dedupe_key, recipient, subject, text_body, html_bo
 const CLAIM_SQLITE: &str = claim!("", "");
 /// The one word of dialect: two programs on one PostgreSQL take different mails.
 const CLAIM_POSTGRES: &str = claim!("", "FOR UPDATE SKIP LOCKED");
-/// Letters to programs: their recipient is an address of the web.
-const CLAIM_WEB_SQLITE: &str = claim!("AND recipient LIKE 'http%://%'", "");
-const CLAIM_WEB_POSTGRES: &str = claim!("AND recipient LIKE 'http%://%'", "FOR UPDATE SKIP LOCKED");
+/// Letters to programs: their recipient is `webhook:NAME`.
+const CLAIM_WEB_SQLITE: &str = claim!("AND recipient LIKE 'webhook:%'", "");
+const CLAIM_WEB_POSTGRES: &str = claim!("AND recipient LIKE 'webhook:%'", "FOR UPDATE SKIP LOCKED");
 const SENT: &str = "UPDATE outbox SET state = 'sent', sent_at_ms = $2, last_error = '',
     claimed_until_ms = 0 WHERE id = $1";
 const RETRY: &str = "UPDATE outbox SET state = $2, last_error = $3, not_before_ms = $4,
     claimed_until_ms = 0 WHERE id = $1";
 const HOLD: &str = "UPDATE outbox SET state = 'held', claimed_until_ms = 0
-    WHERE state = 'queued' AND recipient NOT LIKE 'http%://%'";
+    WHERE state = 'queued' AND recipient NOT LIKE 'webhook:%'";
 const RELEASE: &str = "UPDATE outbox SET state = 'queued', not_before_ms = $1
     WHERE state = 'held'";
 const AGAIN: &str = "UPDATE outbox SET state = 'queued', attempts = 0, not_before_ms = $2,
@@ -60,7 +60,7 @@ use claim;
 pub struct NewMail {
     /// The same key is taken once and never again, so that a repeated act sends no second mail.
     pub dedupe_key: String,
-    /// The address it goes to; for a program its address on the web.
+    /// The address it goes to; for a program `webhook:` and its name.
     pub recipient: String,
     /// The subject.
     pub subject: String,

@@ -105,6 +105,7 @@ impl Server {
                 engine: mendpoint_incidents::EngineSettings::default(),
                 upkeep: mendpoint_upkeep::UpkeepSettings::default(),
                 profiles: mendpoint_upkeep::Profiles::default(),
+                duty: mendpoint_pipeline::DutySettings::default(),
             },
             store.clone(),
             Arc::new(Catalogue::default()),

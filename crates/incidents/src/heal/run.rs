@@ -187,7 +187,9 @@ impl Engine {
         let charger = cx.fleet.charger(case.incident.charger);
         let is_online = charger.is_some_and(|charger| charger.link.connected);
         let waits_since = case.step().map(|step| step.at);
+        let planned = self.maintenance_until(case.incident.site, case.incident.charger);
         is_online
+            && planned.is_none_or(|until| until <= cx.now)
             && waits_since
                 .is_some_and(|at| cx.now.since_ms(at) >= self.settings.guardrails.wait_max_ms)
     }
@@ -221,6 +223,7 @@ impl Engine {
                 .switched_off(incident.site, incident.charger)
                 .or_else(|| self.held(cx.now))
                 .or_else(|| self.contested(watch)),
+            maintenance_until: self.maintenance_until(incident.site, incident.charger),
             other_running: watch.cases.iter().any(|other| {
                 *other != id && self.cases.get(other).is_some_and(crate::case::Case::is_acting)
             }),

@@ -68,7 +68,7 @@ pub(crate) async fn duty(store: &Store) {
 /// Letters to programs go out while mails are held.
 pub(crate) async fn webhooks(store: &Store) {
     let mut hook = new_mail("hook", UnixMs(1));
-    "https://noc.example/hook".clone_into(&mut hook.recipient);
+    "webhook:noc".clone_into(&mut hook.recipient);
     store.put_mails(&[new_mail("held", UnixMs(1)), hook]).await.expect("put");
     assert!(store.hold_mails().await.expect("held") > 0);
     let claimed = store.claim_web_mails(UnixMs(2), 10, 10).await.expect("claimed");
