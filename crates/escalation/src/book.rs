@@ -194,6 +194,12 @@ impl Book {
         self.rotas.get(name).or_else(|| only().and_then(|all| all.values().next()))
     }
 
+    /// The person of a name: the one they sign in with, or the one for people, which histories show.
+    pub fn person(&self, who: &str) -> Option<&Person> {
+        let shown = || self.persons.values().find(|person| person.label() == who);
+        self.persons.get(who).or_else(shown)
+    }
+
     /// Whether a person can be told.
     pub fn reaches(&self, name: &str) -> bool {
         self.persons.get(name).is_some_and(|person| person.email.contains('@'))

@@ -170,7 +170,10 @@ impl Duty {
             at: now,
             since: now,
         };
-        self.push(now, format!("user:{person}"), item);
+        if let Some(known) = self.book.person(person) {
+            let key = format!("user:{}", known.name);
+            self.push(now, key, item);
+        }
     }
 
     /// Time passes: does what is due.
@@ -380,8 +383,9 @@ impl Duty {
         match (by, &case.taken) {
             (Some(by), None) => {
                 // The others need not go on. Silences do not hold this back.
+                let own = self.book.person(&by).map(|person| format!("user:{}", person.name));
                 for key in keys(case) {
-                    if key != format!("user:{by}") && self.wants_over(&key) {
+                    if Some(&key) != own.as_ref() && self.wants_over(&key) {
                         let item = item(brief, now, News::Taken(by.clone()));
                         self.push(now, key, item);
                     }

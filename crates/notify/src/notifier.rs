@@ -269,6 +269,7 @@ mod tests {
             from: "Mendpoint <mendpoint@op.example>".to_owned(),
             poll_ms: 20,
             timeout_ms: 2_000,
+            webhooks: std::collections::BTreeMap::new(),
         };
         Notifier::new(settings, store.clone(), &Registry::new()).expect("good settings")
     }

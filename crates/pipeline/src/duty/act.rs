@@ -230,8 +230,10 @@ impl Handle {
     /// When the incident is over or unknown.
     pub async fn take_by_link(&self, claim: &Claim) -> Result<IncidentId, Error> {
         let incident = claim.incident;
-        let taken = self.request(Request::Take { incident, user: claim.who.clone() }).await?;
-        self.note(&claim.who, "incident taken by link", &incident.to_string(), "").await;
+        let person = self.duty_book().person(&claim.who).map(|person| person.label().to_owned());
+        let user = person.unwrap_or_else(|| claim.who.clone());
+        let taken = self.request(Request::Take { incident, user: user.clone() }).await?;
+        self.note(&user, "incident taken by link", &incident.to_string(), "").await;
         Ok(taken)
     }
 

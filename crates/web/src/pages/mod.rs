@@ -5,6 +5,7 @@ mod charger;
 mod chargers;
 mod charging;
 mod conformance;
+pub(crate) mod duty;
 pub(crate) mod errors;
 pub(crate) mod extract;
 mod incident;
@@ -18,6 +19,7 @@ mod security;
 mod sign_in;
 mod sites;
 mod system;
+mod take;
 mod ticket;
 mod tickets;
 mod tokens;
@@ -45,6 +47,8 @@ pub(crate) fn routes() -> Router<AppState> {
         .merge(charging::routes())
         .merge(conformance::routes())
         .merge(sites::routes())
+        .merge(duty::routes())
+        .merge(take::routes())
         .merge(rules::routes())
         .merge(outbox::routes())
         .merge(security::routes())
