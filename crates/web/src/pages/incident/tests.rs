@@ -92,6 +92,15 @@ fn view(incident: &Incident, timeline: &[TimelineEntry]) -> View {
         impact: vec![("Connector down", "9 min".to_owned())],
         before: Before::default(),
         why: Why::default(),
+        chain: None,
+        part: "Card reader",
+        drivers: vec![super::DriverView {
+            at: Moment::new(NOW, incident.opened_at),
+            reason: "Broken".to_owned(),
+            text: EVIL.to_owned(),
+            photos: vec![7],
+        }],
+        silence_href: "/duty/silences".to_owned(),
     }
 }
 
