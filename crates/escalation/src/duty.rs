@@ -271,10 +271,9 @@ impl Duty {
 
     /// Walks an incident along its chain as far as it goes now.
     fn advance(&mut self, now: UnixMs, id: IncidentId) {
-        let (Some(brief), Some(mut case)) = (self.briefs.get(&id).cloned(), self.cases.remove(&id))
-        else {
-            return;
-        };
+        // A case whose incident was not told since the start stays as it is.
+        let Some(brief) = self.briefs.get(&id).cloned() else { return };
+        let Some(mut case) = self.cases.remove(&id) else { return };
         let before = case.clone();
         let is_over = brief.state.is_over();
         if is_over {

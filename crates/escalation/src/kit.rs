@@ -155,6 +155,8 @@ impl Kit {
         let mut duty = Duty::new(Arc::clone(self.duty.book()), Signer::new(b"key"));
         duty.restore(cases, inboxes);
         self.duty = duty;
+        // What people set is read before the incidents are.
+        self.set_book(|_| {});
         for brief in briefs {
             self.duty.incident(self.now, brief.clone());
         }

@@ -2,6 +2,7 @@
 
 mod audit;
 mod device;
+mod duty;
 mod money;
 
 use std::net::SocketAddr;
