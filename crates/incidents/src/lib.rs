@@ -55,6 +55,8 @@ mod stories_late;
 #[cfg(test)]
 mod stories_lost;
 #[cfg(test)]
+mod stories_maintenance;
+#[cfg(test)]
 mod stories_people;
 #[cfg(test)]
 mod stories_places;

@@ -13,7 +13,8 @@ use mendpoint_model::{
 
 use crate::timeline_test::action_words;
 use crate::{
-    Catalogue, Effect, Engine, EngineSettings, IdSequence, Request, RequestError, TicketRequest,
+    Catalogue, Effect, Engine, EngineSettings, IdSequence, KillScope, Request, RequestError,
+    TicketRequest,
 };
 
 /// The chargers, folded as simply as tests need.
@@ -462,6 +463,13 @@ impl World {
     pub(crate) fn lag(&mut self, lag_ms: i64) {
         let mut out = Vec::new();
         self.engine.note_lag(self.now, lag_ms, &self.fleet, &mut out);
+        self.take(out);
+    }
+
+    /// Where people work by plan, and until when.
+    pub(crate) fn maintenance(&mut self, places: &[(KillScope, UnixMs)]) {
+        let mut out = Vec::new();
+        self.engine.set_maintenance(self.now, places, &self.fleet, &mut out);
         self.take(out);
     }
 

@@ -179,7 +179,8 @@ async fn a_restart_tells_nobody_twice() {
     assert_eq!(next, incident, "it joins what is open");
     sleep(Duration::from_millis(200)).await;
     let mails = stage.mails().await;
-    let subjects: Vec<_> = mails.iter().map(|row| (&row.mail.recipient, &row.mail.subject)).collect();
+    let subjects: Vec<_> =
+        mails.iter().map(|row| (&row.mail.recipient, &row.mail.subject)).collect();
     assert_eq!(mails.len(), before, "{subjects:?}");
 }
 

@@ -12,7 +12,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};
 use mendpoint_escalation::{HeldBy, Rota};
-use mendpoint_model::{DAY_MS, Priority, UnixMs};
+use mendpoint_model::{DAY_MS, IncidentState, Priority, UnixMs};
 use mendpoint_pipeline::{DutyCase, Handle};
 use serde::Deserialize;
 
@@ -120,6 +120,8 @@ pub(crate) struct ChainView {
     /// "Ana Pop, on call", with when.
     pub(crate) told: Vec<(String, Moment)>,
     pub(crate) taken: String,
+    /// Whether it waits for a session that proves the repair: nobody is told meanwhile.
+    pub(crate) rests: bool,
     pub(crate) held: String,
     pub(crate) breached: Option<Moment>,
 }
@@ -172,6 +174,7 @@ impl ChainView {
                 .iter()
                 .map(|told| (format!("{}, {}", told.name, told.role), Moment::new(now, told.at)))
                 .collect(),
+            rests: brief.state == IncidentState::RecoveredUnproven,
             taken: case.taken.as_ref().map(|taken| taken.by.clone()).unwrap_or_default(),
             held,
             breached: case.breached_at.map(|at| Moment::new(now, at)),

@@ -26,6 +26,18 @@ async fn with_incident() -> (Server, IncidentId) {
 }
 
 impl Server {
+    /// Waits until something is in the audit log: the journal writes it a moment later.
+    async fn audited(&self, action: &str) {
+        for _ in 0..200 {
+            let (_, audit) = self.call("GET /api/v1/audit?limit=50", Value::Null).await;
+            if audit.to_string().contains(action) {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        panic!("{action} is not in the audit log");
+    }
+
     async fn call(&self, request: &str, body: Value) -> (u16, Value) {
         let bearer = format!("Bearer {TOKEN}");
         let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
@@ -125,12 +137,10 @@ async fn the_api_sets_what_the_pages_show() {
         )
         .await;
     assert_eq!((status, &kept["budget"]), (200, &json!(3)), "{kept}");
-    let (_, audit) = server.call("GET /api/v1/audit?limit=50", Value::Null).await;
-    let audit = audit.to_string();
     for action in
         ["rota changed", "silence added", "silence ended", "maintenance planned", "place changed"]
     {
-        assert!(audit.contains(action), "{action} is not in the audit log");
+        server.audited(action).await;
     }
 }
 
@@ -150,9 +160,9 @@ async fn evidence_is_one_file_that_needs_nothing_else_and_is_noted() {
         server.call(&format!("GET /api/v1/incidents/{incident}/evidence"), Value::Null).await;
     assert_eq!((status, &json["charger"]), (200, &json!("HB-03")), "{json}");
     assert!(json["timeline"].as_array().is_some_and(|lines| !lines.is_empty()));
-    let (_, audit) = server.call("GET /api/v1/audit?limit=50", Value::Null).await;
-    let audit = audit.to_string();
-    assert!(audit.contains("evidence downloaded") && audit.contains("evidence read"), "{audit}");
+    for action in ["evidence downloaded", "evidence read"] {
+        server.audited(action).await;
+    }
 }
 
 #[tokio::test]
