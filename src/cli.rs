@@ -77,8 +77,38 @@ pub(crate) enum Simulate {
     Load(SimulateLoad),
     /// Run a bare WebSocket server that answers {}, to compare with
     Bare(SimulateBare),
+    /// Measure how good the engine is: a fleet with a published fault mix, weeks in virtual time
+    Quality(SimulateQuality),
     /// List the scenarios that are built in
     Scenarios,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SimulateQuality {
+    /// How many chargers
+    #[arg(long, default_value_t = 1_000)]
+    pub(crate) chargers: usize,
+    /// How many virtual days
+    #[arg(long, default_value_t = 30)]
+    pub(crate) days: u32,
+    /// The same seed gives the same run
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// How often our own server restarts meanwhile
+    #[arg(long, default_value_t = 2)]
+    pub(crate) restarts: u32,
+    /// A file with another fault mix
+    #[arg(long, value_name = "FILE")]
+    pub(crate) mix: Option<PathBuf>,
+    /// Folder of rules; the built-in ones when not given
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) rules: Option<PathBuf>,
+    /// Folder of playbooks; the built-in ones when not given
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) playbooks: Option<PathBuf>,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -127,6 +157,9 @@ pub(crate) struct SimulateLoad {
     /// The least length of a message with meter values, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 420)]
     pub(crate) meter_bytes: usize,
+    /// Every status says what the one before said; otherwise each is a change
+    #[arg(long)]
+    pub(crate) same_status: bool,
     /// Only connect, boot and report the status; then hold the connections for the duration
     #[arg(long)]
     pub(crate) idle: bool,
@@ -163,6 +196,38 @@ pub(crate) enum Rules {
     Check(RuleFiles),
     /// Run the tests that the rules carry, in virtual time
     Test(RuleFiles),
+    /// Live through the stored past with other rules, and tell what would have been different
+    Replay(Box<RulesReplay>),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RulesReplay {
+    /// A folder with all rules, or a file with one that takes the place of the one in force
+    #[arg(long, value_name = "PATH")]
+    pub(crate) rules: Option<PathBuf>,
+    /// A folder with all playbooks, or a file with one
+    #[arg(long, value_name = "PATH")]
+    pub(crate) playbooks: Option<PathBuf>,
+    /// From when on: 2026-10-01, 2026-10-01T08:00:00Z, or 30d for thirty days ago
+    #[arg(long, value_name = "TIME", default_value = "30d")]
+    pub(crate) from: String,
+    /// Until when, likewise; now when not given
+    #[arg(long, value_name = "TIME")]
+    pub(crate) to: Option<String>,
+    /// Only the chargers of this site
+    #[arg(long, value_name = "NAME", conflicts_with = "charger")]
+    pub(crate) site: Option<String>,
+    /// Only this charger
+    #[arg(long, value_name = "IDENTITY")]
+    pub(crate) charger: Option<String>,
+    /// Report only what this rule does
+    #[arg(long, value_name = "ID")]
+    pub(crate) rule: Option<String>,
+    /// Print the whole report as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
 }
 
 #[derive(Debug, Args)]

@@ -12,6 +12,7 @@ mod descriptors;
 mod logging;
 mod people;
 mod person;
+mod replay;
 mod rules;
 mod security;
 mod server;
@@ -24,7 +25,7 @@ mod wiring;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use cli::{Cli, Command, ConfigCommand};
+use cli::{Cli, Command, ConfigCommand, Rules};
 use settings::Settings;
 
 /// The exit code for settings or rules that cannot be used (`EX_USAGE` of `sysexits.h`).
@@ -86,7 +87,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             logging::start("warn")?;
             block_on(simulate::run(command))
         }
-        Command::Rules(command) => rules::run(command),
+        Command::Rules(Rules::Check(files)) => rules::run(&files, false),
+        Command::Rules(Rules::Test(files)) => rules::run(&files, true),
+        Command::Rules(Rules::Replay(options)) => block_on(replay::run(*options, read)),
         Command::User(command) => block_on(people::user(command, read)),
         Command::Token(command) => block_on(people::token(command, read)),
         Command::Backup(command) => block_on(backup::backup(command, read)),

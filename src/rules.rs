@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use mendpoint_escalation::Routes;
 use mendpoint_incidents::Catalogue;
 
-use crate::cli::Rules;
+use crate::cli::RuleFiles;
 use crate::terminal::{complain, say};
 
 /// The folders that are built in, as file name and text.
@@ -19,20 +19,23 @@ macro_rules! built_in {
 }
 
 const RULES: &[(&str, &str)] = built_in!("rules":
-    "cert_expiry.toml", "cert_expiry_now.toml", "cert_expiry_soon.toml",
-    "cmd_unresponsive.toml", "cp_offline.toml", "err_faulted.toml", "failed_burst.toml",
-    "identity_contested.toml", "weak_cell.toml", "weak_wifi.toml",
+    "boot_loop.toml", "cert_expiry.toml", "cert_expiry_now.toml", "cert_expiry_soon.toml",
+    "clock_drift.toml", "clock_drift_far.toml", "cmd_unresponsive.toml", "cp_flapping_link.toml",
+    "cp_never_seen.toml", "cp_offline.toml", "err_faulted.toml", "err_warning.toml",
+    "eternal_tx.toml", "failed_burst.toml", "fw_stalled.toml", "fw_update_failed.toml",
+    "identity_contested.toml", "meter_backwards.toml", "meter_frozen.toml", "meter_gap.toml",
+    "no_power.toml", "no_soc_progress.toml", "reader_down.toml", "security_event.toml",
+    "silent_charger.toml", "start_success_drop.toml", "stuck_finishing.toml",
+    "stuck_occupied_no_tx.toml", "stuck_preparing.toml", "unavailable_unexpected.toml",
+    "weak_cell.toml", "weak_wifi.toml", "zombie_tx.toml",
 );
 const PLAYBOOKS: &[(&str, &str)] = built_in!("playbooks":
-    "cmd_unresponsive.toml", "err_faulted.toml", "failed_burst.toml",
+    "ask_status.toml", "cmd_unresponsive.toml", "err_faulted.toml", "failed_burst.toml",
+    "soft_reset_once.toml", "stuck_finishing.toml", "unavailable.toml",
 );
 
 /// `mendpoint rules ..`.
-pub(crate) fn run(command: Rules) -> Result<ExitCode> {
-    let (files, run_tests) = match command {
-        Rules::Check(files) => (files, false),
-        Rules::Test(files) => (files, true),
-    };
+pub(crate) fn run(files: &RuleFiles, run_tests: bool) -> Result<ExitCode> {
     let (rules, playbooks) = read(files.rules.as_deref(), files.playbooks.as_deref())?;
     let catalogue = match Catalogue::parse(&rules, &playbooks) {
         Ok(catalogue) => catalogue,
@@ -73,7 +76,7 @@ pub(crate) fn run(command: Rules) -> Result<ExitCode> {
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn count(number: usize, noun: &str) -> String {
+pub(crate) fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
@@ -115,7 +118,7 @@ pub(crate) fn load(rules: &str, playbooks: &str) -> Result<Arc<Catalogue>> {
 
 pub(crate) type Files = Vec<(String, String)>;
 
-fn read(rules: Option<&Path>, playbooks: Option<&Path>) -> Result<(Files, Files)> {
+pub(crate) fn read(rules: Option<&Path>, playbooks: Option<&Path>) -> Result<(Files, Files)> {
     let either = |folder: Option<&Path>, built_in: &[(&str, &str)]| match folder {
         Some(folder) => read_folder(folder),
         None => Ok(built_in.iter().map(|(n, t)| ((*n).to_owned(), (*t).to_owned())).collect()),

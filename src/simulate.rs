@@ -2,14 +2,16 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use mendpoint_incidents::{Catalogue, EngineSettings};
+use mendpoint_quality::{Mix as FaultMix, QualitySettings};
 use mendpoint_simulator::load::{self, LoadOptions, Mix, Pace, ServerFiles};
 use mendpoint_simulator::{Scenario, Simulation, Target};
 use tokio::sync::watch;
 
-use crate::cli::{Simulate, SimulateLoad, SimulateRun};
+use crate::cli::{Simulate, SimulateLoad, SimulateQuality, SimulateRun};
 use crate::server::wait_for_stop;
 use crate::terminal::say;
 
@@ -34,6 +36,7 @@ pub(crate) async fn run(command: Simulate) -> Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
+        Simulate::Quality(options) => quality(&options),
         Simulate::Scenarios => {
             for name in Scenario::BUILTIN {
                 let scenario = Scenario::builtin(name)?;
@@ -112,6 +115,42 @@ async fn scenario(options: SimulateRun) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Measures the engine: in this thread, in virtual time.
+fn quality(options: &SimulateQuality) -> Result<ExitCode> {
+    let mix = match &options.mix {
+        None => FaultMix::built_in(),
+        Some(path) => {
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("failed to read {}", path.display()))?;
+            FaultMix::parse(&text)
+                .map_err(|why| anyhow::anyhow!("{} cannot be used: {why}", path.display()))?
+        }
+    };
+    anyhow::ensure!(options.chargers > 0 && options.days > 0, "nothing would happen");
+    let (rules, playbooks) =
+        crate::rules::read(options.rules.as_deref(), options.playbooks.as_deref())?;
+    let catalogue = Catalogue::parse(&rules, &playbooks).map_err(|problems| {
+        let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!("the rules cannot be used:\n{}", lines.join("\n"))
+    })?;
+    let began = Instant::now();
+    let report = mendpoint_quality::run(QualitySettings {
+        chargers: options.chargers,
+        days: options.days,
+        seed: options.seed,
+        mix,
+        catalogue: Arc::new(catalogue),
+        engine: EngineSettings::default(),
+        restarts: options.restarts,
+    });
+    if options.json {
+        say(&serde_json::to_string_pretty(&report)?);
+    } else {
+        say(&format!("{report}\n  {:.1} s", began.elapsed().as_secs_f64()));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
 async fn put_load(options: SimulateLoad) -> Result<ExitCode> {
     let pace = match (options.idle, options.rate) {
         (true, _) => Pace::Idle,
@@ -123,7 +162,8 @@ async fn put_load(options: SimulateLoad) -> Result<ExitCode> {
         anyhow::bail!("--mix wants three parts of a hundred, such as 60,10,30");
     };
     let meter_bytes = options.meter_bytes;
-    let mix = Mix { heartbeat_percent, status_percent, meter_percent, meter_bytes };
+    let same_status = options.same_status;
+    let mix = Mix { heartbeat_percent, status_percent, meter_percent, meter_bytes, same_status };
     let settle = Duration::try_from_secs_f64(options.settle)
         .context("--settle wants a number of seconds, such as 0.5")?;
     let report = load::run(LoadOptions {

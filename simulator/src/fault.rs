@@ -37,6 +37,8 @@ pub enum Shows {
     FailsSessions,
     /// Nothing is reported until a transaction starts; then the connector is Faulted for a while.
     FaultsInSession,
+    /// Nothing is reported and nobody can even begin: a dark screen, a dead reader. Drivers leave.
+    Silent,
 }
 
 /// One fault.

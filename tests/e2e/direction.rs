@@ -13,7 +13,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("escalation", &["model"]),
     ("upkeep", &["model"]),
     ("shard", &["model", "fleet", "incidents", "upkeep"]),
-    ("store", &["model"]),
+    ("replay", &["model", "fleet", "incidents", "ocpp", "shard", "upkeep"]),
+    ("uptime", &["model"]),
+    ("store", &["model", "uptime"]),
     ("gateway", &["model", "ocpp"]),
     (
         "pipeline",
@@ -23,10 +25,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "fleet",
             "incidents",
             "ocpp",
+            "replay",
             "shard",
             "store",
             "tickets",
             "upkeep",
+            "uptime",
         ],
     ),
     ("notify", &["model", "store"]),
@@ -39,16 +43,28 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "incidents",
             "ocpp",
             "pipeline",
+            "replay",
             "store",
             "tickets",
             "upkeep",
+            "uptime",
         ],
     ),
 ];
 
 /// The crates that decide, and what they must not touch.
-const PURE: &[&str] =
-    &["model", "ocpp", "fleet", "incidents", "tickets", "escalation", "shard", "upkeep"];
+const PURE: &[&str] = &[
+    "model",
+    "ocpp",
+    "fleet",
+    "incidents",
+    "tickets",
+    "escalation",
+    "shard",
+    "upkeep",
+    "replay",
+    "uptime",
+];
 const IO: &[&str] = &["tokio", "tokio-tungstenite", "sqlx", "axum", "lettre", "rand", "getrandom"];
 
 #[test]

@@ -148,6 +148,8 @@ pub struct Brief {
     pub state: IncidentState,
     /// Whether the engine gave it to people.
     pub handed_over: bool,
+    /// Whether another incident stands for it: people are told of that one.
+    pub inhibited: bool,
     /// Who took it.
     pub taken_by: Option<String>,
     /// Its ticket.

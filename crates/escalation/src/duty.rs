@@ -314,6 +314,10 @@ impl Duty {
         if std::mem::take(&mut case.ticket_held) {
             self.orders.push(Order::OpenTicket(id));
         }
+        if brief.inhibited {
+            // It is told of again when that changes.
+            return None;
+        }
         let book = Arc::clone(&self.book);
         let chain = book.routes.chain(&case.chain);
         let mut wakes: Vec<UnixMs> = Vec::new();

@@ -93,6 +93,7 @@ impl Kit {
             opened_at: self.now,
             state: IncidentState::Healing,
             handed_over: false,
+            inhibited: false,
             taken_by: None,
             ticket: None,
             resolution: String::new(),

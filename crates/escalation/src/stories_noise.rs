@@ -194,3 +194,15 @@ fn a_program_is_told_in_its_own_words() {
     assert_eq!((&bodies[1]["topic"], &bodies[1]["priority"]), (&"alarm".into(), &4.into()));
     assert!(kit.lines().contains(&"0:00:00 Nobody to tell: webhook".to_owned()));
 }
+
+#[test]
+fn what_another_incident_stands_for_is_not_told_until_it_stands_alone() {
+    let mut kit = Kit::new(book());
+    let brief = Brief { handed_over: true, inhibited: true, ..kit.brief(1) };
+    kit.tell(brief.clone());
+    kit.wait(5 * HOUR_MS);
+    assert!(kit.letters().is_empty() && kit.work_orders().is_empty());
+    kit.tell(Brief { inhibited: false, ..brief });
+    kit.wait(MINUTE_MS);
+    assert_eq!(kit.told(), ["5:00:30 ana@x.example"]);
+}

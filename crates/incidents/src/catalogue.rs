@@ -1,6 +1,9 @@
 //! All rules and playbooks together, compiled.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use mendpoint_model::HealMode;
 
 use crate::parse::parse_rule;
 use crate::playbook::{Playbook, parse_playbook};
@@ -35,8 +38,26 @@ impl Catalogue {
         rules: &[(String, String)],
         playbooks: &[(String, String)],
     ) -> Result<Self, Vec<Problem>> {
+        Self::default().overlaid(rules, playbooks)
+    }
+
+    /// The same with these files put over it: a rule or playbook of the same id takes the place of
+    /// the one that is here. For trying a change out.
+    ///
+    /// # Errors
+    /// Every mistake in every file, with its place.
+    pub fn overlaid(
+        &self,
+        rules: &[(String, String)],
+        playbooks: &[(String, String)],
+    ) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
-        let mut catalogue = Self::default();
+        let mut catalogue = self.clone();
+        let is_new = |files: &[(String, String)], id: &str| {
+            files.iter().any(|(_, text)| id_of(text).is_some_and(|(new, _)| new == id))
+        };
+        catalogue.rules.retain(|rule| !is_new(rules, &rule.id));
+        catalogue.playbooks.retain(|playbook| !is_new(playbooks, &playbook.id));
         for (file, text) in playbooks {
             let mut reader = Reader::new(file, text);
             if let Some(playbook) = parse_playbook(&mut reader) {
@@ -86,6 +107,32 @@ impl Catalogue {
         Ok(catalogue)
     }
 
+    /// Switches a rule on or off.
+    pub fn set_enabled(&mut self, id: &str, enabled: bool) {
+        if let Some(rule) = self.rules.iter_mut().find(|rule| rule.id == id) {
+            Arc::make_mut(rule).enabled = enabled;
+        }
+    }
+
+    /// Says how much a rule may do by itself (G10). A rule without a playbook does nothing.
+    pub fn set_mode(&mut self, id: &str, mode: HealMode) {
+        if let Some(rule) = self.rules.iter_mut().find(|rule| rule.id == id) {
+            Arc::make_mut(rule).auto_heal = mode;
+        }
+    }
+
+    /// Whether a threshold of a rule may be set to a value.
+    ///
+    /// # Errors
+    /// What is wrong, and what was expected.
+    pub fn check_threshold(&self, rule: &str, name: &str, value: &str) -> Result<(), String> {
+        let Some(known) = self.rule(rule) else {
+            let names: Vec<_> = self.rules.iter().map(|rule| rule.id.as_str()).collect();
+            return Err(format!("unknown rule {rule}{}", suggestion(rule, &names)));
+        };
+        known.with_thresholds(&BTreeMap::from([(name.to_owned(), value.to_owned())])).map(|_| ())
+    }
+
     /// The rules, by id.
     pub fn rules(&self) -> &[Arc<Rule>] {
         &self.rules
@@ -110,6 +157,19 @@ impl Catalogue {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_changed_rule_takes_the_place_of_the_old_one() {
+        let text = include_str!("../../../config/rules/cp_offline.toml").to_owned();
+        let other = include_str!("../../../config/rules/weak_wifi.toml").to_owned();
+        let files = [("a.toml".to_owned(), text.clone()), ("b.toml".to_owned(), other)];
+        let old = Catalogue::parse(&files, &[]).expect("valid");
+        let changed = ("new.toml".to_owned(), text.replace("version = 1", "version = 7"));
+        let new = old.overlaid(&[changed], &[]).expect("valid");
+        let versions: Vec<_> =
+            new.rules().iter().map(|rule| (rule.id.as_str(), rule.version)).collect();
+        assert_eq!(versions, [("CP_OFFLINE", 7), ("WEAK_WIFI", 1)]);
+    }
 
     #[test]
     fn one_id_in_two_files_names_both() {

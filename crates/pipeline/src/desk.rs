@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
+use mendpoint_incidents::correlate::Notice;
 use mendpoint_incidents::{Evidence, Request, TicketRequest};
 use mendpoint_model::{
     Actor, ChargerKey, ConnectorRef, Contact, Incident, IncidentId, Priority, StepState, TicketId,
@@ -32,6 +33,8 @@ pub(crate) enum Work {
     Evidence(TicketEvidence),
     /// People set something else of who is told: look again at once.
     Look,
+    /// People are told of a group of incidents.
+    Notice(Box<Notice>),
 }
 
 /// The desk.
@@ -72,6 +75,10 @@ impl Desk {
 
     pub(crate) fn evidence(&self, evidence: TicketEvidence) {
         self.queue(Work::Evidence(evidence));
+    }
+
+    pub(crate) fn notice(&self, notice: Box<Notice>) {
+        self.queue(Work::Notice(notice));
     }
 
     /// No more work is taken; what is queued is still done.
@@ -233,6 +240,7 @@ impl Inner {
             }
             Work::Look => Ok(()),
             Work::Open(request) => self.open_for(request).await,
+            Work::Notice(notice) => self.page(notice).await,
             Work::Evidence(evidence) => {
                 let kind = match evidence.kind {
                     Evidence::Recovered => EvidenceKind::Recovered,

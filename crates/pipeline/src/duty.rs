@@ -148,6 +148,11 @@ impl Inner {
         self.duty.machine().may_open_ticket(clock::now(), incident)
     }
 
+    /// Whether a silence or a window keeps people from being told of an incident now.
+    pub(crate) fn is_held(&self, incident: IncidentId) -> bool {
+        self.duty.machine().case(incident).is_some_and(|case| case.held.is_some())
+    }
+
     /// What the machine needs to know of an incident.
     fn brief(&self, incident: &Incident) -> Brief {
         let charger = self.directory.charger(incident.charger);
@@ -188,6 +193,7 @@ impl Inner {
                         | IncidentState::Acknowledged
                         | IncidentState::InProgress
                 ),
+            inhibited: incident.ties.parent().is_some(),
             taken_by: incident.owner.clone(),
             ticket: incident.ticket,
             resolution: incident.resolution.clone(),

@@ -21,7 +21,7 @@ use crate::tokens::Tokens;
 use crate::{Directory, Error, PipelineSettings};
 
 /// Where chargers without a site are.
-const UNASSIGNED: &str = "Unassigned";
+pub(crate) const UNASSIGNED: &str = "Unassigned";
 
 /// What the parts that all tasks share begin with.
 pub(crate) struct Kept {
@@ -159,6 +159,10 @@ impl KeptFleet {
             if let Some(ended) = orphan.ended {
                 shards[shard].restore_orphan(orphan.charger, ended);
             }
+        }
+        for record in directory.chargers() {
+            let shard = &mut shards[record.site.0 as usize % count];
+            shard.note_registered(record.key, record.created_at);
         }
         let mut backlogs: Vec<ShardBacklog> =
             std::iter::repeat_with(ShardBacklog::default).take(count).collect();

@@ -1,10 +1,14 @@
 use futures_util::TryStreamExt as _;
-use mendpoint_model::ChargerState;
+use mendpoint_model::{ChargerKey, ChargerState, SiteKey};
 
 use crate::db::{Columns as _, read};
 use crate::{Result, Store, row_id};
 
 const ALL: &str = "SELECT charger_key, json FROM charger_state ORDER BY charger_key";
+const SOME: &str = "SELECT s.charger_key, s.json FROM charger_state s
+    JOIN charger c ON c.charger_key = s.charger_key
+    WHERE (CAST($1 AS BIGINT) IS NULL OR c.site_key = $1)
+      AND (CAST($2 AS BIGINT) IS NULL OR c.charger_key = $2) ORDER BY s.charger_key";
 const HIGHEST: &str = "SELECT
     (SELECT COALESCE(MAX(incident_id), 0) FROM incident),
     (SELECT COALESCE(MAX(ticket_id), 0) FROM ticket),
@@ -32,6 +36,31 @@ impl Store {
         // Row by row: decoding goes on while the database reads, and no text is kept twice.
         read!(&self.db, conn => {
             let mut rows = sqlx::query(ALL).fetch(conn);
+            while let Some(row) = rows.try_next().await? {
+                match serde_json::from_str(&row.text(1)?) {
+                    Ok(state) => states.push(state),
+                    Err(error) => tracing::warn!(
+                        charger.id = row.int(0)?, %error, "a stored state is unreadable"
+                    ),
+                }
+            }
+            Ok::<_, crate::Error>(())
+        })?;
+        Ok(states)
+    }
+
+    /// The same of one site, of one charger, or of all.
+    pub async fn states_of(
+        &self,
+        site: Option<SiteKey>,
+        charger: Option<ChargerKey>,
+    ) -> Result<Vec<ChargerState>> {
+        let mut states = Vec::new();
+        read!(&self.db, conn => {
+            let mut rows = sqlx::query(SOME)
+                .bind(site.map(|site| i64::from(site.0)))
+                .bind(charger.map(|charger| i64::from(charger.0)))
+                .fetch(conn);
             while let Some(row) = rows.try_next().await? {
                 match serde_json::from_str(&row.text(1)?) {
                     Ok(state) => states.push(state),

@@ -1,3 +1,4 @@
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use mendpoint_model::{ChargerKey, FrameSeq, UnixMs};
@@ -140,7 +141,7 @@ impl Gathering {
     /// Packs what there is and begins anew; `None` when there is nothing.
     pub(crate) fn pack(&mut self, bucket: u8) -> Option<FrameBlock> {
         let head = self.head.take()?;
-        let data = lz4_flex::block::compress_prepend_size(&self.raw).into();
+        let data = compress(&self.raw);
         self.raw.clear();
         // A burst of large frames must not keep its memory.
         self.raw.shrink_to(KEPT_BYTES);
@@ -149,46 +150,125 @@ impl Gathering {
     }
 }
 
+thread_local! {
+    /// Where blocks are packed: kept, because room for the worst case would be cleared each time.
+    static PACKING: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// LZ4 with the size in front, as [`unpack`] reads it.
+fn compress(raw: &[u8]) -> Arc<[u8]> {
+    PACKING.with_borrow_mut(|room| {
+        let most = lz4_flex::block::get_maximum_output_size(raw.len());
+        if room.len() < SIZE_BYTES + most {
+            room.resize(SIZE_BYTES + most, 0);
+        }
+        let (size, packed) = room.split_at_mut(SIZE_BYTES);
+        size.copy_from_slice(&(raw.len() as u32).to_le_bytes());
+        let data = match lz4_flex::block::compress_into(raw, packed) {
+            Ok(count) => room[..SIZE_BYTES + count].into(),
+            // There is always room for the worst case.
+            Err(_) => lz4_flex::block::compress_prepend_size(raw).into(),
+        };
+        if room.len() > 2 * KEPT_BYTES {
+            *room = Vec::new();
+        }
+        data
+    })
+}
+
+/// The size of what a block unpacks to stands before it.
+const SIZE_BYTES: usize = 4;
+
 /// Room that a buffer keeps between two blocks.
 const KEPT_BYTES: usize = 80 * 1024;
 
-/// The records of a packed block, in the order they were added.
-pub(crate) fn unpack(data: &[u8]) -> Result<Vec<FrameRecord>> {
-    let broken = || Error::Unreadable("a block of frames".to_owned());
+/// A frame in place, in the buffer it was unpacked into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameView<'a> {
+    /// Its number.
+    pub seq: FrameSeq,
+    /// The charger.
+    pub charger: ChargerKey,
+    /// When it came or went, by our clock.
+    pub at: UnixMs,
+    /// Which way.
+    pub direction: Direction,
+    /// The text as it was on the wire.
+    pub text: &'a str,
+}
+
+impl From<FrameView<'_>> for FrameRecord {
+    fn from(view: FrameView<'_>) -> Self {
+        let FrameView { seq, charger, at, direction, text } = view;
+        Self { seq, charger, at, direction, text: text.into() }
+    }
+}
+
+fn broken() -> Error {
+    Error::Unreadable("a block of frames".to_owned())
+}
+
+/// The bytes of a packed block.
+pub(crate) fn unpack_raw(data: &[u8]) -> Result<Vec<u8>> {
     // A damaged length must not ask for all memory.
     let (size, _) = lz4_flex::block::uncompressed_size(data).map_err(|_| broken())?;
     if size > RAW_BYTES_MAX {
         return Err(broken());
     }
-    let raw = lz4_flex::block::decompress_size_prepended(data).map_err(|_| broken())?;
-    read_records(&raw).ok_or_else(broken)
+    lz4_flex::block::decompress_size_prepended(data).map_err(|_| broken())
+}
+
+/// The records of a packed block, in the order they were added.
+pub(crate) fn unpack(data: &[u8]) -> Result<Vec<FrameRecord>> {
+    read_records(&unpack_raw(data)?).ok_or_else(broken)
 }
 
 fn read_records(mut rest: &[u8]) -> Option<Vec<FrameRecord>> {
     let mut records = Vec::new();
     while !rest.is_empty() {
         let (record, after) = read_record(rest)?;
-        records.push(record);
+        records.push(record.into());
         rest = after;
     }
     Some(records)
 }
 
-fn read_record(bytes: &[u8]) -> Option<(FrameRecord, &[u8])> {
+/// The numbers of the frames in unpacked bytes, each with where it begins.
+pub(crate) fn places(raw: &[u8]) -> Result<Vec<(FrameSeq, u32)>> {
+    let mut places = Vec::new();
+    let mut rest = raw;
+    while !rest.is_empty() {
+        let offset = (raw.len() - rest.len()) as u32;
+        let (head, after) = rest.split_at_checked(HEAD_BYTES).ok_or_else(broken)?;
+        let (seq, _) = head.split_first_chunk::<8>().ok_or_else(broken)?;
+        let (_, length) = head.split_last_chunk::<4>().ok_or_else(broken)?;
+        let length = u32::from_le_bytes(*length) as usize;
+        rest = after.split_at_checked(length).ok_or_else(broken)?.1;
+        places.push((u64::from_le_bytes(*seq), offset));
+    }
+    Ok(places)
+}
+
+/// The frame that begins at a place of unpacked bytes; `None` when they are damaged.
+pub(crate) fn view(raw: &[u8], offset: u32) -> Option<FrameView<'_>> {
+    Some(read_record(raw.get(offset as usize..)?)?.0)
+}
+
+fn read_record(bytes: &[u8]) -> Option<(FrameView<'_>, &[u8])> {
     let (seq, bytes) = bytes.split_first_chunk::<8>()?;
     let (at, bytes) = bytes.split_first_chunk::<8>()?;
     let (charger, bytes) = bytes.split_first_chunk::<4>()?;
     let (direction, bytes) = bytes.split_first()?;
     let (length, bytes) = bytes.split_first_chunk::<4>()?;
     let (text, rest) = bytes.split_at_checked(u32::from_le_bytes(*length) as usize)?;
-    let record = FrameRecord {
+    let view = FrameView {
         seq: u64::from_le_bytes(*seq),
         charger: ChargerKey(u32::from_le_bytes(*charger)),
         at: UnixMs(i64::from_le_bytes(*at)),
         direction: if *direction == 0 { Direction::In } else { Direction::Out },
-        text: std::str::from_utf8(text).ok()?.into(),
+        text: std::str::from_utf8(text).ok()?,
     };
-    Some((record, rest))
+    Some((view, rest))
 }
 
 #[cfg(test)]

@@ -348,6 +348,11 @@ impl ChargerCore {
             self.plan(3_000, Job::NextSession { connector: number, turn });
             return;
         }
+        if self.has_hidden_fault(number, Shows::Silent) {
+            // The driver finds nothing to begin with, and leaves.
+            self.plan_next_session(number);
+            return;
+        }
         if !self.begin_session(number, None, None, None) && self.connectors[index].session.is_none()
         {
             // Out of order or reserved: somebody else comes later.

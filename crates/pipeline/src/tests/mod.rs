@@ -5,3 +5,5 @@ mod contest;
 mod disk;
 mod kit;
 mod lag;
+mod replay;
+mod rule_book;

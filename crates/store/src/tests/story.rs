@@ -14,11 +14,12 @@ use super::story_audit;
 use super::story_conformance::conformance;
 use super::story_device;
 use super::story_duty;
-use super::story_history;
 use super::story_money::{charging_orders, ledger, orphans};
 use super::story_people::{outbox, people, reports, tokens, values};
 use super::story_privacy;
+use super::story_rules;
 use super::story_tickets::{tickets, tickets_by_due};
+use super::{story_history, story_uptime};
 use crate::{
     AccessRow, Credential, Cursor, Direction, Entry, Error, FrameRecord, HighestIds,
     IncidentFilter, Slot, Store, TransactionFilter, TransactionState, row_id,
@@ -89,12 +90,15 @@ async fn story(store: Store) {
     story_duty::webhooks(&store).await;
     story_duty::photos(&store).await;
     conformance(&store).await;
+    story_rules::rules(&store).await;
     frames(&store, one).await;
     story_audit::audit(&store).await;
     let HighestIds { incident, ticket, transaction, .. } = store.highest_ids().await.expect("read");
     assert_eq!((incident, ticket, transaction), (14, 1882, 3));
     story_privacy::privacy(&store, one).await;
     story_history::history(&store).await;
+    let site = store.charger(one).await.expect("read").expect("it is there").site;
+    story_uptime::uptime(&store, one, site).await;
     assert!(store.delete_charger(two).await.expect("deleted"));
     assert!(!store.delete_charger(two).await.expect("no more"));
     let site = store.charger(one).await.expect("read").expect("it is there").site;

@@ -8,8 +8,8 @@ use utoipa::OpenApi;
 
 use super::{
     audit, chargers, commands, conformance, device, duty, frames, history, incidents,
-    json as shapes, neutral, orders, persons, security, sites, system, tickets, tokens,
-    transactions,
+    json as shapes, neutral, orders, persons, replay, rules, security, sites, system, tickets,
+    ties, tokens, transactions,
 };
 
 /// The shapes of requests and answers.
@@ -79,10 +79,28 @@ use super::{
         orders::ReserveBody,
         persons::ErasureJson,
         persons::PersonBody,
+        rules::ChangeRule,
+        rules::CheckJson,
+        rules::OverrideJson,
+        rules::ProblemJson,
+        rules::PutText,
+        rules::PutThreshold,
+        rules::RuleJson,
+        rules::TakeBack,
+        rules::TestJson,
+        rules::TextJson,
+        rules::ThresholdJson,
+        rules::VersionJson,
+        replay::ReplayBody,
+        replay::RuleFile,
         system::Healing,
         tickets::ActBody,
         tickets::Open,
         tickets::TicketJson,
+        ties::CohortJson,
+        ties::RolloutJson,
+        ties::TiesJson,
+        ties::VehicleJson,
         tokens::Imported,
         tokens::LineError,
         tokens::TokenJson,
@@ -239,17 +257,24 @@ const ADDRESSES: &[Address] = &[
     get(
         "/incidents",
         "Incidents, newest first",
-        &["state", "charger", "reason", "rule", "source", "needs_person", "q", "limit", "cursor"],
+        &["state", "charger", "reason", "rule", "source", "needs_person", "hide_inhibited", "q", "limit", "cursor"],
     )
     .page("IncidentJson"),
     post("/incidents", "Report a problem of a charger").takes("Report").one("IncidentJson"),
+    get("/cohorts", "Alerts per 1,000 connector-hours by vendor, model and firmware", &[])
+        .page("CohortJson"),
+    get("/vehicles", "Cards and vehicles that fail at several sites while others charge", &[])
+        .page("VehicleJson"),
+    get("/rollouts", "Firmware whose updates are paused", &[]).page("RolloutJson"),
+    post("/rollouts/{id}/lift", "Let updates go on that an incident paused; administrators")
+        .page("RolloutJson"),
     get("/incidents/{id}", "An incident with its timeline", &[]).one("IncidentJson"),
     get("/incidents/{id}/evidence", "The bundle of evidence of an incident", &[]).one("Evidence"),
     get("/incidents/{id}/chain", "Who was told of an incident, and who is next", &[])
         .one("ChainJson"),
     post(
         "/incidents/{id}/{action}",
-        "take, release, note, resolve, stop-healing, run-playbook, approve, refuse, snooze, escalate",
+        "take, release, note, resolve, stop-healing, run-playbook, approve, refuse, snooze, escalate, merge, split",
     )
     .takes("IncidentAct")
     .one("IncidentJson"),
@@ -290,7 +315,35 @@ const ADDRESSES: &[Address] = &[
     put("/duty/places", "Say who may charge at a site or charger, its labels, its owner's mail")
         .takes("PlaceJson")
         .one("PlaceJson"),
-    get("/rules", "The rules in force", &[]),
+    get("/rules", "The rules in force", &[]).page("RuleJson"),
+    post("/rules", "Add a rule; it begins in shadow").takes("PutText").one("TextJson"),
+    post("/rules/check", "Look at a text and run its tests; nothing is kept")
+        .takes("PutText")
+        .one("CheckJson"),
+    post("/rules/reload", "Read the files again; timers and counts go on"),
+    get("/rules/{id}", "A rule with its text", &[]).one("TextJson"),
+    put("/rules/{id}", "Edit a rule: a new version").takes("PutText").one("TextJson"),
+    patch("/rules/{id}", "Switch a rule on or off, or say how much it may do")
+        .takes("ChangeRule")
+        .one("TextJson"),
+    get("/rules/{id}/versions", "Its versions, newest first", &[]).page("VersionJson"),
+    post("/rules/{id}/take-back", "Put an older version in force, or (0) the file's")
+        .takes("TakeBack"),
+    put("/rules/{id}/thresholds", "Set a threshold otherwise for a site, a model or a charger")
+        .takes("PutThreshold")
+        .one("TextJson"),
+    get("/playbooks", "The playbooks in force", &[]),
+    post("/playbooks", "Add a playbook").takes("PutText").one("TextJson"),
+    get("/playbooks/{id}", "A playbook with its text", &[]).one("TextJson"),
+    put("/playbooks/{id}", "Edit a playbook: a new version").takes("PutText").one("TextJson"),
+    get("/playbooks/{id}/versions", "Its versions, newest first", &[]).page("VersionJson"),
+    post("/playbooks/{id}/take-back", "Put an older version in force, or (0) the file's")
+        .takes("TakeBack"),
+    get("/rules/replay", "The last replays of the past, newest first", &[]),
+    post("/rules/replay", "Live through the stored past with other rules, beside the server")
+        .takes("ReplayBody"),
+    get("/rules/replay/{id}", "How far a replay is, and its report", &[]),
+    delete("/rules/replay/{id}", "Stop a replay"),
     get("/outbox", "Mail, newest first", PAGED),
     get("/system", "Numbers about the running program", &[]),
     put("/healing", "Stop or allow healing: everywhere, at a site, on a charger").takes("Healing"),

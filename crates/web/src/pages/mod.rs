@@ -14,6 +14,8 @@ mod live;
 mod outbox;
 pub(crate) mod persons;
 mod public;
+mod replay;
+pub(crate) mod rule;
 mod rules;
 mod security;
 mod sign_in;
@@ -50,6 +52,8 @@ pub(crate) fn routes() -> Router<AppState> {
         .merge(duty::routes())
         .merge(take::routes())
         .merge(rules::routes())
+        .merge(rule::routes())
+        .merge(replay::routes())
         .merge(outbox::routes())
         .merge(security::routes())
         .merge(system::routes())

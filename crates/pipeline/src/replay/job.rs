@@ -1,0 +1,223 @@
+//! Replays that people asked for: one at a time, the last few remembered.
+
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use mendpoint_incidents::Catalogue;
+use mendpoint_model::{ChargerKey, DAY_MS, SiteKey, UnixMs};
+use mendpoint_replay::Report;
+
+use super::past::{Progress, replay_past};
+use crate::pipeline::Inner;
+use crate::{Error, clock};
+
+/// How many replays are remembered.
+const KEPT: usize = 16;
+/// The longest range, in milliseconds: a year and a month.
+const RANGE_MAX_MS: i64 = 400 * DAY_MS;
+
+/// A replay that somebody wants.
+#[derive(Clone, Debug)]
+pub struct ReplayAsk {
+    /// The rules to be tried out: all of them.
+    pub rules: Arc<Catalogue>,
+    /// Only what this rule does is reported.
+    pub only: Option<String>,
+    /// From when on incidents count.
+    pub from: UnixMs,
+    /// Until when, this moment not included.
+    pub until: UnixMs,
+    /// Only this site.
+    pub site: Option<SiteKey>,
+    /// Only this charger.
+    pub charger: Option<ChargerKey>,
+    /// How long before the range the engine is warmed up, in milliseconds: rules look back up to a
+    /// day.
+    pub lead_ms: i64,
+    /// Who wants it.
+    pub by: String,
+}
+
+/// How a replay stands.
+#[derive(Clone, Debug)]
+pub enum ReplayStatus {
+    /// It works.
+    Running,
+    /// It is done.
+    Done(Arc<Report>),
+    /// It could not be done: why.
+    Failed(String),
+    /// Somebody stopped it.
+    Stopped,
+}
+
+impl ReplayStatus {
+    /// The word of the API.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Done(_) => "done",
+            Self::Failed(_) => "failed",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// A replay as it stands now.
+#[derive(Clone, Debug)]
+pub struct ReplayView {
+    /// Its number, since the start of the program.
+    pub id: u64,
+    /// What was asked for.
+    pub ask: ReplayAsk,
+    /// When it began.
+    pub started_at: UnixMs,
+    /// When it ended.
+    pub ended_at: Option<UnixMs>,
+    /// Frames taken in so far.
+    pub frames: u64,
+    /// Frames there are, about.
+    pub frames_total: u64,
+    /// The time it has come to.
+    pub at: Option<UnixMs>,
+    /// How it stands.
+    pub status: ReplayStatus,
+}
+
+struct Job {
+    id: u64,
+    ask: ReplayAsk,
+    started_at: UnixMs,
+    progress: Arc<Progress>,
+    end: Mutex<Option<(UnixMs, ReplayStatus)>>,
+}
+
+impl Job {
+    fn view(&self) -> ReplayView {
+        let end = self.end.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let at = self.progress.at.load(Ordering::Relaxed);
+        ReplayView {
+            id: self.id,
+            ask: self.ask.clone(),
+            started_at: self.started_at,
+            ended_at: end.as_ref().map(|(at, _)| *at),
+            frames: self.progress.frames.load(Ordering::Relaxed),
+            frames_total: self.progress.total.load(Ordering::Relaxed),
+            at: (at != 0).then_some(UnixMs(at)),
+            status: end.map_or(ReplayStatus::Running, |(_, status)| status),
+        }
+    }
+
+    fn is_running(&self) -> bool {
+        self.end.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+}
+
+/// The replays since the start of the program.
+#[derive(Default)]
+pub struct ReplayBoard {
+    jobs: Mutex<(u64, VecDeque<Arc<Job>>)>,
+}
+
+impl ReplayBoard {
+    fn jobs(&self) -> std::sync::MutexGuard<'_, (u64, VecDeque<Arc<Job>>)> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins one.
+    pub(crate) fn start(&self, inner: &Arc<Inner>, ask: ReplayAsk) -> Result<u64, Error> {
+        check(&ask)?;
+        let job = {
+            let mut jobs = self.jobs();
+            if let Some(running) = jobs.1.iter().find(|job| job.is_running()) {
+                return Err(Error::Refused(format!(
+                    "replay {} of {} is running; wait for it or stop it first",
+                    running.id, running.ask.by
+                )));
+            }
+            jobs.0 += 1;
+            let job = Arc::new(Job {
+                id: jobs.0,
+                ask,
+                started_at: clock::now(),
+                progress: Arc::default(),
+                end: Mutex::new(None),
+            });
+            jobs.1.push_front(Arc::clone(&job));
+            jobs.1.truncate(KEPT);
+            job
+        };
+        let id = job.id;
+        let (inner, runtime) = (Arc::clone(inner), tokio::runtime::Handle::current());
+        // A thread of its own: it computes for minutes, and the tasks of chargers must not wait
+        // for it.
+        let spawned = std::thread::Builder::new().name("replay".to_owned()).spawn({
+            let job = Arc::clone(&job);
+            move || {
+                let work =
+                    replay_past(&inner.store, &inner.settings, &job.ask, &job.progress, true);
+                let status = match runtime.block_on(work) {
+                    Ok(report) => ReplayStatus::Done(Arc::new(report)),
+                    Err(_) if job.progress.stop.load(Ordering::Relaxed) => ReplayStatus::Stopped,
+                    Err(error) => {
+                        tracing::warn!(%error, "a replay failed");
+                        ReplayStatus::Failed(error.to_string())
+                    }
+                };
+                let mut end = job.end.lock().unwrap_or_else(PoisonError::into_inner);
+                *end = Some((clock::now(), status));
+            }
+        });
+        if let Err(error) = spawned {
+            let status = ReplayStatus::Failed(format!("no thread for it: {error}"));
+            let mut end = job.end.lock().unwrap_or_else(PoisonError::into_inner);
+            *end = Some((clock::now(), status));
+        }
+        Ok(id)
+    }
+
+    /// One of them.
+    pub fn one(&self, id: u64) -> Option<ReplayView> {
+        self.jobs().1.iter().find(|job| job.id == id).map(|job| job.view())
+    }
+
+    /// The last ones, newest first.
+    pub fn all(&self) -> Vec<ReplayView> {
+        self.jobs().1.iter().map(|job| job.view()).collect()
+    }
+
+    /// Ends one; `false` when it is not running.
+    pub fn stop(&self, id: u64) -> bool {
+        let jobs = self.jobs();
+        let Some(job) = jobs.1.iter().find(|job| job.id == id && job.is_running()) else {
+            return false;
+        };
+        job.progress.stop.store(true, Ordering::Relaxed);
+        true
+    }
+
+    /// Ends all, at the stop of the program.
+    pub(crate) fn stop_all(&self) {
+        for job in &self.jobs().1 {
+            job.progress.stop.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Refuses what cannot be meant.
+fn check(ask: &ReplayAsk) -> Result<(), Error> {
+    let long_ms = ask.until.since_ms(ask.from);
+    if long_ms <= 0 {
+        return Err(Error::Refused("the end of the range must be after its beginning".to_owned()));
+    }
+    if long_ms > RANGE_MAX_MS {
+        return Err(Error::Refused("a range may be 400 days long at most".to_owned()));
+    }
+    if let Some(rule) = &ask.only
+        && ask.rules.rule(rule).is_none()
+    {
+        return Err(Error::Refused(format!("there is no rule {rule} among the rules to be tried")));
+    }
+    Ok(())
+}

@@ -1,0 +1,85 @@
+//! What was lived through live is lived through once more.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mendpoint_incidents::EngineSettings;
+use mendpoint_model::{DAY_MS, HOUR_MS, UnixMs};
+use mendpoint_replay::Report;
+use mendpoint_store::{Direction, IncidentFilter};
+
+use super::kit::Kit;
+use crate::{Error, ReplayAsk, ReplayStatus};
+
+async fn done(kit: &Kit, id: u64) -> Arc<Report> {
+    for _ in 0..3_000 {
+        match kit.handle().replays().one(id).expect("it is remembered").status {
+            ReplayStatus::Running => tokio::time::sleep(Duration::from_millis(20)).await,
+            ReplayStatus::Done(report) => return report,
+            other => panic!("it ended as {other:?}"),
+        }
+    }
+    panic!("the replay never ended");
+}
+
+fn ask(kit: &Kit) -> ReplayAsk {
+    let now = kit.handle().now();
+    ReplayAsk {
+        rules: kit.handle().catalogue(),
+        only: None,
+        from: now - HOUR_MS,
+        until: now + 1_000,
+        site: None,
+        charger: None,
+        lead_ms: DAY_MS,
+        by: "ana".to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn the_rules_in_force_find_again_what_they_found() {
+    let kit = Kit::start(EngineSettings::default()).await;
+    let status = "{\"connectorId\":1,\"status\":\"Faulted\",\"errorCode\":\"OverCurrentFailure\"}";
+    let frame = format!("[2,\"1\",\"StatusNotification\",{status}]");
+    kit.handle().log_frame(kit.charger.key, kit.handle().now(), Direction::In, &frame);
+    kit.faulted("OverCurrentFailure").await;
+    // The state and the frames are written down every two seconds.
+    for _ in 0..3_000 {
+        let kept = kit.store.count_past_frames(UnixMs(0), UnixMs(i64::MAX), None).await;
+        let states = kit.store.states_of(None, None).await.expect("read");
+        if kept.expect("counted") > 0 && !states.is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let live = kit.store.incidents(&IncidentFilter::default(), None, 10).await.expect("read");
+    assert_eq!(live.0.len(), 1);
+    let id = kit.handle().start_replay(ask(&kit)).expect("it begins");
+    let report = done(&kit, id).await;
+    assert_eq!(report.sentence, "would have fired once in 1 hour, 0 new, 1 same");
+    assert_eq!(report.frames, 1);
+    // Without the rule it would not have been found.
+    let none = Arc::new(mendpoint_incidents::Catalogue::parse(&[], &[]).expect("empty"));
+    let id = kit.handle().start_replay(ReplayAsk { rules: none, ..ask(&kit) }).expect("begins");
+    let report = done(&kit, id).await;
+    assert_eq!(
+        report.sentence,
+        "would have fired 0 times in 1 hour, 0 new, 0 same; 1 of the live ones gone"
+    );
+    assert_eq!(kit.handle().replays().all().len(), 2);
+    kit.pipeline.stop().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_meant_is_refused_with_a_sentence() {
+    let kit = Kit::start(EngineSettings::default()).await;
+    let refused = |ask: ReplayAsk| match kit.handle().start_replay(ask) {
+        Err(Error::Refused(why)) => why,
+        other => panic!("{other:?}"),
+    };
+    let backwards = ReplayAsk { until: ask(&kit).from, ..ask(&kit) };
+    assert!(refused(backwards).contains("after its beginning"));
+    let unknown = ReplayAsk { only: Some("NO_SUCH".to_owned()), ..ask(&kit) };
+    assert!(refused(unknown).contains("NO_SUCH"));
+    kit.pipeline.stop().await;
+}

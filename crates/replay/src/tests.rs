@@ -1,0 +1,205 @@
+//! Whole replays of pasts that are written here.
+
+use std::sync::Arc;
+
+use mendpoint_fleet::{Fleet, FleetSettings};
+use mendpoint_incidents::{Catalogue, EngineSettings};
+use mendpoint_model::{ChargerKey, Chargers as _, HOUR_MS, MINUTE_MS, SiteKey, UnixMs};
+use mendpoint_upkeep::Profiles;
+
+use crate::{Direction, PastFrame, PastLink, Replay, ReplaySettings, Run, Start};
+
+const CHARGER: ChargerKey = ChargerKey(1);
+const START: UnixMs = UnixMs(1_767_225_600_000);
+
+fn catalogue(change: impl Fn(&str) -> String) -> Arc<Catalogue> {
+    let file = |name: &str, text: &str| (name.to_owned(), change(text));
+    let rules = [
+        file("err_faulted.toml", include_str!("../../../config/rules/err_faulted.toml")),
+        file("cp_offline.toml", include_str!("../../../config/rules/cp_offline.toml")),
+    ];
+    let playbook = include_str!("../../../config/playbooks/err_faulted.toml").to_owned();
+    let playbooks = [("err_faulted.toml".to_owned(), playbook)];
+    Arc::new(Catalogue::parse(&rules, &playbooks).expect("what is shipped is right"))
+}
+
+/// A past that is told second by second.
+struct Past {
+    replay: Replay,
+    seq: u64,
+}
+
+impl Past {
+    fn new(rules: Arc<Catalogue>) -> Self {
+        let mut fleet = Fleet::new(FleetSettings::default());
+        fleet.register(CHARGER, SiteKey(1), "CP-1".into());
+        let mut state = fleet.charger(CHARGER).expect("it was registered").clone();
+        state.link.connected = true;
+        let settings = ReplaySettings {
+            fleet: FleetSettings::default(),
+            engine: EngineSettings { startup_grace_ms: 0, ..EngineSettings::default() },
+            profiles: Arc::new(Profiles::default()),
+            from: START,
+        };
+        let mut replay = Replay::new(rules, settings);
+        replay.begin(START, vec![Start { state }]);
+        Self { replay, seq: 0 }
+    }
+
+    fn frame(&mut self, second: i64, direction: Direction, text: &str) {
+        self.seq += 1;
+        let (seq, at) = (self.seq, START + second * 1_000);
+        self.replay.frame(PastFrame { seq, charger: CHARGER, at, direction, text });
+    }
+
+    fn heard(&mut self, second: i64, action: &str, payload: &str) {
+        let text = format!("[2,\"m{second}\",\"{action}\",{payload}]");
+        self.frame(second, Direction::In, &text);
+        self.frame(second, Direction::Out, &format!("[3,\"m{second}\",{{}}]"));
+    }
+
+    fn status(&mut self, second: i64, status: &str, code: &str) {
+        let payload =
+            format!("{{\"connectorId\":1,\"status\":\"{status}\",\"errorCode\":\"{code}\"}}");
+        self.heard(second, "StatusNotification", &payload);
+    }
+
+    fn link(&mut self, second: i64, online: bool) {
+        let (at, reason) = (START + second * 1_000, String::new());
+        self.replay.link(&PastLink { charger: CHARGER, at, online, reason });
+    }
+
+    fn end(self, second: i64) -> Run {
+        self.replay.finish(START + second * 1_000)
+    }
+}
+
+fn opened(run: &Run) -> Vec<(String, i64)> {
+    let seconds = |at: UnixMs| at.since_ms(START) / 1_000;
+    run.incidents.iter().map(|found| (found.rule.clone(), seconds(found.opened_at))).collect()
+}
+
+fn actions(run: &Run) -> Vec<(&str, i64, bool)> {
+    let seconds = |at: UnixMs| at.since_ms(START) / 1_000;
+    let line = |would: &crate::WouldBe| (seconds(would.at), would.was_sent);
+    run.actions.iter().map(|would| (would.action.as_str(), line(would).0, line(would).1)).collect()
+}
+
+fn same(text: &str) -> String {
+    text.to_owned()
+}
+
+#[test]
+fn a_fault_opens_at_the_time_of_its_rule_and_a_changed_rule_is_earlier() {
+    let fault = |rules| {
+        let mut past = Past::new(rules);
+        past.status(1, "Available", "NoError");
+        past.status(100, "Faulted", "OverCurrentFailure");
+        past.end(400)
+    };
+    assert_eq!(opened(&fault(catalogue(same))), [("ERR_FAULTED".to_owned(), 160)]);
+    let sooner = catalogue(|text| text.replacen("for = \"60s\"", "for = \"20s\"", 1));
+    assert_eq!(opened(&fault(sooner)), [("ERR_FAULTED".to_owned(), 120)]);
+}
+
+#[test]
+fn offline_counts_from_the_end_of_the_connection() {
+    let mut past = Past::new(catalogue(same));
+    past.heard(1, "Heartbeat", "{}");
+    past.link(250, false);
+    let run = past.end(3_600);
+    assert_eq!(opened(&run), [("CP_OFFLINE".to_owned(), 850)]);
+    assert!(run.incidents[0].escalated, "fifteen minutes later a person is asked");
+}
+
+#[test]
+fn a_command_that_was_really_sent_gets_its_real_answer() {
+    let mut past = Past::new(catalogue(same));
+    past.status(1, "Available", "NoError");
+    past.status(100, "Faulted", "InternalError");
+    let question = "{\"requestedMessage\":\"StatusNotification\",\"connectorId\":1}";
+    past.frame(161, Direction::Out, &format!("[2,\"i7-1-0\",\"TriggerMessage\",{question}]"));
+    past.frame(162, Direction::In, "[4,\"i7-1-0\",\"NotSupported\",\"\",{}]");
+    past.frame(162, Direction::Out, "[2,\"i7-2-0\",\"Reset\",{\"type\":\"Soft\"}]");
+    past.frame(163, Direction::In, "[3,\"i7-2-0\",{\"status\":\"Accepted\"}]");
+    past.link(165, false);
+    past.link(205, true);
+    past.heard(206, "BootNotification", "{\"chargePointVendor\":\"A\",\"chargePointModel\":\"X\"}");
+    past.status(207, "Available", "NoError");
+    let run = past.end(700);
+    assert_eq!(
+        actions(&run),
+        [
+            ("TriggerMessage StatusNotification 1", 160, true),
+            // At once: it was refused, so the next rung is tried.
+            ("Reset Soft", 162, true),
+        ]
+    );
+    assert_eq!(run.incidents[0].gone_at, Some(START + 507_000), "gone for five minutes");
+    assert!(!run.incidents[0].escalated);
+}
+
+#[test]
+fn a_command_that_nobody_sent_is_taken_as_accepted_and_without_effect() {
+    let mut past = Past::new(catalogue(same));
+    past.status(1, "Available", "NoError");
+    past.status(100, "Faulted", "InternalError");
+    for minute in 2..180 {
+        past.heard(minute * 60, "Heartbeat", "{}");
+    }
+    let run = past.end(180 * 60);
+    let names: Vec<_> = run.actions.iter().map(|would| would.action.as_str()).collect();
+    assert_eq!(names[..2], ["TriggerMessage StatusNotification 1", "Reset Soft"]);
+    assert!(names.contains(&"Reset Hard"), "the ladder goes on: {names:?}");
+    assert!(run.actions.iter().all(|would| !would.was_sent));
+    assert!(run.incidents[0].escalated);
+}
+
+#[test]
+fn a_session_has_the_number_that_it_was_given_live() {
+    let mut past = Past::new(catalogue(same));
+    past.status(1, "Preparing", "NoError");
+    let start = "{\"connectorId\":1,\"idTag\":\"A\",\"meterStart\":0}";
+    past.frame(2, Direction::In, &format!("[2,\"s\",\"StartTransaction\",{start}]"));
+    let answer = "[3,\"s\",{\"transactionId\":4711,\"idTagInfo\":{\"status\":\"Accepted\"}}]";
+    past.frame(2, Direction::Out, answer);
+    past.status(3, "Charging", "NoError");
+    // A session that ends at once without energy is a failed charge; only when the two belong
+    // together is it known which.
+    past.heard(
+        20,
+        "StopTransaction",
+        "{\"transactionId\":4711,\"meterStop\":10,\"reason\":\"Other\"}",
+    );
+    let run = past.end(60);
+    assert_eq!(run.failed_charges, [(START + 20_000, CHARGER)]);
+}
+
+#[test]
+fn the_same_past_gives_the_same_run() {
+    let live = || {
+        let mut past = Past::new(catalogue(same));
+        for hour in 0..24 {
+            let at = hour * HOUR_MS / 1_000;
+            past.status(at + 5, "Available", "NoError");
+            past.status(at + 700, "Faulted", "InternalError");
+            past.link(at + 1_500, false);
+            past.link(at + 1_500 + 11 * MINUTE_MS / 1_000, true);
+        }
+        past.end(24 * HOUR_MS / 1_000)
+    };
+    let run = live();
+    assert_eq!(run.incidents.len(), 2, "each reopens within the hour");
+    assert_eq!(run, live());
+}
+
+#[test]
+fn chargers_that_are_not_part_of_it_are_left_out() {
+    let mut past = Past::new(catalogue(same));
+    let text = "[2,\"1\",\"Heartbeat\",{}]";
+    let charger = ChargerKey(77);
+    past.replay.frame(PastFrame { seq: 1, charger, at: START, direction: Direction::In, text });
+    past.frame(2, Direction::In, "not a message");
+    let run = past.end(60);
+    assert_eq!((run.frames, run.frames_left_out, run.frames_unreadable), (1, 1, 1));
+}

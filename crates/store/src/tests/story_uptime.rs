@@ -1,0 +1,66 @@
+//! Uptime ledgers (on both databases).
+
+use mendpoint_model::{ChargerKey, ConnectorRef, DAY_MS, HOUR_MS, SiteKey, UnixMs};
+use mendpoint_uptime::{Class, Decision, Exclusion, Reason, Span};
+
+use super::kit::{closed, transaction, write};
+use crate::{Store, UptimeDayRow};
+
+/// The part of the story that both databases tell. The charger is one that is registered.
+pub(super) async fn uptime(store: &Store, charger: ChargerKey, site: SiteKey) {
+    let day = UnixMs(1_767_225_600_000);
+    let connector = ConnectorRef::v16(1);
+    let row = |day: UnixMs, class| UptimeDayRow {
+        charger,
+        connector,
+        day,
+        spans: vec![Span { from: day, until: day + DAY_MS, class }],
+    };
+    let (first, second) = (row(day, Class::Up), row(day + DAY_MS, Class::Faulted));
+    store.put_uptime_days(&[first.clone(), second]).await.expect("written");
+    // A day that is folded anew takes the place of the old one.
+    let mended = row(day + DAY_MS, Class::Up);
+    store.put_uptime_days(std::slice::from_ref(&mended)).await.expect("written");
+    let noon = day + DAY_MS / 2;
+    let read = store.uptime_days(noon, day + 2 * DAY_MS, Some(site), Some(charger)).await;
+    assert_eq!(read.expect("read"), [first, mended]);
+    let none = store.uptime_days(noon, day + 2 * DAY_MS, Some(SiteKey(9_999)), None).await;
+    assert!(none.expect("read").is_empty());
+
+    let proposed = Exclusion {
+        id: 0,
+        site,
+        charger: Some(charger),
+        connector: None,
+        from: day,
+        until: day + HOUR_MS,
+        reason: Reason::Utility,
+        evidence: "all booted when they were back".to_owned(),
+        decision: Decision::Proposed,
+    };
+    let id = store.propose_exclusion(&proposed, "engine").await.expect("written");
+    let id = id.expect("it is new");
+    assert_eq!(store.propose_exclusion(&proposed, "engine").await.expect("read"), None);
+    assert!(store.decide_exclusion(id, Decision::Approved, "ana").await.expect("written"));
+    assert!(!store.decide_exclusion(-1, Decision::Approved, "ana").await.expect("written"));
+    let rows = store.exclusions(Some(site), day, day + DAY_MS).await.expect("read");
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0].exclusion, Exclusion { id, decision: Decision::Approved, ..proposed });
+    assert_eq!((&*rows[0].proposed_by, &*rows[0].decided_by), ("engine", "ana"));
+    assert_eq!(store.exclusion(id).await.expect("read").as_ref(), rows.first());
+    let later = store.exclusions(None, day + DAY_MS, day + 2 * DAY_MS).await.expect("read");
+    assert!(later.is_empty());
+
+    store.put_site_hours(site, "24/7").await.expect("written");
+    store.put_site_hours(site, "mo-fr 06:00-22:00").await.expect("written");
+    let hours = store.site_hours().await.expect("read");
+    assert_eq!(hours.get(&site).map(String::as_str), Some("mo-fr 06:00-22:00"));
+    store.add_server_gap(day, day + HOUR_MS).await.expect("written");
+    assert_eq!(store.server_gaps(day, noon).await.expect("read"), [(day, day + HOUR_MS)]);
+
+    let begun = transaction(910_001, day.0);
+    let (at, started) = (begun.connector, begun.started_at);
+    write(store, vec![closed(charger, begun, day.0 + HOUR_MS)]).await;
+    let sessions = store.delivered_sessions(charger, day, noon).await.expect("read");
+    assert!(sessions.contains(&(at, started, day + HOUR_MS)), "{sessions:?}");
+}

@@ -1,0 +1,319 @@
+//! Uptime ledgers: days of connectors, exclusions, opening hours, and when our own server was down.
+
+use std::collections::BTreeMap;
+
+use mendpoint_model::{ChargerKey, ConnectorRef, DAY_MS, MINUTE_MS, SiteKey, UnixMs};
+use mendpoint_uptime::{Class, Decision, Exclusion, Reason, Span};
+
+use crate::db::{Columns, all, one, read, tx, write};
+use crate::{Error, Result, Store, row_id};
+
+const PUT_DAY: &str = "INSERT INTO uptime_day
+    (charger_key, evse, connector, day_at_ms, spans, folded_at_ms) VALUES ($1, $2, $3, $4, $5, $6)
+    ON CONFLICT (charger_key, evse, connector, day_at_ms)
+    DO UPDATE SET spans = excluded.spans, folded_at_ms = excluded.folded_at_ms";
+const DAYS: &str = "SELECT d.charger_key, d.evse, d.connector, d.day_at_ms, d.spans
+    FROM uptime_day d JOIN charger c ON c.charger_key = d.charger_key
+    WHERE d.day_at_ms >= $1 AND d.day_at_ms < $2
+      AND (CAST($3 AS BIGINT) IS NULL OR c.site_key = $3)
+      AND (CAST($4 AS BIGINT) IS NULL OR d.charger_key = $4)
+    ORDER BY d.charger_key, d.evse, d.connector, d.day_at_ms";
+const SESSIONS: &str = "SELECT evse, connector, started_at_ms, ended_at_ms FROM charge_transaction
+    WHERE charger_key = $1 AND ended_at_ms > $2 AND started_at_ms < $3 AND energy_wh >= 100.0
+    ORDER BY started_at_ms LIMIT 20000";
+const ADD: &str = "INSERT INTO uptime_exclusion (id, site_key, charger_key, evse, connector,
+    from_at_ms, until_at_ms, reason, evidence, decision, proposed_by, proposed_at_ms, decided_by,
+    decided_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, '', NULL)";
+const SAME: &str = "SELECT id FROM uptime_exclusion
+    WHERE site_key = $1 AND reason = $2 AND from_at_ms = $3 LIMIT 1";
+const LIST: &str = "SELECT id, site_key, charger_key, evse, connector, from_at_ms, until_at_ms,
+    reason, evidence, decision, proposed_by, proposed_at_ms, decided_by, decided_at_ms
+    FROM uptime_exclusion
+    WHERE (CAST($1 AS BIGINT) IS NULL OR site_key = $1) AND until_at_ms > $2 AND from_at_ms < $3
+    ORDER BY from_at_ms DESC, id DESC LIMIT 2000";
+const ONE: &str = "SELECT id, site_key, charger_key, evse, connector, from_at_ms, until_at_ms,
+    reason, evidence, decision, proposed_by, proposed_at_ms, decided_by, decided_at_ms
+    FROM uptime_exclusion WHERE id = $1";
+const DECIDE: &str = "UPDATE uptime_exclusion
+    SET decision = $2, decided_by = $3, decided_at_ms = $4 WHERE id = $1";
+const HOURS: &str = "SELECT site_key, hours FROM site_hours ORDER BY site_key";
+const PUT_HOURS: &str = "INSERT INTO site_hours (site_key, hours) VALUES ($1, $2)
+    ON CONFLICT (site_key) DO UPDATE SET hours = excluded.hours";
+const ADD_GAP: &str = "INSERT INTO server_gap (id, from_at_ms, until_at_ms) VALUES ($1, $2, $3)";
+const GAPS: &str = "SELECT from_at_ms, until_at_ms FROM server_gap
+    WHERE until_at_ms > $1 AND from_at_ms < $2 ORDER BY from_at_ms LIMIT 10000";
+
+/// A connector's day in the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UptimeDayRow {
+    /// The charger.
+    pub charger: ChargerKey,
+    /// The connector.
+    pub connector: ConnectorRef,
+    /// When the day began (UTC).
+    pub day: UnixMs,
+    /// What its minutes were.
+    pub spans: Vec<Span>,
+}
+
+/// An exclusion and who stands behind it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExclusionRow {
+    /// What it excludes.
+    pub exclusion: Exclusion,
+    /// Who proposed it.
+    pub proposed_by: String,
+    /// When.
+    pub proposed_at: UnixMs,
+    /// Who decided; empty while nobody has.
+    pub decided_by: String,
+    /// When.
+    pub decided_at: Option<UnixMs>,
+}
+
+/// Spans as text: minutes of the day and a letter.
+fn write_spans(day: UnixMs, spans: &[Span]) -> String {
+    let minute = |at: UnixMs| at.since_ms(day) / MINUTE_MS;
+    let words: Vec<String> = spans
+        .iter()
+        .map(|span| format!("{}-{}:{}", minute(span.from), minute(span.until), span.class.name()))
+        .collect();
+    words.join(",")
+}
+
+fn read_spans(day: UnixMs, text: &str) -> Option<Vec<Span>> {
+    let at = |text: &str| Some(day + text.parse::<i64>().ok()? * MINUTE_MS);
+    text.split(',')
+        .filter(|word| !word.is_empty())
+        .map(|word| {
+            let (times, class) = word.split_once(':')?;
+            let (from, until) = times.split_once('-')?;
+            Some(Span { from: at(from)?, until: at(until)?, class: Class::from_name(class)? })
+        })
+        .collect()
+}
+
+fn day(row: &impl Columns) -> Result<UptimeDayRow> {
+    let day = UnixMs(row.int(3)?);
+    let spans = read_spans(day, &row.text(4)?);
+    Ok(UptimeDayRow {
+        charger: ChargerKey(row.number(0)?),
+        connector: ConnectorRef { evse: row.number(1)?, connector: row.number(2)? },
+        day,
+        spans: spans.ok_or_else(|| Error::Unreadable("a day of an uptime ledger".to_owned()))?,
+    })
+}
+
+fn exclusion(row: &impl Columns) -> Result<ExclusionRow> {
+    let broken = |what: &str| Error::Unreadable(format!("the {what} of an exclusion"));
+    let number = |index, what: &str| {
+        row.int_or_null(index)?.map(u16::try_from).transpose().map_err(|_| broken(what))
+    };
+    let place = number(3, "connector")?.zip(number(4, "connector")?);
+    let charger = row.int_or_null(2)?.map(u32::try_from).transpose();
+    Ok(ExclusionRow {
+        exclusion: Exclusion {
+            id: row.int(0)?,
+            site: SiteKey(row.number(1)?),
+            charger: charger.map_err(|_| broken("charger"))?.map(ChargerKey),
+            connector: place.map(|(evse, connector)| ConnectorRef { evse, connector }),
+            from: UnixMs(row.int(5)?),
+            until: UnixMs(row.int(6)?),
+            reason: Reason::from_name(&row.text(7)?).ok_or_else(|| broken("reason"))?,
+            evidence: row.text(8)?,
+            decision: Decision::from_name(&row.text(9)?).ok_or_else(|| broken("decision"))?,
+        },
+        proposed_by: row.text(10)?,
+        proposed_at: UnixMs(row.int(11)?),
+        decided_by: row.text(12)?,
+        decided_at: row.int_or_null(13)?.map(UnixMs),
+    })
+}
+
+impl Store {
+    /// Writes days of the ledger down, in one transaction; those that are there are replaced.
+    pub async fn put_uptime_days(&self, days: &[UptimeDayRow]) -> Result<()> {
+        let now = row_id::now();
+        tx!(&self.db, conn => {
+            for row in days {
+                sqlx::query(PUT_DAY)
+                    .bind(i64::from(row.charger.0))
+                    .bind(i64::from(row.connector.evse))
+                    .bind(i64::from(row.connector.connector))
+                    .bind(row.day.0)
+                    .bind(write_spans(row.day, &row.spans))
+                    .bind(now.0)
+                    .execute(&mut *conn)
+                    .await?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The days that touch a range, of one site, of one charger, or of all, by charger, connector and
+    /// day.
+    pub async fn uptime_days(
+        &self,
+        from: UnixMs,
+        until: UnixMs,
+        site: Option<SiteKey>,
+        charger: Option<ChargerKey>,
+    ) -> Result<Vec<UptimeDayRow>> {
+        let first = from.0.div_euclid(DAY_MS) * DAY_MS;
+        read!(&self.db, conn => {
+            let rows = sqlx::query(DAYS)
+                .bind(first)
+                .bind(until.0)
+                .bind(site.map(|site| i64::from(site.0)))
+                .bind(charger.map(|charger| i64::from(charger.0)))
+                .fetch_all(conn)
+                .await?;
+            all(&rows, day)
+        })
+    }
+
+    /// Sessions of a charger that delivered energy in a range, by the charger's time: connector,
+    /// beginning, end.
+    pub async fn delivered_sessions(
+        &self,
+        charger: ChargerKey,
+        from: UnixMs,
+        until: UnixMs,
+    ) -> Result<Vec<(ConnectorRef, UnixMs, UnixMs)>> {
+        read!(&self.db, conn => {
+            let rows = sqlx::query(SESSIONS)
+                .bind(i64::from(charger.0))
+                .bind(from.0)
+                .bind(until.0)
+                .fetch_all(conn)
+                .await?;
+            all(&rows, |row| {
+                let at = ConnectorRef { evse: row.number(0)?, connector: row.number(1)? };
+                Ok((at, UnixMs(row.int(2)?), UnixMs(row.int(3)?)))
+            })
+        })
+    }
+
+    /// Proposes an exclusion; `None` when the same site, reason and beginning were proposed before,
+    /// whatever became of it. The number in it is not used.
+    pub async fn propose_exclusion(&self, new: &Exclusion, by: &str) -> Result<Option<i64>> {
+        let known = read!(&self.db, conn => {
+            let query = sqlx::query(SAME)
+                .bind(i64::from(new.site.0))
+                .bind(new.reason.name())
+                .bind(new.from.0);
+            one(query.fetch_optional(conn).await?.as_ref(), |row| row.int(0))
+        })?;
+        if known.is_some() {
+            return Ok(None);
+        }
+        let id = row_id::next();
+        write!(&self.db, conn => {
+            sqlx::query(ADD)
+                .bind(id)
+                .bind(i64::from(new.site.0))
+                .bind(new.charger.map(|charger| i64::from(charger.0)))
+                .bind(new.connector.map(|at| i64::from(at.evse)))
+                .bind(new.connector.map(|at| i64::from(at.connector)))
+                .bind(new.from.0)
+                .bind(new.until.0)
+                .bind(new.reason.name())
+                .bind(&new.evidence)
+                .bind(Decision::Proposed.name())
+                .bind(by)
+                .bind(row_id::now().0)
+                .execute(conn)
+                .await?;
+            Ok(Some(id))
+        })
+    }
+
+    /// Exclusions that touch a range, newest first, of one site or all.
+    pub async fn exclusions(
+        &self,
+        site: Option<SiteKey>,
+        from: UnixMs,
+        until: UnixMs,
+    ) -> Result<Vec<ExclusionRow>> {
+        read!(&self.db, conn => {
+            let query =
+                sqlx::query(LIST).bind(site.map(|site| i64::from(site.0))).bind(from.0).bind(until.0);
+            all(&query.fetch_all(conn).await?, exclusion)
+        })
+    }
+
+    /// One exclusion.
+    pub async fn exclusion(&self, id: i64) -> Result<Option<ExclusionRow>> {
+        read!(&self.db, conn => {
+            one(sqlx::query(ONE).bind(id).fetch_optional(conn).await?.as_ref(), exclusion)
+        })
+    }
+
+    /// Writes down what a person made of an exclusion; `false` when there is none of that number.
+    pub async fn decide_exclusion(&self, id: i64, decision: Decision, by: &str) -> Result<bool> {
+        write!(&self.db, conn => {
+            let done = sqlx::query(DECIDE)
+                .bind(id)
+                .bind(decision.name())
+                .bind(by)
+                .bind(row_id::now().0)
+                .execute(conn)
+                .await?;
+            Ok(done.rows_affected() > 0)
+        })
+    }
+
+    /// Opening hours of the sites that have any.
+    pub async fn site_hours(&self) -> Result<BTreeMap<SiteKey, String>> {
+        let rows = read!(&self.db, conn => {
+            let rows = sqlx::query(HOURS).fetch_all(conn).await?;
+            all(&rows, |row| Ok((SiteKey(row.number(0)?), row.text(1)?)))
+        })?;
+        Ok(rows.into_iter().collect())
+    }
+
+    /// Sets the opening hours of a site, as text that was read before.
+    pub async fn put_site_hours(&self, site: SiteKey, hours: &str) -> Result<()> {
+        write!(&self.db, conn => {
+            sqlx::query(PUT_HOURS).bind(i64::from(site.0)).bind(hours).execute(conn).await?;
+            Ok(())
+        })
+    }
+
+    /// Writes down that our own server was down.
+    pub async fn add_server_gap(&self, from: UnixMs, until: UnixMs) -> Result<()> {
+        write!(&self.db, conn => {
+            let query = sqlx::query(ADD_GAP).bind(row_id::next()).bind(from.0).bind(until.0);
+            query.execute(conn).await?;
+            Ok(())
+        })
+    }
+
+    /// When our own server was down, in a range.
+    pub async fn server_gaps(&self, from: UnixMs, until: UnixMs) -> Result<Vec<(UnixMs, UnixMs)>> {
+        read!(&self.db, conn => {
+            let rows = sqlx::query(GAPS).bind(from.0).bind(until.0).fetch_all(conn).await?;
+            all(&rows, |row| Ok((UnixMs(row.int(0)?), UnixMs(row.int(1)?))))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_read_back() {
+        let day = UnixMs(1_767_225_600_000);
+        let at = |minutes: i64| day + minutes * MINUTE_MS;
+        let spans = vec![
+            Span { from: at(0), until: at(600), class: Class::Up },
+            Span { from: at(600), until: at(1_440), class: Class::Offline },
+        ];
+        let text = write_spans(day, &spans);
+        assert_eq!(text, "0-600:up,600-1440:offline");
+        assert_eq!(read_spans(day, &text), Some(spans));
+        assert_eq!(read_spans(day, ""), Some(Vec::new()));
+        assert_eq!(read_spans(day, "0-1:sideways"), None);
+    }
+}
