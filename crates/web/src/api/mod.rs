@@ -27,7 +27,7 @@ mod rules;
 mod security;
 mod sites;
 mod system;
-mod tickets;
+pub(crate) mod tickets;
 pub(crate) mod ties;
 mod tokens;
 mod transactions;

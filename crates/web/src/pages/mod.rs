@@ -8,7 +8,7 @@ mod conformance;
 pub(crate) mod duty;
 pub(crate) mod errors;
 pub(crate) mod extract;
-mod incident;
+pub(crate) mod incident;
 mod incidents;
 mod live;
 mod outbox;
