@@ -113,6 +113,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             terminal::say(settings::DEFAULTS.trim_end());
             Ok(ExitCode::SUCCESS)
         }
+        Command::Config(ConfigCommand::Routes) => {
+            terminal::say(settings::ROUTES.trim_end());
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use mendpoint_escalation::Routes;
 use mendpoint_incidents::Catalogue;
 
 use crate::cli::RuleFiles;
@@ -78,6 +79,21 @@ pub(crate) fn run(files: &RuleFiles, run_tests: bool) -> Result<ExitCode> {
 
 pub(crate) fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// Whether every rule names a route that is there.
+pub(crate) fn check_routes(catalogue: &Catalogue, routes: &Routes) -> Result<()> {
+    let names = routes.names();
+    for rule in catalogue.rules() {
+        anyhow::ensure!(
+            names.contains(&rule.route),
+            "the rule {} names the route \"{}\", and there are only: {}",
+            rule.id,
+            rule.route,
+            names.join(", ")
+        );
+    }
+    Ok(())
 }
 
 /// The rules and playbooks of the settings; built-in ones for empty names.

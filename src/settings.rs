@@ -1,15 +1,18 @@
 //! The program's settings: built-in defaults, then a file, then the environment.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use config::{Config, ConfigError, Environment, File, FileFormat};
+use mendpoint_escalation::{self as escalation, Routes, Target, WebhookFormat};
 use mendpoint_gateway::{Authority, ListenerSettings, TlsFiles};
 use mendpoint_incidents::{EngineSettings, HealMode};
 use mendpoint_model::{Protocol, SECOND_MS, SecurityProfile};
-use mendpoint_pipeline::{IdentityCase, PipelineSettings, UnknownChargers};
+use mendpoint_notify::WebhookAddress;
+use mendpoint_pipeline::{DutySettings, IdentityCase, PipelineSettings, UnknownChargers};
 use mendpoint_store::StoreSettings;
 use mendpoint_upkeep::{Profiles, UpkeepSettings};
 use serde::Deserialize;
@@ -18,6 +21,9 @@ use crate::healing::Healing;
 
 /// The file with every setting; its values are the defaults.
 pub(crate) const DEFAULTS: &str = include_str!("../config/mendpoint.toml");
+
+/// The routes and chains that are built in.
+pub(crate) const ROUTES: &str = include_str!("../config/routes.toml");
 
 /// Everything that can be set.
 #[derive(Clone, Debug, Deserialize)]
@@ -29,6 +35,7 @@ pub(crate) struct Settings {
     pub(crate) backup: Backup,
     pub(crate) engine: Engine,
     pub(crate) healing: Healing,
+    pub(crate) duty: Duty,
     pub(crate) mail: Mail,
     pub(crate) log: Log,
 }
@@ -211,6 +218,90 @@ pub(crate) struct Engine {
     pub(crate) diagnostics_url: Secret,
 }
 
+/// Who is told of incidents.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Duty {
+    pub(crate) routes: String,
+    pub(crate) group_wait_s: u32,
+    pub(crate) group_interval_s: u32,
+    pub(crate) digest_s: u32,
+    pub(crate) webhooks: Vec<Webhook>,
+}
+
+/// A program that is told.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Webhook {
+    pub(crate) name: String,
+    pub(crate) url: Secret,
+    #[serde(default)]
+    pub(crate) secret: Secret,
+    #[serde(default)]
+    format: WebhookFormat,
+    #[serde(default)]
+    topic: String,
+}
+
+impl Duty {
+    /// Where programs are, and what signs for us there.
+    pub(crate) fn addresses(&self) -> BTreeMap<String, WebhookAddress> {
+        let address = |webhook: &Webhook| WebhookAddress {
+            url: webhook.url.0.clone(),
+            secret: webhook.secret.0.clone(),
+        };
+        self.webhooks.iter().map(|webhook| (webhook.name.clone(), address(webhook))).collect()
+    }
+
+    /// In the pipeline's words. Durations are multiplied by `pace`.
+    pub(crate) fn settings(&self, pace: f64) -> Result<DutySettings> {
+        let routes = if self.routes.is_empty() {
+            Routes::built_in(pace)
+        } else {
+            let text = std::fs::read_to_string(&self.routes)
+                .with_context(|| format!("failed to read duty.routes, {}", self.routes))?;
+            Routes::parse(&text, pace)
+                .map_err(|error| anyhow::anyhow!("failed to {error} ({})", self.routes))?
+        };
+        let mut webhooks = BTreeMap::new();
+        for webhook in &self.webhooks {
+            let url = &webhook.url.0;
+            anyhow::ensure!(
+                mendpoint_notify::is_web_address(url),
+                "duty.webhooks: the url of \"{}\" begins with https:// or http://",
+                webhook.name
+            );
+            anyhow::ensure!(
+                webhook.format != WebhookFormat::Ntfy || !webhook.topic.is_empty(),
+                "duty.webhooks: \"{}\" needs a topic for ntfy",
+                webhook.name
+            );
+            let settings =
+                escalation::Webhook { format: webhook.format, topic: webhook.topic.clone() };
+            let is_new = webhooks.insert(webhook.name.clone(), settings).is_none();
+            anyhow::ensure!(is_new, "duty.webhooks: two are named \"{}\"", webhook.name);
+        }
+        let targets = routes.chains.iter().flat_map(|chain| &chain.steps);
+        for target in targets.flat_map(|step| &step.tell) {
+            if let Target::Webhook(name) = target {
+                anyhow::ensure!(
+                    webhooks.contains_key(name),
+                    "a chain tells webhook:{name}, and there is no such one in duty.webhooks"
+                );
+            }
+        }
+        let ms =
+            |seconds: u32| ((f64::from(seconds) * pace * SECOND_MS as f64).round() as i64).max(1);
+        Ok(DutySettings {
+            routes,
+            webhooks,
+            group_wait_ms: ms(self.group_wait_s),
+            group_interval_ms: ms(self.group_interval_s),
+            digest_ms: ms(self.digest_s),
+        })
+    }
+}
+
 /// How mail is sent.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -230,7 +321,7 @@ pub(crate) struct Log {
 }
 
 /// A text that is never shown.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Secret(pub(crate) String);
 
@@ -349,6 +440,7 @@ impl Settings {
             scheme_of(server)
         );
         mendpoint_notify::check(server)?;
+        self.duty.settings(1.0)?;
         let public_url = &self.web.public_url;
         anyhow::ensure!(
             public_url.is_empty()
@@ -407,7 +499,7 @@ impl Settings {
     }
 
     /// The part that the pipeline needs.
-    pub(crate) fn pipeline(&self, profiles: Profiles) -> PipelineSettings {
+    pub(crate) fn pipeline(&self, profiles: Profiles, duty: DutySettings) -> PipelineSettings {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as u32;
         PipelineSettings {
             shards: if self.engine.shards == 0 { cores.min(8) } else { self.engine.shards },
@@ -441,6 +533,7 @@ impl Settings {
             upkeep: UpkeepSettings { enabled: self.ocpp.upkeep, ..UpkeepSettings::default() }
                 .paced(self.engine.pace),
             profiles,
+            duty,
         }
     }
 }
@@ -618,6 +711,11 @@ mod tests {
             ("[backup]\nhour = 24\n", "backup.hour"),
             ("[database]\nkeep_hours_days = 3\n", "keep_hours_days"),
             ("[backup]\nkeep = 0\n", "backup.keep"),
+            ("[duty]\nroutes = \"/nowhere.toml\"\n", "failed to read duty.routes"),
+            (
+                "[[duty.webhooks]]\nname = \"noc\"\nurl = \"noc.example\"\n",
+                "begins with https:// or http://",
+            ),
             ("[web]\nbootstrap_token = \"short\"\n", "web.bootstrap_token"),
             ("[ocpp\n", "line 1"),
         ] {

@@ -55,6 +55,8 @@ pub struct Engine {
     pub(crate) cases: BTreeMap<IncidentId, Case>,
     pub(crate) timers: Timers,
     pub(crate) switches: BTreeSet<KillScope>,
+    /// Where people work by plan, and until when.
+    maintenance: BTreeMap<KillScope, UnixMs>,
     pub(crate) correlation: Correlation,
     pub(crate) lag: LagStop,
     pub(crate) visits: Visits,
@@ -98,6 +100,7 @@ impl Engine {
             cases: BTreeMap::new(),
             timers: Timers::default(),
             switches: BTreeSet::new(),
+            maintenance: BTreeMap::new(),
             correlation: Correlation::default(),
             lag: LagStop::default(),
             visits: Visits::default(),
@@ -385,6 +388,40 @@ impl Engine {
         } else {
             None
         }
+    }
+
+    /// Until when people work at a charger or its site by plan.
+    pub(crate) fn maintenance_until(&self, site: SiteKey, charger: ChargerKey) -> Option<UnixMs> {
+        let at = |scope| self.maintenance.get(&scope).copied();
+        at(KillScope::Charger(charger)).max(at(KillScope::Site(site)))
+    }
+
+    /// Which sites and chargers are in planned maintenance now, and until when: all of them, over
+    /// what was known before. Healing waits there; what happens is still written down.
+    pub fn set_maintenance(
+        &mut self,
+        now: UnixMs,
+        places: &[(KillScope, UnixMs)],
+        fleet: &dyn Chargers,
+        out: &mut Vec<Effect>,
+    ) {
+        let mut maintenance = BTreeMap::new();
+        for (scope, until) in places {
+            let known: &mut UnixMs = maintenance.entry(scope.clone()).or_insert(*until);
+            *known = (*known).max(*until);
+        }
+        if maintenance == self.maintenance {
+            return;
+        }
+        self.maintenance = maintenance;
+        let cx = Cx { now, fleet, frame: 0, from: None };
+        let active: Vec<IncidentId> =
+            self.cases.iter().filter(|(_, case)| case.run.active).map(|(id, _)| *id).collect();
+        for id in active {
+            self.tend(&cx, id);
+        }
+        self.run_due(&cx);
+        self.flush(now, out);
     }
 
     /// How many other chargers of a site are being disturbed now (G5).

@@ -43,6 +43,8 @@ pub(crate) struct Question<'a> {
     pub(crate) actions: &'a [ActionRecord],
     /// Why healing is switched off here, in words (G11).
     pub(crate) switched_off: Option<&'a str>,
+    /// Until when people work there by plan.
+    pub(crate) maintenance_until: Option<UnixMs>,
     /// Another incident's action on this charger is under way.
     pub(crate) other_running: bool,
     /// How many other chargers of the site are being disturbed, and how many it has (G5).
@@ -87,6 +89,10 @@ pub(crate) fn is_charger_wide(rung: Rung) -> bool {
 pub(crate) fn judge(rails: &Guardrails, question: &Question<'_>) -> Verdict {
     if let Some(why) = question.switched_off {
         return wait("G11", None, why);
+    }
+    if let Some(until) = question.maintenance_until.filter(|until| question.now < *until) {
+        // Whoever works there must find nothing that restarts by itself.
+        return wait("G12", Some(until), &format!("planned maintenance until {until}"));
     }
     if acts(question.rung) {
         if let Some(verdict) = forbidden(rails, question) {
@@ -410,6 +416,11 @@ mod tests {
 
     /// What is said to a soft reset after those of so many hours ago, each of an incident of its own.
     fn after(hours_ago: &[i64], refused: bool) -> Verdict {
+        after_in(hours_ago, refused, None)
+    }
+
+    /// The same, with people at work there until a time.
+    fn after_in(hours_ago: &[i64], refused: bool, maintenance_until: Option<UnixMs>) -> Verdict {
         let actions: Vec<ActionRecord> = hours_ago
             .iter()
             .zip(1..)
@@ -438,6 +449,7 @@ mod tests {
                 restarts: false,
                 actions: &actions,
                 switched_off: None,
+                maintenance_until,
                 other_running: false,
                 site_running: 0,
                 site_size: 1,
@@ -462,5 +474,15 @@ mod tests {
         assert_eq!(held.until, Some(NOW + HOUR_MS), "{held:?}");
         assert_eq!(after(&[24, 12, 5], false), Verdict::Go);
         assert_eq!(after(&[20, 12, 5], true), Verdict::Go, "a refusal disturbs nobody");
+    }
+
+    #[test]
+    fn healing_waits_for_the_end_of_planned_maintenance() {
+        let until = NOW + HOUR_MS;
+        let Verdict::Wait { until: Some(at), why } = after_in(&[], false, Some(until)) else {
+            panic!("it waits")
+        };
+        assert_eq!((at, why), (until, format!("Waits: planned maintenance until {until}")));
+        assert_eq!(after_in(&[], false, Some(NOW)), Verdict::Go, "it is over");
     }
 }

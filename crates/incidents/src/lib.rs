@@ -76,6 +76,8 @@ mod stories_late;
 #[cfg(test)]
 mod stories_lost;
 #[cfg(test)]
+mod stories_maintenance;
+#[cfg(test)]
 mod stories_outage;
 #[cfg(test)]
 mod stories_people;

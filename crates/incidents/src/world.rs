@@ -14,8 +14,8 @@ use mendpoint_model::{
 use crate::overseer::Overseer;
 use crate::timeline_test::action_words;
 use crate::{
-    Catalogue, Effect, Engine, EngineSettings, IdSequence, Memory, Permits, Request, RequestError,
-    TicketRequest,
+    Catalogue, Effect, Engine, EngineSettings, IdSequence, KillScope, Memory, Permits, Request,
+    RequestError, TicketRequest,
 };
 
 /// The chargers, folded as simply as tests need.
@@ -594,6 +594,13 @@ impl World {
     pub(crate) fn lag(&mut self, lag_ms: i64) {
         let mut out = Vec::new();
         self.engine.note_lag(self.now, lag_ms, &self.fleet, &mut out);
+        self.take(out);
+    }
+
+    /// Where people work by plan, and until when.
+    pub(crate) fn maintenance(&mut self, places: &[(KillScope, UnixMs)]) {
+        let mut out = Vec::new();
+        self.engine.set_maintenance(self.now, places, &self.fleet, &mut out);
         self.take(out);
     }
 

@@ -23,6 +23,7 @@ use crate::attempts::Attempts;
 use crate::capabilities::CapabilityBook;
 use crate::conformance::Conformance;
 use crate::desk::Desk;
+use crate::duty::DutyDesk;
 use crate::kept::Kept;
 use crate::keyring::Keyring;
 use crate::lag::LagBoard;
@@ -80,6 +81,7 @@ pub(crate) struct Inner {
     pub(crate) lag: LagBoard,
     pub(crate) outbound: Arc<dyn Outbound>,
     pub(crate) desk: Desk,
+    pub(crate) duty: DutyDesk,
     pub(crate) conformance: Conformance,
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) enter_failed: LastFailure,
@@ -165,6 +167,7 @@ impl Pipeline {
             topics: Topics::default(),
             outbound,
             desk,
+            duty: DutyDesk::new(settings.duty.clone(), &store.secret("duty_links").await?),
             keyring: kept.keyring,
             enter_failed: LastFailure::default(),
             security_log: SecurityLog::new(store.journal()),

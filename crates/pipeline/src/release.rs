@@ -8,8 +8,8 @@ use std::sync::Arc;
 use mendpoint_incidents::TicketRequest;
 use mendpoint_incidents::correlate::Notice;
 use mendpoint_model::{
-    ChargerKey, Command, CommandAnswered, CommandId, CommandOutcome, EventKind, IncidentId,
-    TicketId, UnixMs,
+    ChargerKey, Command, CommandAnswered, CommandId, CommandOutcome, EventKind, Incident,
+    IncidentId, TicketId, UnixMs,
 };
 use smallvec::smallvec;
 use tokio::sync::{mpsc, oneshot};
@@ -27,6 +27,8 @@ pub(crate) enum Release {
     Answer(ReplyTo, Answer),
     /// A command to a charger.
     Command(Command),
+    /// An incident that was opened or changed: people may have to be told.
+    Incident(Box<Incident>),
     /// A ticket to be opened.
     Ticket(TicketRequest),
     /// News from the charger for a ticket.
@@ -79,6 +81,7 @@ pub(crate) async fn run(inner: Arc<Inner>, mut batches: mpsc::Receiver<Batch>) {
                 }
                 Release::Power(request) => crate::power::begin(&inner, request),
                 Release::Command(command) => send(&inner, command),
+                Release::Incident(incident) => inner.desk.incident(incident),
                 Release::Ticket(request) => inner.desk.open_for_incident(request),
                 Release::Evidence(evidence) => inner.desk.evidence(evidence),
                 Release::Notice(notice) => inner.desk.notice(notice),

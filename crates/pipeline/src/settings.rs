@@ -50,6 +50,8 @@ pub struct PipelineSettings {
     pub upkeep: UpkeepSettings,
     /// How vendors tell of radio links.
     pub profiles: Profiles,
+    /// Who is told of incidents.
+    pub duty: crate::DutySettings,
 }
 
 /// Where a site's power is switched.

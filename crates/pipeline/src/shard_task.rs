@@ -253,6 +253,10 @@ impl ShardTask {
                 }
                 self.take_outputs();
             }
+            ShardMessage::Maintenance(places) => {
+                self.shard.set_maintenance(self.state.now, &places, &mut self.state.outputs);
+                self.take_outputs();
+            }
             ShardMessage::Settle(done) => self.state.settling.push(done),
         }
     }
@@ -601,6 +605,7 @@ impl ShardTask {
                 self.state.urgent.insert(incident.charger);
                 self.inner.metrics.incident(&incident);
                 self.inner.topics.touch(|versions| versions.incidents += 1);
+                self.state.released.push(Release::Incident(incident.clone()));
                 self.inner.note_rollout(&incident);
                 if incident.state.is_over() && !incident.ties.merged.is_empty() {
                     // What people merged into it may live in other shards.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use mendpoint_fleet::{Fleet, FleetSettings};
 use mendpoint_incidents::overseer::{Order, Overseer};
 use mendpoint_incidents::{
-    Catalogue, CohortFigures, Effect, Engine, EngineSettings, IdSequence, Permits, Request,
-    RequestError, ThresholdOverride, Usage,
+    Catalogue, CohortFigures, Effect, Engine, EngineSettings, IdSequence, KillScope, Permits,
+    Request, RequestError, ThresholdOverride, Usage,
 };
 use mendpoint_model::{
     Capabilities, CellState, ChargerEvent, ChargerKey, ChargerState, Chargers, Command, Desired,
@@ -127,6 +127,19 @@ impl Shard {
         for charger in self.fleet.set_desired(desired) {
             self.watch(now, charger, out);
         }
+    }
+
+    /// Which sites and chargers are in planned maintenance now, and until when: nothing is healed
+    /// there meanwhile.
+    pub fn set_maintenance(
+        &mut self,
+        now: UnixMs,
+        places: &[(KillScope, UnixMs)],
+        out: &mut Outputs,
+    ) {
+        let before = out.effects.len();
+        self.engine.set_maintenance(now, places, &self.fleet, &mut out.effects);
+        self.note_commands(now, &out.effects[before..]);
     }
 
     /// Goes on with what is known of models now: neither the engine nor the upkeep tries what they

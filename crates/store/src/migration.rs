@@ -41,6 +41,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     "0008_history",
     "0009_healing",
     "0010_correlation",
+    "0011_duty",
     "0012_uptime",
     "0013_rules",
     "0014_desired",

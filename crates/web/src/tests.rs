@@ -2,6 +2,7 @@
 
 mod audit;
 mod device;
+mod duty;
 mod money;
 
 use std::net::SocketAddr;
@@ -108,6 +109,7 @@ impl Server {
                 engine: mendpoint_incidents::EngineSettings::default(),
                 upkeep: mendpoint_upkeep::UpkeepSettings::default(),
                 profiles: mendpoint_upkeep::Profiles::default(),
+                duty: mendpoint_pipeline::DutySettings::default(),
             },
             store.clone(),
             Arc::new(Catalogue::default()),

@@ -232,7 +232,9 @@ impl Engine {
         if patient.is_some() && case.step().is_some_and(|step| is_old(step.at)) {
             return true;
         }
+        let planned = self.maintenance_until(case.incident.site, case.incident.charger);
         is_online
+            && planned.is_none_or(|until| until <= cx.now)
             && waits_since
                 .is_some_and(|at| cx.now.since_ms(at) >= self.settings.guardrails.wait_max_ms)
     }
@@ -273,6 +275,7 @@ impl Engine {
                 .switched_off(incident.site, incident.charger)
                 .or_else(|| self.held(cx.now))
                 .or_else(|| self.contested(watch)),
+            maintenance_until: self.maintenance_until(incident.site, incident.charger),
             other_running: watch.cases.iter().any(|other| {
                 *other != id && self.cases.get(other).is_some_and(crate::case::Case::is_acting)
             }),

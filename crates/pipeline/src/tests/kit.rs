@@ -101,6 +101,7 @@ impl Kit {
             engine: EngineSettings { rules: rules.into(), ..engine },
             upkeep: mendpoint_upkeep::UpkeepSettings { enabled: false, ..Default::default() },
             profiles: mendpoint_upkeep::Profiles::default(),
+            duty: crate::DutySettings::default(),
         };
         let outbound = Arc::<Sent>::clone(&sent);
         let pipeline = Pipeline::start(settings, store.clone(), catalogue(), outbound, &registry)

@@ -79,6 +79,7 @@ pub(crate) fn settings() -> PipelineSettings {
         concurrent_transactions: true,
         upkeep: mendpoint_upkeep::UpkeepSettings { enabled: false, ..Default::default() },
         profiles: mendpoint_upkeep::Profiles::default(),
+        duty: mendpoint_pipeline::DutySettings::default(),
     }
 }
 

@@ -60,6 +60,8 @@ pub(crate) const PLACES: &[(&str, &str, Kind)] = &[
     ("uptime_exclusion", "evidence", Words),
     ("journal_reject", "error", Words),
     ("journal_reject", "entry", Json),
+    ("duty_case", "json", Json),
+    ("duty_inbox", "json", Json),
 ];
 
 /// Tables without any card's number: names, words of our own, hashes, and what is append-only and
@@ -92,6 +94,8 @@ pub(crate) const TABLES_WITHOUT: &[&str] = &[
     "conformance_checked",
     "charger_span",
     "heal_memory",
+    "duty_document",
+    "report_photo",
     "exclusion_proposal",
     "incident_merge",
     "charger_firmware",
@@ -128,6 +132,7 @@ pub(crate) const COLUMNS_WITHOUT: &[(&str, &str)] = &[
     ("ticket_event", "actor"),
     ("ticket_event", "kind"),
     ("ticket_event", "visibility"),
+    ("duty_inbox", "name"),
     ("outbox", "dedupe_key"),
     ("outbox", "recipient"),
     ("outbox", "reply_to"),

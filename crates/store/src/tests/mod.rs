@@ -16,6 +16,7 @@ mod story_audit;
 mod story_conformance;
 mod story_correlation;
 mod story_device;
+mod story_duty;
 mod story_history;
 mod story_memory;
 mod story_money;

@@ -11,6 +11,7 @@ mod commands;
 mod conformance;
 mod desired;
 mod device;
+mod duty;
 mod error;
 mod events;
 mod extract;
@@ -102,11 +103,25 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/rollouts/{id}/lift", post(ties::lift))
         .route("/incidents", get(incidents::list).post(incidents::report))
         .route("/incidents/{id}", get(incidents::one))
+        .route("/incidents/{id}/evidence", get(incidents::evidence))
+        .route("/incidents/{id}/chain", get(incidents::chain))
         .route("/incidents/{id}/{action}", post(incidents::act))
         .route("/tickets", get(tickets::list).post(tickets::open))
         .route("/tickets/{id}", get(tickets::one))
         .route("/tickets/{id}/{command}", post(tickets::act))
         .route("/sites", get(sites::list).post(sites::put))
+        .route("/duty/on-call", get(duty::on_call))
+        .route("/duty/chains", get(duty::chains))
+        .route("/duty/breaches", get(duty::breaches))
+        .route("/duty/rotas", get(duty::rotas).put(duty::put_rota))
+        .route("/duty/rotas/{name}", delete(duty::delete_rota))
+        .route("/duty/silences", get(duty::silences).post(duty::add_silence))
+        .route("/duty/silences/{id}", delete(duty::end_silence))
+        .route("/duty/windows", get(duty::windows).post(duty::add_window))
+        .route("/duty/windows/{id}", delete(duty::cancel_window))
+        .route("/duty/persons", get(duty::persons))
+        .route("/duty/persons/{name}", put(duty::put_person))
+        .route("/duty/places", get(duty::places).put(duty::put_place))
         .route("/rules", get(rules::list).post(rules::create_rule))
         .route("/rules/check", post(rules::check))
         .route("/rules/reload", post(rules::reload))

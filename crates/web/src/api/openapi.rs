@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use super::{
-    audit, chargers, commands, conformance, desired, device, frames, history, incidents,
+    audit, chargers, commands, conformance, desired, device, duty, frames, history, incidents,
     json as shapes, neutral, orders, persons, replay, rules, security, sites, system, tickets,
     ties, tokens, transactions,
 };
@@ -39,6 +39,17 @@ use super::{
         device::UpkeepJson,
         device::VariableChangeJson,
         device::VariableJson,
+        crate::evidence::Evidence,
+        duty::AddSilence,
+        duty::AddWindow,
+        duty::ChainJson,
+        duty::OnCallJson,
+        duty::PersonJson,
+        duty::PlaceJson,
+        duty::PutPerson,
+        duty::RotaJson,
+        duty::SilenceJson,
+        duty::WindowJson,
         history::SpanJson,
         incidents::ActBody,
         incidents::Report,
@@ -266,6 +277,9 @@ const ADDRESSES: &[Address] = &[
     post("/rollouts/{id}/lift", "Let updates go on that an incident paused; administrators")
         .page("RolloutJson"),
     get("/incidents/{id}", "An incident with its timeline", &[]).one("IncidentJson"),
+    get("/incidents/{id}/evidence", "The bundle of evidence of an incident", &[]).one("Evidence"),
+    get("/incidents/{id}/chain", "Who was told of an incident, and who is next", &[])
+        .one("ChainJson"),
     post(
         "/incidents/{id}/{action}",
         "take, release, note, resolve, stop-healing, run-playbook, approve, refuse, snooze, escalate, merge, split",
@@ -285,6 +299,30 @@ const ADDRESSES: &[Address] = &[
         .one("TicketJson"),
     get("/sites", "Sites", &[]).page("SiteJson"),
     post("/sites", "Register or change a site").takes("Put").one("SiteJson"),
+    get("/duty/on-call", "Who is on call now, and gaps of the next 14 days", &[]).page("OnCallJson"),
+    get("/duty/chains", "How far the chain of each open incident is", &[]).page("ChainJson"),
+    get("/duty/breaches", "Incidents that were not mended in time", &[]).page("ChainJson"),
+    get("/duty/rotas", "Rotas", &[]).page("RotaJson"),
+    put("/duty/rotas", "Make a rota, or change the one of its name").takes("RotaJson").one("RotaJson"),
+    delete("/duty/rotas/{name}", "Delete a rota"),
+    get("/duty/silences", "Silences, newest first", &[]).page("SilenceJson"),
+    post("/duty/silences", "Silence what fits, for at most 30 days")
+        .takes("AddSilence")
+        .one("SilenceJson"),
+    delete("/duty/silences/{id}", "End a silence before its time"),
+    get("/duty/windows", "Maintenance windows with their next times", &[]).page("WindowJson"),
+    post("/duty/windows", "Plan maintenance of a site or a charger")
+        .takes("AddWindow")
+        .one("WindowJson"),
+    delete("/duty/windows/{id}", "Cancel planned maintenance"),
+    get("/duty/persons", "What people want of notifications", &[]).page("PersonJson"),
+    put("/duty/persons/{name}", "Quiet hours and notifications a day of a person")
+        .takes("PutPerson")
+        .one("PersonJson"),
+    get("/duty/places", "Access, labels and owners of sites and chargers", &[]).page("PlaceJson"),
+    put("/duty/places", "Say who may charge at a site or charger, its labels, its owner's mail")
+        .takes("PlaceJson")
+        .one("PlaceJson"),
     get("/rules", "The rules in force", &[]).page("RuleJson"),
     post("/rules", "Add a rule; it begins in shadow").takes("PutText").one("TextJson"),
     post("/rules/check", "Look at a text and run its tests; nothing is kept")

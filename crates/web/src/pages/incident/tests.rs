@@ -79,7 +79,6 @@ fn view(incident: &Incident, timeline: &[TimelineEntry]) -> View {
         actions: Actions::of(incident, "ana"),
         approve: waiting_step(incident),
         ticket: None,
-        ties: super::ties::TiesView::default(),
         playbook: "Faulted".to_owned(),
         rungs: ladder::ladder(incident, timeline, NOW),
         ribbon: ribbon::ribbon(NOW - 60_000, NOW, &[], &[], &marks(incident, timeline, NOW)),
@@ -96,6 +95,15 @@ fn view(incident: &Incident, timeline: &[TimelineEntry]) -> View {
         impact: vec![("Connector down", "9 min".to_owned())],
         before: Before::default(),
         why: Why::default(),
+        chain: None,
+        part: "Card reader",
+        drivers: vec![super::DriverView {
+            at: Moment::new(NOW, incident.opened_at),
+            reason: "Broken".to_owned(),
+            text: EVIL.to_owned(),
+            photos: vec![7],
+        }],
+        silence_href: "/duty/silences".to_owned(),
     }
 }
 
