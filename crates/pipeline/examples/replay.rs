@@ -175,6 +175,7 @@ fn settings() -> PipelineSettings {
         public_url: String::new(),
         dispatch_email: String::new(),
         platform_email: String::new(),
+        duty: mendpoint_pipeline::DutySettings::default(),
         fleet: FleetSettings::default(),
         engine: EngineSettings::default(),
         upkeep: mendpoint_upkeep::UpkeepSettings::default(),
