@@ -41,6 +41,7 @@ mod tests;
 mod tokens;
 mod topics;
 mod upkeep;
+mod uptime;
 mod vitals;
 mod waiting;
 
@@ -59,4 +60,5 @@ pub use rotation::{Rotated, UpgradeStep, UpgradeTo};
 pub use security_log::SecurityNote;
 pub use settings::{IdentityCase, PipelineSettings, UnknownChargers};
 pub use topics::{Topics, Versions};
+pub use uptime::{PortTally, UptimeScope};
 pub use vitals::Vitals;

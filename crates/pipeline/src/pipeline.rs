@@ -47,6 +47,8 @@ pub struct Pipeline {
     tasks: (JoinHandle<()>, Vec<JoinHandle<()>>),
     /// The task that holds messages against the specification.
     conformance: JoinHandle<()>,
+    /// The task that keeps the uptime ledgers.
+    uptime: JoinHandle<()>,
 }
 
 /// What all tasks of the pipeline share.
@@ -196,7 +198,8 @@ impl Pipeline {
             }));
             tasks.push(releaser);
         }
-        Ok(Self { handle: Handle(inner), tasks: (desk, tasks), conformance })
+        let uptime = tokio::spawn(crate::uptime::run(Arc::clone(&inner)));
+        Ok(Self { handle: Handle(inner), tasks: (desk, tasks), conformance, uptime })
     }
 
     /// The way in.
@@ -206,9 +209,10 @@ impl Pipeline {
 
     /// Lets the shards finish what is queued, and waits until all of it is on disk.
     pub async fn stop(self) {
-        let Self { handle, tasks, conformance } = self;
+        let Self { handle, tasks, conformance, uptime } = self;
         handle.0.shards.store(None);
         handle.0.replays.stop_all();
+        uptime.abort();
         let (desk, shards) = tasks;
         for task in shards {
             if let Err(error) = task.await {

@@ -35,6 +35,7 @@ mod show;
 mod state;
 mod table;
 mod tickets;
+mod uptime;
 mod url;
 mod wire;
 

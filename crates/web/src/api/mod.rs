@@ -28,6 +28,7 @@ mod system;
 pub(crate) mod tickets;
 mod tokens;
 mod transactions;
+mod uptime;
 
 pub(crate) use audit::table as audit_table;
 use axum::Router;
@@ -99,6 +100,11 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/rules", get(system::rules))
         .route("/rules/replay", get(replay::list).post(replay::start))
         .route("/rules/replay/{id}", get(replay::one).delete(replay::stop))
+        .route("/uptime", get(uptime::figures))
+        .route("/uptime/exclusions", get(uptime::exclusions).post(uptime::propose))
+        .route("/uptime/exclusions/{id}/{decision}", post(uptime::decide))
+        .route("/uptime/hours", put(uptime::hours))
+        .route("/chargers/{id}/uptime-burn", get(uptime::burn))
         .route("/outbox", get(system::outbox))
         .route("/system", get(system::vitals))
         .route("/healing", put(system::healing))

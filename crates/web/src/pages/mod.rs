@@ -24,6 +24,7 @@ mod tickets;
 mod tokens;
 mod transaction;
 mod transactions;
+mod uptime;
 
 use axum::Router;
 
@@ -47,6 +48,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .merge(conformance::routes())
         .merge(sites::routes())
         .merge(rules::routes())
+        .merge(uptime::routes())
         .merge(replay::routes())
         .merge(outbox::routes())
         .merge(security::routes())
