@@ -157,6 +157,9 @@ pub(crate) struct SimulateLoad {
     /// The least length of a message with meter values, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 420)]
     pub(crate) meter_bytes: usize,
+    /// Every status says what the one before said; otherwise each is a change
+    #[arg(long)]
+    pub(crate) same_status: bool,
     /// Only connect, boot and report the status; then hold the connections for the duration
     #[arg(long)]
     pub(crate) idle: bool,

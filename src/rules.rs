@@ -18,12 +18,19 @@ macro_rules! built_in {
 }
 
 const RULES: &[(&str, &str)] = built_in!("rules":
-    "cert_expiry.toml", "cert_expiry_now.toml", "cert_expiry_soon.toml",
-    "cmd_unresponsive.toml", "cp_offline.toml", "err_faulted.toml", "failed_burst.toml",
-    "identity_contested.toml", "weak_cell.toml", "weak_wifi.toml",
+    "boot_loop.toml", "cert_expiry.toml", "cert_expiry_now.toml", "cert_expiry_soon.toml",
+    "clock_drift.toml", "clock_drift_far.toml", "cmd_unresponsive.toml", "cp_flapping_link.toml",
+    "cp_never_seen.toml", "cp_offline.toml", "err_faulted.toml", "err_warning.toml",
+    "eternal_tx.toml", "failed_burst.toml", "fw_stalled.toml", "fw_update_failed.toml",
+    "identity_contested.toml", "meter_backwards.toml", "meter_frozen.toml", "meter_gap.toml",
+    "no_power.toml", "no_soc_progress.toml", "reader_down.toml", "security_event.toml",
+    "silent_charger.toml", "start_success_drop.toml", "stuck_finishing.toml",
+    "stuck_occupied_no_tx.toml", "stuck_preparing.toml", "unavailable_unexpected.toml",
+    "weak_cell.toml", "weak_wifi.toml", "zombie_tx.toml",
 );
 const PLAYBOOKS: &[(&str, &str)] = built_in!("playbooks":
-    "cmd_unresponsive.toml", "err_faulted.toml", "failed_burst.toml",
+    "ask_status.toml", "cmd_unresponsive.toml", "err_faulted.toml", "failed_burst.toml",
+    "soft_reset_once.toml", "stuck_finishing.toml", "unavailable.toml",
 );
 
 /// `mendpoint rules ..`.

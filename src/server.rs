@@ -53,7 +53,6 @@ pub(crate) async fn run(settings: Settings) -> Result<ExitCode> {
             "this build answers before the commit and loses data: it is for tests only"
         );
     }
-    let (rules, playbooks) = (settings.engine.rules.clone(), settings.engine.playbooks.clone());
     let server = Server::start(settings, false).await?;
     tracing::info!(
         "Mendpoint serves pages at http://{} and chargers at ws://{}/ocpp/{{identity}}",
@@ -67,7 +66,7 @@ pub(crate) async fn run(settings: Settings) -> Result<ExitCode> {
     }
     tokio::select! {
         stopped = wait_for_stop() => stopped?,
-        reloading = reload(&server, &rules, &playbooks) => reloading?,
+        reloading = reload(&server) => reloading?,
         () = server.claim.lost() => {
             server.stop().await;
             anyhow::bail!(
@@ -82,17 +81,13 @@ pub(crate) async fn run(settings: Settings) -> Result<ExitCode> {
 
 /// Reads rules, playbooks and certificates again at SIGHUP. What cannot be used is told and changes
 /// nothing; no charger is disconnected.
-async fn reload(server: &Server, rules: &str, playbooks: &str) -> Result<()> {
+async fn reload(server: &Server) -> Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut hang_up = signal(SignalKind::hangup())?;
     while hang_up.recv().await.is_some() {
-        match rules::load(rules, playbooks) {
-            Ok(catalogue) => {
-                server.handle.set_catalogue(catalogue).await?;
-                server.handle.audit("command line", "rules read again", "").await;
-                tracing::info!("the rules were read again");
-            }
-            Err(error) => tracing::error!("the rules stay as they were: {error:#}"),
+        match server.handle.reload_rules("command line").await {
+            Ok(_) => tracing::info!("the rules were read again"),
+            Err(error) => tracing::error!("the rules stay as they were: {error}"),
         }
         let certificates = server.certificates.clone();
         match tokio::task::spawn_blocking(move || certificates.reload()).await? {
@@ -143,7 +138,8 @@ impl Server {
     /// Starts everything. `is_demo` puts a notice on every page.
     pub(crate) async fn start(settings: Settings, is_demo: bool) -> Result<Self> {
         let registry = prometheus::Registry::new();
-        let catalogue = rules::load(&settings.engine.rules, &settings.engine.playbooks)?;
+        let (rules, playbooks) = (settings.engine.rules.clone(), settings.engine.playbooks.clone());
+        let catalogue = rules::load(&rules, &playbooks)?;
         let profiles = vendors::load(&settings.ocpp.vendors)?;
         let store = Store::open(&settings.database.store(), &registry)
             .await
@@ -161,6 +157,9 @@ impl Server {
         .await
         .context("failed to read the fleet back from the database")?;
         let handle = pipeline.handle();
+        handle.set_rule_reader(move || {
+            rules::load(&rules, &playbooks).map_err(|error| format!("{error:#}"))
+        });
         audit_start(&store, &settings).await.context("failed to write the audit log")?;
 
         let (stop_gateway, gateway_stopped) = watch::channel(false);

@@ -162,7 +162,8 @@ async fn put_load(options: SimulateLoad) -> Result<ExitCode> {
         anyhow::bail!("--mix wants three parts of a hundred, such as 60,10,30");
     };
     let meter_bytes = options.meter_bytes;
-    let mix = Mix { heartbeat_percent, status_percent, meter_percent, meter_bytes };
+    let same_status = options.same_status;
+    let mix = Mix { heartbeat_percent, status_percent, meter_percent, meter_bytes, same_status };
     let settle = Duration::try_from_secs_f64(options.settle)
         .context("--settle wants a number of seconds, such as 0.5")?;
     let report = load::run(LoadOptions {

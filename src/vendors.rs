@@ -3,12 +3,21 @@
 use std::path::Path;
 
 use anyhow::Result;
-use mendpoint_upkeep::{ProfileProblem, Profiles};
+use mendpoint_upkeep::{Alias, ProfileProblem, Profiles};
 
 use crate::rules::{Files, read_folder};
 
 const BUILT_IN: &[(&str, &str)] = &[
+    ("vendors/abb.toml", include_str!("../config/vendors/abb.toml")),
+    ("vendors/alfen.toml", include_str!("../config/vendors/alfen.toml")),
+    ("vendors/autel.toml", include_str!("../config/vendors/autel.toml")),
+    ("vendors/bender.toml", include_str!("../config/vendors/bender.toml")),
+    ("vendors/easee.toml", include_str!("../config/vendors/easee.toml")),
+    ("vendors/evbox.toml", include_str!("../config/vendors/evbox.toml")),
     ("vendors/evnex.toml", include_str!("../config/vendors/evnex.toml")),
+    ("vendors/go-e.toml", include_str!("../config/vendors/go-e.toml")),
+    ("vendors/kempower.toml", include_str!("../config/vendors/kempower.toml")),
+    ("vendors/wallbox.toml", include_str!("../config/vendors/wallbox.toml")),
     ("vendors/zaptec.toml", include_str!("../config/vendors/zaptec.toml")),
 ];
 
@@ -19,7 +28,20 @@ pub(crate) fn read(folder: Option<&Path>) -> Result<Result<Profiles, Vec<Profile
         Some(folder) => read_folder(folder)?,
         None => BUILT_IN.iter().map(|(n, t)| ((*n).to_owned(), (*t).to_owned())).collect(),
     };
-    Ok(Profiles::parse(&files))
+    Ok(Profiles::parse(&files).and_then(|profiles| {
+        let unknown = |alias: &&Alias| mendpoint_incidents::code_info(&alias.word).is_none();
+        let problems: Vec<_> = profiles
+            .aliases()
+            .iter()
+            .filter(unknown)
+            .map(|alias| ProfileProblem {
+                file: "vendors".to_owned(),
+                line: 1,
+                message: format!("the word {:?} of an alias is none of the codes", alias.word),
+            })
+            .collect();
+        if problems.is_empty() { Ok(profiles) } else { Err(problems) }
+    }))
 }
 
 /// The profiles of the settings; built-in ones for an empty name.
@@ -46,6 +68,15 @@ mod tests {
         let names: Vec<_> = BUILT_IN.iter().map(|(name, _)| (*name).to_owned()).collect();
         assert_eq!(names, there);
         assert_eq!(load("").expect("valid").len(), 4);
+    }
+
+    #[test]
+    fn every_alias_means_a_word_that_rules_know() {
+        let profiles = load("").expect("valid");
+        assert!(profiles.aliases().len() > 20);
+        for alias in profiles.aliases() {
+            assert!(mendpoint_incidents::code_info(&alias.word).is_some(), "{alias:?}");
+        }
     }
 
     #[test]

@@ -2,11 +2,11 @@
 
 use mendpoint_gateway::{
     AddressBook, Admit, Admitted, Answer, Authority, BootStatus, Delivery, GatewayEvent, Hello,
-    Intake, WhyRefused,
+    Intake, SignOfLife, WhyRefused,
 };
 use mendpoint_model::{ChargerKey, Command, FrameSeq, SecurityProfile, UnixMs};
 use mendpoint_pipeline::{
-    Door, Handle, Incoming, NotAdmitted, Outbound, ReplyTo, Sampled, SendRefused,
+    Door, Handle, Incoming, NotAdmitted, Outbound, Pulse, ReplyTo, Sampled, SendRefused,
 };
 use mendpoint_store::Direction;
 
@@ -51,6 +51,11 @@ impl Intake for ToPipeline {
         let (site, mut delivery) = (delivery.site, Some(delivery));
         self.handle.try_take(site, || delivery.take().map(incoming));
         delivery.map_or(Ok(()), Err)
+    }
+
+    fn heard(&self, sign: SignOfLife) -> bool {
+        let SignOfLife { charger, site, epoch, received_at, frame } = sign;
+        self.handle.heard(Pulse { charger, site, epoch, received_at, frame })
     }
 
     async fn deliver(&self, delivery: Delivery) {

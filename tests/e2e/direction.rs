@@ -19,7 +19,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "pipeline",
         &[
-            "model", "fleet", "incidents", "ocpp", "replay", "shard", "store", "tickets", "upkeep",
+            "model",
+            "fleet",
+            "incidents",
+            "ocpp",
+            "replay",
+            "shard",
+            "store",
+            "tickets",
+            "upkeep",
             "uptime",
         ],
     ),

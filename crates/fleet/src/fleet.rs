@@ -59,6 +59,13 @@ impl Fleet {
         }
     }
 
+    /// Notes when a charger was made known, so that one that never comes is missed.
+    pub fn note_registered(&mut self, key: ChargerKey, at: UnixMs) {
+        if let Some(&index) = self.index.get(&key) {
+            self.slots[index as usize].state.link.registered_at = Some(at);
+        }
+    }
+
     /// Takes over a state that was kept on disk. The charger counts as not connected until it
     /// connects: no connection outlives our process. `now` is the time of our start: the end of an
     /// interrupted transaction is waited for from then on, because while we were away it could not

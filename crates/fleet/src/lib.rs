@@ -11,7 +11,7 @@
 //! in brackets, `(behaviour 32)`, name the rows of the list of charger behaviours.
 //!
 //! Read [`Fleet`] first, then the modules in the way of a message: `link`, `status`,
-//! `transaction`, `meter`, `checks`.
+//! `transaction`, `meter`, `trace`, `checks`.
 
 mod cell;
 mod checks;
@@ -27,6 +27,7 @@ mod sequence;
 mod settings;
 mod slot;
 mod status;
+mod trace;
 mod transaction;
 mod waiting;
 

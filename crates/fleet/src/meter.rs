@@ -12,6 +12,7 @@ use crate::recent::{How, Over};
 use crate::settings::FleetSettings;
 use crate::slot::Slot;
 use crate::status::is_same_evse;
+use crate::trace::trace_meter;
 
 /// How much earlier than the start a sample may be and still belong to the transaction: meters
 /// sample on their own beat.
@@ -35,6 +36,7 @@ impl Slot {
         let power_w = finite(reading.power_w);
         let energy_wh = finite(reading.energy_wh);
         if is_live && let Some(connector) = self.connector_entry(settings, reading.connector) {
+            trace_meter(connector, reading, event.received_at);
             replace(&mut connector.power_w, power_w);
             replace(&mut connector.energy_wh, energy_wh);
             replace(&mut connector.soc_percent, finite(reading.soc_percent));
@@ -75,6 +77,9 @@ impl Slot {
                 finding =
                     checks::step(before_wh, energy_wh, after_ms, settings.connector_power_max_w);
             }
+            if is_live && transaction.meter_wh.is_some_and(|before_wh| energy_wh > before_wh) {
+                transaction.progress_at = Some(event.received_at);
+            }
             transaction.meter_wh = Some(energy_wh);
             transaction.metered_at = Some(timing.at);
             transaction.had_power |= energy_wh - start_wh as f64 >= ENERGY_SHOWS_POWER_WH;
@@ -98,6 +103,9 @@ impl Slot {
         }
         self.note_reading(id, NoteKind::Meter, reading);
         if let Some(finding) = finding {
+            if is_live && finding.code == FindingCode::RegisterBackwards {
+                self.register_fell(reading.connector, event.received_at);
+            }
             self.found(id, finding.code, finding.sentence);
         }
     }

@@ -38,6 +38,8 @@ pub(crate) struct Memory {
     pub(crate) lines: Vec<LedgerLine>,
     /// A new skew that is not believed yet.
     pub(crate) skew_candidate: Option<SkewCandidate>,
+    /// When a card was accepted for a car that is not plugged in yet.
+    pub(crate) authorised_at: Option<UnixMs>,
     /// Availability commands without an answer, with what was wanted before.
     pub(crate) pending_availability: SmallVec<[PendingAvailability; 1]>,
 }
@@ -59,6 +61,8 @@ impl Slot {
             diagnostics_status: None,
             configuration: std::collections::BTreeMap::new(),
             clock_skew_ms: None,
+            drift: None,
+            carded_at: None,
         };
         Self { state, memory: Memory::default() }
     }
@@ -98,7 +102,9 @@ impl Slot {
                 if !is_old {
                     self.seen(event, facts);
                 }
+                let before = facts.len();
                 self.message(settings, event, kind, is_old, facts);
+                self.trace_transactions(&facts[before..], event.received_at);
             }
         }
     }
@@ -115,11 +121,19 @@ impl Slot {
             EventKind::Boot(boot) if !is_old => self.booted(settings, event, boot, facts),
             EventKind::Status(report) => self.status(settings, event, report, is_old, facts),
             EventKind::Fault(report) if !is_old => self.fault(settings, event, report, facts),
-            EventKind::Authorize(authorize) => facts.push(Fact::Authorized {
-                id_token: authorize.id_token.clone(),
-                accepted: authorize.accepted,
-                connector: authorize.connector,
-            }),
+            EventKind::Authorize(authorize) => {
+                if !is_old {
+                    self.state.carded_at = Some(event.received_at);
+                    if authorize.accepted {
+                        self.authorised(event.received_at, authorize.connector);
+                    }
+                }
+                facts.push(Fact::Authorized {
+                    id_token: authorize.id_token.clone(),
+                    accepted: authorize.accepted,
+                    connector: authorize.connector,
+                });
+            }
             EventKind::TransactionStarted(started) => {
                 self.transaction_started(settings, event, started, is_old, facts);
             }
@@ -132,8 +146,16 @@ impl Slot {
             EventKind::Meter(reading) => self.metered(settings, event, reading, is_old, facts),
             EventKind::Signal(reading) if !is_old => self.signal(event, *reading, facts),
             EventKind::Firmware(report) if !is_old => {
-                self.state.firmware_status =
-                    Some((event.received_at, report.status.as_str().into()));
+                // A charger that says "Downloading" every minute is downloading since the first.
+                let is_repeat = self
+                    .state
+                    .firmware_status
+                    .as_ref()
+                    .is_some_and(|(_, word)| **word == *report.status);
+                if !is_repeat {
+                    self.state.firmware_status =
+                        Some((event.received_at, report.status.as_str().into()));
+                }
             }
             EventKind::Diagnostics(status) if !is_old => {
                 self.state.diagnostics_status = Some((event.received_at, status.as_str().into()));

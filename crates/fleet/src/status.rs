@@ -7,6 +7,7 @@ use mendpoint_model::{
 
 use crate::settings::FleetSettings;
 use crate::slot::Slot;
+use crate::trace::trace_error;
 
 /// How much older than the newest report another one has to be to count as older. Chargers cut
 /// their times to whole seconds, and two reports of one second keep the order they came in.
@@ -50,6 +51,10 @@ impl Slot {
             && from == status
             && connector.raw_status.as_deref() == report.raw_status.as_deref()
             && is_same_error(connector.error.as_deref(), report.error.as_ref());
+        if !timing.historical {
+            let same = is_same_error(connector.error.as_deref(), report.error.as_ref());
+            trace_error(connector, report.error.as_ref(), same, event.received_at);
+        }
         connector.error = report.error.clone().map(Box::new);
         if is_repeat {
             facts.push(Fact::StatusRepeated { connector: at });
@@ -70,6 +75,7 @@ impl Slot {
             self.memory.present_at = Some(event.received_at + PRESENT_AFTER_MS);
         } else {
             self.status_of_transaction(at, status);
+            self.trace_status(at, status, event.received_at);
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use mendpoint_gateway::{
     Admit, Admitted, Answer, BootStatus, Delivery, Gateway, GatewayEvent, GatewaySettings, Hello,
-    Intake, ListenerSettings,
+    Intake, ListenerSettings, SignOfLife,
 };
 use mendpoint_model::{ChargerKey, SecurityProfile, SiteKey, TransactionId, UnixMs};
 use tokio::sync::watch;
@@ -42,6 +42,10 @@ impl Intake for Everybody {
             });
         }
         Ok(())
+    }
+
+    fn heard(&self, _sign: SignOfLife) -> bool {
+        false
     }
 
     async fn deliver(&self, _delivery: Delivery) {}

@@ -28,6 +28,10 @@ pub trait Intake: Send + Sync + 'static {
     /// is read from that charger, which is how it learns to slow down.
     fn deliver(&self, delivery: Delivery) -> impl Future<Output = ()> + Send;
 
+    /// Takes a message that says nothing but that the charger is there. Cheap, never waits. False:
+    /// there is no room for it this way; it is delivered like any other.
+    fn heard(&self, sign: SignOfLife) -> bool;
+
     /// Keeps a frame as it was received, and gives its number. Cheap, never waits.
     fn received(&self, charger: ChargerKey, at: UnixMs, frame: &str) -> FrameSeq;
 
@@ -124,6 +128,21 @@ pub struct Admitted {
     pub strict: bool,
     /// How it came in.
     pub profile: SecurityProfile,
+}
+
+/// A charger was heard, and said nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignOfLife {
+    /// The charger.
+    pub charger: ChargerKey,
+    /// Its site.
+    pub site: SiteKey,
+    /// Its connection.
+    pub epoch: u64,
+    /// When it was heard.
+    pub received_at: UnixMs,
+    /// The number of the frame.
+    pub frame: FrameSeq,
 }
 
 /// One thing that went over a connection, or happened to it.

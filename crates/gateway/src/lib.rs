@@ -28,7 +28,9 @@ mod tls;
 pub use address_book::{AddressBook, SendRefused, WhyRefused};
 pub use error::GatewayError;
 pub use head::ProxyWords;
-pub use intake::{Admit, Admitted, Answer, Delivery, GatewayEvent, Hello, Intake, Sample};
+pub use intake::{
+    Admit, Admitted, Answer, Delivery, GatewayEvent, Hello, Intake, Sample, SignOfLife,
+};
 pub use listener::Gateway;
 pub use mendpoint_ocpp::{BootStatus, Quirk};
 pub use settings::{GatewaySettings, ListenerSettings};

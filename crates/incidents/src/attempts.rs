@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 
 use crate::predicate::connector_state;
 use crate::verdict::Verdict;
+use crate::visits::Outcome;
 
 /// The energy that makes a session, Wh.
 pub(crate) const SESSION_WH: f64 = 100.0;
@@ -75,6 +76,18 @@ pub(crate) enum NewsKind {
     Failed(Failure),
     /// It delivered this many Wh, at least [`SESSION_WH`].
     Succeeded(f64),
+    /// Nothing more will be known of it. What it failed by, or delivered, was told before.
+    Over(Over),
+}
+
+/// What is known of an attempt when it is over.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Over {
+    pub(crate) began_at: UnixMs,
+    /// Whether a transaction began.
+    pub(crate) started: bool,
+    pub(crate) outcome: Outcome,
+    pub(crate) energy_wh: Option<f64>,
 }
 
 /// Durations an attempt is judged by, with the engine's pace.
@@ -105,10 +118,14 @@ impl AttemptTimes {
 struct Attempt {
     id_token: Box<str>,
     connector: Option<ConnectorRef>,
+    /// When the first of it was seen: the card, the remote start, or the transaction.
+    first_at: UnixMs,
+    /// When the present stage began.
     began_at: UnixMs,
     stage: Stage,
     check_at: Option<UnixMs>,
-    failed: bool,
+    failed: Option<Failure>,
+    energy_wh: Option<f64>,
 }
 
 #[derive(Clone, Debug)]
@@ -118,7 +135,7 @@ enum Stage {
     /// A transaction runs.
     Running { id: TransactionId, metered: bool, paused: bool },
     /// It ended without a verdict; a fault soon after its start still counts.
-    Ended,
+    Ended { suspended: bool },
     /// The driver unplugged at once; a second try makes it a failure.
     GaveUp,
 }
@@ -179,7 +196,7 @@ impl AttemptLog {
         let stage = Stage::Wanted { remote: Some(command) };
         let check_at = Some(now + times.start_ms(charger));
         let id_token = id_token.into();
-        self.push(Attempt { id_token, connector, began_at: now, stage, check_at, failed: false });
+        self.push(Attempt { connector, check_at, ..Attempt::new(id_token, now, stage) });
     }
 
     /// The end of a command, which may have been a remote start (F1).
@@ -218,6 +235,10 @@ impl AttemptLog {
             matches!(status, Some(ConnectorStatus::Preparing | ConnectorStatus::Available));
         if was_sent && was_ready {
             news.push(attempt.news(NewsKind::Failed(Failure::RemoteStartRefused)));
+            news.push(attempt.over(Outcome::Failed(Failure::RemoteStartRefused)));
+        } else {
+            // Reserved for somebody, in use, or the charger was away: nobody could charge there.
+            news.push(attempt.over(Outcome::Excused));
         }
     }
 
@@ -270,7 +291,13 @@ impl AttemptLog {
         if let Some(index) = given_up {
             let attempt = self.attempts.remove(index);
             news.push(attempt.news(NewsKind::Failed(Failure::EndedAtOnce)));
+            news.push(attempt.over(Outcome::Failed(Failure::EndedAtOnce)));
         }
+    }
+
+    /// Whether somebody with this card tries now.
+    pub(crate) fn is_trying(&self, id_token: &str) -> bool {
+        self.attempts.iter().any(|attempt| *attempt.id_token == *id_token)
     }
 
     fn authorised(
@@ -291,12 +318,9 @@ impl AttemptLog {
         }
         self.second_try(id_token, news);
         let attempt = Attempt {
-            id_token: id_token.into(),
             connector: connector.or_else(|| free_plugged(charger)),
-            began_at: now,
-            stage: Stage::Wanted { remote: None },
             check_at: Some(now + times.start_ms(charger)),
-            failed: false,
+            ..Attempt::new(id_token.into(), now, Stage::Wanted { remote: None })
         };
         news.push(attempt.news(NewsKind::Seen));
         self.push(attempt);
@@ -315,9 +339,7 @@ impl AttemptLog {
                 && (attempt.id_token == *token
                     || attempt.connector.is_some_and(|at| at == transaction.connector))
         });
-        if let Some(index) = wanted {
-            self.attempts.remove(index);
-        }
+        let first_at = wanted.map(|index| self.attempts.remove(index).first_at);
         if transaction.offline || now.since_ms(transaction.started_at) > LATE_MS {
             return;
         }
@@ -331,13 +353,12 @@ impl AttemptLog {
             self.authorised_at = Some(now);
         }
         self.second_try(token, news);
+        let stage = Stage::Running { id: transaction.id, metered: false, paused: false };
         let attempt = Attempt {
-            id_token: token.clone(),
             connector: Some(transaction.connector),
-            began_at: now,
-            stage: Stage::Running { id: transaction.id, metered: false, paused: false },
             check_at: Some(now + times.ms(NO_ENERGY_MS)),
-            failed: false,
+            first_at: first_at.unwrap_or(now),
+            ..Attempt::new(token.clone(), now, stage)
         };
         news.push(attempt.news(NewsKind::Seen));
         self.push(attempt);
@@ -357,7 +378,9 @@ impl AttemptLog {
         );
         let Some(index) = found else { return };
         let mut attempt = self.attempts.remove(index);
+        attempt.energy_wh = verdict.energy_wh;
         if historical {
+            news.push(attempt.over(Outcome::Unknown));
             return;
         }
         // Only what was running when we acted can have been ended by it.
@@ -379,24 +402,24 @@ impl AttemptLog {
             self.push(attempt);
             return;
         }
-        match failure {
-            Some(failure) if !attempt.failed => {
-                news.push(attempt.news(NewsKind::Failed(failure)));
-            }
-            None if verdict.energy_wh.is_some_and(|energy| energy >= SESSION_WH) => {
-                let energy = verdict.energy_wh.unwrap_or_default();
-                news.push(attempt.news(NewsKind::Succeeded(energy)));
-            }
-            _ => {
-                news.push(attempt.news(NewsKind::Seen));
-                let fault_until = attempt.began_at + times.ms(FAULT_AFTER_START_MS);
-                if !attempt.failed && now < fault_until {
-                    attempt.stage = Stage::Ended;
-                    attempt.check_at = Some(fault_until);
-                    self.push(attempt);
-                }
-            }
+        if let Some(failure) = failure.filter(|_| attempt.failed.is_none()) {
+            attempt.failed = Some(failure);
+            news.push(attempt.news(NewsKind::Failed(failure)));
+        } else if failure.is_none()
+            && let Some(energy) = verdict.energy_wh.filter(|energy| *energy >= SESSION_WH)
+        {
+            news.push(attempt.news(NewsKind::Succeeded(energy)));
+        } else {
+            news.push(attempt.news(NewsKind::Seen));
         }
+        let fault_until = attempt.began_at + times.ms(FAULT_AFTER_START_MS);
+        attempt.stage = Stage::Ended { suspended: transaction.suspended_by_ev };
+        if attempt.failed.is_none() && now < fault_until {
+            attempt.check_at = Some(fault_until);
+            self.push(attempt);
+            return;
+        }
+        news.push(attempt.over(attempt.outcome()));
     }
 
     fn status(
@@ -414,15 +437,15 @@ impl AttemptLog {
             }
             match (&mut attempt.stage, to) {
                 (Stage::Running { paused, .. }, ConnectorStatus::SuspendedEvse) => *paused = true,
-                (Stage::Running { .. }, ConnectorStatus::Faulted) if !attempt.failed => {
-                    attempt.failed = true;
+                (Stage::Running { .. }, ConnectorStatus::Faulted) if attempt.failed.is_none() => {
+                    attempt.failed = Some(Failure::Faulted);
                     news.push(attempt.news(NewsKind::Failed(Failure::Faulted)));
                 }
-                (Stage::Ended, ConnectorStatus::Faulted)
+                (Stage::Ended { .. }, ConnectorStatus::Faulted)
                     if now.since_ms(attempt.began_at) <= times.ms(FAULT_AFTER_START_MS)
-                        && !attempt.failed =>
+                        && attempt.failed.is_none() =>
                 {
-                    attempt.failed = true;
+                    attempt.failed = Some(Failure::Faulted);
                     news.push(attempt.news(NewsKind::Failed(Failure::Faulted)));
                 }
                 _ => {}
@@ -451,7 +474,11 @@ impl AttemptLog {
                     self.check_running(index, id, metered && !paused, charger, news);
                     true
                 }
-                Stage::Ended | Stage::GaveUp => false,
+                Stage::Ended { .. } | Stage::GaveUp => {
+                    let attempt = &self.attempts[index];
+                    news.push(attempt.over(attempt.outcome()));
+                    false
+                }
             };
             if !keep {
                 self.attempts.remove(index);
@@ -471,17 +498,25 @@ impl AttemptLog {
         attempt.connector = attempt.connector.or_else(|| free_plugged(charger));
         // Offline: the truth is unknown, so it is no failure.
         let Some(connector) = attempt.connector.filter(|_| charger.link.connected) else {
+            let away = !charger.link.connected;
+            let outcome = if away { Outcome::Unknown } else { Outcome::Excused };
+            news.push(attempt.over(outcome));
             return false;
         };
         let plugged_at = connector_state(charger, connector).and_then(|state| state.plugged_at);
         let busy = charger.transactions.iter().any(|tx| tx.connector == connector);
-        let Some(plugged_at) = plugged_at.filter(|_| !busy) else { return false };
+        let Some(plugged_at) = plugged_at.filter(|_| !busy) else {
+            // Nobody plugged in, or somebody else charges there.
+            news.push(attempt.over(Outcome::Excused));
+            return false;
+        };
         let due = attempt.began_at.max(plugged_at) + times.start_ms(charger);
         if due > now {
             attempt.check_at = Some(due);
             return true;
         }
         news.push(attempt.news(NewsKind::Failed(Failure::NeverStarted)));
+        news.push(attempt.over(Outcome::Failed(Failure::NeverStarted)));
         false
     }
 
@@ -501,8 +536,14 @@ impl AttemptLog {
         });
         let is_wanted = !tx.id_token.is_empty() || tx.had_power;
         let empty = tx.energy_wh().is_some_and(|energy| energy < SESSION_WH);
-        if can_judge && empty && is_wanted && !paused && !tx.suspended_by_ev && !attempt.failed {
-            attempt.failed = true;
+        if can_judge
+            && empty
+            && is_wanted
+            && !paused
+            && !tx.suspended_by_ev
+            && attempt.failed.is_none()
+        {
+            attempt.failed = Some(Failure::NoEnergy);
             news.push(attempt.news(NewsKind::Failed(Failure::NoEnergy)));
         }
     }
@@ -516,6 +557,37 @@ impl AttemptLog {
 }
 
 impl Attempt {
+    fn new(id_token: Box<str>, now: UnixMs, stage: Stage) -> Self {
+        Self {
+            id_token,
+            connector: None,
+            first_at: now,
+            began_at: now,
+            stage,
+            check_at: None,
+            failed: None,
+            energy_wh: None,
+        }
+    }
+
+    /// What it came to, once its transaction has ended.
+    fn outcome(&self) -> Outcome {
+        let suspended = matches!(self.stage, Stage::Ended { suspended: true });
+        match self.failed {
+            Some(failure) => Outcome::Failed(failure),
+            None if self.energy_wh.is_some_and(|energy| energy >= SESSION_WH) => Outcome::Completed,
+            // A full car takes nothing, and has what it came for.
+            None if suspended => Outcome::Completed,
+            None => Outcome::Excused,
+        }
+    }
+
+    fn over(&self, outcome: Outcome) -> AttemptNews {
+        let started = !matches!(self.stage, Stage::Wanted { .. });
+        let energy_wh = self.energy_wh;
+        self.news(NewsKind::Over(Over { began_at: self.first_at, started, outcome, energy_wh }))
+    }
+
     fn news(&self, kind: NewsKind) -> AttemptNews {
         AttemptNews {
             connector: self.connector.unwrap_or(ConnectorRef::CHARGER),

@@ -1,5 +1,7 @@
 //! An incident as the engine holds it: what everybody sees, and what only the engine needs.
 
+use std::sync::Arc;
+
 use mendpoint_model::{
     Actor, CommandId, ConnectorRef, FrameSeq, Healing, Incident, IncidentId, Link, Rung, SiteKey,
     Step, StepState, TimelineEntry, UnixMs,
@@ -8,10 +10,15 @@ use smallvec::SmallVec;
 
 use crate::alert::Alert;
 use crate::attempts::{AttemptLog, Failure};
+use crate::boots::Boots;
 use crate::calls::Calls;
+use crate::cohort::CohortId;
+use crate::correlate::{Damper, Habit, Paused};
 use crate::credit::{Credit, Hand};
 use crate::guardrail::ActionRecord;
-use crate::rule::Occurrence;
+use crate::memory::Memory;
+use crate::program::Program;
+use crate::rule::{Occurrence, Rule};
 use crate::signal::SignalLog;
 
 /// For how long a lost command says that the connection is over, when nothing else does.
@@ -50,6 +57,22 @@ pub(crate) struct Watch {
     pub(crate) diagnostics_at: Option<UnixMs>,
     /// Until when no more commands are queued for it: its queue was full.
     pub(crate) full_until: Option<UnixMs>,
+    /// Silence counts for nothing before this moment: an outage it was in just ended.
+    pub(crate) grace_until: UnixMs,
+    /// Whether the overseer knows what it is.
+    pub(crate) told_cohort: bool,
+    /// How it behaves at its returns.
+    pub(crate) habit: Habit,
+    /// How restless its fingerprints are.
+    pub(crate) damper: Option<Box<Damper>>,
+    /// What is known of its boots.
+    pub(crate) boots: Boots,
+    /// What rules look back on; none while none does.
+    pub(crate) memory: Option<Box<Memory>>,
+    /// Rules whose thresholds are set otherwise for this charger, by place.
+    pub(crate) variants: SmallVec<[(u16, Arc<Rule>); 0]>,
+    /// Its own kind, as far as it is known.
+    pub(crate) cohort: Option<CohortId>,
     /// When countable things last happened.
     pub(crate) last: SmallVec<[(Occurrence, UnixMs); 2]>,
 }
@@ -59,6 +82,12 @@ impl Watch {
     pub(crate) fn is_hot(&self) -> bool {
         !self.cases.is_empty()
             || self.alerts.iter().any(|alert| !matches!(alert.phase, crate::alert::Phase::Pending))
+    }
+
+    /// A rule as it holds for this charger.
+    pub(crate) fn rule(&self, program: &Program, place: u16) -> Arc<Rule> {
+        let own = self.variants.iter().find(|(of, _)| *of == place).map(|(_, rule)| rule);
+        Arc::clone(own.unwrap_or_else(|| &program.rules[usize::from(place)]))
     }
 
     pub(crate) fn alert(&self, rule: u16, at: ConnectorRef) -> Option<usize> {
@@ -142,6 +171,10 @@ pub(crate) struct Case {
     pub(crate) contest: String,
     /// How many status lines its history has: a flapping charger must not fill the disk.
     pub(crate) status_lines: u32,
+    /// What it did before something quieted it.
+    pub(crate) paused: Option<Paused>,
+    /// The condition is gone, and it stays open because it flaps.
+    pub(crate) calm: bool,
     pub(crate) armed: Option<UnixMs>,
 }
 
@@ -215,6 +248,8 @@ impl Case {
             said_no_diagnostics: false,
             contest: String::new(),
             status_lines: 0,
+            paused: None,
+            calm: false,
             armed: None,
         }
     }

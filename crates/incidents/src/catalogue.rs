@@ -1,6 +1,9 @@
 //! All rules and playbooks together, compiled.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use mendpoint_model::HealMode;
 
 use crate::parse::parse_rule;
 use crate::playbook::{Playbook, parse_playbook};
@@ -102,6 +105,32 @@ impl Catalogue {
         catalogue.rules.sort_by(|a, b| a.id.cmp(&b.id));
         catalogue.playbooks.sort_by(|a, b| a.id.cmp(&b.id));
         Ok(catalogue)
+    }
+
+    /// Switches a rule on or off.
+    pub fn set_enabled(&mut self, id: &str, enabled: bool) {
+        if let Some(rule) = self.rules.iter_mut().find(|rule| rule.id == id) {
+            Arc::make_mut(rule).enabled = enabled;
+        }
+    }
+
+    /// Says how much a rule may do by itself (G10). A rule without a playbook does nothing.
+    pub fn set_mode(&mut self, id: &str, mode: HealMode) {
+        if let Some(rule) = self.rules.iter_mut().find(|rule| rule.id == id) {
+            Arc::make_mut(rule).auto_heal = mode;
+        }
+    }
+
+    /// Whether a threshold of a rule may be set to a value.
+    ///
+    /// # Errors
+    /// What is wrong, and what was expected.
+    pub fn check_threshold(&self, rule: &str, name: &str, value: &str) -> Result<(), String> {
+        let Some(known) = self.rule(rule) else {
+            let names: Vec<_> = self.rules.iter().map(|rule| rule.id.as_str()).collect();
+            return Err(format!("unknown rule {rule}{}", suggestion(rule, &names)));
+        };
+        known.with_thresholds(&BTreeMap::from([(name.to_owned(), value.to_owned())])).map(|_| ())
     }
 
     /// The rules, by id.

@@ -12,14 +12,19 @@ use rustc_hash::FxHashMap;
 use crate::attempts::AttemptTimes;
 use crate::case::{Case, Fingerprint, Line, Watch};
 use crate::catalogue::Catalogue;
-use crate::dead_man::DeadMan;
+use crate::cohort::{CohortFigures, Cohorts};
+use crate::correlate::Correlation;
 use crate::effect::Effect;
 use crate::lag::LagStop;
-use crate::predicate::Subject;
+use crate::predicate::{Inputs, Subject};
 use crate::program::Program;
 use crate::request::KillScope;
+use crate::rule::Rule;
 use crate::settings::{EngineSettings, IdSequence};
+use crate::threshold::Overrides;
 use crate::timers::{Timer, Timers};
+use crate::usage::Usage;
+use crate::visits::Visits;
 
 /// What one call of the engine goes by.
 pub(crate) struct Cx<'a> {
@@ -39,16 +44,26 @@ pub(crate) struct Cx<'a> {
 pub struct Engine {
     pub(crate) settings: EngineSettings,
     pub(crate) program: Arc<Program>,
+    /// Thresholds that are set otherwise for some chargers.
+    pub(crate) overrides: Overrides,
+    /// The rules with such thresholds, by place and values: chargers share them.
+    pub(crate) variants: BTreeMap<(u16, BTreeMap<String, String>), Option<Arc<Rule>>>,
     pub(crate) ids: IdSequence,
     /// Boxed, because a map of whole ones would keep half of its room empty.
     pub(crate) watches: FxHashMap<ChargerKey, Box<Watch>>,
     pub(crate) cases: BTreeMap<IncidentId, Case>,
     pub(crate) timers: Timers,
     pub(crate) switches: BTreeSet<KillScope>,
-    pub(crate) dead_man: DeadMan,
+    pub(crate) correlation: Correlation,
     pub(crate) lag: LagStop,
+    pub(crate) visits: Visits,
+    pub(crate) visits_armed: Option<UnixMs>,
     /// Before this moment silence counts for nothing (startup grace).
     pub(crate) grace_until: UnixMs,
+    /// When we started: what rules look back on is known from then on.
+    pub(crate) restored_at: UnixMs,
+    /// What is usual for chargers of a kind.
+    pub(crate) cohorts: Cohorts,
     /// Incidents to be written when the call ends.
     pub(crate) dirty: BTreeSet<IncidentId>,
     pub(crate) lines: Vec<TimelineEntry>,
@@ -68,14 +83,20 @@ impl Engine {
         Self {
             settings,
             program,
+            overrides: Overrides::default(),
+            variants: BTreeMap::new(),
             ids,
             watches: FxHashMap::default(),
             cases: BTreeMap::new(),
             timers: Timers::default(),
             switches: BTreeSet::new(),
-            dead_man: DeadMan::default(),
+            correlation: Correlation::default(),
             lag: LagStop::default(),
+            visits: Visits::default(),
+            visits_armed: None,
             grace_until: UnixMs(i64::MIN),
+            restored_at: UnixMs(i64::MIN),
+            cohorts: Cohorts::default(),
             dirty: BTreeSet::new(),
             lines: Vec::new(),
             tail: Vec::new(),
@@ -92,8 +113,8 @@ impl Engine {
         out: &mut Vec<Effect>,
     ) {
         let cx = Cx { now, fleet, frame: event.frame, from: Some(event.charger) };
-        if facts.iter().any(|fact| matches!(fact, mendpoint_model::Fact::LinkDown { .. })) {
-            self.dead_man.lost(&self.settings.guardrails, now, self.watches.len());
+        if !facts.is_empty() {
+            self.note_link(&cx, event, facts);
         }
         self.take_in(&cx, event, facts);
         self.run_due(&cx);
@@ -124,7 +145,10 @@ impl Engine {
         let cx = Cx { now, fleet, frame: 0, from: None };
         if let Some(state) = fleet.charger(charger) {
             self.watches.entry(charger).or_default().site = state.site;
-            self.evaluate_all(&cx, charger, None, crate::predicate::Inputs(u8::MAX));
+            self.tell_known(&cx, charger);
+            self.note_cohort(&cx, charger);
+            self.note_variants(&cx, charger);
+            self.evaluate_all(&cx, charger, None, Inputs::ALL);
         }
         self.flush(now, out);
     }
@@ -132,9 +156,13 @@ impl Engine {
     /// A charger is gone from the register: its incidents are no longer worked on.
     pub fn forget(&mut self, charger: ChargerKey) {
         if let Some(watch) = self.watches.remove(&charger) {
+            let now = self.cohorts.counted_to(watch.cohort);
+            self.cohorts.move_charger(now, watch.cohort, None);
             for id in watch.cases {
                 self.cases.remove(&id);
             }
+            self.site_forget(charger);
+            self.tell(charger, watch.site, UnixMs(0), crate::overseer::ReportKind::Gone);
         }
     }
 
@@ -146,6 +174,7 @@ impl Engine {
         let Some(charger) = fleet.charger(command.charger) else { return };
         let watch = self.watches.entry(command.charger).or_default();
         watch.site = charger.site;
+        watch.boots.note_command(now, &command.action);
         let log = watch.attempts.get_or_insert_default();
         match &command.action {
             Action::RemoteStart { connector, id_token } => {
@@ -169,47 +198,40 @@ impl Engine {
         self.arm_attempts(command.charger);
     }
 
-    /// Takes other rules. What fires goes on under the rule of the same id; what only might have
-    /// fired begins anew; incidents whose rule is gone are resolved. What follows from it comes out
-    /// with the next call.
-    pub fn set_catalogue(&mut self, now: UnixMs, catalogue: &Catalogue, fleet: &dyn Chargers) {
-        let old =
-            std::mem::replace(&mut self.program, Arc::new(Program::new(catalogue, &self.settings)));
-        let new_place = |place: u16| self.program.place(&old.rules[usize::from(place)].id);
-        for watch in self.watches.values_mut() {
-            watch.cooling.clear();
-            watch.alerts.retain(|alert| match (alert.incident(), new_place(alert.rule)) {
-                (Some(_), Some(place)) => {
-                    let clears = self.program.rules[usize::from(place)].clears.len();
-                    alert.rule = place;
-                    alert.clear_since = smallvec::smallvec![None; clears];
-                    alert.clear_counts = smallvec::smallvec![0; clears];
-                    alert.armed = None;
-                    true
-                }
-                _ => false,
-            });
+    /// What this engine counted of each kind of charger, by vendor, model and firmware: to be added
+    /// up with those of the other engines.
+    pub fn cohort_figures(&self) -> Vec<CohortFigures> {
+        self.cohorts.own()
+    }
+
+    /// Takes over what is usual in the whole fleet: from now on rules compare with that, and no
+    /// longer with this engine's own chargers.
+    pub fn set_cohorts(&mut self, now: UnixMs, figures: &[CohortFigures]) {
+        self.cohorts.set_fleet(now, figures);
+    }
+
+    /// Takes over when a charger was used before our start, for rules about unusual silence. What
+    /// was counted since is added to it.
+    pub fn restore_usage(
+        &mut self,
+        now: UnixMs,
+        charger: ChargerKey,
+        usage: Usage,
+        fleet: &dyn Chargers,
+        out: &mut Vec<Effect>,
+    ) {
+        if !self.program.wants.usage {
+            return;
         }
-        for case in self.cases.values_mut() {
-            case.rule = self.program.place(&case.incident.rule);
+        let watch = self.watches.entry(charger).or_default();
+        let memory = watch.memory.get_or_insert_default();
+        match &mut memory.usage {
+            Some(known) => known.join(&usage),
+            known => *known = Some(Box::new(usage)),
         }
         let cx = Cx { now, fleet, frame: 0, from: None };
-        let orphans: Vec<IncidentId> = self
-            .cases
-            .values()
-            .filter(|case| case.rule.is_none() && !case.incident.state.is_over())
-            .filter(|case| case.incident.source == mendpoint_model::Source::System)
-            .map(|case| case.incident.id)
-            .collect();
-        for id in orphans {
-            let actor = mendpoint_model::Actor::Engine;
-            self.resolve(&cx, id, "Its rule was taken away", &actor, false);
-        }
-        let mut keys: Vec<_> = self.watches.keys().copied().collect();
-        keys.sort_unstable();
-        for key in keys {
-            self.evaluate_all(&cx, key, None, crate::predicate::Inputs(u8::MAX));
-        }
+        self.evaluate_all(&cx, charger, None, Inputs::HAPPENED);
+        self.flush(now, out);
     }
 
     /// The incidents that are not over, by number.
@@ -232,6 +254,8 @@ impl Engine {
                 | IncidentState::Closed
                 | IncidentState::RecoveredUnproven => None,
                 IncidentState::Healing | IncidentState::Verifying => Some(Overlay::Healing),
+                // What another incident explains shows by that.
+                _ if case.incident.ties.parent().is_some() || case.calm => None,
                 _ if case.incident.severity <= 4 => Some(Overlay::Faulted),
                 _ => Some(Overlay::Degraded),
             })
@@ -260,6 +284,7 @@ impl Engine {
         match self.watches.get(&charger.key) {
             Some(watch) => {
                 Subject::watched(cx.now, charger, at, watch.signals.as_deref(), watch.calls)
+                    .remembering(watch.memory.as_deref(), self.cohorts.get(watch.cohort))
             }
             None => Subject::new(cx.now, charger, at),
         }
@@ -298,6 +323,9 @@ impl Engine {
                 }
                 Timer::Attempts(charger) => self.attempts_due(cx, charger),
                 Timer::Calls(charger) => self.calls_due(cx, charger),
+                Timer::Site(site) => self.site_due(cx, site),
+                Timer::Group(key) => self.group_due(cx, key),
+                Timer::Visits => self.visits_due(cx),
                 Timer::Case(id) => {
                     if let Some(case) = self.cases.get_mut(&id) {
                         case.armed = None;

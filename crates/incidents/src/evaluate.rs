@@ -1,8 +1,8 @@
 //! From news to alerts: which rules an event concerns, and what they make of it.
 
 use mendpoint_model::{
-    ChargerEvent, ChargerKey, CommandOutcome, ConnectorRef, EventKind, Fact, IncidentId, Transport,
-    UnixMs,
+    ChargerEvent, ChargerKey, ChargerState, CommandOutcome, ConnectorRef, EventKind, Fact,
+    IncidentId, Transport, UnixMs,
 };
 
 use crate::alert::{Alert, Next, Phase};
@@ -12,12 +12,13 @@ use crate::news::{Happening, focus_of, happenings, inputs_of, is_late};
 use crate::predicate::{Holds, Inputs, Subject};
 use crate::rule::{ClearWay, Condition, Distinct, Occurrence, Scope};
 use crate::timers::Timer;
+use crate::usage::Usage;
 use crate::whole::Cleared;
 
 /// How long nothing more is queued for a charger whose queue was full.
 const FULL_MS: i64 = 30_000;
 /// How often an end is looked for again while we are late.
-const LATE_POLL_MS: i64 = 10_000;
+pub(crate) const LATE_POLL_MS: i64 = 10_000;
 
 impl Engine {
     /// One event: signals, answers, attempts, alerts, cases, in this order.
@@ -53,6 +54,7 @@ impl Engine {
             watch.lacks.clear();
         }
         self.note_calls_link(cx, key, facts);
+        self.note_memory(cx, key, facts);
         if let EventKind::CommandAnswered(answer) = &event.kind
             && !self.answered(cx, event.epoch, answer)
         {
@@ -70,6 +72,13 @@ impl Engine {
             // They still take turns (behaviour 4).
             let (kind, connector) = (Occurrence::IdentityContested, ConnectorRef::CHARGER);
             happened.push(Happening { kind, connector, id_token: Box::default() });
+        }
+        if let EventKind::Boot(boot) = &event.kind
+            && let Some(charger) = cx.fleet.charger(key)
+            && let Some(watch) = self.watches.get_mut(&key)
+            && watch.is_unasked_boot(cx.now, event.epoch, boot.reason.as_deref(), charger)
+        {
+            happened.push(Happening::of(Occurrence::BootUnasked));
         }
         self.happen(cx, key, &happened);
         if matches!(event.kind, EventKind::IdentityContested(_)) {
@@ -167,6 +176,12 @@ impl Engine {
     /// What became known of attempts goes to counting rules and to proofs.
     fn attempt_news(&mut self, cx: &Cx<'_>, key: ChargerKey, news: &[AttemptNews]) {
         for item in news {
+            if let NewsKind::Over(over) = item.kind {
+                self.attempt_over(cx, key, item, over);
+                continue;
+            }
+            self.tell_attempt(cx, key, item);
+            let suspect = self.is_suspect(&item.id_token);
             self.prove(cx, key, item);
             let mut happened = Vec::with_capacity(2);
             let mut add = |kind| {
@@ -176,13 +191,16 @@ impl Engine {
             add(Occurrence::Attempt);
             match item.kind {
                 NewsKind::Failed(why) => {
-                    add(Occurrence::AttemptFailed);
+                    // A vehicle that fails everywhere is not the charger's fault (1.7).
+                    if !suspect {
+                        add(Occurrence::AttemptFailed);
+                    }
                     if let Some(watch) = self.watches.get_mut(&key) {
                         watch.note_failure(cx.now, cx.frame, item.connector, why);
                     }
                 }
                 NewsKind::Succeeded(_) => add(Occurrence::AttemptSucceeded),
-                NewsKind::Seen => {}
+                NewsKind::Seen | NewsKind::Over(_) => {}
             }
             self.happen(cx, key, &happened);
         }
@@ -209,28 +227,39 @@ impl Engine {
             if !inputs.meets(Inputs(wanted)) {
                 continue;
             }
-            match rule.scope {
-                Scope::Charger => self.evaluate(cx, key, place, ConnectorRef::CHARGER),
-                Scope::Connector => {
-                    for connector in &charger.connectors {
-                        if focus.is_none_or(|at| at.is_charger() || at == connector.at) {
-                            self.evaluate(cx, key, place, connector.at);
-                        }
-                    }
-                    if focus.is_none_or(ConnectorRef::is_charger) {
-                        self.evaluate(cx, key, place, ConnectorRef::CHARGER);
-                    }
-                }
+            self.evaluate_place(cx, (key, charger), place, rule.scope, focus);
+        }
+    }
+
+    /// Looks at one rule, wherever it may hold.
+    pub(crate) fn evaluate_place(
+        &mut self,
+        cx: &Cx<'_>,
+        (key, charger): (ChargerKey, &ChargerState),
+        place: u16,
+        scope: Scope,
+        focus: Option<ConnectorRef>,
+    ) {
+        if scope == Scope::Charger {
+            self.evaluate(cx, key, place, ConnectorRef::CHARGER);
+            return;
+        }
+        for connector in &charger.connectors {
+            if focus.is_none_or(|at| at.is_charger() || at == connector.at) {
+                self.evaluate(cx, key, place, connector.at);
             }
+        }
+        if focus.is_none_or(ConnectorRef::is_charger) {
+            self.evaluate(cx, key, place, ConnectorRef::CHARGER);
         }
     }
 
     /// Looks at one rule for one subject.
     pub(crate) fn evaluate(&mut self, cx: &Cx<'_>, key: ChargerKey, place: u16, at: ConnectorRef) {
         let program = std::sync::Arc::clone(&self.program);
-        let rule = &program.rules[usize::from(place)];
         let Some(charger) = cx.fleet.charger(key) else { return };
         let Some(watch) = self.watches.get_mut(&key) else { return };
+        let rule = watch.rule(&program, place);
         let found = watch.alert(place, at);
         if !charger.link.connected && !rule.judges_link() {
             self.blind(cx, key, place, at);
@@ -244,7 +273,12 @@ impl Engine {
         if !program.enabled[usize::from(place)] {
             return;
         }
-        let subject = Subject::watched(cx.now, charger, at, watch.signals.as_deref(), watch.calls);
+        if matches!(rule.condition, Condition::Sequence { .. } | Condition::NotFollowed { .. }) {
+            self.moment_due(cx, key, place, at);
+            return;
+        }
+        let subject = Subject::watched(cx.now, charger, at, watch.signals.as_deref(), watch.calls)
+            .remembering(watch.memory.as_deref(), self.cohorts.get(watch.cohort));
         let excluded = rule.exclusions.iter().any(|part| part.holds(&subject).at(cx.now));
         let holds = match &rule.condition {
             _ if excluded => Holds::NEVER,
@@ -253,7 +287,9 @@ impl Engine {
                 Some(last) => Holds { from: last, ..Holds::ALWAYS },
                 None => Holds::ALWAYS,
             },
-            Condition::Count(_) => return,
+            Condition::Count(_) | Condition::Sequence { .. } | Condition::NotFollowed { .. } => {
+                return;
+            }
         };
         if found.is_none() && (holds == Holds::NEVER || holds.until <= cx.now) {
             return;
@@ -266,7 +302,7 @@ impl Engine {
         let alert = &mut watch.alerts[index];
         let grace = match (rule.is_absence(), self.lag.holds()) {
             (false, _) => UnixMs(i64::MIN),
-            (true, None) => self.grace_until,
+            (true, None) => self.grace_until.max(watch.grace_until),
             (true, Some(_)) => self.grace_until.max(cx.now + LATE_POLL_MS),
         };
         // On an open connection silence is only a suspicion, which a probe settles. Once it has ended
@@ -313,8 +349,7 @@ impl Engine {
     fn blind(&mut self, cx: &Cx<'_>, key: ChargerKey, place: u16, at: ConnectorRef) {
         let Some(watch) = self.watches.get_mut(&key) else { return };
         let Some(index) = watch.alert(place, at) else { return };
-        let counts =
-            matches!(self.program.rules[usize::from(place)].condition, Condition::Count(_));
+        let counts = self.program.rules[usize::from(place)].counts();
         let alert = &mut watch.alerts[index];
         self.timers.set(&mut alert.armed, Timer::Alert(key, place, at), None);
         match alert.incident() {
@@ -350,11 +385,12 @@ impl Engine {
     ) {
         self.set_blind(cx, id, false);
         let program = std::sync::Arc::clone(&self.program);
-        let rule = &program.rules[usize::from(place)];
         let Some(charger) = cx.fleet.charger(key) else { return };
         let Some(watch) = self.watches.get_mut(&key) else { return };
+        let rule = watch.rule(&program, place);
         let Some(index) = watch.alert(place, at) else { return };
-        let subject = Subject::watched(cx.now, charger, at, watch.signals.as_deref(), watch.calls);
+        let subject = Subject::watched(cx.now, charger, at, watch.signals.as_deref(), watch.calls)
+            .remembering(watch.memory.as_deref(), self.cohorts.get(watch.cohort));
         let mut again = false;
         if let Condition::State { when, .. } = &rule.condition {
             let holds = when.holds(&subject).at(cx.now);
@@ -365,6 +401,8 @@ impl Engine {
             }
             alert.holding = holds;
         }
+        // After a start of ours, what a rule remembers begins anew: nothing ends by that.
+        let remembers_at = self.restored_at + rule.memory_ms;
         let opened_at = self.cases.get(&id).map_or(cx.now, |case| case.incident.opened_at);
         // While we are late, the fault's return may wait for us: nothing ends (blind).
         let is_late = self.lag.holds().is_some();
@@ -373,6 +411,10 @@ impl Engine {
         let mut look_at = |at: UnixMs| wake = Some(wake.map_or(at, |other| other.min(at)));
         for (n, clear) in rule.clears.iter().enumerate() {
             let since = match &clear.way {
+                ClearWay::When(when) if remembers_at > cx.now && when.memory_ms() > 0 => {
+                    look_at(remembers_at);
+                    None
+                }
                 ClearWay::When(when) => {
                     let holds = when.holds(&subject);
                     if holds.at(cx.now) {
@@ -392,6 +434,7 @@ impl Engine {
                 ClearWay::Absent(kind) => {
                     Some(watch.last_at(*kind).unwrap_or(opened_at).max(opened_at))
                 }
+                ClearWay::Person => None,
                 ClearWay::Count { at_least, .. } => {
                     let counted = watch.alerts[index].clear_counts[n];
                     (counted >= *at_least).then_some(cx.now)
@@ -442,16 +485,88 @@ impl Engine {
         }
         let program = std::sync::Arc::clone(&self.program);
         for item in happened {
-            if let Some(watch) = self.watches.get_mut(&key) {
-                watch.note(item.kind, cx.now);
-            }
-            for (place, rule) in program.rules.iter().enumerate() {
+            self.remember(cx, key, item);
+            for place in program.hearers(item.kind) {
+                let rule = &program.rules[usize::from(*place)];
                 let at = match rule.scope {
                     Scope::Charger => ConnectorRef::CHARGER,
                     Scope::Connector => item.connector,
                 };
-                self.happen_to(cx, key, place as u16, at, item);
+                self.happen_to(cx, key, *place, at, item);
+                if rule.scope == Scope::Connector && at.is_charger() {
+                    self.happen_to_connectors(cx, key, *place, item);
+                }
             }
+            if program.wants.kept(item.kind) > 0 || program.wants.usage {
+                let focus = Some(item.connector).filter(|at| !at.is_charger());
+                self.evaluate_all(cx, key, focus, Inputs::HAPPENED);
+            }
+        }
+    }
+
+    /// What happens to the whole charger happens to the connectors that wait for it, too.
+    fn happen_to_connectors(&mut self, cx: &Cx<'_>, key: ChargerKey, place: u16, item: &Happening) {
+        let condition = &self.program.rules[usize::from(place)].condition;
+        if !matches!(condition, Condition::Sequence { .. } | Condition::NotFollowed { .. }) {
+            return;
+        }
+        let Some(watch) = self.watches.get(&key) else { return };
+        let waiting: Vec<ConnectorRef> = watch
+            .alerts
+            .iter()
+            .filter(|alert| alert.rule == place && !alert.at.is_charger())
+            .map(|alert| alert.at)
+            .collect();
+        for at in waiting {
+            self.happen_to(cx, key, place, at, item);
+        }
+    }
+
+    /// Keeps what happened, for the rules that look back.
+    fn remember(&mut self, cx: &Cx<'_>, key: ChargerKey, item: &Happening) {
+        let Some(watch) = self.watches.get_mut(&key) else { return };
+        watch.note(item.kind, cx.now);
+        self.cohorts.note(cx.now, watch.cohort, item.kind);
+        let wants = &self.program.wants;
+        let kept = wants.kept(item.kind);
+        if kept > 0 {
+            let memory = watch.memory.get_or_insert_default();
+            memory.note(cx.now, item.kind, item.connector, &item.id_token, kept);
+        }
+        if wants.usage && item.kind == Occurrence::AttemptSucceeded {
+            let memory = watch.memory.get_or_insert_default();
+            memory.usage.get_or_insert_with(|| Box::new(Usage::new(cx.now))).note(cx.now);
+        }
+    }
+
+    /// Facts that make something restless, or a silence longer; and what a charger is.
+    fn note_memory(&mut self, cx: &Cx<'_>, key: ChargerKey, facts: &[Fact]) {
+        for fact in facts {
+            if let Fact::Booted { .. } = fact {
+                self.note_cohort(cx, key);
+                self.note_variants(cx, key);
+            }
+            let wants = &self.program.wants;
+            let Some(watch) = self.watches.get_mut(&key) else { return };
+            if wants.is_restless(fact) {
+                watch.memory.get_or_insert_default().note_restless(cx.now, fact, wants);
+            }
+            if let Fact::LinkUp { away_ms: Some(away_ms) } = fact
+                && let Some(usage) = watch.memory.as_mut().and_then(|memory| memory.usage.as_mut())
+            {
+                usage.away(*away_ms);
+            }
+        }
+    }
+
+    /// A charger said what it is, or is taken up from the store: it belongs to its kind.
+    pub(crate) fn note_cohort(&mut self, cx: &Cx<'_>, key: ChargerKey) {
+        let boot = cx.fleet.charger(key).and_then(|charger| charger.boot.as_deref());
+        let id = boot.and_then(|boot| self.cohorts.id_of(cx.now, boot));
+        let Some(watch) = self.watches.get_mut(&key) else { return };
+        if watch.cohort != id {
+            self.cohorts.move_charger(cx.now, watch.cohort, id);
+            watch.cohort = id;
         }
     }
 
@@ -464,9 +579,9 @@ impl Engine {
         item: &Happening,
     ) {
         let program = std::sync::Arc::clone(&self.program);
-        let rule = &program.rules[usize::from(place)];
         let Some(charger) = cx.fleet.charger(key) else { return };
         let Some(watch) = self.watches.get_mut(&key) else { return };
+        let rule = watch.rule(&program, place);
         let found = watch.alert(place, at);
         if let Some(index) = found
             && watch.alerts[index].incident().is_some()
@@ -490,6 +605,9 @@ impl Engine {
             Condition::Absent { kind, .. } if *kind == item.kind => {
                 self.evaluate(cx, key, place, at);
             }
+            Condition::Sequence { .. } | Condition::NotFollowed { .. } => {
+                self.moment(cx, key, place, at, item);
+            }
             Condition::Count(count)
                 if count.kind == item.kind && program.enabled[usize::from(place)] =>
             {
@@ -500,7 +618,8 @@ impl Engine {
                     item.connector,
                     watch.signals.as_deref(),
                     watch.calls,
-                );
+                )
+                .remembering(watch.memory.as_deref(), self.cohorts.get(watch.cohort));
                 let counts = count.filter.as_ref().is_none_or(|f| f.holds(&subject).at(cx.now));
                 let excluded = rule.exclusions.iter().any(|part| part.holds(&subject).at(cx.now));
                 if !counts || excluded {
@@ -521,7 +640,7 @@ impl Engine {
                     self.counted_again(cx, id, many, distinct);
                     return;
                 }
-                if many >= count.at_least {
+                if many >= count.at_least && distinct >= count.distinct_at_least {
                     watch.cooling.retain(|(_, _, until)| *until > cx.now);
                     if watch.cooling.iter().any(|(rule, of, _)| (*rule, *of) == (place, at)) {
                         return;

@@ -8,6 +8,8 @@ use crate::duration::parse_duration;
 use crate::predicate::{Compare, Elapsed, Flag, Number, Predicate, Text, status_bit};
 use crate::problem::suggestion;
 use crate::signal::Channel;
+use crate::threshold::Thresholds;
+use crate::vitals;
 
 const FLAGS: [(&str, Flag); 8] = [
     ("connected", Flag::Connected),
@@ -20,11 +22,12 @@ const FLAGS: [(&str, Flag); 8] = [
     ("answers_commands", Flag::AnswersCommands),
 ];
 
-const TEXTS: [(&str, Text); 4] = [
+const TEXTS: [(&str, Text); 5] = [
     ("error.code", Text::ErrorCode),
     ("vendor", Text::Vendor),
     ("model", Text::Model),
     ("firmware", Text::Firmware),
+    ("firmware.status", Text::FirmwareStatus),
 ];
 
 const NUMBERS: [(&str, Number); 6] = [
@@ -59,14 +62,34 @@ const STATUSES: [ConnectorStatus; 10] = [
     ConnectorStatus::Faulted,
 ];
 
+/// Words that have something in parentheses behind them.
+pub(crate) const FUNCTIONS: [&str; 12] = [
+    "median",
+    "known",
+    "weak_signal",
+    "count",
+    "distinct",
+    "ratio",
+    "below_cohort",
+    "times_cohort",
+    "cohort_expects",
+    "same",
+    "flap",
+    "expected_usage_silence",
+];
+
 /// Every word that may stand where a field stands.
 pub(crate) fn field_names() -> Vec<&'static str> {
-    let mut names = vec!["status", "whole.status", "median", "known", "weak_signal", "not"];
+    let mut names = vec!["status", "whole.status", "not"];
+    names.extend(FUNCTIONS);
     names.extend(FLAGS.iter().map(|(name, _)| *name));
     names.extend(TEXTS.iter().map(|(name, _)| *name));
     names.extend(NUMBERS.iter().map(|(name, _)| *name));
     names.extend(ELAPSED.iter().map(|(name, _)| *name));
     names.extend(Channel::NAMES.iter().map(|(name, _)| *name));
+    names.extend(vitals::FLAGS.iter().map(|(name, _)| *name));
+    names.extend(vitals::NUMBERS.iter().map(|(name, _)| *name));
+    names.extend(vitals::TIMES.iter().map(|(name, _)| *name));
     names
 }
 
@@ -77,7 +100,7 @@ pub(crate) type Mistake = (usize, String);
 type Words<'a> = (Vec<(usize, &'a str)>, bool);
 
 #[derive(Clone, Debug, PartialEq)]
-enum Token<'a> {
+pub(crate) enum Token<'a> {
     Word(&'a str),
     Quoted(&'a str),
     Number(f64),
@@ -102,8 +125,13 @@ const DEPTH_MAX: usize = 64;
 
 /// Reads a condition.
 pub(crate) fn parse_expression(text: &str) -> Result<Predicate, Mistake> {
+    parse_with(text, &Thresholds::default())
+}
+
+/// Reads a condition in which the thresholds of its rule may stand for numbers and durations.
+pub(crate) fn parse_with(text: &str, thresholds: &Thresholds) -> Result<Predicate, Mistake> {
     let tokens = lex(text)?;
-    let mut parser = Parser { tokens: &tokens, at: 0, depth: 0, end: text.len() };
+    let mut parser = Parser { tokens: &tokens, thresholds, at: 0, depth: 0, end: text.len() };
     let predicate = parser.any()?;
     match parser.peek() {
         None => Ok(predicate),
@@ -163,20 +191,21 @@ fn lex(text: &str) -> Result<Vec<(usize, Token<'_>)>, Mistake> {
     Ok(tokens)
 }
 
-struct Parser<'a, 't> {
+pub(crate) struct Parser<'a, 't> {
     tokens: &'t [(usize, Token<'a>)],
-    at: usize,
+    thresholds: &'t Thresholds,
+    pub(crate) at: usize,
     /// How many `not` and parentheses are open.
     depth: usize,
     end: usize,
 }
 
 impl<'a> Parser<'a, '_> {
-    fn peek(&self) -> Option<&Token<'a>> {
+    pub(crate) fn peek(&self) -> Option<&Token<'a>> {
         self.tokens.get(self.at).map(|(_, token)| token)
     }
 
-    fn offset(&self) -> usize {
+    pub(crate) fn offset(&self) -> usize {
         self.tokens.get(self.at).map_or(self.end, |(offset, _)| *offset)
     }
 
@@ -190,12 +219,12 @@ impl<'a> Parser<'a, '_> {
         self.take(&Token::Word(word))
     }
 
-    fn wrong<T>(&self, expected: &str) -> Result<T, Mistake> {
+    pub(crate) fn wrong<T>(&self, expected: &str) -> Result<T, Mistake> {
         let found = self.peek().map_or("the end".to_owned(), Token::words);
         Err((self.offset(), format!("expected {expected}, found {found}")))
     }
 
-    fn expect(&mut self, sign: &'static str) -> Result<(), Mistake> {
+    pub(crate) fn expect(&mut self, sign: &'static str) -> Result<(), Mistake> {
         if self.take(&Token::Sign(sign)) { Ok(()) } else { self.wrong(&format!("`{sign}`")) }
     }
 
@@ -234,10 +263,12 @@ impl<'a> Parser<'a, '_> {
             return self.wrong("a field, `not` or `(`");
         };
         self.at += 1;
-        if let Some(flag) = look(&FLAGS, name) {
+        let vital = || look(&vitals::FLAGS, name).map(Flag::Vital);
+        if let Some(flag) = look(&FLAGS, name).or_else(vital) {
             return Ok(Predicate::Flag(flag));
         }
-        if let Some(field) = look(&ELAPSED, name) {
+        let vital = || look(&vitals::TIMES, name).map(Elapsed::Vital);
+        if let Some(field) = look(&ELAPSED, name).or_else(vital) {
             return self.elapsed(field);
         }
         if let Some(field) = number_field(name) {
@@ -253,6 +284,15 @@ impl<'a> Parser<'a, '_> {
             "median" => self.median(),
             "known" => self.known(),
             "weak_signal" => self.weak(),
+            "count" => self.count(false),
+            "distinct" => self.count(true),
+            "ratio" => self.ratio(),
+            "below_cohort" => self.below_cohort(),
+            "times_cohort" => self.times_cohort(),
+            "cohort_expects" => self.cohort_expects(),
+            "same" => self.same(),
+            "flap" => self.flap(),
+            "expected_usage_silence" => self.silence(),
             _ => {
                 let hint = suggestion(name, &field_names());
                 Err((offset, format!("unknown field `{name}`{hint}")))
@@ -271,7 +311,7 @@ impl<'a> Parser<'a, '_> {
         Ok(inner)
     }
 
-    fn compare(&mut self) -> Result<Compare, Mistake> {
+    pub(crate) fn compare(&mut self) -> Result<Compare, Mistake> {
         let compare = match self.peek() {
             Some(Token::Sign("==")) => Compare::Equal,
             Some(Token::Sign("!=")) => Compare::NotEqual,
@@ -288,18 +328,40 @@ impl<'a> Parser<'a, '_> {
         Ok(compare)
     }
 
-    fn number(&mut self) -> Result<f64, Mistake> {
-        let Some(&Token::Number(number)) = self.peek() else { return self.wrong("a number") };
+    pub(crate) fn number(&mut self) -> Result<f64, Mistake> {
+        let offset = self.offset();
+        let number = match self.peek() {
+            Some(Token::Number(number)) => *number,
+            Some(Token::Word(name)) => match self.thresholds.number(name) {
+                Some(number) => number.map_err(|message| (offset, message))?,
+                None => return self.no_threshold("a number", name),
+            },
+            _ => return self.wrong("a number"),
+        };
         self.at += 1;
         Ok(number)
     }
 
-    fn duration(&mut self) -> Result<i64, Mistake> {
+    /// A word where a value belongs: perhaps a threshold with a typing error.
+    fn no_threshold<T>(&self, expected: &str, name: &str) -> Result<T, Mistake> {
+        let names = self.thresholds.names();
+        if names.is_empty() {
+            return self.wrong(expected);
+        }
+        let hint = suggestion(name, &names);
+        Err((self.offset(), format!("expected {expected}; there is no threshold `{name}`{hint}")))
+    }
+
+    pub(crate) fn duration(&mut self) -> Result<i64, Mistake> {
         let ms = match self.peek() {
             Some(Token::Duration(ms)) => *ms,
             Some(Token::Quoted(text)) => match parse_duration(text) {
                 Some(ms) => ms,
                 None => return self.wrong("a duration such as 90s, 10m or 24h"),
+            },
+            Some(Token::Word(name)) => match self.thresholds.duration(name) {
+                Some(ms) => ms.map_err(|message| (self.offset(), message))?,
+                None => return self.no_threshold("a duration such as 90s, 10m or 24h", name),
             },
             _ => return self.wrong("a duration such as 90s, 10m or 24h"),
         };
@@ -434,15 +496,17 @@ impl<'a> Parser<'a, '_> {
     }
 }
 
-fn look<T: Copy>(table: &[(&str, T)], name: &str) -> Option<T> {
+pub(crate) fn look<T: Copy>(table: &[(&str, T)], name: &str) -> Option<T> {
     table.iter().find(|(word, _)| *word == name).map(|(_, value)| *value)
 }
 
 fn number_field(name: &str) -> Option<Number> {
-    look(&NUMBERS, name).or_else(|| look(&Channel::NAMES, name).map(Number::Signal))
+    look(&NUMBERS, name)
+        .or_else(|| look(&Channel::NAMES, name).map(Number::Signal))
+        .or_else(|| look(&vitals::NUMBERS, name).map(Number::Vital))
 }
 
-fn negate_unless(meant: bool, predicate: Predicate) -> Predicate {
+pub(crate) fn negate_unless(meant: bool, predicate: Predicate) -> Predicate {
     if meant { predicate } else { Predicate::Not(Box::new(predicate)) }
 }
 

@@ -35,6 +35,8 @@ pub(crate) struct Question<'a> {
     pub(crate) told: bool,
     /// A matter of safety that another open incident of this charger is about (G3).
     pub(crate) danger: Option<&'a str>,
+    /// It restarts by itself over and over: no reset may be sent (`BOOT_LOOP`).
+    pub(crate) restarts: bool,
     /// Actions of this charger, oldest first.
     pub(crate) actions: &'a [ActionRecord],
     /// Why healing is switched off here, in words (G11).
@@ -123,6 +125,10 @@ fn wait(until: Option<UnixMs>, why: &str) -> Verdict {
 fn forbidden(rails: &Guardrails, question: &Question<'_>) -> Option<String> {
     if forbids_reset(question.code) {
         return Some(why_forbidden(question.code));
+    }
+    if question.restarts && matches!(question.rung, Rung::L4 | Rung::L5) {
+        let why = "It restarts by itself over and over, so no reset is sent";
+        return Some(why.to_owned());
     }
     // Anywhere on the charger: whoever comes because of it finds everything as it was.
     if let Some(code) = question.danger {
@@ -310,6 +316,8 @@ mod tests {
             diagnostics_status: None,
             configuration: std::collections::BTreeMap::new(),
             clock_skew_ms: None,
+            drift: None,
+            carded_at: None,
         }
     }
 
@@ -340,6 +348,7 @@ mod tests {
                 connected: true,
                 told: true,
                 danger: None,
+                restarts: false,
                 actions: &actions,
                 switched_off: None,
                 other_running: false,

@@ -11,23 +11,30 @@
 
 mod alert;
 mod attempts;
+mod boots;
 mod calls;
 mod case;
 mod catalogue;
 mod codes;
+mod cohort;
+pub mod correlate;
 mod credit;
-mod dead_man;
 mod duration;
 mod effect;
 mod engine;
 mod evaluate;
 mod expression;
+pub mod flap;
+mod functions;
 mod guardrail;
 mod heal;
 mod lag;
 mod lifecycle;
+mod memory;
+mod moments;
 mod news;
 mod opening;
+pub mod overseer;
 mod parse;
 mod playbook;
 mod predicate;
@@ -36,6 +43,7 @@ mod problem;
 mod program;
 #[cfg(test)]
 mod properties;
+mod reload;
 mod report;
 mod request;
 mod restore;
@@ -45,25 +53,39 @@ mod signal;
 #[cfg(test)]
 mod stories;
 #[cfg(test)]
+mod stories_attempts;
+#[cfg(test)]
 mod stories_behaviours;
 #[cfg(test)]
 mod stories_commands;
 #[cfg(test)]
 mod stories_diagnostics;
 #[cfg(test)]
+mod stories_flapping;
+#[cfg(test)]
 mod stories_late;
 #[cfg(test)]
 mod stories_lost;
+#[cfg(test)]
+mod stories_outage;
 #[cfg(test)]
 mod stories_people;
 #[cfg(test)]
 mod stories_places;
 #[cfg(test)]
+mod stories_reload;
+#[cfg(test)]
 mod stories_safety;
+#[cfg(test)]
+mod stories_ties;
+mod threshold;
 mod timeline_parse;
 pub mod timeline_test;
 mod timers;
+mod usage;
 mod verdict;
+mod visits;
+mod vitals;
 mod watch_cases;
 mod whole;
 mod words;
@@ -73,15 +95,20 @@ mod world;
 pub use attempts::Failure;
 pub use catalogue::Catalogue;
 pub use codes::{CODES, CodeInfo, code_info, forbids_reset, is_safety};
+pub use cohort::CohortFigures;
 pub use duration::{duration_words, parse_duration};
 pub use effect::{Effect, Evidence, TicketRequest};
 pub use engine::Engine;
 pub use mendpoint_model::HealMode;
 pub use mendpoint_model::Overlay;
+pub use news::SECURITY_ALARMS;
 pub use playbook::Playbook;
 pub use problem::Problem;
 pub use report::REASONS;
 pub use request::{KillScope, Request, RequestError};
 pub use rule::{Proof, Rule, RuleOverride, Scope};
 pub use settings::{EngineSettings, Guardrails, IdSequence};
+pub use threshold::{Target, Threshold, ThresholdOverride};
 pub use timeline_test::TimelineTest;
+pub use usage::Usage;
+pub use visits::{AttemptEnded, ChargeFigures, Outcome, VisitEnded};

@@ -5,6 +5,7 @@ use mendpoint_model::{
     UnixMs,
 };
 
+use crate::codes::normalise_error;
 use crate::engine::Cx;
 use crate::predicate::Inputs;
 use crate::rule::Occurrence;
@@ -15,6 +16,27 @@ pub(crate) struct Happening {
     pub(crate) connector: ConnectorRef,
     pub(crate) id_token: Box<str>,
 }
+
+impl Happening {
+    /// Something that happened to the whole charger.
+    pub(crate) fn of(kind: Occurrence) -> Self {
+        Self { kind, connector: ConnectorRef::CHARGER, id_token: Box::default() }
+    }
+}
+
+/// Security events that somebody looks at now. The specification calls others critical too, such as
+/// every restart: that only means that a charger must send them.
+pub const SECURITY_ALARMS: [&str; 9] = [
+    "SecurityLogWasCleared",
+    "AttemptedReplayAttacks",
+    "TamperDetectionActivated",
+    "InvalidFirmwareSignature",
+    "InvalidFirmwareSigningCertificate",
+    "InvalidCentralSystemCertificate",
+    "InvalidCsmsCertificate",
+    "InvalidCSMSCertificate",
+    "MaintenanceLoginFailed",
+];
 
 /// The news in an event that rules may listen to.
 pub(crate) fn inputs_of(event: &ChargerEvent, facts: &[Fact]) -> Inputs {
@@ -37,7 +59,13 @@ pub(crate) fn inputs_of(event: &ChargerEvent, facts: &[Fact]) -> Inputs {
             inputs = Inputs::CALLS;
         }
         EventKind::CommandAnswered(_) => inputs.add(Inputs::CALLS),
+        EventKind::Firmware(_) => inputs.add(Inputs::FIRMWARE),
+        EventKind::Security(_) => inputs.add(Inputs::SECURITY),
+        EventKind::Configuration(_) | EventKind::Device(_) => inputs.add(Inputs::CONFIGURATION),
         _ => {}
+    }
+    if tells_time(&event.kind) {
+        inputs.add(Inputs::CLOCK);
     }
     for fact in facts {
         inputs.add(match fact {
@@ -52,10 +80,24 @@ pub(crate) fn inputs_of(event: &ChargerEvent, facts: &[Fact]) -> Inputs {
             }
             Fact::Metered { .. } => Inputs::METER,
             Fact::SignalRead(_) => Inputs::SIGNAL,
+            Fact::Authorized { accepted: true, .. } => Inputs::STATUS,
             _ => Inputs::default(),
         });
     }
     inputs
+}
+
+/// Whether a message tells the charger's own time, so that its clock is known better after it.
+fn tells_time(kind: &EventKind) -> bool {
+    match kind {
+        EventKind::Status(report) => report.at.is_some(),
+        EventKind::Meter(reading) => reading.at.is_some(),
+        EventKind::Fault(report) => report.at.is_some(),
+        EventKind::TransactionStarted(started) => started.at.is_some(),
+        EventKind::TransactionUpdated(updated) => updated.at.is_some(),
+        EventKind::TransactionEnded(ended) => ended.at.is_some(),
+        _ => false,
+    }
 }
 
 /// The one connector an event is about, where there is one.
@@ -82,9 +124,24 @@ pub(crate) fn happenings(event: &ChargerEvent, facts: &[Fact]) -> Vec<Happening>
         let (kind, connector) = (Occurrence::IdentityContested, ConnectorRef::CHARGER);
         happened.push(Happening { kind, connector, id_token: Box::default() });
     }
+    if let EventKind::Security(report) = &event.kind
+        && SECURITY_ALARMS.iter().any(|kind| kind.eq_ignore_ascii_case(report.kind.trim()))
+    {
+        let id_token = report.kind.trim().into();
+        happened.push(Happening { id_token, ..Happening::of(Occurrence::SecurityAlarm) });
+    }
     for fact in facts {
+        if let Fact::Authorized { id_token, connector, .. } = fact {
+            let connector = connector.unwrap_or(ConnectorRef::CHARGER);
+            let id_token = id_token.as_str().into();
+            happened.push(Happening { kind: Occurrence::Card, connector, id_token });
+        }
+        if let (Some(code), Some(connector)) = (warning_of(event), told_live(fact)) {
+            happened.push(Happening { kind: Occurrence::Warning, connector, id_token: code });
+        }
         let (kind, connector) = match fact {
             Fact::LinkDown { .. } => (Occurrence::Disconnected, ConnectorRef::CHARGER),
+            Fact::LinkUp { .. } => (Occurrence::Connected, ConnectorRef::CHARGER),
             Fact::Booted { .. } => (Occurrence::Boot, ConnectorRef::CHARGER),
             Fact::StatusChanged {
                 connector,
@@ -93,11 +150,63 @@ pub(crate) fn happenings(event: &ChargerEvent, facts: &[Fact]) -> Vec<Happening>
                 historical: false,
                 ..
             } if *from != ConnectorStatus::Faulted => (Occurrence::Faulted, *connector),
+            Fact::StatusChanged { connector, from, to, historical: false, .. } if from != to => {
+                let at = *connector;
+                let mut add = |kind| {
+                    happened.push(Happening { kind, connector: at, id_token: Box::default() });
+                };
+                if to.is_plugged() && !from.is_plugged() {
+                    add(Occurrence::PluggedIn);
+                } else if from.is_plugged() && !to.is_plugged() {
+                    add(Occurrence::Unplugged);
+                }
+                match to {
+                    ConnectorStatus::Available => add(Occurrence::BecameAvailable),
+                    ConnectorStatus::Unavailable => add(Occurrence::BecameUnavailable),
+                    ConnectorStatus::Charging => add(Occurrence::BecameCharging),
+                    _ => {}
+                }
+                continue;
+            }
+            Fact::Authorized { id_token, accepted, connector } => {
+                let kind = if *accepted { Occurrence::Authorized } else { Occurrence::Refused };
+                let connector = connector.unwrap_or(ConnectorRef::CHARGER);
+                happened.push(Happening { kind, connector, id_token: id_token.as_str().into() });
+                continue;
+            }
+            Fact::TransactionOpened(transaction) => {
+                let (kind, connector) = (Occurrence::SessionStarted, transaction.connector);
+                let id_token = transaction.id_token.clone();
+                happened.push(Happening { kind, connector, id_token });
+                continue;
+            }
+            Fact::TransactionClosed { transaction, historical: false, .. } => {
+                (Occurrence::SessionEnded, transaction.connector)
+            }
             _ => continue,
         };
         happened.push(Happening { kind, connector, id_token: Box::default() });
     }
     happened
+}
+
+/// The code of an error that is told beside a status other than Faulted.
+fn warning_of(event: &ChargerEvent) -> Option<Box<str>> {
+    match &event.kind {
+        EventKind::Status(report) if report.status != ConnectorStatus::Faulted => {
+            report.error.as_ref().map(|error| normalise_error(error).into())
+        }
+        _ => None,
+    }
+}
+
+/// Where a live status was told.
+fn told_live(fact: &Fact) -> Option<ConnectorRef> {
+    match fact {
+        Fact::StatusChanged { connector, historical: false, .. }
+        | Fact::StatusRepeated { connector } => Some(*connector),
+        _ => None,
+    }
 }
 
 /// Whether a charger's own time lies so far back that the message is history (1.2).

@@ -53,12 +53,21 @@ impl Engine {
         counted: Counted,
     ) {
         let program = std::sync::Arc::clone(&self.program);
-        let rule = &program.rules[usize::from(place)];
         let Some(charger) = cx.fleet.charger(key) else { return };
+        let Some(watch) = self.watches.get(&key) else { return };
+        let rule = &*watch.rule(&program, place);
         let subject = self.subject(cx, charger, at);
         let code = if reads_code(rule) { subject.code() } else { String::new() };
         let value = match &rule.condition {
             Condition::State { when, .. } => when.evidence(&subject),
+            Condition::Count(count) if count.kind == Occurrence::SecurityAlarm => {
+                let watch = self.watches.get(&key);
+                let counted = watch.and_then(|watch| {
+                    let alert = &watch.alerts[watch.alert(place, at)?];
+                    Some(alert.counted.back()?.1.to_string())
+                });
+                counted.filter(|kind| !kind.is_empty())
+            }
             _ => None,
         };
         let places = Places {
@@ -70,7 +79,13 @@ impl Engine {
             value,
         };
         let title = headline(rule, &places);
-        let id = match self.same_case(key, rule, at, &code) {
+        let same = self.same_case(key, rule, at, &code);
+        let is_open = same.is_some_and(|id| self.is_firing(id));
+        if !is_open && let Some(parent) = self.inhibitor(key, rule, at, &code) {
+            self.hold_alert(cx, key, place, at, parent);
+            return;
+        }
+        let id = match same {
             Some(id) => {
                 self.join(cx, id, place);
                 id
@@ -137,6 +152,14 @@ impl Engine {
         })
     }
 
+    /// Whether an incident is open and its condition was there until now.
+    fn is_firing(&self, id: IncidentId) -> bool {
+        self.cases.get(&id).is_some_and(|case| {
+            let state = case.incident.state;
+            !state.is_over() && state != IncidentState::RecoveredUnproven
+        })
+    }
+
     /// The condition of an incident that is known is back.
     fn join(&mut self, cx: &Cx<'_>, id: IncidentId, place: u16) {
         let Some(case) = self.cases.get_mut(&id) else { return };
@@ -157,9 +180,9 @@ impl Engine {
     fn open_case(&mut self, cx: &Cx<'_>, opening: Opening) -> IncidentId {
         let Opening { place, began, counted, key, at, code, title } = opening;
         let program = std::sync::Arc::clone(&self.program);
-        let rule = &program.rules[usize::from(place)];
         let id = IncidentId(self.ids.take());
         let watch = self.watches.entry(key).or_default();
+        let rule = &*watch.rule(&program, place);
         let site = watch.site;
         watch.cases.push(id);
         let mut severity = rule.severity_of(&code);
@@ -196,6 +219,7 @@ impl Engine {
             healing: None,
             resolution: String::new(),
             blind: false,
+            ties: crate::correlate::ties_of(site, &rule.id),
         };
         incident.description = describe(cx, rule, &incident, counted);
         incident.previous = self.past(&Fingerprint::of(&incident));
@@ -215,6 +239,9 @@ impl Engine {
         }
         self.cases.insert(id, case);
         self.say(cx, id, line);
+        self.tell_alert(cx, id);
+        self.hard_change(cx, id);
+        self.inhibit_children(cx, id);
         id
     }
 
@@ -272,6 +299,7 @@ pub(crate) fn describe(cx: &Cx<'_>, rule: &Rule, incident: &Incident, counted: C
             text = format!("{text}: {}", info.meaning);
         }
         let error = state.error.as_deref();
+        let several = error.map(crate::codes::listed).unwrap_or_default();
         let more = [
             error.and_then(|error| error.vendor_code.as_deref()),
             error.and_then(|error| error.info.as_deref()),
@@ -281,6 +309,16 @@ pub(crate) fn describe(cx: &Cx<'_>, rule: &Rule, incident: &Incident, counted: C
             text = format!("{text} ({})", more.join(", "));
         }
         text.push('.');
+        if several.len() > 1 {
+            let each = several.iter().map(|(word, value)| match value.as_str() {
+                "" => (*word).to_owned(),
+                value => format!("{word} at {value}"),
+            });
+            text = format!("{text} Together: {}.", each.collect::<Vec<_>>().join(", "));
+        }
+        if let Some(info) = crate::codes::code_info(&incident.code) {
+            text = format!("{text} {}", info.advice);
+        }
     }
     if rule.judges_link() && !charger.link.last_close.is_empty() {
         text = format!("{text} The connection ended: {}.", charger.link.last_close);

@@ -6,13 +6,14 @@ use mendpoint_model::HealMode;
 use serde::Deserialize;
 use serde_spanned::Spanned;
 
-use crate::expression::{check_code, parse_expression};
+use crate::expression::{check_code, parse_with};
 use crate::playbook::duration;
 use crate::predicate::Predicate;
 use crate::problem::{Reader, suggestion};
 use crate::rule::{
-    Clear, ClearWay, Condition, Count, Distinct, Occurrence, Proof, Rule, SAFETY, Scope,
+    Clear, ClearWay, Condition, Count, Distinct, Moment, Occurrence, Proof, Rule, SAFETY, Scope,
 };
+use crate::threshold::{RawThresholds, read_thresholds};
 use crate::timeline_parse::{RawTest, parse_test};
 
 #[derive(Deserialize)]
@@ -35,10 +36,14 @@ struct RawRule {
     auto_heal: Spanned<String>,
     #[serde(default)]
     probe: bool,
+    #[serde(default)]
+    forbids_reset: bool,
     proof: Option<Spanned<String>>,
     escalate_after: Option<Spanned<String>>,
     #[serde(default)]
     exclusions: Vec<Spanned<String>>,
+    #[serde(default)]
+    thresholds: RawThresholds,
     condition: Spanned<RawCondition>,
     #[serde(default)]
     clear: Vec<Spanned<RawClear>>,
@@ -59,6 +64,8 @@ struct RawCondition {
     when: Option<Spanned<String>>,
     count: Option<RawCount>,
     absent: Option<Spanned<String>>,
+    sequence: Option<Spanned<RawSequence>>,
+    not_followed: Option<Spanned<RawNotFollowed>>,
     #[serde(rename = "for")]
     lasting: Option<Spanned<String>>,
     #[serde(default)]
@@ -68,13 +75,38 @@ struct RawCondition {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct RawSequence {
+    first: RawMoment,
+    then: RawMoment,
+    within: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawNotFollowed {
+    first: RawMoment,
+    by: RawMoment,
+    within: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawMoment {
+    kind: Spanned<String>,
+    #[serde(rename = "where")]
+    filter: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct RawCount {
     kind: Spanned<String>,
     #[serde(rename = "where")]
     filter: Option<Spanned<String>>,
-    at_least: Spanned<u32>,
+    at_least: Spanned<toml::Value>,
     within: Spanned<String>,
     distinct_by: Option<Spanned<String>>,
+    at_least_distinct: Option<Spanned<u32>>,
     cooldown: Option<Spanned<String>>,
 }
 
@@ -84,6 +116,8 @@ struct RawClear {
     when: Option<Spanned<String>>,
     count: Option<RawClearCount>,
     absent: Option<Spanned<String>>,
+    #[serde(default)]
+    person: bool,
     #[serde(rename = "for")]
     lasting: Option<Spanned<String>>,
     becomes: Option<Spanned<String>>,
@@ -104,8 +138,17 @@ const PLACES: [&str; 6] = ["code", "where", "for", "count", "within", "value"];
 
 /// Reads a rule's file; `None` when something is wrong with it.
 pub(crate) fn parse_rule(reader: &mut Reader<'_>) -> Option<Rule> {
+    parse_rule_with(reader, &BTreeMap::new())
+}
+
+/// The same with other values for some of its thresholds.
+pub(crate) fn parse_rule_with(
+    reader: &mut Reader<'_>,
+    values: &BTreeMap<String, String>,
+) -> Option<Rule> {
     let raw: RawRule = reader.toml()?;
     let before = reader.problems.len();
+    reader.thresholds = read_thresholds(reader, &raw.thresholds, values);
     check_identity(reader, &raw);
     let scope = choice(
         reader,
@@ -187,6 +230,7 @@ pub(crate) fn parse_rule(reader: &mut Reader<'_>) -> Option<Rule> {
         (distinct.at_least, *distinct.severity.get_ref())
     });
     let escalate_after_ms = raw.escalate_after.as_ref().map_or(0, |text| duration(reader, text));
+    let thresholds = std::mem::take(&mut reader.thresholds).finish(reader, &raw.thresholds);
     let id = raw.id.get_ref().clone();
     let tests: Vec<_> = raw.test.into_iter().map(|test| parse_test(reader, test)).collect();
     let id_at = raw.id.span().start;
@@ -215,13 +259,18 @@ pub(crate) fn parse_rule(reader: &mut Reader<'_>) -> Option<Rule> {
         condition_text,
         clear_text,
         file: reader.file.to_owned(),
+        source: reader.text.into(),
+        enabled: true,
+        thresholds,
         probe: raw.probe,
+        forbids_reset: raw.forbids_reset,
         condition,
         clears,
         keep_firing_ms,
         exclusions,
         severity_by_code,
         severity_by_distinct,
+        memory_ms: 0,
     })
 }
 
@@ -287,7 +336,7 @@ fn choice<T: Copy>(
 /// Reads a condition's text; its mistakes are placed in the file.
 fn expression(reader: &mut Reader<'_>, text: &Spanned<String>, scope: Scope) -> Option<Predicate> {
     let start = text.span().start;
-    match parse_expression(text.get_ref()) {
+    match parse_with(text.get_ref(), &reader.thresholds) {
         Ok(predicate) if scope == Scope::Charger && predicate.reads_connector() => {
             let message = "this rule is about chargers, but the condition reads the state of a \
                            connector; write scope = \"connector\", or use whole.status";
@@ -331,30 +380,98 @@ fn read_condition(
         }
         for_by_code.push((code.get_ref().clone(), duration(reader, text)));
     }
-    let (condition, text) = match (&raw.when, &raw.count, &raw.absent) {
-        (Some(when), None, None) => {
-            let predicate = expression(reader, when, scope)?;
-            let text = format!("{} for {lasting}", when.get_ref().trim());
-            (Condition::State { when: predicate, for_ms, for_by_code }, text)
+    let forms = [
+        raw.when.is_some(),
+        raw.count.is_some(),
+        raw.absent.is_some(),
+        raw.sequence.is_some(),
+        raw.not_followed.is_some(),
+    ];
+    if forms.into_iter().filter(|is_there| *is_there).count() != 1 {
+        let message = "a condition has exactly one of `when`, `count`, `absent`, `sequence` and \
+                       `not_followed`";
+        reader.refuse(offset, message);
+        return None;
+    }
+    if let Some(lasting) = raw.lasting.as_ref()
+        && raw.when.is_none()
+        && raw.absent.is_none()
+    {
+        let name = if raw.count.is_some() { "count" } else { "sequence" };
+        let message = format!("a {name} has a window (`within`), not a `for`");
+        reader.refuse(lasting.span().start, message);
+    }
+    let (condition, text) = if let Some(when) = &raw.when {
+        let predicate = expression(reader, when, scope)?;
+        let text = format!("{} for {lasting}", when.get_ref().trim());
+        (Condition::State { when: predicate, for_ms, for_by_code }, text)
+    } else if let Some(count) = &raw.count {
+        read_count(reader, count, scope)?
+    } else if let Some(absent) = &raw.absent {
+        let kind = occurrence(reader, absent)?;
+        let text = format!("no {} for {lasting}", absent.get_ref());
+        (Condition::Absent { kind, for_ms }, text)
+    } else if let Some(sequence) = &raw.sequence {
+        let RawSequence { first, then, within } = sequence.get_ref();
+        let (first, first_text) = read_moment(reader, first, scope)?;
+        let (then, then_text) = read_moment(reader, then, scope)?;
+        let within_ms = window(reader, within);
+        let text = format!("{first_text}, then {then_text} within {}", within.get_ref());
+        (Condition::Sequence { first, then, within_ms }, text)
+    } else {
+        let RawNotFollowed { first, by, within } = raw.not_followed.as_ref()?.get_ref();
+        if first.kind.get_ref() == by.kind.get_ref() && by.filter.is_none() {
+            let message = "what is waited for must differ from what it is to follow";
+            reader.refuse(by.kind.span().start, message);
         }
-        (None, Some(count), None) => {
-            if raw.lasting.is_some() {
-                let message = "a count has a window (`within`), not a `for`";
-                reader.refuse(offset, message);
-            }
-            read_count(reader, count, scope)?
-        }
-        (None, None, Some(absent)) => {
-            let kind = occurrence(reader, absent)?;
-            let text = format!("no {} for {lasting}", absent.get_ref());
-            (Condition::Absent { kind, for_ms }, text)
-        }
-        _ => {
-            reader.refuse(offset, "a condition has exactly one of `when`, `count` and `absent`");
-            return None;
-        }
+        let (first, first_text) = read_moment(reader, first, scope)?;
+        let (by, by_text) = read_moment(reader, by, scope)?;
+        let within_ms = window(reader, within);
+        let text = format!("{first_text}, not followed by {by_text} within {}", within.get_ref());
+        (Condition::NotFollowed { first, by, within_ms }, text)
     };
     Some((condition, keep_ms, text))
+}
+
+/// How many of a count: a number, or the name of a threshold.
+fn whole_number(reader: &mut Reader<'_>, word: &Spanned<toml::Value>) -> u32 {
+    let at = word.span().start;
+    let number = match word.get_ref() {
+        toml::Value::Integer(number) => Ok(*number as f64),
+        toml::Value::String(name) => reader.thresholds.number(name).unwrap_or_else(|| {
+            let hint = suggestion(name, &reader.thresholds.names());
+            Err(format!("there is no threshold `{name}`{hint}"))
+        }),
+        _ => Err("at_least is a whole number, or the name of a threshold".to_owned()),
+    };
+    let whole = number.and_then(|number| {
+        let is_fit = number.fract() == 0.0 && (1.0..=1_000.0).contains(&number);
+        is_fit.then_some(number as u32).ok_or_else(|| "at_least goes from 1 to 1000".to_owned())
+    });
+    whole.unwrap_or_else(|message| {
+        reader.refuse(at, message);
+        1
+    })
+}
+
+/// A time within which something happens: longer than nothing.
+fn window(reader: &mut Reader<'_>, word: &Spanned<String>) -> i64 {
+    let ms = duration(reader, word);
+    if ms == 0 && reader.problems.is_empty() {
+        reader.refuse(word.span().start, "`within` must be longer than nothing, as in 10m");
+    }
+    ms
+}
+
+fn read_moment(reader: &mut Reader<'_>, raw: &RawMoment, scope: Scope) -> Option<(Moment, String)> {
+    let kind = occurrence(reader, &raw.kind)?;
+    let mut text = raw.kind.get_ref().clone();
+    let mut filter = None;
+    if let Some(condition) = &raw.filter {
+        filter = Some(expression(reader, condition, scope)?);
+        text = format!("{text} (where {})", condition.get_ref().trim());
+    }
+    Some((Moment { kind, filter }, text))
 }
 
 fn read_count(
@@ -365,22 +482,39 @@ fn read_count(
     let kind = occurrence(reader, &raw.kind);
     let filter = raw.filter.as_ref().map(|text| expression(reader, text, scope));
     let within_ms = duration(reader, &raw.within);
-    let distinct_by = raw.distinct_by.as_ref().and_then(|word| {
-        let table = [("id_token", Distinct::IdToken), ("connector", Distinct::Connector)];
-        choice(reader, word, "field", &table)
-    });
-    let cooldown_ms = raw.cooldown.as_ref().map_or(0, |text| duration(reader, text));
-    let at_least = *raw.at_least.get_ref();
-    if !(1..=1_000).contains(&at_least) {
-        reader.refuse(raw.at_least.span().start, "at_least goes from 1 to 1000");
+    let at_least = whole_number(reader, &raw.at_least);
+    let distinct_by =
+        raw.distinct_by.as_ref().and_then(|word| choice(reader, word, "field", &Distinct::NAMES));
+    let distinct_at_least = raw.at_least_distinct.as_ref().map_or(0, |least| *least.get_ref());
+    if let Some(least) = &raw.at_least_distinct {
+        if raw.distinct_by.is_none() {
+            let message = "at_least_distinct needs to know what is told apart; add distinct_by = \
+                           \"id_token\" or \"connector\"";
+            reader.refuse(least.span().start, message);
+        } else if !(1..=at_least).contains(least.get_ref()) {
+            let message = format!("at_least_distinct goes from 1 to at_least, which is {at_least}");
+            reader.refuse(least.span().start, message);
+        }
     }
-    let text = format!("{at_least} x {} within {}", raw.kind.get_ref(), raw.within.get_ref());
+    let cooldown_ms = raw.cooldown.as_ref().map_or(0, |text| duration(reader, text));
+    let mut text = format!("{at_least} x {} within {}", raw.kind.get_ref(), raw.within.get_ref());
+    if let (1.., Some(by)) = (distinct_at_least, &raw.distinct_by) {
+        text = format!("{text}, by {distinct_at_least} different {}", by.get_ref());
+    }
     let filter = match filter {
         Some(None) => return None,
         Some(Some(predicate)) => Some(predicate),
         None => None,
     };
-    let count = Count { kind: kind?, filter, at_least, within_ms, distinct_by, cooldown_ms };
+    let count = Count {
+        kind: kind?,
+        filter,
+        at_least,
+        within_ms,
+        distinct_by,
+        distinct_at_least,
+        cooldown_ms,
+    };
     Some((Condition::Count(count), text))
 }
 
@@ -398,6 +532,7 @@ fn read_clear(
         choice(reader, word, "state", &[("resolved", false), ("recovered_unproven", true)])
     });
     let (way, text) = match (&raw.when, &raw.count, &raw.absent) {
+        (None, None, None) if raw.person => (ClearWay::Person, "when a person says so".to_owned()),
         (Some(when), None, None) => {
             let predicate = expression(reader, when, scope)?;
             (ClearWay::When(predicate), format!("{}{lasting}", when.get_ref().trim()))
@@ -412,7 +547,10 @@ fn read_clear(
             (ClearWay::Absent(occurrence(reader, absent)?), text)
         }
         _ => {
-            reader.refuse(offset, "a clear has exactly one of `when`, `count` and `absent`");
+            reader.refuse(
+                offset,
+                "a clear has exactly one of `when`, `count`, `absent` and `person = true`",
+            );
             return None;
         }
     };
@@ -528,7 +666,7 @@ steps = [{ at = "0s", connect = true }, { at = "1h", expect = { incidents = [] }
             (
                 "[condition]",
                 "[condition]\nabsent = \"boot\"",
-                "exactly one of `when`, `count` and `absent`",
+                "exactly one of `when`, `count`, `absent`, `sequence` and",
             ),
         ] {
             let found = problems(from, to);

@@ -8,7 +8,7 @@ use serde_spanned::Spanned;
 
 use crate::duration::{paced, parse_duration};
 use crate::expression::check_code;
-use crate::problem::{Reader, suggestion};
+use crate::problem::{Reader, nearest, suggestion};
 
 /// A compiled playbook.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub struct Playbook {
     pub description: String,
     /// The name of its file, as given.
     pub file: String,
+    /// Its text, as it was read.
+    pub source: std::sync::Arc<str>,
     /// The ladder for codes without one of their own.
     ladder: Vec<Rung>,
     by_code: Vec<(String, Vec<Rung>)>,
@@ -111,6 +113,7 @@ pub(crate) fn parse_playbook(reader: &mut Reader<'_>) -> Option<Playbook> {
         title: raw.title,
         description: raw.description,
         file: reader.file.to_owned(),
+        source: reader.text.into(),
         ladder,
         by_code,
         wait_ms,
@@ -138,12 +141,25 @@ fn rungs(reader: &mut Reader<'_>, words: &[Spanned<String>]) -> Vec<Rung> {
 
 /// Reads a duration, or notes what was expected.
 pub(crate) fn duration(reader: &mut Reader<'_>, word: &Spanned<String>) -> i64 {
-    parse_duration(word.get_ref()).unwrap_or_else(|| {
-        let message =
-            format!("\"{}\" is no duration; write it as 90s, 10m, 1h30m or 7d", word.get_ref());
-        reader.refuse(word.span().start, message);
-        0
-    })
+    if let Some(ms) = parse_duration(word.get_ref()) {
+        return ms;
+    }
+    let message = match reader.thresholds.duration(word.get_ref()) {
+        Some(Ok(ms)) => return ms,
+        Some(Err(message)) => message,
+        None => {
+            let names = reader.thresholds.names();
+            let hint = nearest(word.get_ref(), names)
+                .map(|near| format!("; did you mean the threshold `{near}`?"));
+            format!(
+                "\"{}\" is no duration; write it as 90s, 10m, 1h30m or 7d{}",
+                word.get_ref(),
+                hint.unwrap_or_default()
+            )
+        }
+    };
+    reader.refuse(word.span().start, message);
+    0
 }
 
 #[cfg(test)]

@@ -10,8 +10,12 @@ use mendpoint_model::{
 
 use crate::calls::Calls;
 use crate::codes::{is_safety, normalise_error, normalise_fault};
+use crate::cohort::{Cohort, wilson_upper};
 use crate::duration::paced;
+use crate::memory::{Memory, Restless};
+use crate::rule::{Distinct, Occurrence};
 use crate::signal::{Channel, SignalLog};
+use crate::vitals::{VitalFlag, VitalNumber, VitalTime};
 
 /// The time in which a condition holds if nothing else happens: `from` included, `until` not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,15 +28,15 @@ impl Holds {
     pub(crate) const ALWAYS: Self = Self { from: UnixMs(i64::MIN), until: UnixMs(i64::MAX) };
     pub(crate) const NEVER: Self = Self { from: UnixMs(i64::MAX), until: UnixMs(i64::MAX) };
 
-    fn when(yes: bool) -> Self {
+    pub(crate) fn when(yes: bool) -> Self {
         if yes { Self::ALWAYS } else { Self::NEVER }
     }
 
-    fn since(from: UnixMs) -> Self {
+    pub(crate) fn since(from: UnixMs) -> Self {
         Self { from, ..Self::ALWAYS }
     }
 
-    fn before(until: UnixMs) -> Self {
+    pub(crate) fn before(until: UnixMs) -> Self {
         Self { until, ..Self::ALWAYS }
     }
 
@@ -76,7 +80,7 @@ impl Holds {
 
 /// Kinds of news that can change a condition: a rule is looked at only for its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub(crate) struct Inputs(pub(crate) u8);
+pub(crate) struct Inputs(pub(crate) u16);
 
 impl Inputs {
     pub(crate) const LINK: Self = Self(1);
@@ -89,6 +93,21 @@ impl Inputs {
     pub(crate) const MESSAGE: Self = Self(64);
     /// The end of a command.
     pub(crate) const CALLS: Self = Self(128);
+    /// The progress of a firmware update.
+    pub(crate) const FIRMWARE: Self = Self(256);
+    /// Configuration keys, or what they should be.
+    pub(crate) const CONFIGURATION: Self = Self(512);
+    /// The charger's clock is known better: any message that tells a time.
+    pub(crate) const CLOCK: Self = Self(1_024);
+    /// A security event.
+    pub(crate) const SECURITY: Self = Self(2_048);
+    /// Something that can be counted.
+    pub(crate) const HAPPENED: Self = Self(4_096);
+    /// All of them.
+    pub(crate) const ALL: Self = Self(u16::MAX);
+
+    pub(crate) const BOOT_OR_LINK: Self = Self(Self::BOOT.0 | Self::LINK.0);
+    pub(crate) const METER_OR_TRANSACTION: Self = Self(Self::METER.0 | Self::TRANSACTION.0);
 
     pub(crate) fn add(&mut self, other: Self) {
         self.0 |= other.0;
@@ -110,6 +129,7 @@ pub(crate) enum Flag {
     FaultActive,
     OutOfServiceByPlan,
     AnswersCommands,
+    Vital(VitalFlag),
 }
 
 /// Text fields.
@@ -119,6 +139,7 @@ pub(crate) enum Text {
     Vendor,
     Model,
     Firmware,
+    FirmwareStatus,
 }
 
 /// Number fields.
@@ -131,6 +152,7 @@ pub(crate) enum Number {
     ClockSkew,
     UnansweredCommands,
     Signal(Channel),
+    Vital(VitalNumber),
 }
 
 /// Fields that grow by themselves.
@@ -144,6 +166,7 @@ pub(crate) enum Elapsed {
     TransactionIdle,
     /// Shrinks instead: what is left until the charger's certificate ends.
     CertificateLeft,
+    Vital(VitalTime),
 }
 
 /// How numbers are compared.
@@ -158,7 +181,7 @@ pub(crate) enum Compare {
 }
 
 impl Compare {
-    fn holds(self, left: f64, right: f64) -> bool {
+    pub(crate) fn holds(self, left: f64, right: f64) -> bool {
         match self {
             Self::Equal => (left - right).abs() < 1e-9,
             Self::NotEqual => (left - right).abs() >= 1e-9,
@@ -208,6 +231,52 @@ pub(crate) enum Predicate {
         transport: Transport,
         within_ms: i64,
     },
+    /// So many of a kind, or so many different ones, within a sliding window, ends included.
+    Happened {
+        kind: Occurrence,
+        within_ms: i64,
+        at_least: u32,
+        distinct: Option<Distinct>,
+    },
+    /// Of the last so many of two kinds, the part that was of the first.
+    Ratio {
+        good: Occurrence,
+        bad: Occurrence,
+        last: usize,
+        compare: Compare,
+        value: f64,
+    },
+    /// That part is worse than its cohort's, beyond chance (Wilson, 95 %).
+    BelowCohort {
+        good: Occurrence,
+        bad: Occurrence,
+        last: usize,
+    },
+    /// How often it happened here, as a multiple of what is usual in its cohort.
+    TimesCohort {
+        kind: Occurrence,
+        within_ms: i64,
+        compare: Compare,
+        value: f64,
+    },
+    /// How often it is usual in its cohort.
+    CohortExpects {
+        kind: Occurrence,
+        within_ms: i64,
+        compare: Compare,
+        value: f64,
+    },
+    /// How restless it is (Nagios), in percent.
+    Flap {
+        of: Restless,
+        look_ms: i64,
+        at_least: bool,
+        percent: f64,
+    },
+    /// So long without a success has a probability below `p`.
+    Silence {
+        p: f64,
+    },
 }
 
 /// What a condition is asked of.
@@ -219,13 +288,16 @@ pub(crate) struct Subject<'a> {
     pub(crate) at: ConnectorRef,
     pub(crate) signals: Option<&'a SignalLog>,
     calls: Calls,
+    memory: Option<&'a Memory>,
+    cohort: Option<&'a Cohort>,
 }
 
 impl<'a> Subject<'a> {
     /// A connector of a charger, or the charger itself.
     pub(crate) fn new(now: UnixMs, charger: &'a ChargerState, at: ConnectorRef) -> Self {
         let connector = connector_state(charger, at);
-        Self { now, charger, connector, at, signals: None, calls: Calls::default() }
+        let (signals, memory, cohort) = (None, None, None);
+        Self { now, charger, connector, at, signals, calls: Calls::default(), memory, cohort }
     }
 
     /// The same, with what the engine itself knows of the charger.
@@ -239,14 +311,19 @@ impl<'a> Subject<'a> {
         Self { signals, calls, ..Self::new(now, charger, at) }
     }
 
+    /// The same, with what is remembered of the charger and known of its kind.
+    pub(crate) fn remembering(
+        self,
+        memory: Option<&'a Memory>,
+        cohort: Option<&'a Cohort>,
+    ) -> Self {
+        Self { memory, cohort, ..self }
+    }
+
     /// The normalised code of what is wrong here; empty when the charger names nothing. Of several
     /// errors and faults it is the most dangerous one: a matter of safety, then the most severe.
     pub(crate) fn code(&self) -> String {
         let Some(connector) = self.connector else { return String::new() };
-        let danger = |code: &str| {
-            crate::codes::code_info(code)
-                .map_or((true, 4, true), |info| (!info.safety, info.severity, !info.no_reset))
-        };
         let mut faults: Vec<String> = self.faults().map(normalise_fault).collect();
         faults.sort();
         // The first of equals stays: the error beside the status.
@@ -256,7 +333,7 @@ impl<'a> Subject<'a> {
             .map(normalise_error)
             .into_iter()
             .chain(faults)
-            .min_by_key(|code| danger(code))
+            .min_by_key(|code| crate::codes::danger(code))
             .unwrap_or_default()
     }
 
@@ -286,12 +363,13 @@ impl<'a> Subject<'a> {
             Number::ClockSkew => self.charger.clock_skew_ms.map(|ms| ms as f64 / 1_000.0),
             Number::UnansweredCommands => Some(f64::from(self.calls.unanswered)),
             Number::Signal(channel) => self.signals?.last(channel),
+            Number::Vital(vital) => vital.of(self),
         }
     }
 
     fn transactions(&self) -> impl Iterator<Item = &'a mendpoint_model::Transaction> + use<'a> {
         let at = self.at;
-        self.charger.transactions.iter().filter(move |tx| at.is_charger() || tx.connector == at)
+        self.charger.transactions.iter().filter(move |tx| is_at(tx, at))
     }
 
     fn flag(&self, flag: Flag) -> bool {
@@ -307,7 +385,26 @@ impl<'a> Subject<'a> {
             Flag::FaultActive => self.faults().next().is_some(),
             Flag::OutOfServiceByPlan => is_planned_out(self.charger, self.at),
             Flag::AnswersCommands => self.calls.answers,
+            Flag::Vital(vital) => vital.of(self),
         }
+    }
+
+    fn below_cohort(&self, good: Occurrence, bad: Occurrence, last: usize) -> bool {
+        let well = self.memory.and_then(|memory| memory.share(self.at, good, bad, last));
+        let usual = self.cohort.and_then(|cohort| cohort.share(good, bad));
+        well.zip(usual).is_some_and(|(well, usual)| wilson_upper(well, last) < usual)
+    }
+
+    /// How often something happened here, as a multiple of what is usual, and when that next sinks.
+    fn times_cohort(&self, kind: Occurrence, within_ms: i64) -> Option<(f64, Option<UnixMs>)> {
+        let usual = self.cohort?.a_day(kind)? * within_ms as f64 / mendpoint_model::DAY_MS as f64;
+        let (many, until) = self.memory?.count(self.now, self.at, kind, within_ms);
+        (usual > 0.0).then(|| (f64::from(many) / usual, until))
+    }
+
+    /// How often something is usual for a charger of its kind within a time.
+    fn cohort_expects(&self, kind: Occurrence, within_ms: i64) -> Option<f64> {
+        Some(self.cohort?.a_day(kind)? * within_ms as f64 / mendpoint_model::DAY_MS as f64)
     }
 
     /// When a growing field began to grow.
@@ -321,8 +418,16 @@ impl<'a> Subject<'a> {
             Elapsed::TransactionAge => self.transactions().map(|tx| tx.opened_at).min(),
             Elapsed::TransactionIdle => self.transactions().filter_map(|tx| tx.idle_since).min(),
             Elapsed::CertificateLeft => link.certificate_ends,
+            // Answers for itself.
+            Elapsed::Vital(_) => None,
         }
     }
+}
+
+/// Whether a transaction is at a place. One that names its EVSE only is at each of its connectors.
+pub(crate) fn is_at(tx: &mendpoint_model::Transaction, at: ConnectorRef) -> bool {
+    let whole_evse = tx.connector.connector == 0 && tx.connector.evse == at.evse;
+    at.is_charger() || tx.connector == at || whole_evse
 }
 
 /// Whether a person took the connector or its charger out of service.
@@ -374,6 +479,9 @@ impl Predicate {
                     None => Holds::NEVER,
                 }
             }
+            Self::Elapsed { field: Elapsed::Vital(vital), at_least, ms } => {
+                vital.holds(subject, *at_least, *ms)
+            }
             Self::Elapsed { field, at_least, ms } => match subject.anchor(*field) {
                 Some(anchor) if *at_least => Holds::since(anchor + *ms),
                 Some(anchor) => Holds::before(anchor + *ms),
@@ -393,6 +501,52 @@ impl Predicate {
                     None => Holds::NEVER,
                 }
             }
+            Self::Happened { kind, within_ms, at_least, distinct } => {
+                subject.memory.map_or(Holds::NEVER, |memory| {
+                    memory.often(now, subject.at, *kind, *within_ms, (*at_least, *distinct))
+                })
+            }
+            Self::Ratio { good, bad, last, compare, value } => Holds::when(
+                subject
+                    .memory
+                    .and_then(|memory| memory.share(subject.at, *good, *bad, *last))
+                    .is_some_and(|well| compare.holds(well as f64 / *last as f64, *value)),
+            ),
+            Self::BelowCohort { good, bad, last } => {
+                Holds::when(subject.below_cohort(*good, *bad, *last))
+            }
+            Self::CohortExpects { kind, within_ms, compare, value } => {
+                let usual = subject.cohort_expects(*kind, *within_ms);
+                Holds::when(usual.is_some_and(|usual| compare.holds(usual, *value)))
+            }
+            Self::TimesCohort { kind, within_ms, compare, value } => {
+                match subject.times_cohort(*kind, *within_ms) {
+                    Some((times, until)) if compare.holds(times, *value) => {
+                        until.map_or(Holds::ALWAYS, Holds::before)
+                    }
+                    // A number that only sinks with time: it may come to be small enough.
+                    Some((_, Some(until))) => Holds::since(until),
+                    _ => Holds::NEVER,
+                }
+            }
+            Self::Flap { of, look_ms, at_least, percent } => {
+                let clock =
+                    subject.memory.and_then(|memory| memory.clock(*of, subject.at, *look_ms));
+                match (clock, *at_least) {
+                    (Some(clock), true) if clock.percent(now, *look_ms) >= *percent => {
+                        Holds::before(clock.calm_at(now, *look_ms, percent - 1e-6))
+                    }
+                    (_, true) => Holds::NEVER,
+                    (Some(clock), false) if clock.percent(now, *look_ms) > *percent => {
+                        Holds::since(clock.calm_at(now, *look_ms, *percent))
+                    }
+                    (_, false) => Holds::ALWAYS,
+                }
+            }
+            Self::Silence { p } => subject
+                .memory
+                .and_then(|memory| memory.usage.as_ref()?.silent_from(*p))
+                .map_or(Holds::NEVER, Holds::since),
         }
     }
 
@@ -404,6 +558,9 @@ impl Predicate {
             Text::Vendor => boot.is_some_and(|boot| matches(&boot.vendor)),
             Text::Model => boot.is_some_and(|boot| matches(&boot.model)),
             Text::Firmware => boot.and_then(|boot| boot.firmware.as_deref()).is_some_and(matches),
+            Text::FirmwareStatus => {
+                subject.charger.firmware_status.as_ref().is_some_and(|(_, word)| matches(word))
+            }
         }
     }
 
@@ -421,6 +578,24 @@ impl Predicate {
                     subject.signals?.median(*channel, subject.now, *within_ms, *samples)?;
                 Some(channel.words(median))
             }
+            Self::Flap { of, look_ms, .. } if self.holds(subject).at(subject.now) => {
+                let clock = subject.memory?.clock(*of, subject.at, *look_ms)?;
+                Some(format!("{:.0} %", clock.percent(subject.now, *look_ms)))
+            }
+            Self::Ratio { good, bad, last, .. } | Self::BelowCohort { good, bad, last }
+                if self.holds(subject).at(subject.now) =>
+            {
+                let well = subject.memory?.share(subject.at, *good, *bad, *last)?;
+                Some(format!("{well} of {last}"))
+            }
+            Self::TimesCohort { kind, within_ms, .. } if self.holds(subject).at(subject.now) => {
+                let (times, _) = subject.times_cohort(*kind, *within_ms)?;
+                Some(format!("{times:.1} times as often"))
+            }
+            Self::Silence { .. } if self.holds(subject).at(subject.now) => {
+                let usage = subject.memory?.usage.as_ref()?;
+                Some(crate::duration::duration_words(subject.now.since_ms(usage.last)))
+            }
             Self::Weak { .. } if self.holds(subject).at(subject.now) => {
                 Some("reported by the charger".to_owned())
             }
@@ -437,6 +612,8 @@ impl Predicate {
                 Self::Flag(Flag::Spoke) => Inputs(Inputs::LINK.0 | Inputs::MESSAGE.0),
                 Self::Flag(Flag::TransactionOpen) => Inputs::TRANSACTION,
                 Self::Flag(Flag::AnswersCommands) => Inputs::CALLS,
+                Self::Flag(Flag::Vital(vital)) => vital.inputs(),
+                Self::Text { field: Text::FirmwareStatus, .. } => Inputs::FIRMWARE,
                 Self::Flag(_) | Self::Status { .. } | Self::Text { field: Text::ErrorCode, .. } => {
                     Inputs::STATUS
                 }
@@ -445,7 +622,8 @@ impl Predicate {
                     Number::Signal(_) => Inputs::SIGNAL,
                     Number::Connector => Inputs::default(),
                     Number::UnansweredCommands => Inputs::CALLS,
-                    Number::ClockSkew => Inputs::STATUS,
+                    Number::ClockSkew => Inputs::CLOCK,
+                    Number::Vital(vital) => vital.inputs(),
                     _ => Inputs::METER,
                 },
                 Self::Elapsed { field, .. } => match field {
@@ -453,9 +631,19 @@ impl Predicate {
                     Elapsed::Silent | Elapsed::Offline | Elapsed::CertificateLeft => Inputs::LINK,
                     Elapsed::Status | Elapsed::Plugged => Inputs::STATUS,
                     Elapsed::TransactionAge => Inputs::TRANSACTION,
-                    Elapsed::TransactionIdle => Inputs(Inputs::TRANSACTION.0 | Inputs::METER.0),
+                    Elapsed::TransactionIdle => Inputs::METER_OR_TRANSACTION,
+                    Elapsed::Vital(vital) => vital.inputs(),
                 },
                 Self::Median { .. } | Self::Weak { .. } => Inputs::SIGNAL,
+                Self::Happened { .. }
+                | Self::Ratio { .. }
+                | Self::BelowCohort { .. }
+                | Self::TimesCohort { .. }
+                | Self::CohortExpects { .. } => Inputs::HAPPENED,
+                Self::Flap { of: Restless::Link, .. } => Inputs::LINK,
+                Self::Flap { of: Restless::Status, .. } => Inputs::STATUS,
+                // A success puts the moment off; coming back does too.
+                Self::Silence { .. } => Inputs(Inputs::HAPPENED.0 | Inputs::LINK.0),
                 Self::All(_) | Self::Any(_) | Self::Not(_) => Inputs::default(),
             });
         });
@@ -464,16 +652,34 @@ impl Predicate {
 
     /// Whether it is about the connection itself, so that it can be judged while offline.
     pub(crate) fn judges_link(&self) -> bool {
-        self.inputs().meets(Inputs::LINK)
+        let mut judges = false;
+        self.each(&mut |part| {
+            judges |= match part {
+                // Nobody can charge at a charger that is away.
+                Self::Silence { .. } | Self::CohortExpects { .. } => false,
+                Self::Happened { kind, .. } | Self::TimesCohort { kind, .. } => kind.is_of_link(),
+                Self::All(_) | Self::Any(_) | Self::Not(_) => false,
+                part => part.inputs().meets(Inputs::LINK),
+            };
+        });
+        judges
     }
 
     /// Whether it reads the state of a connector, which a rule about a charger cannot.
     pub(crate) fn reads_connector(&self) -> bool {
         let mut reads = false;
         self.each(&mut |part| {
+            reads |= match part {
+                Self::Flag(Flag::Vital(vital)) => vital.reads_connector(),
+                Self::Number { field: Number::Vital(vital), .. }
+                | Self::Known(Number::Vital(vital)) => vital.reads_connector(),
+                Self::Elapsed { field: Elapsed::Vital(vital), .. } => vital.reads_connector(),
+                _ => false,
+            };
             reads |= matches!(
                 part,
                 Self::Status { whole: false, .. }
+                    | Self::Flap { of: Restless::Status, .. }
                     | Self::Flag(Flag::Plugged | Flag::FaultActive)
                     | Self::Text { field: Text::ErrorCode, .. }
                     | Self::Elapsed { field: Elapsed::Status | Elapsed::Plugged, .. }
@@ -489,6 +695,21 @@ impl Predicate {
         reads
     }
 
+    /// For how long back it looks into what is remembered, in milliseconds.
+    pub(crate) fn memory_ms(&self) -> i64 {
+        let mut longest = 0;
+        self.each(&mut |part| {
+            longest = longest.max(match part {
+                Self::Happened { within_ms, .. } | Self::TimesCohort { within_ms, .. } => {
+                    *within_ms
+                }
+                Self::Flap { look_ms, .. } => look_ms * i64::from(crate::flap::LOOKS),
+                _ => 0,
+            });
+        });
+        longest
+    }
+
     /// Scales every duration in it.
     pub(crate) fn pace(&mut self, pace: f64) {
         match self {
@@ -499,14 +720,17 @@ impl Predicate {
             }
             Self::Not(part) => part.pace(pace),
             Self::Elapsed { ms, .. } => *ms = paced(*ms, pace),
-            Self::Median { within_ms, .. } | Self::Weak { within_ms, .. } => {
-                *within_ms = paced(*within_ms, pace);
-            }
+            Self::Median { within_ms, .. }
+            | Self::Weak { within_ms, .. }
+            | Self::Happened { within_ms, .. }
+            | Self::CohortExpects { within_ms, .. }
+            | Self::TimesCohort { within_ms, .. } => *within_ms = paced(*within_ms, pace),
+            Self::Flap { look_ms, .. } => *look_ms = paced(*look_ms, pace),
             _ => {}
         }
     }
 
-    fn each(&self, visit: &mut impl FnMut(&Self)) {
+    pub(crate) fn each(&self, visit: &mut impl FnMut(&Self)) {
         visit(self);
         match self {
             Self::All(parts) | Self::Any(parts) => {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::threshold::Thresholds;
+
 /// A mistake in a file: where it is and what was expected instead.
 ///
 /// Displays as `rules/x.toml:12:5: unknown key `sevrity`, did you mean `severity`?`.
@@ -30,11 +32,13 @@ pub(crate) struct Reader<'a> {
     pub(crate) file: &'a str,
     pub(crate) text: &'a str,
     pub(crate) problems: Vec<Problem>,
+    /// What may stand for a number or a duration in this file.
+    pub(crate) thresholds: Thresholds,
 }
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(file: &'a str, text: &'a str) -> Self {
-        Self { file, text, problems: Vec::new() }
+        Self { file, text, problems: Vec::new(), thresholds: Thresholds::default() }
     }
 
     /// Notes a problem at a byte offset of the file.

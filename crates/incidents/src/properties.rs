@@ -5,7 +5,8 @@ use mendpoint_model::{
 };
 use proptest::prelude::*;
 
-use crate::world::{World, accepted, rejected};
+use crate::stories_reload::with_another;
+use crate::world::{World, accepted, rejected, shipped};
 use crate::{Effect, EngineSettings, Request};
 
 /// One thing that happens.
@@ -63,13 +64,19 @@ fn mixed(words: &str) -> Option<CommandOutcome> {
 
 /// Plays a sequence, looking at every command the moment it is sent.
 fn play(script: &[Happens]) -> World {
+    play_with(script, |_, _| {})
+}
+
+/// The same, with something done before each step.
+fn play_with(script: &[Happens], between: impl Fn(&mut World, usize)) -> World {
     let diagnostics_url = "ftp://files.example/in".to_owned();
     let mut world = World::with(EngineSettings { diagnostics_url, ..EngineSettings::default() });
     world.answers = mixed;
     world.add(key(0));
     world.add(key(1));
     let mut seen = 0;
-    for happens in script {
+    for (step, happens) in script.iter().enumerate() {
+        between(&mut world, step);
         let (held, sent) = (world.engine.held(world.now).is_some(), world.sent.len());
         match *happens {
             Happens::Late(seconds) => world.lag(i64::from(seconds) * 1_000),
@@ -218,5 +225,29 @@ proptest! {
     fn the_same_input_gives_the_same_bytes(script in proptest::collection::vec(happens(), 1..80)) {
         let bytes = |world: World| format!("{:?}", world.effects);
         prop_assert_eq!(bytes(play(&script)), bytes(play(&script)));
+    }
+
+    #[test]
+    fn rules_read_again_change_nothing(
+        script in proptest::collection::vec(happens(), 1..80),
+        often in 1_usize..8,
+    ) {
+        let other = with_another();
+        let reloaded = play_with(&script, |world, step| {
+            if step % often == 0 {
+                // Every second time the places of all rules move by one.
+                let catalogue = if step / often % 2 == 0 { &other } else { &shipped() };
+                world.engine.set_catalogue(world.now, catalogue, &world.fleet);
+            }
+        });
+        let left = play(&script);
+        let titles = |world: &World| -> Vec<String> {
+            world.lines.iter().map(|line| format!("{} {}", line.at, line.title)).collect()
+        };
+        prop_assert_eq!(titles(&reloaded), titles(&left));
+        prop_assert_eq!(&reloaded.sent, &left.sent);
+        for (one, other) in reloaded.incidents.values().zip(left.incidents.values()) {
+            prop_assert_eq!(one, other);
+        }
     }
 }

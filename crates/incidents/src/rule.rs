@@ -1,10 +1,15 @@
 //! A rule: what it looks for, when that is over, and what follows.
 
+use std::collections::BTreeMap;
+
 use mendpoint_model::HealMode;
 
 use crate::codes::is_safety;
 use crate::duration::paced;
-use crate::predicate::{Inputs, Predicate};
+use crate::parse::parse_rule_with;
+use crate::predicate::{Elapsed, Flag, Inputs, Predicate};
+use crate::problem::{Problem, Reader, suggestion};
+use crate::threshold::Threshold;
 use crate::timeline_test::TimelineTest;
 
 /// A compiled rule. Immutable; the engine works on a copy with its own pace.
@@ -44,13 +49,23 @@ pub struct Rule {
     pub clear_text: Vec<String>,
     /// The name of its file, as given.
     pub file: String,
+    /// Its text, as it was read.
+    pub source: std::sync::Arc<str>,
+    /// Whether it opens incidents.
+    pub enabled: bool,
+    /// Its numbers that may be set otherwise for a site, a model or a charger.
+    pub thresholds: Vec<Threshold>,
     pub(crate) probe: bool,
+    /// While it fires, no reset is sent to the charger, whoever wants one sent (`BOOT_LOOP`).
+    pub(crate) forbids_reset: bool,
     pub(crate) condition: Condition,
     pub(crate) clears: Vec<Clear>,
     pub(crate) keep_firing_ms: i64,
     pub(crate) exclusions: Vec<Predicate>,
     pub(crate) severity_by_code: Vec<(String, u8)>,
     pub(crate) severity_by_distinct: Option<(u32, u8)>,
+    /// For how long back its clears look into what is remembered.
+    pub(crate) memory_ms: i64,
 }
 
 /// What one alert of a rule is about.
@@ -80,6 +95,37 @@ pub(crate) enum Condition {
     Count(Count),
     /// Something that does not happen.
     Absent { kind: Occurrence, for_ms: i64 },
+    /// One thing and then another, within a time, ends included.
+    Sequence { first: Moment, then: Moment, within_ms: i64 },
+    /// One thing, and not another within a time after it.
+    NotFollowed { first: Moment, by: Moment, within_ms: i64 },
+}
+
+impl Condition {
+    /// Whether two conditions are about the same, whatever their times and numbers are: since when
+    /// it holds and what was counted is true for both.
+    fn looks_for_the_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::State { when, .. }, Self::State { when: of, .. }) => when == of,
+            (Self::Count(a), Self::Count(b)) => {
+                (a.kind, &a.filter, a.distinct_by) == (b.kind, &b.filter, b.distinct_by)
+            }
+            (Self::Absent { kind, .. }, Self::Absent { kind: of, .. }) => kind == of,
+            (Self::Sequence { first, then, .. }, Self::Sequence { first: of, then: by, .. })
+            | (
+                Self::NotFollowed { first, by: then, .. },
+                Self::NotFollowed { first: of, by, .. },
+            ) => first == of && then == by,
+            _ => false,
+        }
+    }
+}
+
+/// A thing that happens, where a condition may have to hold when it does.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Moment {
+    pub(crate) kind: Occurrence,
+    pub(crate) filter: Option<Predicate>,
 }
 
 /// `count(kind where ..) >= n within d`.
@@ -90,6 +136,8 @@ pub(crate) struct Count {
     pub(crate) at_least: u32,
     pub(crate) within_ms: i64,
     pub(crate) distinct_by: Option<Distinct>,
+    /// So many different ones; 0 where that does not matter.
+    pub(crate) distinct_at_least: u32,
     pub(crate) cooldown_ms: i64,
 }
 
@@ -98,6 +146,13 @@ pub(crate) struct Count {
 pub(crate) enum Distinct {
     IdToken,
     Connector,
+    /// Not told apart, but alike: so many of the same mark.
+    Same,
+}
+
+impl Distinct {
+    pub(crate) const NAMES: [(&'static str, Self); 2] =
+        [("id_token", Self::IdToken), ("connector", Self::Connector)];
 }
 
 /// What can be counted or missed.
@@ -117,10 +172,39 @@ pub(crate) enum Occurrence {
     Faulted,
     /// Two devices were seen to use the identity.
     IdentityContested,
+    /// It restarted, and nobody asked for that.
+    BootUnasked,
+    /// An error was told beside a status that is not Faulted.
+    Warning,
+    /// A card was held up at the charger, and accepted or not.
+    Card,
+    /// A security event that is to be looked at now.
+    SecurityAlarm,
+    /// It connected.
+    Connected,
+    /// A card was accepted.
+    Authorized,
+    /// A card was refused.
+    Refused,
+    /// A car was plugged in.
+    PluggedIn,
+    /// It was unplugged.
+    Unplugged,
+    /// A transaction began.
+    SessionStarted,
+    /// It ended.
+    SessionEnded,
+    /// A connector became Available.
+    BecameAvailable,
+    /// A connector became Unavailable.
+    BecameUnavailable,
+    /// A connector began to charge.
+    BecameCharging,
 }
 
 impl Occurrence {
-    pub(crate) const NAMES: [(&'static str, Self); 7] = [
+    /// Every one of them, with its name in rules.
+    pub(crate) const NAMES: [(&'static str, Self); 21] = [
         ("attempt_failed", Self::AttemptFailed),
         ("attempt_succeeded", Self::AttemptSucceeded),
         ("attempt", Self::Attempt),
@@ -128,7 +212,26 @@ impl Occurrence {
         ("boot", Self::Boot),
         ("faulted", Self::Faulted),
         ("identity_contested", Self::IdentityContested),
+        ("boot_unasked", Self::BootUnasked),
+        ("warning", Self::Warning),
+        ("card", Self::Card),
+        ("security_alarm", Self::SecurityAlarm),
+        ("connect", Self::Connected),
+        ("authorized", Self::Authorized),
+        ("refused", Self::Refused),
+        ("plugged_in", Self::PluggedIn),
+        ("unplugged", Self::Unplugged),
+        ("session_started", Self::SessionStarted),
+        ("session_ended", Self::SessionEnded),
+        ("became_available", Self::BecameAvailable),
+        ("became_unavailable", Self::BecameUnavailable),
+        ("became_charging", Self::BecameCharging),
     ];
+
+    /// Whether it is about the connection, so that it says something while there is none.
+    pub(crate) fn is_of_link(self) -> bool {
+        matches!(self, Self::Disconnected | Self::Connected)
+    }
 }
 
 /// One way in which a condition ends; any of a rule's is enough.
@@ -144,8 +247,13 @@ pub(crate) struct Clear {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum ClearWay {
     When(Predicate),
-    Count { kind: Occurrence, at_least: u32 },
+    Count {
+        kind: Occurrence,
+        at_least: u32,
+    },
     Absent(Occurrence),
+    /// Nothing a charger does: a person says that it is over.
+    Person,
 }
 
 impl Rule {
@@ -167,7 +275,8 @@ impl Rule {
                 })
                 .map_or(*for_ms, |(_, ms)| *ms),
             Condition::Absent { for_ms, .. } => *for_ms,
-            Condition::Count(_) => 0,
+            Condition::NotFollowed { within_ms, .. } => *within_ms,
+            Condition::Count(_) | Condition::Sequence { .. } => 0,
         }
     }
 
@@ -181,17 +290,122 @@ impl Rule {
     pub fn within_ms(&self) -> Option<i64> {
         match &self.condition {
             Condition::Count(count) => Some(count.within_ms),
+            Condition::Sequence { within_ms, .. } | Condition::NotFollowed { within_ms, .. } => {
+                Some(*within_ms)
+            }
             _ => None,
         }
+    }
+
+    /// The same rule with other values for its thresholds. Its tests are left behind.
+    ///
+    /// # Errors
+    /// What is wrong with the values, one line each.
+    pub fn with_thresholds(&self, values: &BTreeMap<String, String>) -> Result<Self, String> {
+        let known: Vec<&str> = self.thresholds.iter().map(|known| known.name.as_str()).collect();
+        if let Some(name) = values.keys().find(|name| !known.contains(&name.as_str())) {
+            return Err(if known.is_empty() {
+                format!("the rule {} declares no thresholds, so nothing of it can be set", self.id)
+            } else {
+                let hint = suggestion(name, &known);
+                format!("the rule {} declares no threshold `{name}`{hint}", self.id)
+            });
+        }
+        for threshold in &self.thresholds {
+            if let Some(value) = values.get(&threshold.name) {
+                threshold.check(value)?;
+            }
+        }
+        let mut reader = Reader::new(&self.file, &self.source);
+        let rule = parse_rule_with(&mut reader, values);
+        let told = |problem: &Problem| problem.message.clone();
+        let mut rule =
+            rule.ok_or_else(|| reader.problems.iter().map(told).collect::<Vec<_>>().join("; "))?;
+        rule.tests.clear();
+        rule.auto_heal = self.auto_heal;
+        rule.enabled = self.enabled;
+        Ok(rule)
+    }
+
+    /// Whether two rules look for the same on the same subjects, so that what one has counted and
+    /// waited for is true for the other.
+    pub(crate) fn looks_for_the_same(&self, other: &Self) -> bool {
+        self.scope == other.scope
+            && self.probe == other.probe
+            && self.condition.looks_for_the_same(&other.condition)
+            && self.exclusions == other.exclusions
+    }
+
+    /// Whether two rules open and end the same incidents at the same moments.
+    pub(crate) fn judges_the_same(&self, other: &Self) -> bool {
+        self.looks_for_the_same(other)
+            && self.condition == other.condition
+            && self.clears == other.clears
     }
 
     /// Whether it can be judged while the charger is offline.
     pub(crate) fn judges_link(&self) -> bool {
         match &self.condition {
             Condition::State { when, .. } => when.judges_link(),
-            Condition::Count(_) => false,
+            Condition::Count(_) | Condition::Sequence { .. } => false,
             Condition::Absent { .. } => true,
+            Condition::NotFollowed { first, by, .. } => {
+                first.kind.is_of_link() || by.kind.is_of_link()
+            }
         }
+    }
+
+    /// Whether it says that there is no connection, so that its end is a return.
+    pub(crate) fn is_about_presence(&self) -> bool {
+        let Condition::State { when, .. } = &self.condition else { return false };
+        let mut is_about = false;
+        when.each(&mut |part| {
+            is_about |= matches!(
+                part,
+                Predicate::Flag(Flag::Connected)
+                    | Predicate::Elapsed { field: Elapsed::Silent | Elapsed::Offline, .. }
+            );
+        });
+        is_about
+    }
+
+    /// Whether it goes by moments, and not by a state that lasts.
+    pub(crate) fn counts(&self) -> bool {
+        matches!(self.condition, Condition::Count(_) | Condition::Sequence { .. })
+    }
+
+    /// Whether it listens to things of this kind.
+    pub(crate) fn hears(&self, kind: Occurrence) -> bool {
+        let condition = match &self.condition {
+            Condition::State { .. } => false,
+            Condition::Count(count) => count.kind == kind,
+            Condition::Absent { kind: of, .. } => *of == kind,
+            Condition::Sequence { first, then, .. } => first.kind == kind || then.kind == kind,
+            Condition::NotFollowed { first, by, .. } => first.kind == kind || by.kind == kind,
+        };
+        condition
+            || self.clears.iter().any(|clear| match clear.way {
+                ClearWay::Count { kind: of, .. } | ClearWay::Absent(of) => of == kind,
+                ClearWay::When(_) | ClearWay::Person => false,
+            })
+    }
+
+    /// Every expression in it.
+    pub(crate) fn predicates(&self) -> impl Iterator<Item = &Predicate> {
+        let of_condition: [Option<&Predicate>; 2] = match &self.condition {
+            Condition::State { when, .. } => [Some(when), None],
+            Condition::Count(count) => [count.filter.as_ref(), None],
+            Condition::Absent { .. } => [None, None],
+            Condition::Sequence { first, then: other, .. }
+            | Condition::NotFollowed { first, by: other, .. } => {
+                [first.filter.as_ref(), other.filter.as_ref()]
+            }
+        };
+        let of_clears = self.clears.iter().filter_map(|clear| match &clear.way {
+            ClearWay::When(when) => Some(when),
+            _ => None,
+        });
+        of_condition.into_iter().flatten().chain(of_clears).chain(&self.exclusions)
     }
 
     /// Whether silence of some kind is what it looks for: then a start of ours gives it grace.
@@ -203,7 +417,7 @@ impl Rule {
     pub(crate) fn inputs(&self, firing: bool) -> Inputs {
         let mut inputs = match &self.condition {
             Condition::State { when, .. } => when.inputs(),
-            Condition::Count(_) | Condition::Absent { .. } => Inputs::default(),
+            _ => Inputs::default(),
         };
         // Going offline blinds it, coming back opens its eyes.
         inputs.add(Inputs::LINK);
@@ -238,6 +452,13 @@ impl Rule {
                 count.cooldown_ms = paced(count.cooldown_ms, pace);
             }
             Condition::Absent { for_ms, .. } => *for_ms = paced(*for_ms, pace),
+            Condition::Sequence { first, then: other, within_ms }
+            | Condition::NotFollowed { first, by: other, within_ms } => {
+                *within_ms = paced(*within_ms, pace);
+                for filter in [&mut first.filter, &mut other.filter].into_iter().flatten() {
+                    filter.pace(pace);
+                }
+            }
         }
         for clear in &mut rule.clears {
             clear.for_ms = paced(clear.for_ms, pace);
@@ -246,6 +467,7 @@ impl Rule {
             }
         }
         rule.exclusions.iter_mut().for_each(|exclusion| exclusion.pace(pace));
+        rule.memory_ms = rule.predicates().map(Predicate::memory_ms).max().unwrap_or(0);
         rule
     }
 }
@@ -280,6 +502,9 @@ impl RuleOverride {
             Condition::Count(count) => {
                 count.at_least = self.at_least.unwrap_or(count.at_least).max(1);
                 count.within_ms = self.within_ms.unwrap_or(count.within_ms);
+            }
+            Condition::Sequence { within_ms, .. } | Condition::NotFollowed { within_ms, .. } => {
+                *within_ms = self.within_ms.unwrap_or(*within_ms);
             }
         }
         rule.escalate_after_ms = self.escalate_after_ms.unwrap_or(rule.escalate_after_ms);

@@ -9,9 +9,10 @@ use serde_spanned::Spanned;
 use crate::duration::parse_duration;
 use crate::playbook::duration;
 use crate::problem::{Reader, suggestion};
+use crate::rule::Occurrence;
 use crate::timeline_test::{
-    Act, Expect, TestAnswer, TestAuthorize, TestBoot, TestFault, TestMeter, TestStart, TestStatus,
-    TestStep, TestStop, TimelineTest,
+    Act, Expect, TestAnswer, TestAuthorize, TestBoot, TestCohort, TestFault, TestKey, TestMeter,
+    TestStart, TestStatus, TestStep, TestStop, TimelineTest,
 };
 
 /// A `[[test]]` as it is written.
@@ -45,8 +46,21 @@ struct RawStep {
     signal: Option<RawSignal>,
     command: Option<Spanned<String>>,
     contested: Option<bool>,
+    registered: Option<bool>,
+    firmware: Option<String>,
+    security: Option<String>,
+    configuration: Option<TestKey>,
     certificate_days: Option<u32>,
+    cohort: Option<Spanned<TestCohort>>,
+    used: Option<RawUsed>,
     expect: Option<Expect>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawUsed {
+    every: Spanned<String>,
+    days: Spanned<u16>,
 }
 
 #[derive(Deserialize)]
@@ -130,7 +144,8 @@ fn add_step(
         let message = format!(
             "a step does exactly one thing, this one does {}; the things are connect, disconnect, \
              heartbeat, boot, status, fault, authorize, transaction_start, transaction_stop, \
-             meter, signal, command, contested, certificate_days and expect",
+             meter, signal, command, contested, registered, firmware, security, configuration, \
+             certificate_days, cohort, used and expect",
             acts.len()
         );
         reader.refuse(offset, message);
@@ -213,7 +228,31 @@ fn acts(reader: &mut Reader<'_>, step: RawStep) -> Vec<Act> {
     if yes(step.contested) {
         acts.push(Act::Contested);
     }
+    if yes(step.registered) {
+        acts.push(Act::Registered);
+    }
+    acts.extend(step.firmware.map(Act::Firmware));
+    acts.extend(step.security.map(Act::Security));
+    acts.extend(step.configuration.map(Act::Configuration));
     acts.extend(step.certificate_days.map(Act::Certificate));
+    if let Some(cohort) = step.cohort {
+        let names: Vec<_> = Occurrence::NAMES.iter().map(|(name, _)| *name).collect();
+        for kind in cohort.get_ref().a_day.keys().filter(|kind| !names.contains(&kind.as_str())) {
+            let message = format!("unknown kind `{kind}`{}", suggestion(kind, &names));
+            reader.refuse(cohort.span().start, message);
+        }
+        acts.push(Act::Cohort(cohort.into_inner()));
+    }
+    if let Some(used) = step.used {
+        let every_ms = duration(reader, &used.every);
+        if every_ms == 0 {
+            reader.refuse(used.every.span().start, "`every` must be longer than nothing");
+        }
+        if !(1..=56).contains(used.days.get_ref()) {
+            reader.refuse(used.days.span().start, "`days` goes from 1 to 56");
+        }
+        acts.push(Act::Used { every_ms: every_ms.max(60_000), days: *used.days.get_ref() });
+    }
     acts.extend(step.expect.map(Act::Expect));
     acts
 }

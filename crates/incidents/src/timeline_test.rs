@@ -82,6 +82,23 @@ pub enum Act {
     Command(String),
     /// Another device is seen to use its identity.
     Contested,
+    /// It is made known: from now on it is missed.
+    Registered,
+    /// It tells how far an update of its firmware is.
+    Firmware(String),
+    /// It sends a security event of this type.
+    Security(String),
+    /// It tells a configuration key, or we want a value of it.
+    Configuration(TestKey),
+    /// From now on this is usual for chargers of its kind.
+    Cohort(TestCohort),
+    /// It was used so often before the test began.
+    Used {
+        /// The time between two successful sessions, milliseconds.
+        every_ms: i64,
+        /// For how many days.
+        days: u16,
+    },
     /// What must be true now. What is `None` is not asked.
     Expect(Expect),
 }
@@ -92,6 +109,10 @@ pub enum Act {
 pub struct Expect {
     /// The rules of all incidents that are not over, sorted; each as often as it has one.
     pub incidents: Option<Vec<String>>,
+    /// Rules that have an incident that is not over, whatever others have.
+    pub has: Option<Vec<String>>,
+    /// Rules that have none.
+    pub has_not: Option<Vec<String>>,
     /// Every command sent since the beginning, in order, in the words of [`action_words`].
     pub actions: Option<Vec<String>>,
     /// The states of all incidents that ever were, in the order of their opening.
@@ -102,6 +123,19 @@ pub struct Expect {
     pub title: Option<String>,
     /// How many tickets were asked for since the beginning.
     pub tickets: Option<usize>,
+}
+
+/// What is usual for chargers of a kind, in a test.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TestCohort {
+    /// How many there are.
+    pub chargers: u32,
+    /// For how many days each of them was watched.
+    pub days: f64,
+    /// How often each kind of thing happened to one of them in a day.
+    #[serde(default)]
+    pub a_day: BTreeMap<String, f64>,
 }
 
 /// A boot in a test.
@@ -206,6 +240,18 @@ pub struct TestStop {
     pub late: Option<String>,
 }
 
+/// A configuration key in a test.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TestKey {
+    /// Its name.
+    pub key: String,
+    /// The value that the charger tells.
+    pub value: Option<String>,
+    /// The value that somebody wants.
+    pub desired: Option<String>,
+}
+
 /// Measured values in a test.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -216,6 +262,10 @@ pub struct TestMeter {
     pub power_w: Option<f64>,
     /// Register, Wh.
     pub energy_wh: Option<f64>,
+    /// What the charger offers, A.
+    pub offered_a: Option<f64>,
+    /// State of charge, percent.
+    pub soc_percent: Option<f64>,
 }
 
 fn one() -> u16 {
@@ -237,17 +287,23 @@ fn local() -> String {
 impl TimelineTest {
     /// Whether it shows the rule firing.
     pub fn fires(&self, rule: &str) -> bool {
-        self.expected().any(|ids| ids.iter().any(|id| id == rule))
+        self.expects().any(|expect| {
+            let ids = expect.incidents.iter().chain(&expect.has).flatten();
+            ids.into_iter().any(|id| id == rule)
+        })
     }
 
     /// Whether it shows the rule staying silent throughout.
     pub fn is_silent(&self, rule: &str) -> bool {
-        self.expected().next().is_some() && !self.fires(rule)
+        let is_asked = self.expects().any(|expect| {
+            expect.incidents.is_some() || expect.has_not.iter().flatten().any(|id| id == rule)
+        });
+        is_asked && !self.fires(rule)
     }
 
-    fn expected(&self) -> impl Iterator<Item = &Vec<String>> {
+    fn expects(&self) -> impl Iterator<Item = &Expect> {
         self.steps.iter().filter_map(|step| match &step.act {
-            Act::Expect(expect) => expect.incidents.as_ref(),
+            Act::Expect(expect) => Some(expect),
             _ => None,
         })
     }

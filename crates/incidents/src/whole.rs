@@ -269,7 +269,8 @@ impl Engine {
         let (key, own, began) =
             (case.incident.charger, case.incident.connector, case.incident.began_at);
         let Some(charger) = cx.fleet.charger(key) else { return };
-        let rule = &self.program.rules[usize::from(place)];
+        let Some(watch) = self.watches.get(&key) else { return };
+        let rule = watch.rule(&self.program, place);
         let Condition::State { when, .. } = &rule.condition else { return };
         let clears = rule.clears.len();
         let mut places: Vec<ConnectorRef> = if own.is_charger() {

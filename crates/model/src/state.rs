@@ -31,10 +31,10 @@ pub struct ChargerState {
     /// Its connectors in the order of their numbers. A charger that never reported has none.
     pub connectors: SmallVec<[ConnectorState; 2]>,
     /// Open transactions.
-    pub transactions: SmallVec<[Transaction; 1]>,
+    pub transactions: SmallVec<[Transaction; 0]>,
     /// The last reading of each radio link, with its time.
-    pub signals: SmallVec<[(UnixMs, SignalReading); 1]>,
-    /// Last firmware status word and its time.
+    pub signals: SmallVec<[(UnixMs, SignalReading); 0]>,
+    /// Last firmware status word, and since when it is the last one.
     pub firmware_status: Option<(UnixMs, Box<str>)>,
     /// Last diagnostics or log status word and its time.
     pub diagnostics_status: Option<(UnixMs, Box<str>)>,
@@ -43,6 +43,13 @@ pub struct ChargerState {
     /// Skew of its clock: our time of receipt minus its own time, milliseconds, smoothed over
     /// messages sent while online. `None` until a message carried a time.
     pub clock_skew_ms: Option<i64>,
+    /// How many keys of its configuration are not what they should be; `None` where nothing is
+    /// desired or nothing was read.
+    #[serde(default)]
+    pub drift: Option<u16>,
+    /// When a card was last held up at it, accepted or not.
+    #[serde(default)]
+    pub carded_at: Option<UnixMs>,
 }
 
 /// A configuration value and when it was last read.
@@ -76,6 +83,9 @@ pub struct Link {
     /// When the certificate that it came in with last ends; `None` when it showed none.
     #[serde(default)]
     pub certificate_ends: Option<UnixMs>,
+    /// When it was made known here, where that is told.
+    #[serde(default)]
+    pub registered_at: Option<UnixMs>,
 }
 
 /// One connector.
@@ -107,6 +117,52 @@ pub struct ConnectorState {
     pub temperature_c: Option<f64>,
     /// What the operator wants: `Some(false)` after a `ChangeAvailability` to Inoperative of ours.
     pub desired_operative: Option<bool>,
+    /// What was seen of it over time; `None` as long as there is nothing of the kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Box<ConnectorTrace>>,
+}
+
+/// What rules ask of a connector beyond its present state: since when something stands still. All
+/// times are by our own clock.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ConnectorTrace {
+    /// When a card was accepted for the car that stands here, until its transaction begins or the
+    /// place is free again.
+    pub authorised_at: Option<UnixMs>,
+    /// Since when the error beside the status is the one it is.
+    pub error_since: Option<UnixMs>,
+    /// When that error was last told.
+    pub error_told_at: Option<UnixMs>,
+    /// When values last came live.
+    pub metered_at: Option<UnixMs>,
+    /// How far apart values come: the largest of the last gaps, milliseconds; 0 as long as fewer
+    /// than two came in this transaction.
+    pub meter_gap_ms: i64,
+    /// `Current.Offered` as last measured, A.
+    pub offered_a: Option<f64>,
+    /// When the register last moved, or was first read.
+    pub register_at: Option<UnixMs>,
+    /// The register stands still though power flows.
+    pub still: Option<StillRegister>,
+    /// When the register last fell within a transaction.
+    pub register_fell_at: Option<UnixMs>,
+    /// The first and the last reading with the present state of charge.
+    pub soc_span: Option<(UnixMs, UnixMs)>,
+    /// It charges with direct current: it told a state of charge, or more power than alternating
+    /// current has.
+    pub is_dc: bool,
+}
+
+/// A register that does not move while power is measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StillRegister {
+    /// The first reading of it.
+    pub since: UnixMs,
+    /// The last one.
+    pub until: UnixMs,
+    /// What should have been counted meanwhile, Wh.
+    pub missing_wh: f64,
 }
 
 /// A transaction, open or just ended.
@@ -154,6 +210,9 @@ pub struct Transaction {
     /// The checks it did not pass so far.
     #[serde(default)]
     pub found: Vec<FindingCode>,
+    /// When its register last rose, by our clock.
+    #[serde(default)]
+    pub progress_at: Option<UnixMs>,
 }
 
 impl Transaction {

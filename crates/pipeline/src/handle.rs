@@ -96,17 +96,6 @@ impl Handle {
         self.0.catalogue.load_full()
     }
 
-    /// Puts other rules and playbooks in force; running timers go on.
-    ///
-    /// # Errors
-    /// When the program is stopping.
-    pub async fn set_catalogue(&self, catalogue: Arc<Catalogue>) -> Result<(), Error> {
-        self.0.catalogue.store(Arc::clone(&catalogue));
-        self.0.to_all_shards(|| ShardMessage::Catalogue(Arc::clone(&catalogue))).await?;
-        self.0.topics.touch(|versions| versions.incidents += 1);
-        Ok(())
-    }
-
     /// Begins to live through the past with other rules, in a thread of its own; gives the replay's
     /// number. Must be called inside a tokio runtime.
     ///
@@ -169,6 +158,12 @@ impl Handle {
     /// asked for.
     pub fn try_take(&self, site: SiteKey, incoming: impl FnOnce() -> Option<Incoming>) {
         self.0.try_incoming(site, incoming);
+    }
+
+    /// Takes in that a charger was heard. False: there is no room for it this way, and it goes like
+    /// any other message.
+    pub fn heard(&self, pulse: crate::Pulse) -> bool {
+        self.0.pulse(pulse)
     }
 
     /// Keeps a raw frame in the frame log, and gives its number. Never waits.

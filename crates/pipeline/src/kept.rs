@@ -160,6 +160,10 @@ impl KeptFleet {
                 shards[shard].restore_orphan(orphan.charger, ended);
             }
         }
+        for record in directory.chargers() {
+            let shard = &mut shards[record.site.0 as usize % count];
+            shard.note_registered(record.key, record.created_at);
+        }
         let mut backlogs: Vec<ShardBacklog> =
             std::iter::repeat_with(ShardBacklog::default).take(count).collect();
         for incident in self.incidents {

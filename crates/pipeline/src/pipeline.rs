@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use dashmap::DashMap;
-use mendpoint_incidents::{Catalogue, EngineSettings, IdSequence, KillScope, Request};
+use mendpoint_incidents::{
+    Catalogue, EngineSettings, IdSequence, KillScope, Request, ThresholdOverride,
+};
 use mendpoint_model::{
     Boot, ChargerKey, ChargerRecord, Command, CommandOutcome, IncidentId, SiteKey, UnixMs,
 };
@@ -23,11 +25,15 @@ use crate::conformance::Conformance;
 use crate::desk::Desk;
 use crate::kept::Kept;
 use crate::keyring::Keyring;
+use crate::kpi::KpiBook;
 use crate::lag::LagBoard;
 use crate::message::{Incoming, ShardMessage};
 use crate::metrics::Metrics;
+use crate::oversight::{self, Past, Pauses, Reports, Sight};
+use crate::pulse::{Pulse, Pulses};
 use crate::release;
 use crate::replay::ReplayBoard;
+use crate::rule_book::{RuleEdits, compose};
 use crate::security_log::SecurityLog;
 use crate::shard_task::{ShardTask, Working};
 use crate::tokens::{Presented, Tokens, Verdict};
@@ -39,6 +45,9 @@ const WAITING_BATCHES: usize = 4_096;
 
 /// How many changes of commands a listener may be behind; one that is further behind looks anew.
 const COMMAND_NEWS: usize = 1_024;
+
+/// Reads the files of rules again, or says why it cannot.
+type RuleReader = Box<dyn Fn() -> Result<Arc<Catalogue>, String> + Send + Sync>;
 
 /// The running pipeline.
 pub struct Pipeline {
@@ -60,7 +69,16 @@ pub(crate) struct Inner {
     pub(crate) directory: Directory,
     pub(crate) board: Board,
     pub(crate) topics: Topics,
+    /// The rules and playbooks in force.
     pub(crate) catalogue: ArcSwap<Catalogue>,
+    /// Those of the files alone.
+    pub(crate) rule_files: ArcSwap<Catalogue>,
+    /// What people made of them.
+    pub(crate) rule_edits: ArcSwap<RuleEdits>,
+    /// One change of rules at a time.
+    pub(crate) rule_change: tokio::sync::Mutex<()>,
+    /// Reads the files again.
+    pub(crate) rule_reader: OnceLock<RuleReader>,
     pub(crate) metrics: Metrics,
     pub(crate) lag: LagBoard,
     pub(crate) outbound: Arc<dyn Outbound>,
@@ -80,13 +98,22 @@ pub(crate) struct Inner {
     pub(crate) signal_keys: ArcSwap<Vec<SignalKeyRow>>,
     pub(crate) tokens: Tokens,
     pub(crate) replays: ReplayBoard,
+    pub(crate) kpis: KpiBook,
     quirks: DashMap<ChargerKey, u64>,
+    /// What the overseer sees, for pages.
+    pub(crate) sight: Sight,
+    /// Firmware that is not rolled out any further.
+    pub(crate) rollouts: Pauses,
+    /// Incidents whose pause people lifted.
+    pub(crate) lifted: Mutex<BTreeSet<i64>>,
     kill_switches: Mutex<BTreeSet<KillScope>>,
     frame_seq: AtomicU64,
     pub(crate) unassigned: SiteKey,
     /// Emptied at the stop: a shard ends when the last sender of its queue is gone.
     shards: ArcSwapOption<Vec<mpsc::Sender<ShardMessage>>>,
     feedback: Vec<mpsc::WeakUnboundedSender<ShardMessage>>,
+    /// Signs of life, for each shard.
+    pub(crate) pulses: Vec<Pulses>,
     started_at: UnixMs,
 }
 
@@ -114,6 +141,14 @@ impl Pipeline {
         let metrics = Metrics::new(registry)?;
         let (conformance, samples) =
             Conformance::new(metrics.samples_waiting.clone(), metrics.samples_left_out.clone());
+        let mut edits = RuleEdits::read(&store).await?;
+        let files = Arc::clone(&catalogue);
+        let catalogue = compose(&files, &mut edits);
+        for (kind, id, problems) in &edits.set_aside {
+            let why = problems.first().map(ToString::to_string).unwrap_or_default();
+            tracing::error!("the edited {} {id} is set aside: {why}", kind.name());
+        }
+        let overrides = edits.overrides();
         let inner = Arc::new(Inner {
             journal: store.journal(),
             frames: store.frame_log(),
@@ -121,6 +156,10 @@ impl Pipeline {
             metrics,
             conformance,
             catalogue: ArcSwap::new(Arc::clone(&catalogue)),
+            rule_files: ArcSwap::new(files),
+            rule_edits: ArcSwap::from_pointee(edits),
+            rule_change: tokio::sync::Mutex::new(()),
+            rule_reader: OnceLock::new(),
             directory: kept.directory,
             board: Board::default(),
             topics: Topics::default(),
@@ -137,12 +176,17 @@ impl Pipeline {
             signal_keys: ArcSwap::from_pointee(kept.signal_keys),
             tokens: kept.tokens,
             replays: ReplayBoard::default(),
+            kpis: KpiBook::default(),
             quirks: DashMap::new(),
+            sight: Sight::default(),
+            rollouts: Pauses::default(),
+            lifted: Mutex::default(),
             kill_switches: Mutex::new(kill_switches.clone()),
             frame_seq: AtomicU64::new(highest.frame + 1),
             unassigned: kept.unassigned,
             shards: ArcSwapOption::from_pointee(queues),
             feedback: feedback.iter().map(mpsc::UnboundedSender::downgrade).collect(),
+            pulses: (0..count).map(|_| Pulses::default()).collect(),
             started_at: now,
             store,
             settings,
@@ -162,14 +206,27 @@ impl Pipeline {
                 .with_upkeep(inner.settings.upkeep.clone(), inner.profiles.load_full())
             })
             .collect();
+        for shard in &mut shards {
+            shard.set_thresholds(now, overrides.clone());
+        }
         for incident in kept.fleet.incidents() {
             inner.metrics.incident(incident);
+            inner.note_rollout(incident);
         }
+        let oversight =
+            engine.correlation.scaled(engine.pace, &engine.guardrails, engine.startup_grace_ms);
+        inner.restore_rollouts().await?;
+        let past = Past::read(&inner.store, &oversight, now).await?;
+        let overseer = past.overseer(oversight, now, kept.fleet.incidents());
+        let (reports, told) = mpsc::channel(oversight::QUEUE);
         let backlogs = kept.fleet.hand_out(now, &inner.directory, &mut shards);
         forget_unanswered(&inner, kept.unanswered, now).await;
 
         let desk = tokio::spawn(crate::desk::run(Arc::clone(&inner), desk_work));
         let conformance = tokio::spawn(crate::conformance::run(Arc::clone(&inner), samples));
+        let queued = inner.metrics.overseer_queue.clone();
+        // Ends with the last shard.
+        tokio::spawn(oversight::run(Arc::clone(&inner), overseer, told, queued));
         let mut tasks = Vec::with_capacity(2 * count);
         let queues = receivers.into_iter().zip(feedback_receivers).zip(feedback);
         for (index, ((shard, backlog), ((queue, feedback_receiver), sender))) in
@@ -184,6 +241,7 @@ impl Pipeline {
                 queue,
                 feedback: feedback_receiver,
                 releases,
+                reports: Reports::new(reports.clone(), inner.metrics.overseer_dropped.clone()),
                 queued: inner.metrics.queued.with_label_values(&[label.as_str()]),
                 waiting: inner.metrics.waiting.with_label_values(&[label.as_str()]),
                 state: Working::default(),
@@ -198,6 +256,7 @@ impl Pipeline {
             }));
             tasks.push(releaser);
         }
+        drop(reports);
         let uptime = tokio::spawn(crate::uptime::run(Arc::clone(&inner)));
         Ok(Self { handle: Handle(inner), tasks: (desk, tasks), conformance, uptime })
     }
@@ -227,6 +286,9 @@ impl Pipeline {
         handle.0.conformance.stop().await;
         if let Err(error) = conformance.await {
             tracing::error!(%error, "the task of the conformance reports ended badly");
+        }
+        if let Err(error) = handle.0.kpis.flush(&handle.0.store).await {
+            tracing::warn!(%error, "the last figures of charging were not written down");
         }
         let last = handle.0.journal.append(handle.0.frames.due(clock::now(), true)).await;
         handle.0.journal.wait(last).await;
@@ -286,6 +348,11 @@ impl Inner {
         }
     }
 
+    /// Hands a sign of life to its shard. False: there is no room for it.
+    pub(crate) fn pulse(&self, pulse: Pulse) -> bool {
+        self.pulses[pulse.site.0 as usize % self.pulses.len()].push(pulse)
+    }
+
     /// Hands a message to every shard.
     pub(crate) async fn to_all_shards(
         &self,
@@ -298,12 +365,32 @@ impl Inner {
         Ok(())
     }
 
+    /// Puts rules and thresholds in force in every shard.
+    pub(crate) async fn put_in_force(
+        &self,
+        catalogue: Arc<Catalogue>,
+        overrides: Vec<ThresholdOverride>,
+    ) -> Result<(), Error> {
+        self.catalogue.store(Arc::clone(&catalogue));
+        self.to_all_shards(|| ShardMessage::Catalogue(Arc::clone(&catalogue), overrides.clone()))
+            .await?;
+        self.topics.touch(|versions| versions.incidents += 1);
+        Ok(())
+    }
+
     /// Hands a message of our own making to the shard of a site. Never waits, because the releaser
     /// calls it and the shard may be waiting for the releaser.
     pub(crate) fn feed_back(&self, site: SiteKey, message: ShardMessage) {
         let sender = self.feedback[site.0 as usize % self.feedback.len()].upgrade();
         if let Some(sender) = sender {
             let _ = sender.send(message);
+        }
+    }
+
+    /// The same to every shard.
+    pub(crate) fn feed_back_all(&self, message: impl Fn() -> ShardMessage) {
+        for sender in self.feedback.iter().filter_map(mpsc::WeakUnboundedSender::upgrade) {
+            let _ = sender.send(message());
         }
     }
 

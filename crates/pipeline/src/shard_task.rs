@@ -21,7 +21,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::conformance::Sample;
 use crate::message::{Answer, Incoming, Sampled, ShardMessage};
+use crate::oversight::Reports;
 use crate::pipeline::Inner;
+use crate::pulse::Pulse;
 use crate::release::{Batch, Release, TicketEvidence};
 use crate::{clock, redact};
 
@@ -46,6 +48,8 @@ pub(crate) struct ShardTask {
     /// that could not be sent.
     pub(crate) feedback: mpsc::UnboundedReceiver<ShardMessage>,
     pub(crate) releases: mpsc::Sender<Batch>,
+    /// What the overseer is to know.
+    pub(crate) reports: Reports,
     /// How many messages wait, for the metrics.
     pub(crate) queued: IntGauge,
     /// How many batches wait for the disk, for the metrics.
@@ -72,6 +76,8 @@ pub(crate) struct Working {
     /// Chargers whose cell may have changed in this batch.
     touched: FxHashSet<ChargerKey>,
     settling: Vec<oneshot::Sender<()>>,
+    /// Signs of life that are being taken in; empty between batches.
+    pulses: Vec<Pulse>,
     /// When the first part of a report of monitors came.
     pub(crate) monitors_since: FxHashMap<ChargerKey, UnixMs>,
     /// What the shard was told last of models and of vendors.
@@ -116,11 +122,13 @@ impl ShardTask {
                     true
                 }
                 count = self.queue.recv_many(&mut batch, BATCH) => count > 0,
+                () = self.inner.pulses[self.index].gathered() => true,
                 () = tokio::time::sleep(Duration::from_millis(wake)) => true,
             };
             self.queued.set(self.queue.len() as i64);
             self.note_lag(&batch);
             self.take_what_all_know();
+            self.take_pulses();
             for message in batch.drain(..) {
                 self.message(message);
             }
@@ -167,6 +175,33 @@ impl ShardTask {
         deadline.clamp(1, FLUSH_EVERY_MS) as u64
     }
 
+    /// Takes in who was heard. Before the messages of the batch: what a charger said first comes
+    /// first.
+    fn take_pulses(&mut self) {
+        let mut pulses = std::mem::take(&mut self.state.pulses);
+        self.inner.pulses[self.index].take(&mut pulses);
+        if let Some(first) = pulses.first() {
+            let delay_ms = clock::now().since_ms(first.received_at).max(0);
+            self.inner.metrics.delay_seconds.observe(delay_ms as f64 / 1_000.0);
+            self.inner.metrics.events.inc_by(pulses.len() as u64);
+        }
+        for pulse in pulses.drain(..) {
+            let Pulse { charger, site, epoch, received_at, frame } = pulse;
+            // One that overtook its connection in the queue says nothing that the next does not.
+            let state = self.shard.fleet().charger(charger);
+            if state.is_some_and(|state| state.link.epoch == epoch) {
+                self.state.now = self.state.now.max(received_at);
+                let kind = EventKind::Heartbeat;
+                let event = ChargerEvent { charger, site, received_at, epoch, frame, kind };
+                self.shard.handle(event, &mut self.state.outputs);
+                if !self.state.outputs.is_empty() {
+                    self.take_outputs();
+                }
+            }
+        }
+        self.state.pulses = pulses;
+    }
+
     fn message(&mut self, message: ShardMessage) {
         match message {
             ShardMessage::Incoming(incoming) => self.incoming(incoming),
@@ -188,6 +223,10 @@ impl ShardTask {
             ShardMessage::Register(record) => {
                 self.shard.register(record.key, record.site, Arc::clone(&record.identity));
                 self.shard.admit(record.key, record.admission == Admission::Accepted);
+                self.shard.note_registered(record.key, record.created_at);
+                let now = self.state.now;
+                self.shard.watch(now, record.key, &mut self.state.outputs);
+                self.take_outputs();
                 self.state.touched.insert(record.key);
             }
             ShardMessage::Look(charger, answer) => {
@@ -197,8 +236,13 @@ impl ShardTask {
             ShardMessage::LookUpkeep(charger, answer) => {
                 let _ = answer.send(self.shard.progress(charger).cloned().map(Box::new));
             }
-            ShardMessage::Catalogue(catalogue) => {
-                self.shard.set_catalogue(self.state.now, catalogue);
+            ShardMessage::Order(at, order) => {
+                self.state.now = self.state.now.max(at);
+                self.shard.direct(self.state.now, order, &mut self.state.outputs);
+                self.take_outputs();
+            }
+            ShardMessage::Catalogue(catalogue, overrides) => {
+                self.shard.set_rules(self.state.now, catalogue, overrides);
             }
             ShardMessage::Settle(done) => self.state.settling.push(done),
         }
@@ -482,6 +526,9 @@ impl ShardTask {
         for effect in upkeep {
             self.upkeep(effect);
         }
+        let mut reports = std::mem::take(&mut self.state.outputs.reports);
+        self.reports.hand_over(&mut reports);
+        self.state.outputs.reports = reports;
     }
 
     fn fact(&mut self, charger: ChargerKey, at: UnixMs, frame: FrameSeq, fact: Fact) {
@@ -545,6 +592,15 @@ impl ShardTask {
                 self.state.urgent.insert(incident.charger);
                 self.inner.metrics.incident(&incident);
                 self.inner.topics.touch(|versions| versions.incidents += 1);
+                self.inner.note_rollout(&incident);
+                if incident.state.is_over() && !incident.ties.merged.is_empty() {
+                    // What people merged into it may live in other shards.
+                    let id = incident.id;
+                    self.inner.feed_back_all(|| {
+                        let (answer, _) = oneshot::channel();
+                        ShardMessage::Request(Request::ParentOver { incident: id }, answer)
+                    });
+                }
                 self.state.entries.push(Entry::Incident(incident));
             }
             Effect::Timeline(entry) => self.state.entries.push(Entry::Timeline(entry)),
@@ -555,6 +611,13 @@ impl ShardTask {
                 self.state.released.push(Release::Evidence(evidence));
             }
             Effect::CloseSocket(charger) => self.state.released.push(Release::Close(charger)),
+            Effect::Exclusion(proposal) => self.state.entries.push(Entry::Exclusion(proposal)),
+            Effect::Notice(notice) => self.state.released.push(Release::Notice(notice)),
+            // The overseer's task writes it down, once for all shards.
+            Effect::Vehicle(..) => {}
+            // Figures are made from what is stored of sessions.
+            Effect::Attempt(ended) => self.inner.kpis.attempt(&ended),
+            Effect::Visit(ended) => self.inner.kpis.visit(&ended),
         }
     }
 

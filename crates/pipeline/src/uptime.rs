@@ -230,6 +230,9 @@ pub(crate) async fn run(inner: Arc<Inner>) {
         if let Err(error) = inner.store.set_value(ALIVE, &now.0.to_string()).await {
             tracing::debug!(%error, "our sign of life was not written down");
         }
+        if let Err(error) = inner.kpis.flush(&inner.store).await {
+            tracing::debug!(%error, "figures of charging wait for the database");
+        }
         if let Err(error) = inner.fold_all(now).await {
             tracing::warn!(%error, "the uptime ledgers could not be folded");
         }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use mendpoint_fleet::FleetSettings;
 use mendpoint_incidents::timeline_test::action_words;
-use mendpoint_incidents::{Catalogue, Effect, EngineSettings, IdSequence, Request};
+use mendpoint_incidents::{Catalogue, Effect, EngineSettings, IdSequence, Outcome, Request};
 use mendpoint_model::{
     Authorize, ChargerEvent, ChargerKey, Command, CommandAnswered, CommandId, CommandOutcome,
-    Connected, Disconnected, EventKind, Fact, FrameSeq, Incident, IncidentId, Origin, Protocol,
-    SiteKey, Source, TicketId, UnixMs,
+    Connected, Disconnected, EventKind, FrameSeq, Incident, IncidentId, Origin, Protocol, SiteKey,
+    Source, TicketId, UnixMs,
 };
 use mendpoint_ocpp::{Frame, decode, encode_action, read_answer, read_frame};
 use mendpoint_shard::{Outputs, Shard};
@@ -437,11 +437,7 @@ impl Replay {
     }
 
     fn take_outputs(&mut self) {
-        for (charger, at, _, fact) in self.out.facts.drain(..) {
-            if at >= self.from && is_failed_charge(&fact) {
-                self.run.failed_charges.push((at, charger));
-            }
-        }
+        self.out.facts.clear();
         self.out.lines.clear();
         self.out.upkeep.clear();
         self.out.answer = None;
@@ -458,7 +454,17 @@ impl Replay {
                     let now = self.now;
                     self.would(now, charger, None, "close the connection".to_owned());
                 }
-                Effect::Timeline(_) | Effect::TicketEvidence { .. } => {}
+                Effect::Attempt(ended) => {
+                    if matches!(ended.outcome, Outcome::Failed(_)) && ended.ended_at >= self.from {
+                        self.run.failed_charges.push((ended.ended_at, ended.charger));
+                    }
+                }
+                Effect::Timeline(_)
+                | Effect::TicketEvidence { .. }
+                | Effect::Visit(_)
+                | Effect::Exclusion(_)
+                | Effect::Notice(_)
+                | Effect::Vehicle(..) => {}
             }
         }
         for incident in tickets {
@@ -574,20 +580,4 @@ fn external_id_of(events: &SmallVec<[EventKind; 2]>) -> String {
         _ => None,
     });
     id.cloned().unwrap_or_default()
-}
-
-/// Whether a session ended at once without energy (1.5, F3), by the log alone.
-fn is_failed_charge(fact: &Fact) -> bool {
-    let Fact::TransactionClosed { transaction, ended_at, energy_wh, reason, historical: false } =
-        fact
-    else {
-        return false;
-    };
-    let little = energy_wh.is_none_or(|energy| energy < 100.0);
-    let short = ended_at.since_ms(transaction.started_at) < 120_000;
-    let broken = matches!(
-        reason.as_str(),
-        "EmergencyStop" | "PowerLoss" | "HardReset" | "SoftReset" | "Reboot" | "Other"
-    );
-    little && !transaction.suspended_by_ev && (short || broken)
 }

@@ -10,6 +10,8 @@
 
 mod number;
 mod outputs;
+#[cfg(test)]
+mod oversight_tests;
 mod shard;
 mod stage;
 pub mod timeline_test;
@@ -18,6 +20,8 @@ pub mod timeline_test;
 mod clocks;
 #[cfg(test)]
 mod disorder;
+#[cfg(test)]
+mod operators;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

@@ -4,16 +4,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mendpoint_fleet::FleetSettings;
+use mendpoint_incidents::overseer::Overseer;
 use mendpoint_incidents::timeline_test::{
-    Act, Expect, TestAnswer, TestStart, TestStatus, TestStop, TimelineTest, action_words,
+    Act, Expect, TestAnswer, TestCohort, TestStart, TestStatus, TestStop, TimelineTest,
+    action_words,
 };
-use mendpoint_incidents::{Catalogue, Effect, EngineSettings, IdSequence, Request, parse_duration};
+use mendpoint_incidents::{
+    Catalogue, CohortFigures, Effect, EngineSettings, IdSequence, Request, Usage, parse_duration,
+};
 use mendpoint_model::{
-    Action, Authorize, Boot, COMMAND_TIMEOUT_MS, ChargerEvent, ChargerKey, Command,
-    CommandAnswered, CommandId, CommandOutcome, Connected, ConnectorRef, ConnectorStatus,
-    Disconnected, ErrorReport, EventKind, FaultReport, IdentityContest, Incident, IncidentId,
-    MeterReading, Origin, Protocol, SignalReading, SiteKey, StatusReport, TicketId,
-    TransactionEnded, TransactionId, TransactionStarted, UnixMs,
+    Action, Authorize, Boot, COMMAND_TIMEOUT_MS, ChargerEvent, ChargerKey, Chargers, Command,
+    CommandAnswered, CommandId, CommandOutcome, ConfigurationValue, Connected, ConnectorRef,
+    ConnectorStatus, Disconnected, ErrorReport, EventKind, FaultReport, FirmwareReport,
+    IdentityContest, Incident, IncidentId, MeterReading, Origin, Protocol, SecurityReport,
+    SignalReading, SiteKey, StatusReport, TicketId, TransactionEnded, TransactionId,
+    TransactionStarted, UnixMs,
 };
 
 use crate::outputs::Outputs;
@@ -57,13 +62,20 @@ struct Session {
 impl<'a> Stage<'a> {
     pub(crate) fn new(catalogue: Arc<Catalogue>, test: &'a TimelineTest) -> Self {
         let numbers = IdSequence { next: 1, step: 1 };
-        let mut shard = Shard::new(
+        let shard = Shard::new(
             FleetSettings::default(),
             catalogue,
             EngineSettings::default(),
             numbers,
             numbers,
         );
+        let settings = EngineSettings::default();
+        let oversight = settings.correlation.scaled(
+            settings.pace,
+            &settings.guardrails,
+            settings.startup_grace_ms,
+        );
+        let mut shard = shard.with_overseer(Overseer::new(oversight));
         shard.register(CHARGER, SITE, Arc::from("TEST"));
         Self {
             shard,
@@ -162,6 +174,8 @@ impl<'a> Stage<'a> {
                 at: Some(now),
                 energy_wh: meter.energy_wh,
                 power_w: meter.power_w,
+                offered_a: meter.offered_a,
+                soc_percent: meter.soc_percent,
                 ..MeterReading::default()
             })),
             Act::Signal { transport, unit, value } => {
@@ -188,6 +202,40 @@ impl<'a> Stage<'a> {
                 parties: vec!["192.0.2.1".to_owned(), "192.0.2.2".to_owned()],
                 swaps: 4,
             })),
+            Act::Registered => {
+                self.shard.note_registered(CHARGER, now);
+                self.shard.watch(now, CHARGER, &mut self.out);
+                self.take_outputs();
+            }
+            Act::Firmware(status) => {
+                self.deliver(EventKind::Firmware(FirmwareReport { status: status.clone() }));
+            }
+            Act::Security(kind) => self.deliver(EventKind::Security(SecurityReport {
+                kind: kind.clone(),
+                info: None,
+                at: Some(now),
+            })),
+            Act::Configuration(key) => {
+                if let Some(value) = &key.value {
+                    self.deliver(EventKind::Configuration(vec![ConfigurationValue {
+                        key: key.key.clone(),
+                        value: Some(value.clone()),
+                        readonly: false,
+                    }]));
+                }
+            }
+            Act::Cohort(cohort) => self.cohort(cohort),
+            Act::Used { every_ms, days } => {
+                let since = now - i64::from(*days) * mendpoint_model::DAY_MS;
+                let mut usage = Usage::new(since);
+                let mut at = since + *every_ms;
+                while at <= now {
+                    usage.note(at);
+                    at = at + *every_ms;
+                }
+                self.shard.restore_usage(now, CHARGER, usage, &mut self.out);
+                self.take_outputs();
+            }
             // Looked at where the failures are collected.
             Act::Expect(_) => {}
         }
@@ -204,11 +252,15 @@ impl<'a> Stage<'a> {
         }
         let states: Vec<_> =
             self.incidents.values().map(|incident| incident.state.name().to_owned()).collect();
+        let missing = wrong(expect.has.as_ref(), |id| !incidents.contains(id));
+        let too_many = wrong(expect.has_not.as_ref(), |id| incidents.contains(id));
         let newest = self.incidents.values().next_back();
         let severity = newest.map(|incident| incident.severity);
         let title = newest.map(|incident| incident.title.clone());
         [
             difference("incidents", expected_incidents.as_ref(), &incidents),
+            missing.map(|ids| ("incidents", format!("with {ids:?}"), format!("{incidents:?}"))),
+            too_many.map(|ids| ("incidents", format!("without {ids:?}"), format!("{incidents:?}"))),
             difference("actions", expect.actions.as_ref(), &self.sent),
             difference("states", expect.states.as_ref(), &states),
             difference_of_newest("severity of the newest incident", expect.severity, severity),
@@ -245,6 +297,23 @@ impl<'a> Stage<'a> {
             let lost = (command, CommandOutcome::NotConnected);
             self.answers.insert((at.min(now), order), lost);
         }
+    }
+
+    /// What is usual for chargers that say of themselves what this one did.
+    fn cohort(&mut self, cohort: &TestCohort) {
+        let boot = self.shard.fleet().charger(CHARGER).and_then(|charger| charger.boot.clone());
+        let boot = boot.unwrap_or_default();
+        let charger_days = f64::from(cohort.chargers) * cohort.days;
+        let counts = cohort.a_day.iter().map(|(kind, n)| (kind.clone(), n * charger_days));
+        let figures = CohortFigures {
+            vendor: boot.vendor.clone(),
+            model: boot.model.clone(),
+            firmware: boot.firmware.clone().unwrap_or_default(),
+            chargers: cohort.chargers,
+            charger_days,
+            counts: counts.collect(),
+        };
+        self.shard.set_cohorts(self.now, &[figures]);
     }
 
     fn start(&mut self, start: &TestStart) {
@@ -326,6 +395,9 @@ impl<'a> Stage<'a> {
                 }
                 Effect::TicketEvidence { text, .. } => self.note(&text),
                 Effect::CloseSocket(_) => close = true,
+                Effect::Notice(notice) => self.note(&format!("people are told: {}", notice.title)),
+                Effect::Exclusion(_) | Effect::Vehicle(..) => {}
+                Effect::Attempt(_) | Effect::Visit(_) => {}
             }
         }
         for (incident, ticket) in tickets {
@@ -417,6 +489,12 @@ fn status_of(word: &str) -> ConnectorStatus {
 /// How late a message comes; the durations were checked when the file was read.
 fn late_ms(late: Option<&str>) -> i64 {
     late.and_then(parse_duration).unwrap_or(0)
+}
+
+/// The named rules that are not as they should be; `None` for none.
+fn wrong(named: Option<&Vec<String>>, is_wrong: impl Fn(&String) -> bool) -> Option<Vec<&String>> {
+    let wrong: Vec<_> = named?.iter().filter(|id| is_wrong(id)).collect();
+    (!wrong.is_empty()).then_some(wrong)
 }
 
 fn difference<T: PartialEq + std::fmt::Debug>(

@@ -1,3 +1,4 @@
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use mendpoint_model::{ChargerKey, FrameSeq, UnixMs};
@@ -140,7 +141,7 @@ impl Gathering {
     /// Packs what there is and begins anew; `None` when there is nothing.
     pub(crate) fn pack(&mut self, bucket: u8) -> Option<FrameBlock> {
         let head = self.head.take()?;
-        let data = lz4_flex::block::compress_prepend_size(&self.raw).into();
+        let data = compress(&self.raw);
         self.raw.clear();
         // A burst of large frames must not keep its memory.
         self.raw.shrink_to(KEPT_BYTES);
@@ -148,6 +149,35 @@ impl Gathering {
         Some(FrameBlock { bucket, first_seq, last_seq, first_at, last_at, presence, records, data })
     }
 }
+
+thread_local! {
+    /// Where blocks are packed: kept, because room for the worst case would be cleared each time.
+    static PACKING: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// LZ4 with the size in front, as [`unpack`] reads it.
+fn compress(raw: &[u8]) -> Arc<[u8]> {
+    PACKING.with_borrow_mut(|room| {
+        let most = lz4_flex::block::get_maximum_output_size(raw.len());
+        if room.len() < SIZE_BYTES + most {
+            room.resize(SIZE_BYTES + most, 0);
+        }
+        let (size, packed) = room.split_at_mut(SIZE_BYTES);
+        size.copy_from_slice(&(raw.len() as u32).to_le_bytes());
+        let data = match lz4_flex::block::compress_into(raw, packed) {
+            Ok(count) => room[..SIZE_BYTES + count].into(),
+            // There is always room for the worst case.
+            Err(_) => lz4_flex::block::compress_prepend_size(raw).into(),
+        };
+        if room.len() > 2 * KEPT_BYTES {
+            *room = Vec::new();
+        }
+        data
+    })
+}
+
+/// The size of what a block unpacks to stands before it.
+const SIZE_BYTES: usize = 4;
 
 /// Room that a buffer keeps between two blocks.
 const KEPT_BYTES: usize = 80 * 1024;

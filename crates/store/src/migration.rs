@@ -39,7 +39,10 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     "0006_commands",
     "0007_audit",
     "0008_history",
+    "0010_correlation",
     "0012_uptime",
+    "0013_rules",
+    "0015_charge_days",
 ];
 
 /// The number that a name begins with.

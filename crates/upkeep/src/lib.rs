@@ -10,6 +10,7 @@
 //!
 //! Read [`Upkeep`], [`Progress`] and [`Profiles`] first.
 
+mod alias;
 mod answers;
 mod ledger;
 mod monitors;
@@ -28,6 +29,7 @@ mod kit;
 #[cfg(test)]
 mod tests;
 
+pub use alias::{Alias, Note, Told};
 pub use profile::{ConfirmedKey, Profile, ProfileProblem, Profiles, ReadingRule, Source};
 pub use progress::{Line, Monitors, Progress, Refusal, Stage, Wanted};
 pub use settings::UpkeepSettings;

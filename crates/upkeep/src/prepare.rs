@@ -52,11 +52,12 @@ impl Upkeep {
                     }
                 }
                 EventKind::Status(report) => {
-                    let (Some(error), Some(state)) = (&report.error, state) else { continue };
+                    let (Some(error), Some(state)) = (&mut report.error, state) else { continue };
                     let texts = [error.info.as_deref(), error.vendor_code.as_deref()];
                     let model = model_of(state);
                     let found = self.profiles.of_error(&model, &error.code, &texts);
                     readings.extend(found);
+                    self.profiles.name_error(&model, error);
                 }
                 EventKind::CommandAnswered(answered) => {
                     let Some(state) = state else { continue };

@@ -3,10 +3,13 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use mendpoint_model::{ModelKey, SignalUnit, Transport};
 use serde::Deserialize;
 use serde_spanned::Spanned;
+
+use crate::alias::{Alias, Note, RawAlias};
 
 /// A mistake in a profile file.
 ///
@@ -93,12 +96,19 @@ pub struct ConfirmedKey {
 pub struct Profiles {
     files: Vec<Profile>,
     confirmed: Vec<Profile>,
+    aliases: Arc<[Alias]>,
+    notes: Arc<[Note]>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawFile {
+    #[serde(default)]
     profile: Vec<Spanned<RawProfile>>,
+    #[serde(default)]
+    alias: Vec<Spanned<RawAlias>>,
+    #[serde(default)]
+    note: Vec<Note>,
 }
 
 #[derive(Deserialize)]
@@ -131,7 +141,7 @@ impl Profiles {
     /// # Errors
     /// Every mistake, with its place and a sentence.
     pub fn parse(files: &[(String, String)]) -> Result<Self, Vec<ProfileProblem>> {
-        let mut profiles = Vec::new();
+        let (mut profiles, mut aliases, mut notes) = (Vec::new(), Vec::new(), Vec::new());
         let mut problems = Vec::new();
         for (file, text) in files {
             let at = |span: Range<usize>, message: String| ProfileProblem {
@@ -148,6 +158,14 @@ impl Profiles {
                             Err((span, message)) => problems.push(at(span, message)),
                         }
                     }
+                    for alias in raw.alias {
+                        let span = alias.span();
+                        match crate::alias::read(alias.into_inner(), span) {
+                            Ok(alias) => aliases.push(alias),
+                            Err((span, message)) => problems.push(at(span, message)),
+                        }
+                    }
+                    notes.extend(raw.note);
                 }
                 Err(error) => {
                     let message = error.message().replace("unknown field", "unknown key");
@@ -157,7 +175,8 @@ impl Profiles {
             }
         }
         if problems.is_empty() {
-            Ok(Self { files: profiles, confirmed: Vec::new() })
+            let (aliases, notes) = (aliases.into(), notes.into());
+            Ok(Self { files: profiles, confirmed: Vec::new(), aliases, notes })
         } else {
             Err(problems)
         }
@@ -180,7 +199,7 @@ impl Profiles {
                 transport: key.transport,
             }],
         });
-        Self { files: self.files.clone(), confirmed: confirmed.collect() }
+        Self { confirmed: confirmed.collect(), ..self.clone() }
     }
 
     /// The profiles that fit a model: those of files, then confirmed keys.
@@ -191,6 +210,16 @@ impl Profiles {
             matches(&profile.vendor, &model.vendor) && matches(&profile.model, &model.model)
         };
         self.files.iter().filter(fits).chain(self.confirmed.iter().filter(exactly))
+    }
+
+    /// What makers' own words mean.
+    pub fn aliases(&self) -> &[Alias] {
+        &self.aliases
+    }
+
+    /// What there is to know about makers.
+    pub fn notes(&self) -> &[Note] {
+        &self.notes
     }
 
     /// How many profiles the files hold.
@@ -204,7 +233,7 @@ impl Profiles {
     }
 }
 
-type Mistake = (Range<usize>, String);
+pub(crate) type Mistake = (Range<usize>, String);
 
 fn read(raw: RawProfile, whole: Range<usize>) -> Result<Profile, Mistake> {
     if raw.vendor.get_ref().trim().is_empty() {

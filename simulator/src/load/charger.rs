@@ -279,8 +279,8 @@ impl Charger {
     async fn ask(&mut self, kind: Kind) -> Result<(), Trouble> {
         self.next_id += 1;
         let id = self.next_id;
-        let meter_bytes = self.shared.options.mix.meter_bytes;
-        write_frame(&mut self.frame, kind, id, self.shared.clock(), meter_bytes);
+        let mix = self.shared.options.mix;
+        write_frame(&mut self.frame, kind, id, self.shared.clock(), mix);
         let message = Message::text(self.frame.as_str());
         self.socket.send(message).await.map_err(|error| error.to_string())?;
         loop {

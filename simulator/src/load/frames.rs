@@ -32,7 +32,7 @@ impl Mix {
 }
 
 /// Writes a frame.
-pub(super) fn write_frame(out: &mut String, kind: Kind, id: u64, now: UnixMs, meter_bytes: usize) {
+pub(super) fn write_frame(out: &mut String, kind: Kind, id: u64, now: UnixMs, mix: Mix) {
     out.clear();
     // Writing into a String cannot fail.
     let _ = match kind {
@@ -42,13 +42,14 @@ pub(super) fn write_frame(out: &mut String, kind: Kind, id: u64, now: UnixMs, me
             r#"[2,"{id}","BootNotification",{{"chargePointVendor":"Load","chargePointModel":"Generator","firmwareVersion":"1.0"}}]"#
         ),
         Kind::Status => {
-            let status = if id.is_multiple_of(2) { "Available" } else { "Preparing" };
+            let is_available = mix.same_status || id.is_multiple_of(2);
+            let status = if is_available { "Available" } else { "Preparing" };
             write!(
                 out,
                 r#"[2,"{id}","StatusNotification",{{"connectorId":1,"errorCode":"NoError","status":"{status}","timestamp":"{now}"}}]"#
             )
         }
-        Kind::Meter => write_meter(out, id, now, meter_bytes),
+        Kind::Meter => write_meter(out, id, now, mix.meter_bytes),
     };
 }
 
@@ -134,13 +135,19 @@ mod tests {
     fn frames_are_json_of_about_the_wanted_length() {
         let mut out = String::new();
         for kind in [Kind::Boot, Kind::Heartbeat, Kind::Status, Kind::Meter] {
-            write_frame(&mut out, kind, 12_345, now(), 420);
+            write_frame(&mut out, kind, 12_345, now(), Mix::default());
             let frame: serde_json::Value = serde_json::from_str(&out).expect("is JSON");
             assert_eq!(frame[1], "12345");
             assert_eq!(read_frame(&out), Heard::Call("12345"));
         }
         for bytes in [420, 1_800] {
-            write_frame(&mut out, Kind::Meter, 1, now(), bytes);
+            write_frame(
+                &mut out,
+                Kind::Meter,
+                1,
+                now(),
+                Mix { meter_bytes: bytes, ..Mix::default() },
+            );
             assert!((bytes..bytes + 80).contains(&out.len()), "{}", out.len());
         }
     }

@@ -82,11 +82,19 @@ pub struct Mix {
     pub meter_percent: u32,
     /// The least length of a `MeterValues` frame, bytes.
     pub meter_bytes: usize,
+    /// Every `StatusNotification` says what the one before said; otherwise each is a change.
+    pub same_status: bool,
 }
 
 impl Default for Mix {
     fn default() -> Self {
-        Self { heartbeat_percent: 60, status_percent: 10, meter_percent: 30, meter_bytes: 420 }
+        Self {
+            heartbeat_percent: 60,
+            status_percent: 10,
+            meter_percent: 30,
+            meter_bytes: 420,
+            same_status: false,
+        }
     }
 }
 

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use mendpoint_model::{EventKind, FrameSeq, TransactionId, UnixMs};
 use mendpoint_ocpp::definition::message;
-use mendpoint_ocpp::{BadFrame, BootStatus, Frame, Reply, ReplyFacts, check_strict};
+use mendpoint_ocpp::{BadFrame, BootStatus, Frame, Inbound, Reply, ReplyFacts, check_strict};
 use smallvec::{SmallVec, smallvec};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::clock;
-use crate::intake::{Answer, Delivery, GatewayEvent, Intake, Sample};
+use crate::intake::{Answer, Delivery, GatewayEvent, Intake, Sample, SignOfLife};
 use crate::metrics::Counted;
 
 use super::Session;
@@ -150,9 +150,16 @@ where
         if action == "BootNotification" && !repeated {
             self.note_serial(&inbound.events);
         }
+        let frame = self.log(text, at);
+        let sample = self.sample(text, None, !inbound.quirks.is_empty());
+        let is_brief = sample.is_none() && is_sign_of_life(&inbound);
+        if is_brief && self.tell_alive(frame, at) {
+            let answer = self.write_reply(id, &inbound.reply, &NOTHING_ASKED, at);
+            return self.answer(answer, at);
+        }
         let mut delivery = self.delivery(at);
-        delivery.frame = self.log(text, at);
-        delivery.sample = self.sample(text, None, !inbound.quirks.is_empty());
+        delivery.frame = frame;
+        delivery.sample = sample;
         delivery.quirks = inbound.quirks;
         // The same message twice is one event; that it was sent again is only a sign of life.
         delivery.events = if repeated { alive() } else { inbound.events };
@@ -174,6 +181,7 @@ where
             self.answer(answer, at);
         }
         self.deliver(delivery);
+        self.is_introduced = true;
     }
 
     /// Two serial numbers that take turns are two devices (behaviour 4).
@@ -283,6 +291,19 @@ where
         self.deliver(Delivery { frame, sample, events: alive(), ..delivery });
     }
 
+    /// Tells briefly that the charger was heard. Not before its first message has gone the long way,
+    /// behind the news of its connection.
+    fn tell_alive(&self, frame: FrameSeq, at: UnixMs) -> bool {
+        let sign = SignOfLife {
+            charger: self.charger,
+            site: self.site,
+            epoch: self.epoch,
+            received_at: at,
+            frame,
+        };
+        self.is_introduced && self.outbox.is_empty() && self.gateway.intake.heard(sign)
+    }
+
     /// A copy of a frame, if it is one of those that are held against the specification; `answers`
     /// is the action of ours that it answers.
     pub(super) fn sample(
@@ -305,6 +326,13 @@ where
     pub(super) fn owes_answers(&self) -> bool {
         !self.pending.is_empty()
     }
+}
+
+/// Whether a message says nothing but that its charger is there.
+fn is_sign_of_life(inbound: &Inbound) -> bool {
+    inbound.quirks.is_empty()
+        && !inbound.reply.needs_answer()
+        && matches!(inbound.events.as_slice(), [EventKind::Heartbeat])
 }
 
 fn alive() -> SmallVec<[EventKind; 2]> {

@@ -77,6 +77,8 @@ pub(crate) struct Session<S, I> {
     certificate_ends: Option<UnixMs>,
     /// Whether a boot came over this connection: calls are gated only after one (behaviour 50).
     boot_seen: bool,
+    /// Whether a message of this connection was delivered whole.
+    is_introduced: bool,
     /// Something was written that has not left.
     needs_flush: bool,
     phase: Phase,
@@ -88,6 +90,8 @@ pub(crate) struct Session<S, I> {
     liveness: Liveness,
     pace: Pace,
     timer: Pin<Box<Sleep>>,
+    /// The timer was asked since it was set: it will wake the task.
+    timer_is_set: bool,
     /// What the intake had no room for; empty, without memory, between turns.
     outbox: Vec<Delivery>,
     /// Set when the connection cannot go on.
@@ -173,6 +177,7 @@ where
             replaced,
             certificate_ends,
             boot_seen: false,
+            is_introduced: false,
             needs_flush: false,
             phase: Phase::Open,
             pending: VecDeque::new(),
@@ -182,6 +187,7 @@ where
             liveness,
             pace: Pace::new(now),
             timer,
+            timer_is_set: false,
             outbox: Vec::new(),
             ending: None,
             registration: Some(registration),
@@ -244,13 +250,23 @@ where
         if let Poll::Ready(wake) = self.poll_socket(cx) {
             return Poll::Ready(wake);
         }
-        if self.timer.as_mut().poll(cx).is_ready() {
+        if self.poll_timer(cx).is_ready() {
             return Poll::Ready(Wake::Timer);
         }
         if self.mailbox.poll_changed(cx.waker()) {
             return Poll::Ready(Wake::Mail);
         }
         Poll::Pending
+    }
+
+    /// Asks the timer only when it is due: until then it is set, and will wake the task.
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.timer_is_set && Instant::now() < self.timer.deadline() {
+            return Poll::Pending;
+        }
+        let due = self.timer.as_mut().poll(cx);
+        self.timer_is_set = due.is_pending();
+        due
     }
 
     /// What was written leaves before more is read, which makes a slow reader slow for itself.
@@ -399,6 +415,7 @@ where
             deadline = deadline.min(other);
         }
         self.timer.as_mut().reset(deadline);
+        self.timer_is_set = false;
     }
 
     fn until(&self, at: UnixMs) -> std::time::Duration {

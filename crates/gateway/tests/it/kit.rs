@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use mendpoint_gateway::{
     Admit, Admitted, Answer, Delivery, Gateway, GatewayEvent, GatewaySettings, Hello, Intake,
-    ListenerSettings,
+    ListenerSettings, SignOfLife,
 };
 use mendpoint_model::{ChargerKey, EventKind, SecurityProfile, SiteKey, TransactionId, UnixMs};
 use mendpoint_ocpp::BootStatus;
@@ -79,6 +79,10 @@ impl Intake for Register {
         }
         self.take(delivery);
         Ok(())
+    }
+
+    fn heard(&self, _sign: SignOfLife) -> bool {
+        false
     }
 
     async fn deliver(&self, delivery: Delivery) {

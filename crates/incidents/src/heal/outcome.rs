@@ -105,6 +105,25 @@ impl Engine {
         } else {
             "Nothing can be done from afar."
         };
+        // A rule may leave it to itself for a while before a person is asked.
+        let program = std::sync::Arc::clone(&self.program);
+        if let Some(case) = self.cases.get_mut(&id)
+            && let Some(place) = case.rule
+            && case.incident.ticket.is_none()
+            && let wait_ms = program.rules[usize::from(place)].escalate_after_ms
+            && cx.now.since_ms(case.incident.opened_at) < wait_ms
+        {
+            let at = case.incident.opened_at + wait_ms;
+            let was_healing =
+                matches!(case.incident.state, IncidentState::Healing | IncidentState::Verifying);
+            if was_healing {
+                case.incident.state = IncidentState::Open;
+            }
+            case.escalate_at = Some(at);
+            case.will_ask(at);
+            self.dirty.insert(id);
+            return;
+        }
         self.escalate(cx, id, why);
     }
 

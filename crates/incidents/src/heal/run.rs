@@ -233,6 +233,7 @@ impl Engine {
                 .flatten()
                 .any(|at| Some(at) >= charger.link.since),
             danger: self.other_danger(cx, watch, id),
+            restarts: self.restarts_by_itself(watch),
             authorised_at: watch.attempts.as_ref().and_then(|log| log.authorised_at),
             freed_at,
         };
@@ -252,6 +253,15 @@ impl Engine {
         };
         let why = "two devices use its identity, and nobody knows which one would get it";
         watch.cases.iter().find_map(is_contest).map(|()| why)
+    }
+
+    /// Whether an open incident of the charger forbids resets (`BOOT_LOOP`).
+    pub(crate) fn restarts_by_itself(&self, watch: &crate::case::Watch) -> bool {
+        watch.cases.iter().any(|id| {
+            let case = self.cases.get(id).filter(|case| !case.incident.state.is_over());
+            let place = case.and_then(|case| case.rule);
+            place.is_some_and(|place| self.program.rules[usize::from(place)].forbids_reset)
+        })
     }
 
     /// A matter of safety among the other open incidents of a charger: one that is held out of
@@ -397,8 +407,8 @@ impl Engine {
     /// Whether the condition of a case's rule holds now. `None`: it cannot be seen.
     pub(crate) fn condition_now(&self, cx: &Cx<'_>, id: IncidentId) -> Option<bool> {
         let case = self.cases.get(&id)?;
-        let rule = &self.program.rules[usize::from(case.rule?)];
         let charger = cx.fleet.charger(case.incident.charger)?;
+        let rule = self.watches.get(&case.incident.charger)?.rule(&self.program, case.rule?);
         if !charger.link.connected && !rule.judges_link() {
             return None;
         }
@@ -413,7 +423,7 @@ impl Engine {
                     .chain([case.incident.connector]);
                 Some(places.any(|at| when.holds(&self.subject(cx, charger, at)).at(cx.now)))
             }
-            Condition::Count(_) | Condition::Absent { .. } => {
+            _ => {
                 let faulted = charger
                     .connectors
                     .iter()

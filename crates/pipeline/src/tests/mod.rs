@@ -6,3 +6,4 @@ mod disk;
 mod kit;
 mod lag;
 mod replay;
+mod rule_book;

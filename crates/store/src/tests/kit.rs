@@ -111,6 +111,7 @@ pub(crate) fn incident(id: i64, charger: ChargerKey, opened_at: i64) -> Incident
         healing: None,
         resolution: String::new(),
         blind: false,
+        ties: mendpoint_model::Ties::default(),
     }
 }
 
@@ -161,5 +162,7 @@ pub(crate) fn state(key: ChargerKey, site: SiteKey) -> ChargerState {
         diagnostics_status: None,
         configuration: std::collections::BTreeMap::default(),
         clock_skew_ms: Some(-3),
+        drift: None,
+        carded_at: None,
     }
 }

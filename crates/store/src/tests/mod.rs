@@ -19,5 +19,6 @@ mod story_history;
 mod story_money;
 mod story_people;
 mod story_privacy;
+mod story_rules;
 mod story_tickets;
 mod story_uptime;

@@ -16,6 +16,7 @@ use super::story_device;
 use super::story_money::{charging_orders, ledger, orphans};
 use super::story_people::{outbox, people, reports, tokens, values};
 use super::story_privacy;
+use super::story_rules;
 use super::story_tickets::{tickets, tickets_by_due};
 use super::{story_history, story_uptime};
 use crate::{
@@ -85,6 +86,7 @@ async fn story(store: Store) {
     reports(&store, one).await;
     values(&store).await;
     conformance(&store).await;
+    story_rules::rules(&store).await;
     frames(&store, one).await;
     story_audit::audit(&store).await;
     let HighestIds { incident, ticket, transaction, .. } = store.highest_ids().await.expect("read");

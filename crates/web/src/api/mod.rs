@@ -22,10 +22,12 @@ mod openapi;
 mod orders;
 mod persons;
 mod replay;
+mod rules;
 mod security;
 mod sites;
 mod system;
-pub(crate) mod tickets;
+mod tickets;
+pub(crate) mod ties;
 mod tokens;
 mod transactions;
 mod uptime;
@@ -90,6 +92,10 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/chargers/{id}/charging-profiles/{profile}", delete(orders::clear_profile))
         .route("/chargers/{id}/composite-schedule", get(orders::composite_schedule))
         .route("/orphans/{id}/look", post(transactions::look_at_orphan))
+        .route("/cohorts", get(ties::cohorts))
+        .route("/vehicles", get(ties::vehicles))
+        .route("/rollouts", get(ties::rollouts))
+        .route("/rollouts/{id}/lift", post(ties::lift))
         .route("/incidents", get(incidents::list).post(incidents::report))
         .route("/incidents/{id}", get(incidents::one))
         .route("/incidents/{id}/{action}", post(incidents::act))
@@ -97,10 +103,21 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/tickets/{id}", get(tickets::one))
         .route("/tickets/{id}/{command}", post(tickets::act))
         .route("/sites", get(sites::list).post(sites::put))
-        .route("/rules", get(system::rules))
+        .route("/rules", get(rules::list).post(rules::create_rule))
+        .route("/rules/check", post(rules::check))
+        .route("/rules/reload", post(rules::reload))
+        .route("/rules/{id}", get(rules::rule).put(rules::put_rule).patch(rules::change))
+        .route("/rules/{id}/versions", get(rules::rule_versions))
+        .route("/rules/{id}/take-back", post(rules::take_back_rule))
+        .route("/rules/{id}/thresholds", put(rules::put_threshold))
+        .route("/playbooks", get(rules::playbooks).post(rules::create_playbook))
+        .route("/playbooks/{id}", get(rules::playbook).put(rules::put_playbook))
+        .route("/playbooks/{id}/versions", get(rules::playbook_versions))
+        .route("/playbooks/{id}/take-back", post(rules::take_back_playbook))
         .route("/rules/replay", get(replay::list).post(replay::start))
         .route("/rules/replay/{id}", get(replay::one).delete(replay::stop))
         .route("/uptime", get(uptime::figures))
+        .route("/kpis", get(uptime::kpis))
         .route("/uptime/exclusions", get(uptime::exclusions).post(uptime::propose))
         .route("/uptime/exclusions/{id}/{decision}", post(uptime::decide))
         .route("/uptime/hours", put(uptime::hours))

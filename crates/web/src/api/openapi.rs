@@ -8,8 +8,8 @@ use utoipa::OpenApi;
 
 use super::{
     audit, chargers, commands, conformance, device, frames, history, incidents, json as shapes,
-    neutral, orders, persons, replay, security, sites, system, tickets, tokens, transactions,
-    uptime,
+    neutral, orders, persons, replay, rules, security, sites, system, tickets, ties, tokens,
+    transactions, uptime,
 };
 
 /// The shapes of requests and answers.
@@ -68,12 +68,28 @@ use super::{
         orders::ReserveBody,
         persons::ErasureJson,
         persons::PersonBody,
+        rules::ChangeRule,
+        rules::CheckJson,
+        rules::OverrideJson,
+        rules::ProblemJson,
+        rules::PutText,
+        rules::PutThreshold,
+        rules::RuleJson,
+        rules::TakeBack,
+        rules::TestJson,
+        rules::TextJson,
+        rules::ThresholdJson,
+        rules::VersionJson,
         replay::ReplayBody,
         replay::RuleFile,
         system::Healing,
         tickets::ActBody,
         tickets::Open,
         tickets::TicketJson,
+        ties::CohortJson,
+        ties::RolloutJson,
+        ties::TiesJson,
+        ties::VehicleJson,
         tokens::Imported,
         tokens::LineError,
         tokens::TokenJson,
@@ -232,14 +248,21 @@ const ADDRESSES: &[Address] = &[
     get(
         "/incidents",
         "Incidents, newest first",
-        &["state", "charger", "reason", "rule", "source", "needs_person", "q", "limit", "cursor"],
+        &["state", "charger", "reason", "rule", "source", "needs_person", "hide_inhibited", "q", "limit", "cursor"],
     )
     .page("IncidentJson"),
     post("/incidents", "Report a problem of a charger").takes("Report").one("IncidentJson"),
+    get("/cohorts", "Alerts per 1,000 connector-hours by vendor, model and firmware", &[])
+        .page("CohortJson"),
+    get("/vehicles", "Cards and vehicles that fail at several sites while others charge", &[])
+        .page("VehicleJson"),
+    get("/rollouts", "Firmware whose updates are paused", &[]).page("RolloutJson"),
+    post("/rollouts/{id}/lift", "Let updates go on that an incident paused; administrators")
+        .page("RolloutJson"),
     get("/incidents/{id}", "An incident with its timeline", &[]).one("IncidentJson"),
     post(
         "/incidents/{id}/{action}",
-        "take, release, note, resolve, stop-healing, run-playbook, approve, refuse, snooze, escalate",
+        "take, release, note, resolve, stop-healing, run-playbook, approve, refuse, snooze, escalate, merge, split",
     )
     .takes("IncidentAct")
     .one("IncidentJson"),
@@ -256,7 +279,30 @@ const ADDRESSES: &[Address] = &[
         .one("TicketJson"),
     get("/sites", "Sites", &[]).page("SiteJson"),
     post("/sites", "Register or change a site").takes("Put").one("SiteJson"),
-    get("/rules", "The rules in force", &[]),
+    get("/rules", "The rules in force", &[]).page("RuleJson"),
+    post("/rules", "Add a rule; it begins in shadow").takes("PutText").one("TextJson"),
+    post("/rules/check", "Look at a text and run its tests; nothing is kept")
+        .takes("PutText")
+        .one("CheckJson"),
+    post("/rules/reload", "Read the files again; timers and counts go on"),
+    get("/rules/{id}", "A rule with its text", &[]).one("TextJson"),
+    put("/rules/{id}", "Edit a rule: a new version").takes("PutText").one("TextJson"),
+    patch("/rules/{id}", "Switch a rule on or off, or say how much it may do")
+        .takes("ChangeRule")
+        .one("TextJson"),
+    get("/rules/{id}/versions", "Its versions, newest first", &[]).page("VersionJson"),
+    post("/rules/{id}/take-back", "Put an older version in force, or (0) the file's")
+        .takes("TakeBack"),
+    put("/rules/{id}/thresholds", "Set a threshold otherwise for a site, a model or a charger")
+        .takes("PutThreshold")
+        .one("TextJson"),
+    get("/playbooks", "The playbooks in force", &[]),
+    post("/playbooks", "Add a playbook").takes("PutText").one("TextJson"),
+    get("/playbooks/{id}", "A playbook with its text", &[]).one("TextJson"),
+    put("/playbooks/{id}", "Edit a playbook: a new version").takes("PutText").one("TextJson"),
+    get("/playbooks/{id}/versions", "Its versions, newest first", &[]).page("VersionJson"),
+    post("/playbooks/{id}/take-back", "Put an older version in force, or (0) the file's")
+        .takes("TakeBack"),
     get("/rules/replay", "The last replays of the past, newest first", &[]),
     post("/rules/replay", "Live through the stored past with other rules, beside the server")
         .takes("ReplayBody"),
@@ -267,6 +313,7 @@ const ADDRESSES: &[Address] = &[
         "Minutes and figures of connectors in a month or a range",
         &["month", "from", "until", "site", "charger"],
     ),
+    get("/kpis", "Figures of charging and healing", &["by", "from", "until", "site"]),
     get("/uptime/exclusions", "Minutes that do not count, with what shows it", &["site"]),
     post("/uptime/exclusions", "Propose an exclusion").takes("ExclusionBody"),
     post("/uptime/exclusions/{id}/{decision}", "approve or refuse an exclusion"),

@@ -1,4 +1,4 @@
-//! The program itself: rules, mail, numbers, and the switch that stops healing.
+//! The program itself: mail, numbers, and the switch that stops healing.
 
 use axum::Json;
 use axum::extract::State;
@@ -13,30 +13,6 @@ use super::error::{ApiError, Result};
 use super::extract::{Body, Params, cursor, limit};
 use super::json::{Page, time};
 use crate::AppState;
-
-pub(super) async fn rules(_: Caller, State(state): State<AppState>) -> Json<Page<Value>> {
-    let catalogue = state.handle().catalogue();
-    let items = catalogue
-        .rules()
-        .iter()
-        .map(|rule| {
-            json!({
-                "id": rule.id,
-                "version": rule.version,
-                "title": rule.title,
-                "description": rule.description,
-                "condition": rule.condition_text,
-                "clear": rule.clear_text,
-                "severity": rule.severity,
-                "labels": rule.labels,
-                "playbook": rule.playbook,
-                "auto_heal": rule.auto_heal,
-                "tests": rule.tests.len(),
-            })
-        })
-        .collect();
-    Json(Page { items, next: None })
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

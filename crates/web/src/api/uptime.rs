@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use mendpoint_model::{SiteKey, UnixMs};
-use mendpoint_pipeline::{PortTally, UptimeScope};
+use mendpoint_pipeline::{KpiBy, PortTally, UptimeScope};
 use mendpoint_store::ExclusionRow;
 use mendpoint_uptime::{Decision, Exclusion, Hours, Reason, Tally, formula};
 use serde::Deserialize;
@@ -263,4 +263,62 @@ pub(super) async fn hours(
     state.handle().store().put_site_hours(site, body.hours.trim()).await?;
     state.handle().audit(&caller.name, "opening hours set", &body.site).await;
     Ok(Json(json!({ "site": body.site, "hours": body.hours.trim() })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct KpiQuery {
+    by: Option<String>,
+    from: Option<String>,
+    until: Option<String>,
+    site: Option<String>,
+}
+
+/// The figures of charging and healing, by day, site or model.
+pub(super) async fn kpis(
+    _: Caller,
+    State(state): State<AppState>,
+    Params(query): Params<KpiQuery>,
+) -> Result<Json<Page<Value>>> {
+    let by = match query.by.as_deref() {
+        None | Some("day") => KpiBy::Day,
+        Some("site") => KpiBy::Site,
+        Some("model") => KpiBy::Model,
+        Some(other) => {
+            return Err(ApiError::bad_request(format!(
+                "`by` is day, site or model, not {other:?}"
+            )));
+        }
+    };
+    let now = state.handle().now();
+    let site = query.site.as_deref().map(|name| site_named(&state, name)).transpose()?;
+    let from = query.from.as_deref().map_or(Ok(now - 30 * mendpoint_model::DAY_MS), moment)?;
+    let until = query.until.as_deref().map_or(Ok(now + 1), moment)?;
+    let kpis = state.handle().kpis(from, until, site, by).await?;
+    let items = kpis
+        .iter()
+        .map(|(name, kpis)| {
+            let (charging, healing) = (&kpis.charging, &kpis.healing);
+            json!({
+                "name": name,
+                "visits": charging.visits,
+                "visits_first_time": charging.visits_first,
+                "visits_succeeded": charging.visits_succeeded,
+                "attempts": charging.attempts,
+                "attempts_started": charging.started,
+                "attempts_completed": charging.completed,
+                "attempts_excused": charging.excused,
+                "incidents": healing.incidents,
+                "resolved": healing.resolved,
+                "healed_without_a_person": healing.healed,
+                "gone_by_themselves": healing.by_itself,
+                "handed_over": healing.handed_over,
+                "false_alarms": healing.false_alarms,
+                "steps": healing.steps,
+                "steps_worse": healing.worse,
+                "time_to_heal_ms": healing.heal_ms,
+            })
+        })
+        .collect();
+    Ok(Json(Page { items, next: None }))
 }

@@ -9,11 +9,13 @@ pub(crate) mod errors;
 pub(crate) mod extract;
 mod incident;
 mod incidents;
+mod kpis;
 mod live;
 mod outbox;
 pub(crate) mod persons;
 mod public;
 mod replay;
+pub(crate) mod rule;
 mod rules;
 mod security;
 mod sign_in;
@@ -49,6 +51,8 @@ pub(crate) fn routes() -> Router<AppState> {
         .merge(sites::routes())
         .merge(rules::routes())
         .merge(uptime::routes())
+        .merge(kpis::routes())
+        .merge(rule::routes())
         .merge(replay::routes())
         .merge(outbox::routes())
         .merge(security::routes())

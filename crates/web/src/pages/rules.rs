@@ -7,11 +7,14 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
 use mendpoint_incidents::{Playbook, Rule};
-use mendpoint_model::{DAY_MS, HealMode, Incident, Priority, Rung, StepState, UnixMs};
+use mendpoint_model::{DAY_MS, Incident, Priority, Rung, StepState, UnixMs};
+use mendpoint_pipeline::RuleKind;
 use mendpoint_store::{IncidentFilter, PAGE_MAX, Store};
+use serde::Deserialize;
 
 use super::errors::{Page, render};
 use crate::AppState;
+use crate::pages::extract::Query;
 use crate::session::Viewer;
 use crate::shell::Shell;
 
@@ -48,6 +51,26 @@ struct RuleView {
     healed: u32,
     tests: usize,
     file: String,
+    is_on: bool,
+    is_aside: bool,
+    /// The version edited here; 0 for the file's.
+    edited: i64,
+    /// How many thresholds are set otherwise.
+    thresholds: usize,
+}
+
+struct PlaybookView {
+    id: String,
+    title: String,
+    rungs: Vec<&'static str>,
+}
+
+/// What the address says.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Asked {
+    done: Option<String>,
+    error: Option<String>,
 }
 
 /// A ladder and the codes it is for.
@@ -67,11 +90,15 @@ struct RulesPage {
     tests: usize,
     /// Whether more incidents happened than were counted.
     counted_all: bool,
+    playbooks: Vec<PlaybookView>,
+    may_change: bool,
 }
 
-async fn page(viewer: Viewer, State(state): State<AppState>) -> Page {
+async fn page(viewer: Viewer, State(state): State<AppState>, Query(asked): Query<Asked>) -> Page {
     let handle = state.handle();
     let catalogue = handle.catalogue();
+    let edits = handle.rule_edits();
+    let set_otherwise = handle.threshold_counts();
     let (days, counted_all) = count(handle.store(), handle.now() - DAY_MS).await?;
     let rules: Vec<_> = catalogue
         .rules()
@@ -79,11 +106,27 @@ async fn page(viewer: Viewer, State(state): State<AppState>) -> Page {
         .map(|rule| {
             let playbook = rule.playbook.as_deref().and_then(|id| catalogue.playbook(id));
             let day = days.get(&rule.id).copied().unwrap_or_default();
-            view(rule, playbook.map(|playbook| &**playbook), day)
+            let mut view = view(rule, playbook.map(|playbook| &**playbook), day);
+            view.is_aside = edits.set_aside.iter().any(|(_, id, _)| *id == rule.id);
+            view.edited = edits.text(RuleKind::Rule, &rule.id).map_or(0, |row| row.version);
+            view.thresholds = set_otherwise.get(&rule.id).copied().unwrap_or_default();
+            view
         })
         .collect();
     render(RulesPage {
-        shell: Shell::new(&state, &viewer, "rules", "Rules").await,
+        shell: Shell::new(&state, &viewer, "rules", "Rules")
+            .await
+            .with_messages(asked.done, asked.error),
+        playbooks: catalogue
+            .playbooks()
+            .iter()
+            .map(|book| PlaybookView {
+                id: book.id.clone(),
+                title: book.title.clone(),
+                rungs: labels(book.ladder("")),
+            })
+            .collect(),
+        may_change: viewer.manages_cards(),
         tests: rules.iter().map(|rule| rule.tests).sum(),
         rules,
         counted_all,
@@ -125,12 +168,7 @@ fn is_healed(incident: &Incident) -> bool {
 }
 
 fn view(rule: &Rule, playbook: Option<&Playbook>, day: Day) -> RuleView {
-    let (mode, mode_sentence) = match rule.auto_heal {
-        HealMode::Off => ("off", "no command is sent by itself"),
-        HealMode::Shadow => ("shadow", "it only writes down what it would send"),
-        HealMode::Approve => ("approve", "it asks a person before every step"),
-        HealMode::On => ("on", "it acts by itself"),
-    };
+    let (mode, mode_sentence) = super::rule::mode_words(rule.auto_heal);
     RuleView {
         id: rule.id.clone(),
         version: rule.version,
@@ -151,6 +189,10 @@ fn view(rule: &Rule, playbook: Option<&Playbook>, day: Day) -> RuleView {
         healed: day.healed,
         tests: rule.tests.len(),
         file: rule.file.clone(),
+        is_on: rule.enabled,
+        is_aside: false,
+        edited: 0,
+        thresholds: 0,
     }
 }
 

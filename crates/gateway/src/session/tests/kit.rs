@@ -10,6 +10,7 @@ use mendpoint_model::{
     Protocol, SecurityProfile, SiteKey, TransactionId, UnixMs,
 };
 use mendpoint_ocpp::BootStatus;
+use smallvec::smallvec;
 use tokio::io::DuplexStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -20,7 +21,7 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 
 use crate::address_book::Mailbox;
 use crate::clock::Clock;
-use crate::intake::{Admit, Admitted, Answer, Delivery, GatewayEvent, Hello, Intake};
+use crate::intake::{Admit, Admitted, Answer, Delivery, GatewayEvent, Hello, Intake, SignOfLife};
 use crate::listener::Shared;
 use crate::metered::Metered;
 use crate::metrics::Metrics;
@@ -65,6 +66,22 @@ impl Intake for FakeIntake {
         }
         lock(&self.deliveries).push(delivery);
         Ok(())
+    }
+
+    fn heard(&self, sign: SignOfLife) -> bool {
+        let SignOfLife { charger, site, epoch, received_at, frame } = sign;
+        lock(&self.deliveries).push(Delivery {
+            charger,
+            site,
+            epoch,
+            received_at,
+            frame,
+            events: smallvec![EventKind::Heartbeat],
+            quirks: Vec::new(),
+            sample: None,
+            answer: None,
+        });
+        true
     }
 
     async fn deliver(&self, delivery: Delivery) {

@@ -157,6 +157,8 @@ mod tests {
             diagnostics_status: None,
             configuration: std::collections::BTreeMap::new(),
             clock_skew_ms: None,
+            drift: None,
+            carded_at: None,
         }
     }
 

@@ -1,0 +1,211 @@
+//! Rules and thresholds that change while something is under way.
+
+use std::sync::Arc;
+
+use mendpoint_model::{ChargerKey, ConnectorStatus as S, IncidentState, SiteKey};
+
+use crate::world::{ONE, World, shipped, shipped_with, world};
+use crate::{Catalogue, Target, ThresholdOverride};
+
+/// A rule that sorts before all others and never fires.
+const ANOTHER: &str = r#"
+id = "AAA_NEVER"
+version = 1
+title = "Never"
+description = "It never fires here."
+severity = 9
+scope = "charger"
+auto_heal = "off"
+[condition]
+when = 'model == "of another maker"'
+[[test]]
+name = "fires"
+steps = [
+  { at = "0s", connect = true },
+  { at = "1s", boot = { vendor = "A", model = "of another maker" } },
+  { at = "2s", expect = { incidents = ["AAA_NEVER"] } },
+]
+[[test]]
+name = "is silent"
+steps = [{ at = "0s", connect = true }, { at = "1m", expect = { incidents = [] } }]
+"#;
+
+/// The shipped rules and one more, so that the places of all others are new.
+pub(crate) fn with_another() -> Arc<Catalogue> {
+    shipped_with(|_, text| text.to_owned(), &[("another.toml", ANOTHER)])
+}
+
+/// The shipped rules with one text in place of another.
+fn with(file: &str, from: &str, to: &str) -> Arc<Catalogue> {
+    shipped_with(
+        |name, text| {
+            if name != file {
+                return text.to_owned();
+            }
+            assert!(text.contains(from), "{file} has {from}");
+            text.replace(from, to)
+        },
+        &[],
+    )
+}
+
+fn reload(world: &mut World, catalogue: &Catalogue) {
+    world.engine.set_catalogue(world.now, catalogue, &world.fleet);
+}
+
+#[test]
+fn a_timer_runs_on_when_its_rule_is_read_again() {
+    let mut world = world();
+    world.disconnect(ONE);
+    world.wait(9 * 60);
+    reload(&mut world, &with_another());
+    world.wait(59);
+    assert!(world.incidents.is_empty(), "ten minutes are not over");
+    world.wait(1);
+    assert_eq!(world.incident().rule, "CP_OFFLINE");
+}
+
+#[test]
+fn what_was_counted_stays_counted() {
+    let mut world = world();
+    let fail = |world: &mut World| {
+        world.start(ONE, 1, "A");
+        world.wait(30);
+        world.stop(ONE, 1, 0.0, "Local");
+        world.wait(30);
+    };
+    fail(&mut world);
+    fail(&mut world);
+    reload(&mut world, &with_another());
+    fail(&mut world);
+    assert_eq!(world.incident().rule, "FAILED_BURST");
+}
+
+#[test]
+fn a_condition_that_changed_begins_anew_and_what_fires_goes_on() {
+    let mut world = world();
+    world.add(ChargerKey(2));
+    world.disconnect(ONE);
+    world.wait(9 * 60);
+    world.disconnect(ChargerKey(2));
+    reload(&mut world, &with("cp_offline.toml", "silent_for >= 120s", "silent_for >= 121s"));
+    // A condition that names its own beginning still knows it.
+    world.wait(10 * 60);
+    let open: Vec<_> = world.engine.open().map(|incident| incident.charger).collect();
+    assert_eq!(open, [ONE, ChargerKey(2)]);
+    reload(&mut world, &with("cp_offline.toml", "for = \"10m\"", "for = \"20m\""));
+    assert_eq!(world.engine.open().count(), 2, "what fires goes on");
+    assert!(world.incidents.values().all(|incident| incident.state == IncidentState::Open));
+}
+
+#[test]
+fn a_rule_that_is_switched_off_waits_for_nothing() {
+    let mut world = world();
+    world.disconnect(ONE);
+    world.wait(9 * 60);
+    let mut catalogue = (*shipped()).clone();
+    catalogue.set_enabled("CP_OFFLINE", false);
+    reload(&mut world, &catalogue);
+    world.wait(3_600);
+    assert!(world.incidents.is_empty());
+    reload(&mut world, &shipped());
+    world.wait(601);
+    assert_eq!(world.incident().rule, "CP_OFFLINE");
+}
+
+/// `CP_OFFLINE` with a threshold.
+fn with_threshold() -> Arc<Catalogue> {
+    shipped_with(
+        |name, text| match name {
+            "cp_offline.toml" => text.replace("for = \"10m\"", "for = \"offline_for\"").replace(
+                "[condition]",
+                "[thresholds]\noffline_for = { default = \"10m\", min = \"2m\", max = \"24h\" }\n\
+                 [condition]",
+            ),
+            _ => text.to_owned(),
+        },
+        &[],
+    )
+}
+
+fn set(target: Target, value: &str) -> ThresholdOverride {
+    ThresholdOverride {
+        rule: "CP_OFFLINE".to_owned(),
+        target,
+        name: "offline_for".to_owned(),
+        value: value.to_owned(),
+    }
+}
+
+#[test]
+fn a_charger_comes_before_its_site_and_a_site_before_a_model() {
+    let model = Target::Model { vendor: "acme".to_owned(), model: "X".to_owned() };
+    let site = Target::Site(SiteKey(1));
+    let charger = Target::Charger(ONE);
+    let all = [set(charger, "5m"), set(site, "20m"), set(model, "40m")];
+    // After how many seconds each set of overrides lets the rule fire.
+    for (used, seconds) in [(&all[..], 300), (&all[1..], 1_200), (&all[2..], 2_400), (&[], 600)] {
+        let mut world = world();
+        world.state(ONE).boot = Some(Box::new(mendpoint_model::Boot {
+            vendor: "ACME".to_owned(),
+            model: "x".to_owned(),
+            ..mendpoint_model::Boot::default()
+        }));
+        world.engine.set_catalogue(world.now, &with_threshold(), &world.fleet);
+        world.engine.set_thresholds(world.now, used.to_vec(), &world.fleet);
+        world.disconnect(ONE);
+        world.wait(seconds - 1);
+        assert!(world.incidents.is_empty(), "{used:?}");
+        world.wait(1);
+        assert_eq!(world.incident().rule, "CP_OFFLINE", "{used:?}");
+    }
+}
+
+#[test]
+fn a_threshold_set_while_it_waits_counts_from_the_same_beginning() {
+    let mut world = world();
+    reload(&mut world, &with_threshold());
+    world.disconnect(ONE);
+    world.wait(8 * 60);
+    world.engine.set_thresholds(world.now, vec![set(Target::Charger(ONE), "9m")], &world.fleet);
+    world.wait(59);
+    assert!(world.incidents.is_empty());
+    world.wait(1);
+    assert_eq!(world.incident().title, "Offline for 9 min");
+}
+
+#[test]
+fn a_charger_that_says_what_it_is_gets_the_thresholds_of_its_model() {
+    let mut world = world();
+    reload(&mut world, &with_threshold());
+    let model = Target::Model { vendor: "ACME".to_owned(), model: "X".to_owned() };
+    world.engine.set_thresholds(world.now, vec![set(model, "2m")], &world.fleet);
+    world.state(ONE).boot = Some(Box::new(mendpoint_model::Boot {
+        vendor: "ACME".to_owned(),
+        model: "X".to_owned(),
+        ..mendpoint_model::Boot::default()
+    }));
+    world.booted(ONE, true);
+    world.status(ONE, 1, S::Available, "");
+    world.disconnect(ONE);
+    world.wait(120);
+    assert_eq!(world.incident().rule, "CP_OFFLINE");
+}
+
+#[test]
+fn only_what_a_rule_declares_can_be_set() {
+    let catalogue = with_threshold();
+    let told = |rule: &str, name: &str, value: &str| {
+        catalogue.check_threshold(rule, name, value).expect_err("it is wrong")
+    };
+    assert!(catalogue.check_threshold("CP_OFFLINE", "offline_for", "30m").is_ok());
+    assert!(told("CP_OFFLIN", "offline_for", "30m").contains("did you mean `CP_OFFLINE`?"));
+    assert!(told("CP_OFFLINE", "offlne_for", "30m").contains("did you mean `offline_for`?"));
+    assert!(told("ERR_FAULTED", "x", "30m").contains("declares no thresholds"));
+    assert_eq!(
+        told("CP_OFFLINE", "offline_for", "30"),
+        "offline_for is a duration such as 90s, 10m or 24h; \"30\" is none"
+    );
+    assert_eq!(told("CP_OFFLINE", "offline_for", "1m"), "offline_for is at least 2m; 1m is less");
+    assert_eq!(told("CP_OFFLINE", "offline_for", "25h"), "offline_for is at most 24h; 25h is more");
+}

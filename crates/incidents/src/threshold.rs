@@ -1,0 +1,349 @@
+//! Named thresholds of a rule: its numbers that may be set otherwise for a site, a model or a charger.
+//!
+//! ```toml
+//! [thresholds]
+//! offline_for = { default = "10m", min = "2m", max = "24h", about = "how long without a connection" }
+//! weak_dbm = -80
+//! ```
+//!
+//! A name stands wherever the rule would have a duration or a number: `for = "offline_for"`,
+//! `median(signal.wifi.dbm, 15m, 3) <= weak_dbm`. Only what a rule declares can be set otherwise.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mendpoint_model::{ChargerKey, SiteKey};
+use serde::Deserialize;
+use serde_spanned::Spanned;
+
+use crate::duration::parse_duration;
+use crate::problem::{Reader, suggestion};
+
+/// What a threshold is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Quantity {
+    /// A time in milliseconds.
+    Duration(i64),
+    Number(f64),
+}
+
+impl Quantity {
+    /// Reads a value as a person writes it.
+    fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        match parse_duration(text) {
+            Some(ms) => Some(Self::Duration(ms)),
+            None => text.parse().ok().filter(|n: &f64| n.is_finite()).map(Self::Number),
+        }
+    }
+
+    fn of(value: &toml::Value) -> Option<Self> {
+        match value {
+            toml::Value::String(text) => parse_duration(text).map(Self::Duration),
+            toml::Value::Integer(number) => Some(Self::Number(*number as f64)),
+            toml::Value::Float(number) => Some(*number).filter(|n| n.is_finite()).map(Self::Number),
+            _ => None,
+        }
+    }
+
+    fn is_like(self, other: Self) -> bool {
+        matches!(
+            (self, other),
+            (Self::Duration(_), Self::Duration(_)) | (Self::Number(_), Self::Number(_))
+        )
+    }
+
+    fn size(self) -> f64 {
+        match self {
+            Self::Duration(ms) => ms as f64,
+            Self::Number(number) => number,
+        }
+    }
+
+    fn expected(self) -> &'static str {
+        match self {
+            Self::Duration(_) => "a duration such as 90s, 10m or 24h",
+            Self::Number(_) => "a number such as 3 or -80",
+        }
+    }
+}
+
+/// A number that a rule gives a name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Threshold {
+    /// Its name in the rule.
+    pub name: String,
+    /// What holds where nothing else is set, as it is written.
+    pub default: String,
+    /// The least it may be set to; empty for no limit.
+    pub min: String,
+    /// The most; empty for no limit.
+    pub max: String,
+    /// What it is, for people.
+    pub about: String,
+    value: Quantity,
+    limits: (Option<Quantity>, Option<Quantity>),
+}
+
+impl Threshold {
+    /// Reads a value for it.
+    ///
+    /// # Errors
+    /// What is wrong with the value, and what was expected.
+    pub fn check(&self, text: &str) -> Result<(), String> {
+        self.read(text).map(|_| ())
+    }
+
+    fn read(&self, text: &str) -> Result<Quantity, String> {
+        let expected = self.value.expected();
+        let value = Quantity::parse(text)
+            .filter(|value| value.is_like(self.value))
+            .ok_or_else(|| format!("{} is {expected}; \"{text}\" is none", self.name))?;
+        let (least, most) = self.limits;
+        if least.is_some_and(|least| value.size() < least.size()) {
+            return Err(format!("{} is at least {}; {text} is less", self.name, self.min));
+        }
+        if most.is_some_and(|most| value.size() > most.size()) {
+            return Err(format!("{} is at most {}; {text} is more", self.name, self.max));
+        }
+        Ok(value)
+    }
+}
+
+/// The thresholds of the file that is being read.
+#[derive(Debug, Default)]
+pub(crate) struct Thresholds {
+    all: Vec<Threshold>,
+    used: std::cell::RefCell<BTreeSet<String>>,
+}
+
+impl Thresholds {
+    fn get(&self, name: &str) -> Option<Quantity> {
+        let found = self.all.iter().find(|threshold| threshold.name == name)?;
+        self.used.borrow_mut().insert(name.to_owned());
+        Some(found.value)
+    }
+
+    /// A duration by its name.
+    pub(crate) fn duration(&self, name: &str) -> Option<Result<i64, String>> {
+        Some(match self.get(name)? {
+            Quantity::Duration(ms) => Ok(ms),
+            Quantity::Number(_) => Err(format!("{name} is a number, and here belongs a duration")),
+        })
+    }
+
+    /// A number by its name.
+    pub(crate) fn number(&self, name: &str) -> Option<Result<f64, String>> {
+        Some(match self.get(name)? {
+            Quantity::Number(number) => Ok(number),
+            Quantity::Duration(_) => {
+                Err(format!("{name} is a duration, and here belongs a number"))
+            }
+        })
+    }
+
+    pub(crate) fn names(&self) -> Vec<&str> {
+        self.all.iter().map(|threshold| threshold.name.as_str()).collect()
+    }
+
+    /// Refuses those that nothing reads, and hands them over.
+    pub(crate) fn finish(self, reader: &mut Reader<'_>, raw: &RawThresholds) -> Vec<Threshold> {
+        let used = self.used.into_inner();
+        for name in raw.keys().filter(|name| !used.contains(name.get_ref())) {
+            let message = format!(
+                "nothing in this rule reads the threshold {0}; write for = \"{0}\" or compare a \
+                 field with it",
+                name.get_ref()
+            );
+            reader.refuse(name.span().start, message);
+        }
+        self.all
+    }
+}
+
+/// The table `[thresholds]` as it is written.
+pub(crate) type RawThresholds = BTreeMap<Spanned<String>, Spanned<toml::Value>>;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawThreshold {
+    default: toml::Value,
+    min: Option<toml::Value>,
+    max: Option<toml::Value>,
+    #[serde(default)]
+    about: String,
+}
+
+/// Reads the thresholds of a rule; `values` are set in place of their defaults.
+pub(crate) fn read_thresholds(
+    reader: &mut Reader<'_>,
+    raw: &RawThresholds,
+    values: &BTreeMap<String, String>,
+) -> Thresholds {
+    let mut all = Vec::new();
+    for (name, value) in raw {
+        let at = value.span().start;
+        check_name(reader, name);
+        let Some(mut threshold) = read_one(reader, name.get_ref(), value) else { continue };
+        if let Some(text) = values.get(name.get_ref()) {
+            match threshold.read(text) {
+                Ok(value) => threshold.value = value,
+                Err(message) => reader.refuse(at, message),
+            }
+        }
+        all.push(threshold);
+    }
+    Thresholds { all, used: std::cell::RefCell::default() }
+}
+
+fn check_name(reader: &mut Reader<'_>, name: &Spanned<String>) {
+    let at = name.span().start;
+    let name = name.get_ref();
+    let is_word = name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    if !is_word {
+        let message = format!("\"{name}\" is no name for a threshold; write it as offline_for");
+        reader.refuse(at, message);
+    } else if ["and", "or", "in", "not"].contains(&name.as_str()) {
+        reader.refuse(at, format!("{name} is a word of conditions already; take another name"));
+    }
+}
+
+fn read_one(
+    reader: &mut Reader<'_>,
+    name: &str,
+    value: &Spanned<toml::Value>,
+) -> Option<Threshold> {
+    let at = value.span().start;
+    let written = match value.get_ref() {
+        toml::Value::Table(table) => match table.clone().try_into::<RawThreshold>() {
+            Ok(written) => written,
+            Err(error) => {
+                let known = ["default", "min", "max", "about"];
+                let unknown = table.keys().find(|key| !known.contains(&key.as_str()));
+                let message = unknown.map_or_else(
+                    || format!("the threshold {name} cannot be read: {}", error.message().trim()),
+                    |key| format!("unknown key `{key}`{}", suggestion(key, &known)),
+                );
+                reader.refuse(at, message);
+                return None;
+            }
+        },
+        other => {
+            RawThreshold { default: other.clone(), min: None, max: None, about: String::new() }
+        }
+    };
+    let Some(default) = Quantity::of(&written.default) else {
+        let message = format!(
+            "the threshold {name} is neither a duration such as \"10m\" nor a number such as 3"
+        );
+        reader.refuse(at, message);
+        return None;
+    };
+    let mut limit = |which: &str, value: &Option<toml::Value>| {
+        let value = value.as_ref()?;
+        let quantity = Quantity::of(value).filter(|limit| limit.is_like(default));
+        if quantity.is_none() {
+            let message = format!("`{which}` of {name} must be {}", default.expected());
+            reader.refuse(at, message);
+        }
+        quantity
+    };
+    let (least, most) = (limit("min", &written.min), limit("max", &written.max));
+    let threshold = Threshold {
+        name: name.to_owned(),
+        default: words(&written.default),
+        min: written.min.as_ref().map(words).unwrap_or_default(),
+        max: written.max.as_ref().map(words).unwrap_or_default(),
+        about: written.about,
+        value: default,
+        limits: (least, most),
+    };
+    if let Err(message) = threshold.read(&threshold.default) {
+        reader.refuse(at, format!("the default is out of its own limits: {message}"));
+    }
+    Some(threshold)
+}
+
+fn words(value: &toml::Value) -> String {
+    match value {
+        toml::Value::String(text) => text.clone(),
+        toml::Value::Integer(number) => number.to_string(),
+        toml::Value::Float(number) => number.to_string(),
+        _ => String::new(),
+    }
+}
+
+/// What a threshold is set otherwise for. The more particular wins: a charger before its site, a site
+/// before a model.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Target {
+    /// Every charger of a model, as told at boot; case does not matter.
+    Model {
+        /// Manufacturer.
+        vendor: String,
+        /// Model.
+        model: String,
+    },
+    /// Every charger of a site.
+    Site(SiteKey),
+    /// One charger.
+    Charger(ChargerKey),
+}
+
+impl Target {
+    fn meets(&self, charger: &Placed<'_>) -> bool {
+        match self {
+            Self::Model { vendor, model } => charger.boot.is_some_and(|(of, named)| {
+                vendor.trim().eq_ignore_ascii_case(of.trim())
+                    && model.trim().eq_ignore_ascii_case(named.trim())
+            }),
+            Self::Site(site) => *site == charger.site,
+            Self::Charger(key) => *key == charger.key,
+        }
+    }
+}
+
+/// What targets are looked up by.
+pub(crate) struct Placed<'a> {
+    pub(crate) key: ChargerKey,
+    pub(crate) site: SiteKey,
+    /// Vendor and model.
+    pub(crate) boot: Option<(&'a str, &'a str)>,
+}
+
+/// One threshold of one rule, set otherwise for a target.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ThresholdOverride {
+    /// The rule's id.
+    pub rule: String,
+    /// For what.
+    pub target: Target,
+    /// The threshold's name.
+    pub name: String,
+    /// Its value there, as a person writes it.
+    pub value: String,
+}
+
+/// All of them, in the order in which the more particular comes later.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Overrides(Vec<ThresholdOverride>);
+
+impl Overrides {
+    pub(crate) fn new(mut all: Vec<ThresholdOverride>) -> Self {
+        all.sort_by(|a, b| (&a.target, &a.rule, &a.name).cmp(&(&b.target, &b.rule, &b.name)));
+        Self(all)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What holds for a charger: by rule, the values of its thresholds.
+    pub(crate) fn of(&self, charger: &Placed<'_>) -> BTreeMap<&str, BTreeMap<String, String>> {
+        let mut found: BTreeMap<&str, BTreeMap<String, String>> = BTreeMap::new();
+        for own in self.0.iter().filter(|own| own.target.meets(charger)) {
+            found.entry(&own.rule).or_default().insert(own.name.clone(), own.value.clone());
+        }
+        found
+    }
+}

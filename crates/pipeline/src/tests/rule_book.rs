@@ -1,0 +1,158 @@
+//! Edited rules: kept, refused, taken back, set aside, and there again after a restart.
+
+use std::sync::Arc;
+
+use mendpoint_incidents::{Catalogue, EngineSettings, HealMode, Target, ThresholdOverride};
+
+use super::kit::Kit;
+use crate::rule_book::{RuleEdits, compose};
+use crate::{NewRuleText, RuleKind};
+
+fn new(id: &str, made_from: i64, text: &str) -> NewRuleText {
+    NewRuleText {
+        kind: RuleKind::Rule,
+        id: id.to_owned(),
+        made_from,
+        text: text.to_owned(),
+        note: "a try".to_owned(),
+        by: "ana".to_owned(),
+    }
+}
+
+const OWN: &str = r#"
+id = "FAULTED_LONG"
+version = 1
+title = "Faulted for long"
+description = "Somebody should look."
+severity = 6
+scope = "connector"
+auto_heal = "on"
+playbook = "err_faulted"
+[thresholds]
+long = { default = "30m", min = "5m", max = "1d" }
+[condition]
+when = 'status == "Faulted"'
+for = "long"
+[[test]]
+name = "it opens"
+steps = [
+  { at = "0s", connect = true },
+  { at = "1m", status = { status = "Faulted" } },
+  { every = "5m", times = 6, heartbeat = true },
+  { at = "31m1s", expect = { has = ["FAULTED_LONG"] } },
+]
+[[test]]
+name = "it is silent"
+steps = [{ at = "0s", connect = true }, { at = "1h", expect = { has_not = ["FAULTED_LONG"] } }]
+"#;
+
+async fn kit() -> Kit {
+    Kit::start(EngineSettings::default()).await
+}
+
+#[tokio::test]
+async fn an_edit_is_a_version_and_a_stale_one_is_refused() {
+    let kit = kit().await;
+    let handle = kit.handle();
+    let text = handle.catalogue().rule("ERR_FAULTED").expect("shipped").source.to_string();
+    let longer = text.replacen("title = \"", "title = \"Edited: ", 1);
+    assert_ne!(longer, text);
+    let saved = handle.save_rule(new("ERR_FAULTED", 0, &longer)).await.expect("it is good");
+    assert_eq!(saved, ("ERR_FAULTED".to_owned(), 1));
+    let rule = handle.catalogue().rule("ERR_FAULTED").cloned().expect("in force");
+    assert!(rule.title.starts_with("Edited: "), "{}", rule.title);
+    assert_eq!(rule.auto_heal, handle.rule_files().rule("ERR_FAULTED").expect("file").auto_heal);
+    let stale = handle.save_rule(new("ERR_FAULTED", 0, &text)).await.expect_err("too late");
+    assert!(stale.to_string().contains("somebody changed"), "{stale}");
+    let wrong =
+        handle.save_rule(new("ERR_FAULTED", 1, &longer.replace("\"60s\"", "\"60x\""))).await;
+    let told = wrong.expect_err("no duration").to_string();
+    assert!(told.contains("edited rule ERR_FAULTED:") && told.contains("is no duration"), "{told}");
+    let other = handle.save_rule(new("CP_OFFLINE", 1, &longer)).await.expect_err("another id");
+    assert!(other.to_string().contains("begin a new rule"), "{other}");
+
+    // What a start would make of it.
+    let mut edits = RuleEdits::read(&kit.store).await.expect("read");
+    let again = compose(&handle.rule_files(), &mut edits);
+    assert!(again.rule("ERR_FAULTED").expect("there").title.starts_with("Edited: "));
+
+    handle.take_back_rule(RuleKind::Rule, "ERR_FAULTED", 0, "ana").await.expect("taken back");
+    let rule = handle.catalogue().rule("ERR_FAULTED").cloned().expect("the file's");
+    assert!(!rule.title.starts_with("Edited: "));
+    let back = handle.take_back_rule(RuleKind::Rule, "ERR_FAULTED", 1, "ana").await;
+    assert_eq!(back.expect("it still fits"), 3);
+    assert!(handle.catalogue().rule("ERR_FAULTED").expect("x").title.starts_with("Edited: "));
+}
+
+#[tokio::test]
+async fn g10_a_new_rule_begins_in_shadow_and_stays_there_for_a_week() {
+    let kit = kit().await;
+    let handle = kit.handle();
+    handle.save_rule(new("", 0, OWN)).await.expect("it is good");
+    let mode = || handle.catalogue().rule("FAULTED_LONG").expect("in force").auto_heal;
+    assert_eq!(mode(), HealMode::Shadow, "whatever the text says");
+    let early = handle.set_rule_mode("FAULTED_LONG", HealMode::On, false, "ana").await;
+    assert!(early.expect_err("too early").to_string().contains("stays in shadow until"));
+    handle.set_rule_mode("FAULTED_LONG", HealMode::Off, false, "ana").await.expect("less is fine");
+    handle.set_rule_mode("FAULTED_LONG", HealMode::On, true, "ana").await.expect("said so");
+    assert_eq!(mode(), HealMode::On);
+    handle.set_rule_on("FAULTED_LONG", false, "ana").await.expect("off");
+    assert!(!handle.catalogue().rule("FAULTED_LONG").expect("known").enabled);
+    assert_eq!(mode(), HealMode::On, "its mode stays");
+    let unknown = handle.set_rule_on("FAULTED_LNG", true, "ana").await.expect_err("unknown");
+    assert!(unknown.to_string().contains("did you mean `FAULTED_LONG`?"), "{unknown}");
+    let twice = handle.save_rule(new("", 0, OWN)).await.expect_err("there is one");
+    assert!(twice.to_string().contains("already"), "{twice}");
+    handle.take_back_rule(RuleKind::Rule, "FAULTED_LONG", 0, "ana").await.expect("gone");
+    assert!(handle.catalogue().rule("FAULTED_LONG").is_none());
+}
+
+#[tokio::test]
+async fn an_edit_that_fits_no_more_is_set_aside_and_the_files_hold() {
+    let kit = kit().await;
+    let handle = kit.handle();
+    handle.save_rule(new("", 0, OWN)).await.expect("it is good");
+    // The files come without the playbook that the edit names.
+    let rule = include_str!("../../../../config/rules/identity_contested.toml");
+    let files = [("identity_contested.toml".to_owned(), rule.to_owned())];
+    let other = Arc::new(Catalogue::parse(&files, &[]).expect("well formed"));
+    handle.set_catalogue(other).await.expect("it goes on");
+    assert!(handle.catalogue().rule("FAULTED_LONG").is_none());
+    assert!(handle.catalogue().rule("IDENTITY_CONTESTED").is_some());
+    let edits = handle.rule_edits();
+    let (kind, id, why) = edits.set_aside.first().expect("one is set aside");
+    assert_eq!((*kind, id.as_str()), (RuleKind::Rule, "FAULTED_LONG"));
+    assert!(why[0].message.contains("unknown playbook"), "{why:?}");
+}
+
+#[tokio::test]
+async fn thresholds_are_kept_and_checked() {
+    let kit = kit().await;
+    let handle = kit.handle();
+    handle.save_rule(new("", 0, OWN)).await.expect("it is good");
+    let own = |value: &str| ThresholdOverride {
+        rule: "FAULTED_LONG".to_owned(),
+        target: Target::Charger(kit.charger.key),
+        name: "long".to_owned(),
+        value: value.to_owned(),
+    };
+    let wrong = handle.set_threshold(own("1m"), "ana").await.expect_err("too little");
+    assert_eq!(wrong.to_string(), "long is at least 5m; 1m is less");
+    handle.set_threshold(own("10m"), "ana").await.expect("set");
+    let edits = RuleEdits::read(&kit.store).await.expect("read");
+    assert_eq!(edits.overrides(), [own("10m")]);
+    assert_eq!(handle.threshold_counts().get("FAULTED_LONG"), Some(&1));
+    let target = Target::Charger(kit.charger.key);
+    assert!(handle.clear_threshold("FAULTED_LONG", &target, "long", "ana").await.expect("gone"));
+    assert!(!handle.clear_threshold("FAULTED_LONG", &target, "long", "ana").await.expect("none"));
+}
+
+#[tokio::test]
+async fn reading_the_files_again_says_what_is_wrong_with_them() {
+    let kit = kit().await;
+    let handle = kit.handle();
+    handle.set_rule_reader(|| Err("rules/x.toml:1:1: unknown key".to_owned()));
+    let told = handle.reload_rules("ana").await.expect_err("they are wrong").to_string();
+    assert_eq!(told, "rules/x.toml:1:1: unknown key");
+    assert!(handle.catalogue().rule("ERR_FAULTED").is_some(), "everything stays as it was");
+}

@@ -1,0 +1,481 @@
+//! Rules and playbooks: their texts, versions and thresholds, and what they may do.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use mendpoint_incidents::{Playbook, Rule, Target, ThresholdOverride};
+use mendpoint_pipeline::{CheckedRule, Handle, NewRuleText, RuleEdits, RuleKind};
+use mendpoint_store::RuleTextRow;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use super::auth::{Caller, Operator};
+use super::error::{ApiError, Result};
+use super::extract::Body;
+use super::json::{Page, time};
+use crate::{AppState, targets};
+
+/// A rule in force.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RuleJson {
+    id: String,
+    /// The version that the text gives itself.
+    version: u32,
+    title: String,
+    description: String,
+    condition: String,
+    clear: Vec<String>,
+    severity: u8,
+    labels: Vec<String>,
+    playbook: Option<String>,
+    /// `off`, `shadow`, `approve` or `on`.
+    auto_heal: &'static str,
+    /// How many tests it has.
+    tests: usize,
+    /// Whether it opens incidents.
+    on: bool,
+    /// Until when it stays in shadow because it is new (G10); RFC 3339.
+    shadow_until: Option<String>,
+    /// The version edited here; 0 for the file's.
+    edited_version: i64,
+    /// The edit does not fit the files any more: what is wrong with it.
+    set_aside: Vec<String>,
+    thresholds: Vec<ThresholdJson>,
+}
+
+/// A number of a rule that may be set otherwise for some chargers.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ThresholdJson {
+    name: String,
+    about: String,
+    default: String,
+    min: String,
+    max: String,
+    /// Where it is set otherwise.
+    set: Vec<OverrideJson>,
+}
+
+/// A threshold set otherwise.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct OverrideJson {
+    /// `site`, `charger` or `model`.
+    kind: String,
+    /// The site's name, the charger's identity, or `Vendor / Model`.
+    target: String,
+    value: String,
+    set_by: String,
+    /// RFC 3339.
+    set_at: Option<String>,
+}
+
+fn rule_json(handle: &Handle, edits: &RuleEdits, rule: &Rule) -> RuleJson {
+    let aside = edits.set_aside.iter().filter(|(_, id, _)| *id == rule.id);
+    let set = |name: &str| {
+        edits
+            .thresholds_of(&rule.id)
+            .filter(|row| row.name == name)
+            .map(|row| OverrideJson {
+                kind: row.target_kind.clone(),
+                target: targets::words(handle, row),
+                value: row.setting.clone(),
+                set_by: row.set_by.clone(),
+                set_at: time(Some(row.set_at)),
+            })
+            .collect()
+    };
+    RuleJson {
+        id: rule.id.clone(),
+        version: rule.version,
+        title: rule.title.clone(),
+        description: rule.description.clone(),
+        condition: rule.condition_text.clone(),
+        clear: rule.clear_text.clone(),
+        severity: rule.severity,
+        labels: rule.labels.clone(),
+        playbook: rule.playbook.clone(),
+        auto_heal: crate::pages::rule::mode_words(rule.auto_heal).0,
+        tests: rule.tests.len(),
+        on: rule.enabled,
+        shadow_until: time(handle.in_shadow_until(&rule.id)),
+        edited_version: edits.text(RuleKind::Rule, &rule.id).map_or(0, |row| row.version),
+        set_aside: aside.flat_map(|(_, _, why)| why.iter().map(ToString::to_string)).collect(),
+        thresholds: rule
+            .thresholds
+            .iter()
+            .map(|threshold| ThresholdJson {
+                name: threshold.name.clone(),
+                about: threshold.about.clone(),
+                default: threshold.default.clone(),
+                min: threshold.min.clone(),
+                max: threshold.max.clone(),
+                set: set(&threshold.name),
+            })
+            .collect(),
+    }
+}
+
+pub(super) async fn list(_: Caller, State(state): State<AppState>) -> Json<Page<RuleJson>> {
+    let handle = state.handle();
+    let (catalogue, edits) = (handle.catalogue(), handle.rule_edits());
+    let items = catalogue.rules().iter().map(|rule| rule_json(handle, &edits, rule)).collect();
+    Json(Page { items, next: None })
+}
+
+/// A rule or playbook with its text.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct TextJson {
+    id: String,
+    /// `rule` or `playbook`.
+    kind: String,
+    /// The newest version kept here; 0 while it was never edited. Send it back as `made_from`.
+    version: i64,
+    /// The text that holds, in TOML.
+    text: String,
+    /// Of a rule: what is known of it besides.
+    rule: Option<RuleJson>,
+}
+
+fn text_json(handle: &Handle, kind: RuleKind, id: &str) -> Result<TextJson> {
+    let (catalogue, edits) = (handle.catalogue(), handle.rule_edits());
+    let (text, rule) = match kind {
+        RuleKind::Rule => {
+            let rule = catalogue.rule(id);
+            (rule.map(|rule| rule.source.to_string()), rule)
+        }
+        RuleKind::Playbook => (
+            catalogue.playbook(id).map(|book: &std::sync::Arc<Playbook>| book.source.to_string()),
+            None,
+        ),
+    };
+    let missing = || ApiError::not_found(format!("there is no {} {id}", kind.name()));
+    Ok(TextJson {
+        id: id.to_owned(),
+        kind: kind.name().to_owned(),
+        version: edits.version(kind, id),
+        text: text.ok_or_else(missing)?,
+        rule: rule.map(|rule| rule_json(handle, &edits, rule)),
+    })
+}
+
+pub(super) async fn rule(
+    _: Caller,
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+) -> Result<Json<TextJson>> {
+    Ok(Json(text_json(state.handle(), RuleKind::Rule, &id)?))
+}
+
+pub(super) async fn playbook(
+    _: Caller,
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+) -> Result<Json<TextJson>> {
+    Ok(Json(text_json(state.handle(), RuleKind::Playbook, &id)?))
+}
+
+pub(super) async fn playbooks(_: Caller, State(state): State<AppState>) -> Json<Page<Value>> {
+    let items = state
+        .handle()
+        .catalogue()
+        .playbooks()
+        .iter()
+        .map(|book| json!({ "id": book.id, "version": book.version, "title": book.title }))
+        .collect();
+    Json(Page { items, next: None })
+}
+
+/// A text to be kept, or only looked at.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PutText {
+    /// In TOML.
+    text: String,
+    /// Why, for the list of versions.
+    #[serde(default)]
+    note: String,
+    /// The version it was made from, so that nobody's change is lost; 0 for the file's.
+    #[serde(default)]
+    made_from: i64,
+    /// For a look: `rule` (when left out) or `playbook`.
+    #[serde(default)]
+    kind: String,
+}
+
+/// What came of looking at a text.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CheckJson {
+    id: String,
+    /// Whether it could be kept.
+    good: bool,
+    problems: Vec<ProblemJson>,
+    tests: Vec<TestJson>,
+}
+
+/// A mistake, with its place.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ProblemJson {
+    /// The file's name; `edited rule ID` for the text itself.
+    file: String,
+    line: usize,
+    column: usize,
+    message: String,
+}
+
+/// A test and what became of it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct TestJson {
+    name: String,
+    passed: bool,
+    failures: Vec<String>,
+}
+
+fn check_json(checked: &CheckedRule) -> CheckJson {
+    let problems = checked.problems.iter().chain(&checked.elsewhere);
+    CheckJson {
+        id: checked.id.clone(),
+        good: checked.is_good(),
+        problems: problems
+            .map(|problem| ProblemJson {
+                file: problem.file.clone(),
+                line: problem.line,
+                column: problem.column,
+                message: problem.message.clone(),
+            })
+            .collect(),
+        tests: checked
+            .outcomes
+            .iter()
+            .map(|outcome| TestJson {
+                name: outcome.test.clone(),
+                passed: outcome.passed(),
+                failures: outcome.failures.iter().map(ToString::to_string).collect(),
+            })
+            .collect(),
+    }
+}
+
+/// Looks at a text and runs its tests; nothing is kept.
+pub(super) async fn check(
+    Operator(_): Operator,
+    State(state): State<AppState>,
+    Body(body): Body<PutText>,
+) -> Result<Json<CheckJson>> {
+    let kind =
+        if body.kind.is_empty() { Some(RuleKind::Rule) } else { RuleKind::from_name(&body.kind) };
+    let kind = kind.ok_or_else(|| ApiError::bad_request("kind is rule or playbook"))?;
+    Ok(Json(check_json(&state.handle().check_rule(kind, body.text).await)))
+}
+
+async fn save(
+    state: &AppState,
+    caller: &Caller,
+    kind: RuleKind,
+    id: String,
+    body: PutText,
+) -> Result<Json<TextJson>> {
+    let new = NewRuleText {
+        kind,
+        id,
+        made_from: body.made_from,
+        text: body.text,
+        note: body.note,
+        by: caller.name.clone(),
+    };
+    let (id, _) = state.handle().save_rule(new).await?;
+    Ok(Json(text_json(state.handle(), kind, &id)?))
+}
+
+pub(super) async fn create_rule(
+    Operator(caller): Operator,
+    State(state): State<AppState>,
+    Body(body): Body<PutText>,
+) -> Result<Json<TextJson>> {
+    save(&state, &caller, RuleKind::Rule, String::new(), body).await
+}
+
+pub(super) async fn create_playbook(
+    Operator(caller): Operator,
+    State(state): State<AppState>,
+    Body(body): Body<PutText>,
+) -> Result<Json<TextJson>> {
+    save(&state, &caller, RuleKind::Playbook, String::new(), body).await
+}
+
+pub(super) async fn put_rule(
+    Operator(caller): Operator,
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    Body(body): Body<PutText>,
+) -> Result<Json<TextJson>> {
+    save(&state, &caller, RuleKind::Rule, id, body).await
+}
+
+pub(super) async fn put_playbook(
+    Operator(caller): Operator,
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    Body(body): Body<PutText>,
+) -> Result<Json<TextJson>> {
+    save(&state, &caller, RuleKind::Playbook, id, body).await
+}
+
+/// What a rule may do.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChangeRule {
+    /// Whether it opens incidents.
+    #[serde(default)]
+    on: Option<bool>,
+    /// `off`, `shadow`, `approve` or `on`.
+    #[serde(default)]
+    auto_heal: Option<String>,
+    /// A new rule need not stay in shadow for seven days; administrators only.
+    #[serde(default)]
+    at_once: bool,
+}
+
+pub(super) async fn change(
+    Operator(caller): Operator,
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    Body(body): Body<ChangeRule>,
+) -> Result<Json<TextJson>> {
+    if body.at_once && !caller.is_admin() {
+        return Err(ApiError::forbidden("admin"));
+    }
+    let handle = state.handle();
+    if let Some(word) = &body.auto_heal {
+        let modes = crate::pages::rule::MODES;
+        let mode = modes.iter().find(|(_, name, _)| name == word).map(|(mode, ..)| *mode);
+        let mode =
+            mode.ok_or_else(|| ApiError::bad_request("auto_heal is off, shadow, approve or on"))?;
+        handle.set_rule_mode(&id, mode, body.at_once, &caller.name).await?;
+    }
+    if let Some(on) = body.on {
+        handle.set_rule_on(&id, on, &caller.name).await?;
+    }
+    Ok(Json(text_json(handle, RuleKind::Rule, &id)?))
+}
+
+/// A threshold to set, or to take back.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PutThreshold {
+    /// `site`, `charger` or `model`.
+    kind: String,
+    /// The site's name, the charger's identity, or `Vendor / Model`.
+    target: String,
+    name: String,
+    /// As in the rule: `20m`, `-80`; `null` takes it back.
+    value: Option<String>,
+}
+
+pub(super) async fn put_threshold(
+    Operator(caller): Operator,
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    Body(body): Body<PutThreshold>,
+) -> Result<Json<TextJson>> {
+    let handle = state.handle();
+    let target: Target =
+        targets::read(handle, &body.kind, &body.target).map_err(ApiError::bad_request)?;
+    match body.value {
+        Some(value) => {
+            let own = ThresholdOverride { rule: id.clone(), target, name: body.name, value };
+            handle.set_threshold(own, &caller.name).await?;
+        }
+        None => {
+            if !handle.clear_threshold(&id, &target, &body.name, &caller.name).await? {
+                return Err(ApiError::not_found("this threshold is not set otherwise there"));
+            }
+        }
+    }
+    Ok(Json(text_json(handle, RuleKind::Rule, &id)?))
+}
+
+/// A version as it was saved.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct VersionJson {
+    version: i64,
+    /// Empty where the edit was taken back.
+    text: String,
+    note: String,
+    saved_by: String,
+    /// RFC 3339.
+    saved_at: Option<String>,
+}
+
+async fn versions(state: &AppState, kind: RuleKind, id: &str) -> Result<Json<Page<VersionJson>>> {
+    let rows = state.handle().store().rule_versions(kind.name(), id).await?;
+    let item = |row: RuleTextRow| VersionJson {
+        version: row.version,
+        text: row.text,
+        note: row.note,
+        saved_by: row.saved_by,
+        saved_at: time(Some(row.saved_at)),
+    };
+    Ok(Json(Page { items: rows.into_iter().map(item).collect(), next: None }))
+}
+
+pub(super) async fn rule_versions(
+    _: Caller,
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+) -> Result<Json<Page<VersionJson>>> {
+    versions(&state, RuleKind::Rule, &id).await
+}
+
+pub(super) async fn playbook_versions(
+    _: Caller,
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+) -> Result<Json<Page<VersionJson>>> {
+    versions(&state, RuleKind::Playbook, &id).await
+}
+
+/// Which version to take back.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TakeBack {
+    /// 0: as in the file.
+    version: i64,
+}
+
+/// The version that holds now.
+async fn take_back(
+    state: &AppState,
+    caller: &Caller,
+    kind: RuleKind,
+    id: &str,
+    version: i64,
+) -> Result<Json<Value>> {
+    let version = state.handle().take_back_rule(kind, id, version, &caller.name).await?;
+    Ok(Json(json!({ "version": version })))
+}
+
+pub(super) async fn take_back_rule(
+    Operator(caller): Operator,
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    Body(body): Body<TakeBack>,
+) -> Result<Json<Value>> {
+    take_back(&state, &caller, RuleKind::Rule, &id, body.version).await
+}
+
+pub(super) async fn take_back_playbook(
+    Operator(caller): Operator,
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    Body(body): Body<TakeBack>,
+) -> Result<Json<Value>> {
+    take_back(&state, &caller, RuleKind::Playbook, &id, body.version).await
+}
+
+/// Reads the files again.
+pub(super) async fn reload(
+    Operator(caller): Operator,
+    State(state): State<AppState>,
+) -> Result<Json<Value>> {
+    let rules = state.handle().reload_rules(&caller.name).await?;
+    Ok(Json(json!({ "rules": rules })))
+}
