@@ -479,10 +479,9 @@ mod tests {
     #[test]
     fn healing_waits_for_the_end_of_planned_maintenance() {
         let until = NOW + HOUR_MS;
-        let Verdict::Wait { until: Some(at), why } = after_in(&[], false, Some(until)) else {
-            panic!("it waits")
-        };
-        assert_eq!((at, why), (until, format!("Waits: planned maintenance until {until}")));
+        let Verdict::Wait(held) = after_in(&[], false, Some(until)) else { panic!("it waits") };
+        let why = format!("planned maintenance until {until}");
+        assert_eq!((held.until, held.why), (Some(until), why));
         assert_eq!(after_in(&[], false, Some(NOW)), Verdict::Go, "it is over");
     }
 }

@@ -26,6 +26,7 @@ use crate::desk::Desk;
 use crate::duty::DutyDesk;
 use crate::kept::Kept;
 use crate::keyring::Keyring;
+use crate::kpi::KpiBook;
 use crate::lag::LagBoard;
 use crate::message::{Incoming, ShardMessage};
 use crate::metrics::Metrics;
@@ -56,6 +57,8 @@ pub struct Pipeline {
     tasks: (JoinHandle<()>, Vec<JoinHandle<()>>),
     /// The task that holds messages against the specification.
     conformance: JoinHandle<()>,
+    /// The task that keeps the uptime ledgers.
+    uptime: JoinHandle<()>,
 }
 
 /// What all tasks of the pipeline share.
@@ -101,6 +104,7 @@ pub(crate) struct Inner {
     /// What healing may do beyond a site, and what it learned.
     pub(crate) permits: Permits,
     pub(crate) replays: ReplayBoard,
+    pub(crate) kpis: KpiBook,
     quirks: DashMap<ChargerKey, u64>,
     /// What the overseer sees, for pages.
     pub(crate) sight: Sight,
@@ -181,6 +185,7 @@ impl Pipeline {
             tokens: kept.tokens,
             permits: recalled(&settings, &catalogue, highest.incident, kept.memories),
             replays: ReplayBoard::default(),
+            kpis: KpiBook::default(),
             quirks: DashMap::new(),
             sight: Sight::default(),
             rollouts: Pauses::default(),
@@ -266,7 +271,8 @@ impl Pipeline {
         }
         drop(reports);
         tokio::spawn(crate::usage::restore(Arc::clone(&inner), now));
-        Ok(Self { handle: Handle(inner), tasks: (desk, tasks), conformance })
+        let uptime = tokio::spawn(crate::uptime::run(Arc::clone(&inner)));
+        Ok(Self { handle: Handle(inner), tasks: (desk, tasks), conformance, uptime })
     }
 
     /// The way in.
@@ -276,9 +282,10 @@ impl Pipeline {
 
     /// Lets the shards finish what is queued, and waits until all of it is on disk.
     pub async fn stop(self) {
-        let Self { handle, tasks, conformance } = self;
+        let Self { handle, tasks, conformance, uptime } = self;
         handle.0.shards.store(None);
         handle.0.replays.stop_all();
+        uptime.abort();
         let (desk, shards) = tasks;
         for task in shards {
             if let Err(error) = task.await {
@@ -293,6 +300,9 @@ impl Pipeline {
         handle.0.conformance.stop().await;
         if let Err(error) = conformance.await {
             tracing::error!(%error, "the task of the conformance reports ended badly");
+        }
+        if let Err(error) = handle.0.kpis.flush(&handle.0.store).await {
+            tracing::warn!(%error, "the last figures of charging were not written down");
         }
         let last = handle.0.journal.append(handle.0.frames.due(clock::now(), true)).await;
         handle.0.journal.wait(last).await;

@@ -636,7 +636,8 @@ impl ShardTask {
             // The overseer's task writes it down, once for all shards.
             Effect::Vehicle(..) => {}
             // Figures are made from what is stored of sessions.
-            Effect::Attempt(_) | Effect::Visit(_) => {}
+            Effect::Attempt(ended) => self.inner.kpis.attempt(&ended),
+            Effect::Visit(ended) => self.inner.kpis.visit(&ended),
         }
     }
 

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use mendpoint_fleet::FleetSettings;
 use mendpoint_incidents::overseer::Overseer;
 use mendpoint_incidents::timeline_test::action_words;
-use mendpoint_incidents::{Catalogue, Effect, EngineSettings, IdSequence, Request};
+use mendpoint_incidents::{Catalogue, Effect, EngineSettings, IdSequence, Outcome, Request};
 use mendpoint_model::{
     Authorize, ChargerEvent, ChargerKey, Command, CommandAnswered, CommandId, CommandOutcome,
-    Connected, Disconnected, EventKind, Fact, FrameSeq, Incident, IncidentId, Origin, Protocol,
-    SiteKey, Source, TicketId, UnixMs,
+    Connected, Disconnected, EventKind, FrameSeq, Incident, IncidentId, Origin, Protocol, SiteKey,
+    Source, TicketId, UnixMs,
 };
 use mendpoint_ocpp::{Frame, decode, encode_action, read_answer, read_frame};
 use mendpoint_shard::{Outputs, Shard};
@@ -440,11 +440,7 @@ impl Replay {
     }
 
     fn take_outputs(&mut self) {
-        for (charger, at, _, fact) in self.out.facts.drain(..) {
-            if at >= self.from && is_failed_charge(&fact) {
-                self.run.failed_charges.push((at, charger));
-            }
-        }
+        self.out.facts.clear();
         self.out.lines.clear();
         self.out.upkeep.clear();
         self.out.answer = None;
@@ -466,12 +462,16 @@ impl Replay {
                     self.would(now, charger, None, "switch the power off and on".to_owned());
                 }
                 Effect::AskSignal(_) | Effect::Remember(_) => {}
+                Effect::Attempt(ended) => {
+                    if matches!(ended.outcome, Outcome::Failed(_)) && ended.ended_at >= self.from {
+                        self.run.failed_charges.push((ended.ended_at, ended.charger));
+                    }
+                }
                 Effect::Timeline(_)
                 | Effect::Exclusion(_)
                 | Effect::Notice(_)
                 | Effect::Vehicle(..)
                 | Effect::TicketEvidence { .. }
-                | Effect::Attempt(_)
                 | Effect::Visit(_) => {}
             }
         }
@@ -588,20 +588,4 @@ fn external_id_of(events: &SmallVec<[EventKind; 2]>) -> String {
         _ => None,
     });
     id.cloned().unwrap_or_default()
-}
-
-/// Whether a session ended at once without energy (1.5, F3), by the log alone.
-fn is_failed_charge(fact: &Fact) -> bool {
-    let Fact::TransactionClosed { transaction, ended_at, energy_wh, reason, historical: false } =
-        fact
-    else {
-        return false;
-    };
-    let little = energy_wh.is_none_or(|energy| energy < 100.0);
-    let short = ended_at.since_ms(transaction.started_at) < 120_000;
-    let broken = matches!(
-        reason.as_str(),
-        "EmergencyStop" | "PowerLoss" | "HardReset" | "SoftReset" | "Reboot" | "Other"
-    );
-    little && !transaction.suspended_by_ev && (short || broken)
 }

@@ -171,7 +171,7 @@ fn a_session_has_the_number_that_it_was_given_live() {
         "StopTransaction",
         "{\"transactionId\":4711,\"meterStop\":10,\"reason\":\"Other\"}",
     );
-    let run = past.end(60);
+    let run = past.end(900);
     assert_eq!(run.failed_charges, [(START + 20_000, CHARGER)]);
 }
 

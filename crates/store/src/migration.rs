@@ -45,6 +45,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     "0012_uptime",
     "0013_rules",
     "0014_desired",
+    "0015_charge_days",
 ];
 
 /// The number that a name begins with.

@@ -41,6 +41,7 @@ mod state;
 mod table;
 mod targets;
 mod tickets;
+mod uptime;
 mod url;
 mod wire;
 

@@ -86,6 +86,7 @@ pub(crate) const TABLES_WITHOUT: &[&str] = &[
     "uptime_day",
     "site_hours",
     "server_gap",
+    "charge_day",
     "erasure",
     "device_monitor",
     "upkeep",

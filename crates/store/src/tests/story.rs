@@ -22,7 +22,7 @@ use super::story_people::{outbox, people, reports, tokens, values};
 use super::story_privacy;
 use super::story_rules;
 use super::story_tickets::{tickets, tickets_by_due};
-use super::{story_history, story_uptime};
+use super::story_uptime;
 use crate::{
     AccessRow, Credential, Cursor, Direction, Entry, Error, FrameRecord, HighestIds,
     IncidentFilter, Slot, Store, TransactionFilter, TransactionState, row_id,

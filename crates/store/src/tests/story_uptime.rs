@@ -4,7 +4,7 @@ use mendpoint_model::{ChargerKey, ConnectorRef, DAY_MS, HOUR_MS, SiteKey, UnixMs
 use mendpoint_uptime::{Class, Decision, Exclusion, Reason, Span};
 
 use super::kit::{closed, transaction, write};
-use crate::{Store, UptimeDayRow};
+use crate::{ChargeDayRow, Store, UptimeDayRow};
 
 /// The part of the story that both databases tell. The charger is one that is registered.
 pub(super) async fn uptime(store: &Store, charger: ChargerKey, site: SiteKey) {
@@ -57,6 +57,22 @@ pub(super) async fn uptime(store: &Store, charger: ChargerKey, site: SiteKey) {
     assert_eq!(hours.get(&site).map(String::as_str), Some("mo-fr 06:00-22:00"));
     store.add_server_gap(day, day + HOUR_MS).await.expect("written");
     assert_eq!(store.server_gaps(day, noon).await.expect("read"), [(day, day + HOUR_MS)]);
+
+    let counted = |attempts| ChargeDayRow {
+        charger,
+        day,
+        attempts,
+        started: 3,
+        completed: 2,
+        excused: 1,
+        visits: 3,
+        visits_first: 1,
+        visits_succeeded: 2,
+    };
+    store.put_charge_days(&[counted(3)]).await.expect("written");
+    store.put_charge_days(&[counted(4)]).await.expect("written");
+    let rows = store.charge_days(day, day + DAY_MS, Some(site)).await.expect("read");
+    assert_eq!(rows, [counted(4)]);
 
     let begun = transaction(910_001, day.0);
     let (at, started) = (begun.connector, begun.started_at);

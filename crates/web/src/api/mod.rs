@@ -33,6 +33,7 @@ pub(crate) mod tickets;
 mod ties;
 mod tokens;
 mod transactions;
+mod uptime;
 
 pub(crate) use audit::table as audit_table;
 use axum::Router;
@@ -135,6 +136,12 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/playbooks/{id}/take-back", post(rules::take_back_playbook))
         .route("/rules/replay", get(replay::list).post(replay::start))
         .route("/rules/replay/{id}", get(replay::one).delete(replay::stop))
+        .route("/uptime", get(uptime::figures))
+        .route("/kpis", get(uptime::kpis))
+        .route("/uptime/exclusions", get(uptime::exclusions).post(uptime::propose))
+        .route("/uptime/exclusions/{id}/{decision}", post(uptime::decide))
+        .route("/uptime/hours", put(uptime::hours))
+        .route("/chargers/{id}/uptime-burn", get(uptime::burn))
         .route("/outbox", get(system::outbox))
         .route("/system", get(system::vitals))
         .route("/healing", get(healing::report).put(system::healing))

@@ -9,7 +9,7 @@ use utoipa::OpenApi;
 use super::{
     audit, chargers, commands, conformance, desired, device, duty, frames, history, incidents,
     json as shapes, neutral, orders, persons, replay, rules, security, sites, system, tickets,
-    ties, tokens, transactions,
+    ties, tokens, transactions, uptime,
 };
 
 /// The shapes of requests and answers.
@@ -111,6 +111,8 @@ use super::{
         transactions::NoteJson,
         transactions::OrphanJson,
         transactions::TransactionJson,
+        uptime::ExclusionBody,
+        uptime::HoursBody,
     ))
 )]
 struct Shapes;
@@ -352,6 +354,17 @@ const ADDRESSES: &[Address] = &[
         .takes("ReplayBody"),
     get("/rules/replay/{id}", "How far a replay is, and its report", &[]),
     delete("/rules/replay/{id}", "Stop a replay"),
+    get(
+        "/uptime",
+        "Minutes and figures of connectors in a month or a range",
+        &["month", "from", "until", "site", "charger"],
+    ),
+    get("/kpis", "Figures of charging and healing", &["by", "from", "until", "site"]),
+    get("/uptime/exclusions", "Minutes that do not count, with what shows it", &["site"]),
+    post("/uptime/exclusions", "Propose an exclusion").takes("ExclusionBody"),
+    post("/uptime/exclusions/{id}/{decision}", "approve or refuse an exclusion"),
+    put("/uptime/hours", "Set the opening hours of a site").takes("HoursBody"),
+    get("/chargers/{id}/uptime-burn", "How fast a charger uses up the budget of 97 %", &[]),
     get("/outbox", "Mail, newest first", PAGED),
     get("/system", "Numbers about the running program", &[]),
     get("/healing", "How healing stands by model, and what it learned", &[]),

@@ -11,6 +11,7 @@ pub(crate) mod extract;
 mod healing;
 pub(crate) mod incident;
 mod incidents;
+mod kpis;
 mod live;
 mod outbox;
 pub(crate) mod persons;
@@ -28,6 +29,7 @@ mod tickets;
 mod tokens;
 mod transaction;
 mod transactions;
+mod uptime;
 
 use axum::Router;
 
@@ -54,6 +56,8 @@ pub(crate) fn routes() -> Router<AppState> {
         .merge(take::routes())
         .merge(rules::routes())
         .merge(healing::routes())
+        .merge(uptime::routes())
+        .merge(kpis::routes())
         .merge(rule::routes())
         .merge(replay::routes())
         .merge(outbox::routes())

@@ -1,0 +1,237 @@
+//! The figures of charging and healing: what is counted by charger and day, and what is made of it.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use mendpoint_incidents::{AttemptEnded, ChargeFigures, VisitEnded};
+use mendpoint_model::{ChargerKey, DAY_MS, Incident, SiteKey, StepState, UnixMs};
+use mendpoint_store::{ChargeDayRow, IncidentFilter, PAGE_MAX, Store};
+
+use crate::{Error, Handle};
+
+/// Days of chargers that were counted since the last time they were written down. Sums of a day are
+/// written whole, so that writing them twice changes nothing.
+#[derive(Debug, Default)]
+pub(crate) struct KpiBook {
+    days: Mutex<BTreeMap<(ChargerKey, UnixMs), ChargeFigures>>,
+    /// One adds at a time: sums are read, added to and written.
+    adding: tokio::sync::Mutex<()>,
+}
+
+fn day_of(at: UnixMs) -> UnixMs {
+    UnixMs(at.0.div_euclid(DAY_MS) * DAY_MS)
+}
+
+impl KpiBook {
+    fn count(&self, charger: ChargerKey, at: UnixMs, count: impl FnOnce(&mut ChargeFigures)) {
+        let mut days = self.days.lock().unwrap_or_else(PoisonError::into_inner);
+        count(days.entry((charger, day_of(at))).or_default());
+    }
+
+    /// An attempt is over.
+    pub(crate) fn attempt(&self, ended: &AttemptEnded) {
+        self.count(ended.charger, ended.began_at, |figures| figures.attempt(ended));
+    }
+
+    /// A visit is over.
+    pub(crate) fn visit(&self, ended: &VisitEnded) {
+        self.count(ended.charger, ended.began_at, |figures| figures.visit(ended));
+    }
+
+    /// Adds what was counted to what is kept; put back when the database does not take it.
+    pub(crate) async fn flush(&self, store: &Store) -> Result<(), Error> {
+        let _alone = self.adding.lock().await;
+        let counted = {
+            let mut days = self.days.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *days)
+        };
+        let Some((first, last)) = counted
+            .keys()
+            .map(|(_, day)| *day)
+            .min()
+            .zip(counted.keys().map(|(_, day)| *day).max())
+        else {
+            return Ok(());
+        };
+        let written = async {
+            let kept = store.charge_days(first, last + DAY_MS, None).await?;
+            let kept: BTreeMap<_, _> =
+                kept.into_iter().map(|row| ((row.charger, row.day), row)).collect();
+            let rows: Vec<ChargeDayRow> = counted
+                .iter()
+                .map(|((charger, day), figures)| {
+                    let row = kept.get(&(*charger, *day)).copied().unwrap_or_default();
+                    ChargeDayRow {
+                        charger: *charger,
+                        day: *day,
+                        attempts: row.attempts + figures.attempts,
+                        started: row.started + figures.started,
+                        completed: row.completed + figures.completed,
+                        excused: row.excused + figures.excused,
+                        visits: row.visits + figures.visits,
+                        visits_first: row.visits_first + figures.visits_first,
+                        visits_succeeded: row.visits_succeeded + figures.visits_succeeded,
+                    }
+                })
+                .collect();
+            store.put_charge_days(&rows).await
+        };
+        if let Err(error) = written.await {
+            let mut days = self.days.lock().unwrap_or_else(PoisonError::into_inner);
+            for (key, figures) in counted {
+                add(days.entry(key).or_default(), &figures);
+            }
+            return Err(error.into());
+        }
+        Ok(())
+    }
+}
+
+fn add(sum: &mut ChargeFigures, figures: &ChargeFigures) {
+    sum.attempts += figures.attempts;
+    sum.started += figures.started;
+    sum.completed += figures.completed;
+    sum.excused += figures.excused;
+    sum.visits += figures.visits;
+    sum.visits_first += figures.visits_first;
+    sum.visits_succeeded += figures.visits_succeeded;
+}
+
+/// What became of incidents.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HealFigures {
+    /// Incidents that were opened.
+    pub incidents: u64,
+    /// Of those, resolved.
+    pub resolved: u64,
+    /// Of those, by a command of ours, and nobody had to come.
+    pub healed: u64,
+    /// Of the resolved ones, gone by themselves: no command, nobody.
+    pub by_itself: u64,
+    /// Handed to a person.
+    pub handed_over: u64,
+    /// Handed over, and gone by themselves.
+    pub false_alarms: u64,
+    /// Steps that were sent.
+    pub steps: u64,
+    /// Of those, that made it worse (G9).
+    pub worse: u64,
+    /// From opening to resolved where a command did it, in the middle, milliseconds.
+    pub heal_ms: Option<i64>,
+}
+
+/// Figures of a stretch of time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kpis {
+    /// Charging.
+    pub charging: ChargeFigures,
+    /// Incidents.
+    pub healing: HealFigures,
+}
+
+/// What figures are told apart by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KpiBy {
+    /// Days.
+    Day,
+    /// Sites.
+    Site,
+    /// Vendor and model.
+    Model,
+}
+
+fn healing(incidents: &[&Incident]) -> HealFigures {
+    let mut figures = HealFigures::default();
+    let mut times = Vec::new();
+    for incident in incidents {
+        figures.incidents += 1;
+        let steps = || incident.healing.iter().flat_map(|healing| &healing.steps);
+        let sent = steps().filter(|step| !step.commands.is_empty()).count() as u64;
+        figures.steps += sent;
+        figures.worse += steps().filter(|step| step.state == StepState::Worse).count() as u64;
+        let fixed = steps().any(|step| step.state == StepState::Fixed);
+        let person = incident.owner.is_some();
+        figures.handed_over += u64::from(incident.ticket.is_some());
+        let Some(resolved_at) = incident.resolved_at else { continue };
+        figures.resolved += 1;
+        if fixed && incident.ticket.is_none() && !person {
+            figures.healed += 1;
+            times.push(resolved_at.since_ms(incident.opened_at));
+        } else if sent == 0 && !person {
+            figures.by_itself += 1;
+            figures.false_alarms += u64::from(incident.ticket.is_some());
+        }
+    }
+    times.sort_unstable();
+    figures.heal_ms = times.get(times.len() / 2).copied();
+    figures
+}
+
+impl Handle {
+    /// Figures of a range, of one site or all, by what tells them apart, in its order.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn kpis(
+        &self,
+        from: UnixMs,
+        until: UnixMs,
+        site: Option<SiteKey>,
+        by: KpiBy,
+    ) -> Result<BTreeMap<String, Kpis>, Error> {
+        let inner = &self.0;
+        if let Err(error) = inner.kpis.flush(&inner.store).await {
+            tracing::debug!(%error, "figures of charging wait for the database");
+        }
+        let name = |charger: ChargerKey, at: UnixMs| -> String {
+            let record = inner.directory.charger(charger);
+            match by {
+                KpiBy::Day => at.to_string().chars().take(10).collect(),
+                KpiBy::Site => record
+                    .and_then(|record| inner.directory.site(record.site))
+                    .map_or_else(|| "gone".to_owned(), |site| site.name.clone()),
+                KpiBy::Model => record.map_or_else(
+                    || "gone".to_owned(),
+                    |record| format!("{} {}", record.vendor, record.model).trim().to_owned(),
+                ),
+            }
+        };
+        let mut kpis: BTreeMap<String, Kpis> = BTreeMap::new();
+        for row in inner.store.charge_days(from, until, site).await? {
+            let figures = ChargeFigures {
+                attempts: row.attempts,
+                started: row.started,
+                completed: row.completed,
+                excused: row.excused,
+                visits: row.visits,
+                visits_first: row.visits_first,
+                visits_succeeded: row.visits_succeeded,
+            };
+            add(&mut kpis.entry(name(row.charger, row.day)).or_default().charging, &figures);
+        }
+        let mut incidents: BTreeMap<String, Vec<Incident>> = BTreeMap::new();
+        let filter = IncidentFilter { site, ..IncidentFilter::default() };
+        let mut cursor = None;
+        'pages: loop {
+            let (rows, next) = inner.store.incidents(&filter, cursor, PAGE_MAX).await?;
+            for incident in rows {
+                if incident.opened_at < from {
+                    break 'pages;
+                }
+                if incident.opened_at < until {
+                    let name = name(incident.charger, incident.opened_at);
+                    incidents.entry(name).or_default().push(incident);
+                }
+            }
+            cursor = next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        for (name, incidents) in incidents {
+            let incidents: Vec<&Incident> = incidents.iter().collect();
+            kpis.entry(name).or_default().healing = healing(&incidents);
+        }
+        Ok(kpis)
+    }
+}

@@ -1,0 +1,324 @@
+//! Uptime: minutes and figures of connectors, and what is not counted.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use mendpoint_model::{SiteKey, UnixMs};
+use mendpoint_pipeline::{KpiBy, PortTally, UptimeScope};
+use mendpoint_store::ExclusionRow;
+use mendpoint_uptime::{Decision, Exclusion, Hours, Reason, Tally, formula};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use super::auth::{Caller, Operator};
+use super::chargers::find;
+use super::error::{ApiError, Result};
+use super::extract::{Body, Params};
+use super::json::{Page, time};
+use crate::AppState;
+use crate::uptime::{Figures, Month, sum};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UptimeQuery {
+    month: Option<String>,
+    from: Option<String>,
+    until: Option<String>,
+    site: Option<String>,
+    charger: Option<String>,
+}
+
+fn site_named(state: &AppState, name: &str) -> Result<SiteKey> {
+    let site = state.handle().directory().site_named(name);
+    site.map(|site| site.key)
+        .ok_or_else(|| ApiError::not_found(format!("there is no site {name:?}")))
+}
+
+fn moment(text: &str) -> Result<UnixMs> {
+    UnixMs::parse_rfc3339(text).ok_or_else(|| {
+        ApiError::bad_request(format!("{text:?} is no time such as 2026-10-01T08:00:00Z"))
+    })
+}
+
+fn scope(state: &AppState, site: Option<&str>, charger: Option<&str>) -> Result<UptimeScope> {
+    Ok(UptimeScope {
+        site: site.map(|name| site_named(state, name)).transpose()?,
+        charger: charger.map(|id| find(state, id)).transpose()?.map(|record| record.key),
+    })
+}
+
+/// Minutes and figures of the connectors, and of all together.
+pub(super) async fn figures(
+    _: Caller,
+    State(state): State<AppState>,
+    Params(query): Params<UptimeQuery>,
+) -> Result<Json<Value>> {
+    let scope = scope(&state, query.site.as_deref(), query.charger.as_deref())?;
+    let month = match &query.month {
+        None => Month::of(state.handle().now()),
+        Some(text) => Month::parse(text)
+            .ok_or_else(|| ApiError::bad_request(format!("{text:?} is no month as 2026-11")))?,
+    };
+    let from = query.from.as_deref().map_or(Ok(month.begin()), moment)?;
+    let until = query.until.as_deref().map_or(Ok(month.end()), moment)?;
+    if until <= from {
+        return Err(ApiError::bad_request("`until` must be after `from`"));
+    }
+    let ports = state.handle().uptime(scope, from, until).await?;
+    let items: Vec<Value> = ports.iter().map(|port| port_json(&state, port)).collect();
+    Ok(Json(json!({
+        "from": from.rfc3339(),
+        "until": until.rfc3339(),
+        "connectors": items,
+        "together": tally_json(&sum(&ports)),
+    })))
+}
+
+fn tally_json(tally: &Tally) -> Value {
+    let figures = Figures::of(tally);
+    let excluded: Vec<Value> = tally
+        .excluded
+        .iter()
+        .map(|((reason, id), minutes)| {
+            json!({ "reason": reason.name(), "exclusion": id, "minutes": minutes })
+        })
+        .collect();
+    json!({
+        "up_min": tally.up,
+        "offline_min": tally.offline,
+        "faulted_min": tally.faulted,
+        "unavailable_min": tally.unavailable,
+        "excluded_min": tally.excluded(),
+        "excluded": excluded,
+        "unknown_min": tally.blind,
+        "closed_min": tally.closed,
+        "t_outage_min": formula::nevi_outage(tally),
+        "nevi_percent": figures.nevi,
+        "uk_percent": figures.uk,
+        "california_percent": figures.california,
+        "strict_percent": figures.strict,
+    })
+}
+
+fn port_json(state: &AppState, port: &PortTally) -> Value {
+    let directory = state.handle().directory();
+    let mut value = tally_json(&port.tally);
+    let record = directory.charger(port.charger);
+    value["charger"] = json!(record.map(|record| record.identity.to_string()));
+    value["site"] = json!(directory.site(port.site).map(|site| site.name.clone()));
+    value["connector"] = json!(port.connector.to_string());
+    value["outages"] = port
+        .outages
+        .iter()
+        .map(|span| {
+            json!({
+                "from": span.from.rfc3339(),
+                "until": span.until.rfc3339(),
+                "class": span.class.name(),
+            })
+        })
+        .collect();
+    value
+}
+
+/// How fast a charger uses up the budget of a target.
+pub(super) async fn burn(
+    _: Caller,
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>> {
+    let charger = find(&state, &id)?;
+    let burn = state.handle().burn(charger.key, 97.0).await?;
+    Ok(Json(json!({
+        "charger": id,
+        "target_percent": 97.0,
+        "burn": burn,
+        "level": burn.level(),
+    })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ExclusionsQuery {
+    site: Option<String>,
+}
+
+/// Exclusions, newest first.
+pub(super) async fn exclusions(
+    _: Caller,
+    State(state): State<AppState>,
+    Params(query): Params<ExclusionsQuery>,
+) -> Result<Json<Page<Value>>> {
+    let site = query.site.as_deref().map(|name| site_named(&state, name)).transpose()?;
+    let rows = state.handle().store().exclusions(site, UnixMs(0), UnixMs(i64::MAX)).await?;
+    let items = rows.iter().map(|row| exclusion_json(&state, row)).collect();
+    Ok(Json(Page { items, next: None }))
+}
+
+fn exclusion_json(state: &AppState, row: &ExclusionRow) -> Value {
+    let directory = state.handle().directory();
+    let exclusion = &row.exclusion;
+    let charger = exclusion.charger.and_then(|key| directory.charger(key));
+    json!({
+        "id": exclusion.id.to_string(),
+        "site": directory.site(exclusion.site).map(|site| site.name.clone()),
+        "charger": charger.map(|record| record.identity.to_string()),
+        "from": exclusion.from.rfc3339(),
+        "until": exclusion.until.rfc3339(),
+        "reason": exclusion.reason.name(),
+        "evidence": exclusion.evidence,
+        "decision": exclusion.decision.name(),
+        "proposed_by": row.proposed_by,
+        "proposed_at": row.proposed_at.rfc3339(),
+        "decided_by": Some(&row.decided_by).filter(|by| !by.is_empty()),
+        "decided_at": time(row.decided_at),
+    })
+}
+
+/// Minutes that should not count, with what shows it.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ExclusionBody {
+    /// The site.
+    site: String,
+    /// Only this charger of it.
+    charger: Option<String>,
+    /// From when on.
+    from: String,
+    /// Until before when.
+    until: String,
+    /// utility, vehicle, maintenance, vandalism or disaster.
+    reason: String,
+    /// What shows it.
+    evidence: String,
+}
+
+pub(super) async fn propose(
+    Operator(caller): Operator,
+    State(state): State<AppState>,
+    Body(body): Body<ExclusionBody>,
+) -> Result<Json<Value>> {
+    let scope = scope(&state, Some(&body.site), body.charger.as_deref())?;
+    let reason = Reason::from_name(&body.reason).ok_or_else(|| {
+        ApiError::bad_request(
+            "`reason` is utility, vehicle, maintenance, vandalism or disaster".to_owned(),
+        )
+    })?;
+    let (from, until) = (moment(&body.from)?, moment(&body.until)?);
+    if until <= from || body.evidence.trim().is_empty() {
+        return Err(ApiError::bad_request(
+            "`until` must be after `from`, and `evidence` must say what shows it",
+        ));
+    }
+    let exclusion = Exclusion {
+        id: 0,
+        site: scope.site.unwrap_or_default(),
+        charger: scope.charger,
+        connector: None,
+        from,
+        until,
+        reason,
+        evidence: body.evidence.trim().to_owned(),
+        decision: Decision::Proposed,
+    };
+    let store = state.handle().store();
+    let Some(id) = store.propose_exclusion(&exclusion, &caller.name).await? else {
+        return Err(ApiError::conflict("that was proposed before"));
+    };
+    state.handle().audit(&caller.name, "exclusion proposed", &id.to_string()).await;
+    let row = store.exclusion(id).await?;
+    Ok(Json(row.map_or(Value::Null, |row| exclusion_json(&state, &row))))
+}
+
+/// Approves or refuses an exclusion.
+pub(super) async fn decide(
+    Operator(caller): Operator,
+    State(state): State<AppState>,
+    Path((id, decision)): Path<(i64, String)>,
+) -> Result<Json<Value>> {
+    crate::uptime::decide(&state, &caller.name, id, &decision)
+        .await?
+        .map_err(ApiError::conflict)?;
+    let row = state.handle().store().exclusion(id).await?;
+    Ok(Json(row.map_or(Value::Null, |row| exclusion_json(&state, &row))))
+}
+
+/// Opening hours of a site.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HoursBody {
+    /// The site.
+    site: String,
+    /// `24/7`, or as in `mo-fr 06:00-22:00; sa,su 08:00-20:00 utc+2`.
+    hours: String,
+}
+
+pub(super) async fn hours(
+    Operator(caller): Operator,
+    State(state): State<AppState>,
+    Body(body): Body<HoursBody>,
+) -> Result<Json<Value>> {
+    let site = site_named(&state, &body.site)?;
+    Hours::parse(&body.hours).map_err(ApiError::bad_request)?;
+    state.handle().store().put_site_hours(site, body.hours.trim()).await?;
+    state.handle().audit(&caller.name, "opening hours set", &body.site).await;
+    Ok(Json(json!({ "site": body.site, "hours": body.hours.trim() })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct KpiQuery {
+    by: Option<String>,
+    from: Option<String>,
+    until: Option<String>,
+    site: Option<String>,
+}
+
+/// The figures of charging and healing, by day, site or model.
+pub(super) async fn kpis(
+    _: Caller,
+    State(state): State<AppState>,
+    Params(query): Params<KpiQuery>,
+) -> Result<Json<Page<Value>>> {
+    let by = match query.by.as_deref() {
+        None | Some("day") => KpiBy::Day,
+        Some("site") => KpiBy::Site,
+        Some("model") => KpiBy::Model,
+        Some(other) => {
+            return Err(ApiError::bad_request(format!(
+                "`by` is day, site or model, not {other:?}"
+            )));
+        }
+    };
+    let now = state.handle().now();
+    let site = query.site.as_deref().map(|name| site_named(&state, name)).transpose()?;
+    let from = query.from.as_deref().map_or(Ok(now - 30 * mendpoint_model::DAY_MS), moment)?;
+    let until = query.until.as_deref().map_or(Ok(now + 1), moment)?;
+    let kpis = state.handle().kpis(from, until, site, by).await?;
+    let items = kpis
+        .iter()
+        .map(|(name, kpis)| {
+            let (charging, healing) = (&kpis.charging, &kpis.healing);
+            json!({
+                "name": name,
+                "visits": charging.visits,
+                "visits_first_time": charging.visits_first,
+                "visits_succeeded": charging.visits_succeeded,
+                "attempts": charging.attempts,
+                "attempts_started": charging.started,
+                "attempts_completed": charging.completed,
+                "attempts_excused": charging.excused,
+                "incidents": healing.incidents,
+                "resolved": healing.resolved,
+                "healed_without_a_person": healing.healed,
+                "gone_by_themselves": healing.by_itself,
+                "handed_over": healing.handed_over,
+                "false_alarms": healing.false_alarms,
+                "steps": healing.steps,
+                "steps_worse": healing.worse,
+                "time_to_heal_ms": healing.heal_ms,
+            })
+        })
+        .collect();
+    Ok(Json(Page { items, next: None }))
+}

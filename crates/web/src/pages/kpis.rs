@@ -1,0 +1,98 @@
+//! The figures: how charging goes, and what healing is worth.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::State;
+use axum::routing::get;
+use mendpoint_model::DAY_MS;
+use mendpoint_pipeline::{KpiBy, Kpis};
+use serde::Deserialize;
+
+use super::errors::{Page, render};
+use crate::pages::extract::Query;
+use crate::session::Viewer;
+use crate::shell::Shell;
+use crate::{AppState, show};
+
+/// The routes of this page.
+pub(crate) fn routes() -> Router<AppState> {
+    Router::new().route("/kpis", get(page))
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Asked {
+    by: String,
+    days: String,
+}
+
+struct Line {
+    name: String,
+    first_time: String,
+    charges: String,
+    visits: String,
+    attempts: u64,
+    incidents: u64,
+    healed: String,
+    heal_time: String,
+    handed_over: u64,
+    false_alarms: String,
+    worse: String,
+}
+
+#[derive(Template)]
+#[template(path = "kpis.html")]
+struct KpisPage {
+    shell: Shell,
+    by: &'static str,
+    days: i64,
+    lines: Vec<Line>,
+}
+
+/// A share with how many it is of.
+fn share(part: u64, whole: u64) -> String {
+    if whole == 0 {
+        return "none".to_owned();
+    }
+    format!("{:.1} %", part as f64 * 100.0 / whole as f64)
+}
+
+fn line(name: String, kpis: &Kpis) -> Line {
+    let (charging, healing) = (&kpis.charging, &kpis.healing);
+    Line {
+        name,
+        first_time: share(charging.visits_first, charging.visits),
+        charges: share(charging.completed, charging.attempts),
+        visits: share(charging.visits_succeeded, charging.visits),
+        attempts: charging.attempts,
+        incidents: healing.incidents,
+        healed: share(healing.healed, healing.resolved),
+        heal_time: healing.heal_ms.map_or_else(|| "none".to_owned(), show::duration),
+        handed_over: healing.handed_over,
+        false_alarms: share(healing.false_alarms, healing.handed_over),
+        worse: share(healing.worse, healing.steps),
+    }
+}
+
+async fn page(viewer: Viewer, State(state): State<AppState>, Query(asked): Query<Asked>) -> Page {
+    let handle = state.handle();
+    let (by, word) = match asked.by.as_str() {
+        "site" => (KpiBy::Site, "Site"),
+        "model" => (KpiBy::Model, "Model"),
+        _ => (KpiBy::Day, "Day"),
+    };
+    let days = asked.days.parse().unwrap_or(30_i64).clamp(1, 366);
+    let now = handle.now();
+    let from = mendpoint_model::UnixMs((now - days * DAY_MS).0.div_euclid(DAY_MS) * DAY_MS);
+    let kpis = handle.kpis(from, now + 1, None, by).await?;
+    let mut lines: Vec<Line> = kpis.iter().map(|(name, kpis)| line(name.clone(), kpis)).collect();
+    if by == KpiBy::Day {
+        lines.reverse();
+    }
+    render(KpisPage {
+        shell: Shell::new(&state, &viewer, "uptime", "Figures").await,
+        by: word,
+        days,
+        lines,
+    })
+}

@@ -1,0 +1,470 @@
+//! Uptime: month by month, by site and by connector, and what is not counted.
+
+use std::collections::BTreeMap;
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use mendpoint_model::{DAY_MS, SiteKey, UnixMs};
+use mendpoint_pipeline::{PortTally, UptimeScope};
+use mendpoint_uptime::{Decision, Exclusion, Hours, Reason, Tally, formula};
+use serde::Deserialize;
+
+use super::errors::{Page, PageError, back, render};
+use crate::pages::extract::{Form, Query};
+use crate::place::utc;
+use crate::session::{Acting, Viewer};
+use crate::shell::Shell;
+use crate::uptime::{Figures, Month, percent, sum};
+use crate::{AppState, show};
+
+/// The routes of these pages.
+pub(crate) fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/uptime", get(page))
+        .route("/uptime.csv", get(file))
+        .route("/uptime/exclusions", get(exclusions).post(add))
+        .route("/uptime/exclusions/{id}/{decision}", post(decide))
+        .route("/uptime/hours", post(hours))
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Asked {
+    month: String,
+    site: String,
+    charger: String,
+    done: Option<String>,
+    error: Option<String>,
+}
+
+struct Line {
+    name: String,
+    href: String,
+    under: String,
+    ports: usize,
+    up: String,
+    nevi: String,
+    is_low: bool,
+    uk: String,
+    california: String,
+    strict: String,
+    outage: i64,
+    excluded: i64,
+    blind: i64,
+}
+
+struct OutageLine {
+    at: String,
+    class: &'static str,
+    token: &'static str,
+    lasted: String,
+    place: String,
+}
+
+#[derive(Template)]
+#[template(path = "uptime.html")]
+struct UptimePage {
+    shell: Shell,
+    title: String,
+    month: String,
+    before: String,
+    after: Option<String>,
+    query: String,
+    lines: Vec<Line>,
+    by: &'static str,
+    total: Option<Line>,
+    year: Vec<(String, String, String)>,
+    outages: Vec<OutageLine>,
+    site: Option<(String, String, String)>,
+    waiting: usize,
+    quarter: String,
+}
+
+fn line(name: String, href: String, under: String, ports: usize, tally: &Tally) -> Line {
+    let figures = Figures::of(tally);
+    let up = if tally.open() > 0 { format!("{} h", tally.up / 60) } else { "0 h".to_owned() };
+    Line {
+        name,
+        href,
+        under,
+        ports,
+        up,
+        nevi: percent(figures.nevi),
+        is_low: figures.nevi.is_some_and(|nevi| nevi < 97.0),
+        uk: percent(figures.uk),
+        california: percent(figures.california),
+        strict: percent(figures.strict),
+        outage: formula::nevi_outage(tally),
+        excluded: tally.excluded(),
+        blind: tally.blind,
+    }
+}
+
+fn scope(state: &AppState, asked: &Asked) -> Result<UptimeScope, PageError> {
+    let directory = state.handle().directory();
+    let charger = match asked.charger.trim() {
+        "" => None,
+        identity => Some(directory.by_identity(identity).ok_or_else(|| {
+            PageError::not_found("There is no charger of that name. It may have been removed.")
+        })?),
+    };
+    let site = match asked.site.trim() {
+        "" => None,
+        number => {
+            let site = number.parse().ok().and_then(|key| directory.site(SiteKey(key)));
+            Some(site.ok_or_else(|| PageError::not_found("That site is not there any more."))?.key)
+        }
+    };
+    Ok(UptimeScope { site, charger: charger.map(|record| record.key) })
+}
+
+async fn page(viewer: Viewer, State(state): State<AppState>, Query(asked): Query<Asked>) -> Page {
+    let handle = state.handle();
+    let now = handle.now();
+    let scope = scope(&state, &asked)?;
+    let month = Month::parse(&asked.month).unwrap_or_else(|| Month::of(now));
+    let ports = handle.uptime(scope, month.begin(), month.end()).await?;
+    let directory = handle.directory();
+    let fields = |month: Month, site: &str, charger: &str| {
+        let month = month.to_string();
+        crate::url::with_fields(
+            "/uptime",
+            &[("month", &month), ("site", site), ("charger", charger)],
+        )
+    };
+    let is_narrow = scope.site.is_some() || scope.charger.is_some();
+    let mut lines = Vec::new();
+    if is_narrow {
+        for port in &ports {
+            let Some(record) = directory.charger(port.charger) else { continue };
+            lines.push(line(
+                format!("{}, connector {}", record.name, port.connector),
+                fields(month, "", &record.identity),
+                format!("{} {}", record.vendor, record.model),
+                1,
+                &port.tally,
+            ));
+        }
+    } else {
+        let mut sites: BTreeMap<SiteKey, Vec<PortTally>> = BTreeMap::new();
+        for port in ports.clone() {
+            sites.entry(port.site).or_default().push(port);
+        }
+        for (key, ports) in sites {
+            let Some(site) = directory.site(key) else { continue };
+            let href = fields(month, &key.to_string(), "");
+            lines.push(line(
+                site.name.clone(),
+                href,
+                site.region.clone(),
+                ports.len(),
+                &sum(&ports),
+            ));
+        }
+        lines.sort_by(|one, other| one.name.cmp(&other.name));
+    }
+    let whole = sum(&ports);
+    let total = (lines.len() > 1)
+        .then(|| line("Together".to_owned(), String::new(), String::new(), ports.len(), &whole));
+    let charger = scope.charger.and_then(|key| directory.charger(key));
+    let site = scope.site.and_then(|key| directory.site(key));
+    let title = match (&charger, &site) {
+        (Some(record), _) => format!("Uptime of {}", record.name),
+        (None, Some(site)) => format!("Uptime at {}", site.name),
+        (None, None) => "Uptime".to_owned(),
+    };
+    let year = if is_narrow { year(&state, scope, now).await? } else { Vec::new() };
+    let waiting = handle
+        .store()
+        .exclusions(scope.site, UnixMs(0), now + DAY_MS)
+        .await?
+        .iter()
+        .filter(|row| row.exclusion.decision == Decision::Proposed)
+        .count();
+    let hours = handle.store().site_hours().await?;
+    let view = UptimePage {
+        title: title.clone(),
+        month: month.to_string(),
+        before: fields(month.plus(-1), &asked.site, &asked.charger),
+        after: (month < Month::of(now)).then(|| fields(month.plus(1), &asked.site, &asked.charger)),
+        query: crate::url::with_fields(
+            "/uptime.csv",
+            &[
+                ("month", &month.quarter().to_string()),
+                ("site", &asked.site),
+                ("charger", &asked.charger),
+            ],
+        ),
+        quarter: format!("{} Q{}", month.year, month.month.div_ceil(3)),
+        outages: if is_narrow { outages(&state, &ports, month, now) } else { Vec::new() },
+        by: if is_narrow { "Connector" } else { "Site" },
+        lines,
+        total,
+        year,
+        site: site.map(|site| {
+            let hours = hours.get(&site.key).cloned().unwrap_or_default();
+            (site.key.to_string(), site.name.clone(), hours)
+        }),
+        waiting,
+        shell: Shell::new(&state, &viewer, "uptime", &title)
+            .await
+            .with_messages(asked.done, asked.error),
+    };
+    render(view)
+}
+
+/// The last twelve months, and the year that they make (680.116(b): the previous twelve months).
+async fn year(
+    state: &AppState,
+    scope: UptimeScope,
+    now: UnixMs,
+) -> Result<Vec<(String, String, String)>, PageError> {
+    let this = Month::of(now);
+    let mut months = Vec::new();
+    let mut worst: BTreeMap<_, (i64, i64)> = BTreeMap::new();
+    for back in (0..12).rev() {
+        let month = this.plus(-back);
+        let ports = state.handle().uptime(scope, month.begin(), month.end()).await?;
+        for port in &ports {
+            let (outage, excluded) = worst.entry((port.charger, port.connector)).or_default();
+            *outage += formula::nevi_outage(&port.tally);
+            *excluded += port.tally.excluded();
+        }
+        let tally = sum(&ports);
+        let figures = Figures::of(&tally);
+        months.push((month.to_string(), percent(figures.nevi), percent(figures.strict)));
+    }
+    // The least of the ports: the rule is about each.
+    let least = worst
+        .values()
+        .map(|(outage, excluded)| formula::nevi(*outage, *excluded))
+        .min_by(f64::total_cmp);
+    months.push(("year".to_owned(), percent(least), String::new()));
+    Ok(months)
+}
+
+fn outages(state: &AppState, ports: &[PortTally], month: Month, now: UnixMs) -> Vec<OutageLine> {
+    let mut lines: Vec<(UnixMs, OutageLine)> = Vec::new();
+    for port in ports {
+        let record = state.handle().directory().charger(port.charger);
+        for span in &port.outages {
+            let (from, until) =
+                (span.from.max(month.begin()), span.until.min(month.end()).min(now));
+            let (class, token) = match span.class {
+                mendpoint_uptime::Class::Offline => ("No connection", "offline"),
+                mendpoint_uptime::Class::Faulted => ("Faulted", "fault"),
+                _ => ("Out of service", "maint"),
+            };
+            let place = record.as_ref().map_or_else(String::new, |record| {
+                format!("{}, connector {}", record.name, port.connector)
+            });
+            lines.push((
+                from,
+                OutageLine {
+                    at: show::date_time(from),
+                    class,
+                    token,
+                    lasted: show::duration(until.since_ms(from)),
+                    place,
+                },
+            ));
+        }
+    }
+    lines.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+    lines.truncate(200);
+    lines.into_iter().map(|(_, line)| line).collect()
+}
+
+async fn file(
+    viewer: Viewer,
+    State(state): State<AppState>,
+    Query(asked): Query<Asked>,
+) -> Result<Response, PageError> {
+    let first = Month::parse(&asked.month).unwrap_or_else(|| Month::of(state.handle().now()));
+    let scope = scope(&state, &asked)?;
+    let first = first.quarter();
+    let text = crate::uptime::quarter_file(&state, first, scope).await?;
+    state.handle().audit(&viewer.name, "exported", &format!("uptime from {first}")).await;
+    let name = format!("attachment; filename=\"uptime-{first}.csv\"");
+    Ok((
+        [
+            (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
+            (header::CONTENT_DISPOSITION, name),
+        ],
+        text,
+    )
+        .into_response())
+}
+
+struct ExclusionLine {
+    id: i64,
+    range: String,
+    lasted: String,
+    place: String,
+    reason: &'static str,
+    evidence: String,
+    decision: &'static str,
+    token: &'static str,
+    open: bool,
+    by: String,
+}
+
+#[derive(Template)]
+#[template(path = "uptime_exclusions.html")]
+struct ExclusionsPage {
+    shell: Shell,
+    lines: Vec<ExclusionLine>,
+    sites: Vec<(String, String)>,
+    reasons: Vec<(&'static str, &'static str)>,
+}
+
+async fn exclusions(
+    viewer: Viewer,
+    State(state): State<AppState>,
+    Query(asked): Query<Asked>,
+) -> Page {
+    let handle = state.handle();
+    let directory = handle.directory();
+    let site = asked.site.parse().ok().map(SiteKey);
+    let rows = handle.store().exclusions(site, UnixMs(0), UnixMs(i64::MAX)).await?;
+    let lines = rows
+        .into_iter()
+        .map(|row| {
+            let exclusion = row.exclusion;
+            let mut place = directory
+                .site(exclusion.site)
+                .map_or_else(|| "a site that is gone".to_owned(), |site| site.name.clone());
+            if let Some(record) = exclusion.charger.and_then(|key| directory.charger(key)) {
+                place += &format!(", {}", record.name);
+            }
+            let (decision, token) = match exclusion.decision {
+                Decision::Proposed => ("waits for you", "warn"),
+                Decision::Approved => ("approved", "ok"),
+                Decision::Refused => ("refused", "offline"),
+            };
+            ExclusionLine {
+                id: exclusion.id,
+                range: format!(
+                    "{} to {}",
+                    show::date_time(exclusion.from),
+                    show::date_time(exclusion.until)
+                ),
+                lasted: show::duration(exclusion.until.since_ms(exclusion.from)),
+                place,
+                reason: exclusion.reason.label(),
+                evidence: exclusion.evidence,
+                decision,
+                token,
+                open: exclusion.decision == Decision::Proposed,
+                by: if row.decided_by.is_empty() { row.proposed_by } else { row.decided_by },
+            }
+        })
+        .collect();
+    let sites = directory.sites();
+    render(ExclusionsPage {
+        shell: Shell::new(&state, &viewer, "uptime", "Excluded minutes")
+            .await
+            .with_messages(asked.done, asked.error),
+        lines,
+        sites: sites.iter().map(|site| (site.key.to_string(), site.name.clone())).collect(),
+        reasons: Reason::EVERY.iter().map(|reason| (reason.name(), reason.label())).collect(),
+    })
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct NewExclusion {
+    site: String,
+    charger: String,
+    from: String,
+    until: String,
+    reason: String,
+    evidence: String,
+}
+
+async fn add(
+    Acting(viewer): Acting,
+    State(state): State<AppState>,
+    Form(form): Form<NewExclusion>,
+) -> Page {
+    const HOME: &str = "/uptime/exclusions";
+    let exclusion = match read(&state, &form) {
+        Ok(exclusion) => exclusion,
+        Err(why) => return Ok(back(HOME, Err(why))),
+    };
+    let handle = state.handle();
+    let id = handle.store().propose_exclusion(&exclusion, &viewer.name).await?;
+    if let Some(id) = id {
+        handle.audit(&viewer.name, "exclusion proposed", &id.to_string()).await;
+        return Ok(back(HOME, Ok("It waits for somebody else's approval.".to_owned())));
+    }
+    Ok(back(HOME, Err("That was proposed before.".to_owned())))
+}
+
+fn read(state: &AppState, form: &NewExclusion) -> Result<Exclusion, String> {
+    let directory = state.handle().directory();
+    let site = form.site.parse().ok().map(SiteKey).and_then(|key| directory.site(key));
+    let site = site.ok_or_else(|| "Choose a site.".to_owned())?.key;
+    let charger = match form.charger.trim() {
+        "" => None,
+        identity => Some(
+            directory
+                .by_identity(identity)
+                .filter(|record| record.site == site)
+                .ok_or_else(|| format!("There is no charger {identity:?} at that site."))?
+                .key,
+        ),
+    };
+    let at = |text: &str| utc(text).ok_or_else(|| format!("{text:?} is no time."));
+    let (from, until) = (at(&form.from)?, at(&form.until)?);
+    if until <= from {
+        return Err("The end must be after the beginning.".to_owned());
+    }
+    let reason = Reason::from_name(&form.reason).ok_or_else(|| "Choose a reason.".to_owned())?;
+    let evidence = form.evidence.trim().to_owned();
+    if evidence.is_empty() {
+        return Err("Say what shows it: without evidence no minute is excluded.".to_owned());
+    }
+    let decision = Decision::Proposed;
+    Ok(Exclusion { id: 0, site, charger, connector: None, from, until, reason, evidence, decision })
+}
+
+async fn decide(
+    Acting(viewer): Acting,
+    State(state): State<AppState>,
+    Path((id, decision)): Path<(i64, String)>,
+) -> Page {
+    const HOME: &str = "/uptime/exclusions";
+    let said = crate::uptime::decide(&state, &viewer.name, id, &decision).await?;
+    Ok(back(HOME, said))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct HoursForm {
+    site: String,
+    hours: String,
+}
+
+async fn hours(
+    Acting(viewer): Acting,
+    State(state): State<AppState>,
+    Form(form): Form<HoursForm>,
+) -> Page {
+    let home = format!("/uptime?site={}", crate::url::encode(&form.site));
+    let site = form.site.parse().ok().map(SiteKey);
+    let site = site.and_then(|key| state.handle().directory().site(key));
+    let Some(site) = site else {
+        return Ok(back("/uptime", Err("That site is not there any more.".to_owned())));
+    };
+    if let Err(why) = Hours::parse(&form.hours) {
+        return Ok(back(&home, Err(why)));
+    }
+    state.handle().store().put_site_hours(site.key, form.hours.trim()).await?;
+    state.handle().audit(&viewer.name, "opening hours set", &site.name).await;
+    Ok(back(&home, Ok(format!("The opening hours of {} count from now on.", site.name))))
+}

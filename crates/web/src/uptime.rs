@@ -1,0 +1,225 @@
+//! Uptime for pages, files and the API: months and years of the ledgers in the words of the rules.
+
+use mendpoint_model::{DAY_MS, UnixMs};
+use mendpoint_pipeline::{PortTally, UptimeScope};
+use mendpoint_uptime::{Decision, Tally, formula};
+
+use crate::AppState;
+
+/// The months of a calendar, in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Month {
+    /// The year.
+    pub(crate) year: i32,
+    /// From 1.
+    pub(crate) month: u32,
+}
+
+/// Days from 1970-01-01 to the first of a month (the civil calendar).
+fn days_to(month: Month) -> i64 {
+    let (year, number) = (i64::from(month.year), i64::from(month.month));
+    let year = if number <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let of_era = year - era * 400;
+    let of_year = (153 * (if number > 2 { number - 3 } else { number + 9 }) + 2) / 5;
+    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+}
+
+impl Month {
+    /// The month of a moment.
+    pub(crate) fn of(at: UnixMs) -> Self {
+        let text = at.to_string();
+        let number = |range: std::ops::Range<usize>| text.get(range).and_then(|t| t.parse().ok());
+        Self { year: number(0..4).unwrap_or(1970), month: number(5..7).unwrap_or(1) as u32 }
+    }
+
+    /// Reads `2026-11`.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (year, month) = text.trim().split_once('-')?;
+        let month = Self { year: year.parse().ok()?, month: month.parse().ok()? };
+        ((1..=12).contains(&month.month) && (1970..=9999).contains(&month.year)).then_some(month)
+    }
+
+    /// Its first moment.
+    pub(crate) fn begin(self) -> UnixMs {
+        UnixMs(days_to(self) * DAY_MS)
+    }
+
+    /// The first moment after it.
+    pub(crate) fn end(self) -> UnixMs {
+        self.plus(1).begin()
+    }
+
+    /// So many months later.
+    pub(crate) fn plus(self, months: i32) -> Self {
+        let count = self.year * 12 + self.month as i32 - 1 + months;
+        Self { year: count.div_euclid(12), month: count.rem_euclid(12) as u32 + 1 }
+    }
+
+    /// The first month of its quarter.
+    pub(crate) fn quarter(self) -> Self {
+        Self { month: (self.month - 1) / 3 * 3 + 1, ..self }
+    }
+}
+
+impl std::fmt::Display for Month {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:04}-{:02}", self.year, self.month)
+    }
+}
+
+/// What the rules make of minutes; `None` where no minute counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Figures {
+    pub(crate) nevi: Option<f64>,
+    pub(crate) uk: Option<f64>,
+    pub(crate) california: Option<f64>,
+    pub(crate) strict: Option<f64>,
+}
+
+impl Figures {
+    pub(crate) fn of(tally: &Tally) -> Self {
+        Self {
+            nevi: formula::nevi_of(tally),
+            uk: formula::uk(tally),
+            california: formula::california(tally),
+            strict: formula::strict(tally),
+        }
+    }
+}
+
+/// A percentage as tables show it.
+pub(crate) fn percent(value: Option<f64>) -> String {
+    // Never rounded up to what was not reached.
+    value.map_or_else(
+        || "no data".to_owned(),
+        |value| format!("{:.2} %", (value * 100.0).floor() / 100.0),
+    )
+}
+
+/// The sum of several.
+pub(crate) fn sum(ports: &[PortTally]) -> Tally {
+    let mut whole = Tally::default();
+    for port in ports {
+        whole.add(&port.tally);
+    }
+    whole
+}
+
+/// What a quarter's file says of a port (23 CFR 680.112(a)): its three months and every outage.
+pub(crate) async fn quarter_file(
+    state: &AppState,
+    first: Month,
+    scope: UptimeScope,
+) -> Result<String, mendpoint_pipeline::Error> {
+    let handle = state.handle();
+    let directory = handle.directory();
+    let mut out = String::new();
+    let head = [
+        "month",
+        "site",
+        "charger",
+        "connector",
+        "uptime_percent",
+        "t_outage_min",
+        "t_excluded_min",
+        "open_min",
+        "blind_min",
+        "closed_min",
+        "outages",
+        "outage_began_and_minutes",
+    ];
+    crate::csv::line(&mut out, &head);
+    for months in 0..3 {
+        let month = first.plus(months);
+        if month.begin() > handle.now() {
+            break;
+        }
+        for port in handle.uptime(scope, month.begin(), month.end()).await? {
+            let charger = directory.charger(port.charger);
+            let identity = charger.map(|record| record.identity.to_string()).unwrap_or_default();
+            let site = directory.site(port.site).map(|site| site.name.clone()).unwrap_or_default();
+            let figures = Figures::of(&port.tally);
+            let outages: Vec<String> = port
+                .outages
+                .iter()
+                .map(|span| {
+                    let from = span.from.max(month.begin());
+                    let minutes = span.until.min(month.end()).since_ms(from) / 60_000;
+                    format!("{from} {} {minutes}", span.class.name())
+                })
+                .collect();
+            let number = |value: i64| value.to_string();
+            let uptime = figures.nevi.map(|value| format!("{value:.4}")).unwrap_or_default();
+            crate::csv::line(
+                &mut out,
+                &[
+                    &month.to_string(),
+                    &site,
+                    &identity,
+                    &port.connector.to_string(),
+                    &uptime,
+                    &number(formula::nevi_outage(&port.tally)),
+                    &number(port.tally.excluded()),
+                    &number(port.tally.open()),
+                    &number(port.tally.blind),
+                    &number(port.tally.closed),
+                    &number(outages.len() as i64),
+                    &outages.join("; "),
+                ],
+            );
+        }
+    }
+    Ok(out)
+}
+
+/// Approves or refuses an exclusion; the sentence says what became of it. Nobody approves what they
+/// proposed themselves.
+pub(crate) async fn decide(
+    state: &AppState,
+    who: &str,
+    id: i64,
+    decision: &str,
+) -> Result<Result<String, String>, mendpoint_pipeline::Error> {
+    let handle = state.handle();
+    let (decision, word) = match decision {
+        "approve" => (Decision::Approved, "approved"),
+        "refuse" => (Decision::Refused, "refused"),
+        other => return Ok(Err(format!("{other:?} is neither approve nor refuse."))),
+    };
+    let Some(row) = handle.store().exclusion(id).await? else {
+        return Ok(Err("That exclusion is not there any more.".to_owned()));
+    };
+    if row.exclusion.decision == decision {
+        return Ok(Err(format!("It was {word} by {} before.", row.decided_by)));
+    }
+    if decision == Decision::Approved && row.proposed_by == who {
+        return Ok(Err("Somebody else must approve what you proposed.".to_owned()));
+    }
+    handle.store().decide_exclusion(id, decision, who).await?;
+    handle.audit(who, &format!("exclusion {word}"), &id.to_string()).await;
+    Ok(Ok(format!("It was {word}; the figures count it so from now on.")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn months_begin_where_the_calendar_says() {
+        let month = |text| Month::parse(text).expect("a month");
+        assert_eq!(month("2026-01").begin().to_string(), "2026-01-01T00:00:00Z");
+        assert_eq!(month("2024-02").end().to_string(), "2024-03-01T00:00:00Z");
+        assert_eq!(month("2026-12").end().to_string(), "2027-01-01T00:00:00Z");
+        assert_eq!(Month::of(UnixMs(1_790_000_000_000)), month("2026-09"));
+        assert_eq!(month("2026-01").plus(-1), month("2025-12"));
+        assert_eq!(month("2026-11").quarter(), month("2026-10"));
+        assert_eq!(Month::parse("2026-13"), None);
+    }
+
+    #[test]
+    fn a_figure_is_never_rounded_up() {
+        assert_eq!(percent(Some(96.999_9)), "96.99 %");
+        assert_eq!(percent(None), "no data");
+    }
+}
