@@ -215,6 +215,8 @@ pub(crate) struct Mail {
     pub(crate) smtp_url: Secret,
     pub(crate) from: String,
     pub(crate) dispatch: String,
+    /// Who is paged when the trouble seems to be Mendpoint's own; `dispatch` when empty.
+    pub(crate) platform: String,
 }
 
 /// What is logged.
@@ -325,6 +327,11 @@ impl Settings {
             self.ocpp.max_connections > 0,
             "ocpp.max_connections must be at least 1: with 0 nobody could connect"
         );
+        let platform = &self.mail.platform;
+        anyhow::ensure!(
+            platform.is_empty() || platform.contains('@'),
+            "mail.platform is {platform:?}; write an address, as in platform@example.org"
+        );
         let dispatch = &self.mail.dispatch;
         anyhow::ensure!(
             dispatch.is_empty() || dispatch.contains('@'),
@@ -411,6 +418,7 @@ impl Settings {
             credential_pepper: self.ocpp.credential_pepper.0.clone(),
             public_url: self.public_url(),
             dispatch_email: self.mail.dispatch.clone(),
+            platform_email: self.mail.platform.clone(),
             fleet: mendpoint_fleet::FleetSettings {
                 // A demonstration that runs faster charges faster.
                 connector_power_max_w: self.ocpp.connector_power_max_kw * 1_000.0

@@ -40,6 +40,8 @@ pub(crate) enum Phase {
     Pending,
     /// It held long enough; a sign of life was asked for before it fires.
     Probing { command: CommandId, sent_at: UnixMs },
+    /// It fires, and this incident explains it: none of its own is opened.
+    Inhibited(IncidentId),
     /// It fires.
     Firing(IncidentId),
 }

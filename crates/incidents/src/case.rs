@@ -13,6 +13,7 @@ use crate::attempts::{AttemptLog, Failure};
 use crate::boots::Boots;
 use crate::calls::Calls;
 use crate::cohort::CohortId;
+use crate::correlate::{Damper, Habit, Paused};
 use crate::credit::{Credit, Hand};
 use crate::guardrail::ActionRecord;
 use crate::memory::Memory;
@@ -56,6 +57,14 @@ pub(crate) struct Watch {
     pub(crate) diagnostics_at: Option<UnixMs>,
     /// Until when no more commands are queued for it: its queue was full.
     pub(crate) full_until: Option<UnixMs>,
+    /// Silence counts for nothing before this moment: an outage it was in just ended.
+    pub(crate) grace_until: UnixMs,
+    /// Whether the overseer knows what it is.
+    pub(crate) told_cohort: bool,
+    /// How it behaves at its returns.
+    pub(crate) habit: Habit,
+    /// How restless its fingerprints are.
+    pub(crate) damper: Option<Box<Damper>>,
     /// What is known of its boots.
     pub(crate) boots: Boots,
     /// What rules look back on; none while none does.
@@ -167,6 +176,10 @@ pub(crate) struct Case {
     pub(crate) contest: String,
     /// How many status lines its history has: a flapping charger must not fill the disk.
     pub(crate) status_lines: u32,
+    /// What it did before something quieted it.
+    pub(crate) paused: Option<Paused>,
+    /// The condition is gone, and it stays open because it flaps.
+    pub(crate) calm: bool,
     pub(crate) armed: Option<UnixMs>,
 }
 
@@ -240,6 +253,8 @@ impl Case {
             said_no_diagnostics: false,
             contest: String::new(),
             status_lines: 0,
+            paused: None,
+            calm: false,
             armed: None,
         }
     }

@@ -1,8 +1,10 @@
 //! What the engine wants done. The order counts: a command comes after the entries that say why.
 
+use crate::correlate::Notice;
+use crate::overseer::VehicleSuspect;
 use mendpoint_model::{
-    ChargerKey, Command, ConnectorRef, Incident, IncidentId, Priority, SiteKey, TicketId,
-    TimelineEntry, UnixMs,
+    ChargerKey, Command, ConnectorRef, ExclusionProposal, Incident, IncidentId, Priority, SiteKey,
+    TicketId, TimelineEntry, UnixMs,
 };
 
 use crate::visits::{AttemptEnded, VisitEnded};
@@ -34,6 +36,12 @@ pub enum Effect {
     },
     /// The charger's connection is to be dropped, so that it connects anew.
     CloseSocket(ChargerKey),
+    /// A time that may be excluded from a charger's uptime: a person decides (2.3).
+    Exclusion(ExclusionProposal),
+    /// People are to be told, once for a group of incidents.
+    Notice(Box<Notice>),
+    /// A card or vehicle is suspected, or is not any more.
+    Vehicle(Box<VehicleSuspect>, bool),
     /// An attempt to charge is over: for the figures (1.5).
     Attempt(AttemptEnded),
     /// A visit is over: for the figures (1.5).

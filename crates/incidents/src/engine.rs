@@ -13,7 +13,7 @@ use crate::attempts::AttemptTimes;
 use crate::case::{Case, Fingerprint, Line, Watch};
 use crate::catalogue::Catalogue;
 use crate::cohort::{CohortFigures, Cohorts};
-use crate::dead_man::DeadMan;
+use crate::correlate::Correlation;
 use crate::effect::Effect;
 use crate::lag::LagStop;
 use crate::predicate::{Inputs, Subject};
@@ -54,7 +54,7 @@ pub struct Engine {
     pub(crate) cases: BTreeMap<IncidentId, Case>,
     pub(crate) timers: Timers,
     pub(crate) switches: BTreeSet<KillScope>,
-    pub(crate) dead_man: DeadMan,
+    pub(crate) correlation: Correlation,
     pub(crate) lag: LagStop,
     pub(crate) visits: Visits,
     pub(crate) visits_armed: Option<UnixMs>,
@@ -90,7 +90,7 @@ impl Engine {
             cases: BTreeMap::new(),
             timers: Timers::default(),
             switches: BTreeSet::new(),
-            dead_man: DeadMan::default(),
+            correlation: Correlation::default(),
             lag: LagStop::default(),
             visits: Visits::default(),
             visits_armed: None,
@@ -113,8 +113,8 @@ impl Engine {
         out: &mut Vec<Effect>,
     ) {
         let cx = Cx { now, fleet, frame: event.frame, from: Some(event.charger) };
-        if facts.iter().any(|fact| matches!(fact, mendpoint_model::Fact::LinkDown { .. })) {
-            self.dead_man.lost(&self.settings.guardrails, now, self.watches.len());
+        if !facts.is_empty() {
+            self.note_link(&cx, event, facts);
         }
         self.take_in(&cx, event, facts);
         self.run_due(&cx);
@@ -145,6 +145,7 @@ impl Engine {
         let cx = Cx { now, fleet, frame: 0, from: None };
         if let Some(state) = fleet.charger(charger) {
             self.watches.entry(charger).or_default().site = state.site;
+            self.tell_known(&cx, charger);
             self.note_cohort(&cx, charger);
             self.note_variants(&cx, charger);
             self.evaluate_all(&cx, charger, None, Inputs::ALL);
@@ -160,6 +161,8 @@ impl Engine {
             for id in watch.cases {
                 self.cases.remove(&id);
             }
+            self.site_forget(charger);
+            self.tell(charger, watch.site, UnixMs(0), crate::overseer::ReportKind::Gone);
         }
     }
 
@@ -251,6 +254,8 @@ impl Engine {
                 | IncidentState::Closed
                 | IncidentState::RecoveredUnproven => None,
                 IncidentState::Healing | IncidentState::Verifying => Some(Overlay::Healing),
+                // What another incident explains shows by that.
+                _ if case.incident.ties.parent().is_some() || case.calm => None,
                 _ if case.incident.severity <= 4 => Some(Overlay::Faulted),
                 _ => Some(Overlay::Degraded),
             })
@@ -318,6 +323,8 @@ impl Engine {
                 }
                 Timer::Attempts(charger) => self.attempts_due(cx, charger),
                 Timer::Calls(charger) => self.calls_due(cx, charger),
+                Timer::Site(site) => self.site_due(cx, site),
+                Timer::Group(key) => self.group_due(cx, key),
                 Timer::Visits => self.visits_due(cx),
                 Timer::Case(id) => {
                     if let Some(case) = self.cases.get_mut(&id) {

@@ -181,6 +181,8 @@ impl Engine {
                 self.attempt_over(cx, key, item, over);
                 continue;
             }
+            self.tell_attempt(cx, key, item);
+            let suspect = self.is_suspect(&item.id_token);
             self.prove(cx, key, item);
             let mut happened = Vec::with_capacity(2);
             let mut add = |kind| {
@@ -190,7 +192,10 @@ impl Engine {
             add(Occurrence::Attempt);
             match item.kind {
                 NewsKind::Failed(why) => {
-                    add(Occurrence::AttemptFailed);
+                    // A vehicle that fails everywhere is not the charger's fault (1.7).
+                    if !suspect {
+                        add(Occurrence::AttemptFailed);
+                    }
                     if let Some(watch) = self.watches.get_mut(&key) {
                         watch.note_failure(cx.now, cx.frame, item.connector, why);
                     }
@@ -306,7 +311,7 @@ impl Engine {
         let alert = &mut watch.alerts[index];
         let grace = match (rule.is_absence(), self.lag.holds()) {
             (false, _) => UnixMs(i64::MIN),
-            (true, None) => self.grace_until,
+            (true, None) => self.grace_until.max(watch.grace_until),
             (true, Some(_)) => self.grace_until.max(cx.now + LATE_POLL_MS),
         };
         // On an open connection silence is only a suspicion, which a probe settles. Once it has ended

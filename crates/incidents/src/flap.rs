@@ -83,6 +83,16 @@ impl FlapClock {
         self.ring.mark();
     }
 
+    /// What [`FlapClock::kept`] gave.
+    pub fn restored(ring: FlapRing, began: UnixMs) -> Self {
+        Self { ring, began }
+    }
+
+    /// When the newest look began, and the looks as a number.
+    pub fn kept(&self) -> (UnixMs, u32) {
+        (self.began, self.ring.bits())
+    }
+
     /// How restless it is now: 0 to 100.
     pub fn percent(&self, now: UnixMs, look_ms: i64) -> f64 {
         let mut later = *self;

@@ -111,8 +111,8 @@ impl Engine {
     }
 
     /// Why nothing at all is sent now, of the engine's own accord (G11).
-    pub fn held(&self, now: UnixMs) -> Option<&'static str> {
-        self.lag.holds().or_else(|| self.dead_man.holds(now))
+    pub fn held(&self, _now: UnixMs) -> Option<&'static str> {
+        self.lag.holds().or_else(|| self.fleet_hold())
     }
 }
 

@@ -17,8 +17,8 @@ mod case;
 mod catalogue;
 mod codes;
 mod cohort;
+pub mod correlate;
 mod credit;
-mod dead_man;
 mod duration;
 mod effect;
 mod engine;
@@ -35,6 +35,7 @@ mod memory;
 mod moments;
 mod news;
 mod opening;
+pub mod overseer;
 mod parse;
 mod playbook;
 mod predicate;
@@ -61,9 +62,13 @@ mod stories_commands;
 #[cfg(test)]
 mod stories_diagnostics;
 #[cfg(test)]
+mod stories_flapping;
+#[cfg(test)]
 mod stories_late;
 #[cfg(test)]
 mod stories_lost;
+#[cfg(test)]
+mod stories_outage;
 #[cfg(test)]
 mod stories_people;
 #[cfg(test)]
@@ -72,6 +77,8 @@ mod stories_places;
 mod stories_reload;
 #[cfg(test)]
 mod stories_safety;
+#[cfg(test)]
+mod stories_ties;
 mod threshold;
 mod timeline_parse;
 pub mod timeline_test;

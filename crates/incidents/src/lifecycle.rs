@@ -27,10 +27,12 @@ impl Engine {
             case.incident.occurrences += 1;
             self.dirty.insert(id);
         }
+        self.damped_again(_cx, id);
     }
 
     /// A counting rule that fires has counted one more.
     pub(crate) fn counted_again(&mut self, cx: &Cx<'_>, id: IncidentId, many: u32, distinct: u32) {
+        self.damped_again(cx, id);
         let program = std::sync::Arc::clone(&self.program);
         let Some(case) = self.cases.get_mut(&id) else { return };
         let Some(rule) = case.rule.map(|place| &program.rules[usize::from(place)]) else { return };
@@ -142,11 +144,25 @@ impl Engine {
         if case.is_quarantined() && held {
             return;
         }
+        if self.is_damped(cx, id) {
+            return;
+        }
+        let Some(case) = self.cases.get(&id) else { return };
         if case.was_tried() || unproven || case.ticket_asked {
             self.recovered(cx, id, None);
             return;
         }
         self.gone(cx, id);
+    }
+
+    /// What was kept open only because it flapped is over.
+    pub(crate) fn settle_calm(&mut self, cx: &Cx<'_>, id: IncidentId) {
+        let Some(case) = self.cases.get(&id) else { return };
+        if case.was_tried() || case.ticket_asked {
+            self.recovered(cx, id, None);
+        } else {
+            self.gone(cx, id);
+        }
     }
 
     /// It is over, and that needs no proof.
@@ -167,7 +183,11 @@ impl Engine {
     pub(crate) fn recovered(&mut self, cx: &Cx<'_>, id: IncidentId, cure: Option<Rung>) {
         let Some(case) = self.cases.get(&id) else { return };
         let rule = case.rule.map(|place| &self.program.rules[usize::from(place)]);
-        if rule.is_some_and(|rule| rule.proof == Proof::Clear) {
+        let is_clear = rule.is_some_and(|rule| rule.proof == Proof::Clear);
+        if self.is_damped(cx, id) {
+            return;
+        }
+        if is_clear {
             self.gone(cx, id);
             return;
         }
@@ -191,6 +211,7 @@ impl Engine {
         self.drop_alert(id);
         self.evidence(cx, id, Evidence::Recovered, &title);
         self.say(cx, id, Line::new("recovered", title));
+        self.release_children(cx, id);
     }
 
     /// An attempt is the proof of a repair, or the proof against it (1.6).
@@ -300,6 +321,13 @@ impl Engine {
             watch.past.retain(|(known, _)| *known != fingerprint);
         }
         self.say(cx, id, Line::new("reopened", why));
+        self.hard_change(cx, id);
+        self.inhibit_children(cx, id);
+        let Some(case) = self.cases.get_mut(&id) else { return };
+        if case.incident.ties.flapping {
+            case.run.active = false;
+        }
+        let active = case.run.active;
         self.evidence(cx, id, Evidence::FaultReturned, why);
         if !active && wait_ms == 0 {
             self.escalate(cx, id, why);
@@ -310,6 +338,12 @@ impl Engine {
     pub(crate) fn escalate(&mut self, cx: &Cx<'_>, id: IncidentId, why: &str) {
         let Some(case) = self.cases.get_mut(&id) else { return };
         case.escalate_at = None;
+        if case.incident.ties.is_quiet() {
+            // Asked when the parent is over, if it is still wanted then.
+            case.escalate_at = Some(cx.now);
+            self.hush(cx, id);
+            return;
+        }
         let incident = &mut case.incident;
         if incident.state.is_over() {
             return;
@@ -324,6 +358,7 @@ impl Engine {
         "A person has to look at it".clone_into(&mut incident.next);
         let known = incident.ticket.is_some() || case.ticket_asked;
         self.say(cx, id, Line::new("escalated", "Handed to a person").text(why));
+        self.group_in(cx, id);
         if !known {
             self.ask_for_ticket(id, why);
         }
@@ -373,11 +408,14 @@ impl Engine {
         case.by_attempt = false;
         case.escalate_at = None;
         case.recovered_at = None;
+        case.paused = None;
+        case.calm = false;
         let incident = &mut case.incident;
         incident.state = IncidentState::Resolved;
         incident.resolved_at = Some(cx.now);
         incident.needs_person = false;
         incident.blind = false;
+        incident.ties.flapping = false;
         incident.next.clear();
         incident.next_at = None;
         words.clone_into(&mut incident.resolution);
@@ -390,6 +428,10 @@ impl Engine {
             self.evidence(cx, id, Evidence::Proven, words);
         }
         self.say(cx, id, Line::new("resolved", words).by(actor.clone()));
+        if matches!(actor, Actor::User(_)) {
+            self.wide_over(cx, id);
+        }
+        self.release_children(cx, id);
     }
 
     /// Tells a ticket what the charger itself shows.
@@ -428,7 +470,9 @@ impl Engine {
 
     /// Looks after a case: what is due is done, and the next look is arranged.
     pub(crate) fn tend(&mut self, cx: &Cx<'_>, id: IncidentId) {
-        let mut wakes = [None; 4];
+        self.hush(cx, id);
+        let mut wakes = [None; 5];
+        wakes[4] = self.tend_flapping(cx, id);
         wakes[0] = self.settle_debts(cx, id);
         wakes[1] = self.run_case(cx, id);
         let Some(case) = self.cases.get_mut(&id) else { return };

@@ -79,7 +79,13 @@ impl Engine {
             value,
         };
         let title = headline(rule, &places);
-        let id = match self.same_case(key, rule, at, &code) {
+        let same = self.same_case(key, rule, at, &code);
+        let is_open = same.is_some_and(|id| self.is_firing(id));
+        if !is_open && let Some(parent) = self.inhibitor(key, rule, at, &code) {
+            self.hold_alert(cx, key, place, at, parent);
+            return;
+        }
+        let id = match same {
             Some(id) => {
                 self.join(cx, id, place);
                 id
@@ -146,6 +152,14 @@ impl Engine {
         })
     }
 
+    /// Whether an incident is open and its condition was there until now.
+    fn is_firing(&self, id: IncidentId) -> bool {
+        self.cases.get(&id).is_some_and(|case| {
+            let state = case.incident.state;
+            !state.is_over() && state != IncidentState::RecoveredUnproven
+        })
+    }
+
     /// The condition of an incident that is known is back.
     fn join(&mut self, cx: &Cx<'_>, id: IncidentId, place: u16) {
         let Some(case) = self.cases.get_mut(&id) else { return };
@@ -205,6 +219,7 @@ impl Engine {
             healing: None,
             resolution: String::new(),
             blind: false,
+            ties: crate::correlate::ties_of(site, &rule.id),
         };
         incident.description = describe(cx, rule, &incident, counted);
         incident.previous = self.past(&Fingerprint::of(&incident));
@@ -224,6 +239,9 @@ impl Engine {
         }
         self.cases.insert(id, case);
         self.say(cx, id, line);
+        self.tell_alert(cx, id);
+        self.hard_change(cx, id);
+        self.inhibit_children(cx, id);
         id
     }
 

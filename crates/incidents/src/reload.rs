@@ -29,6 +29,8 @@ impl Engine {
             .values()
             .filter(|case| case.rule.is_none() && !case.incident.state.is_over())
             .filter(|case| case.incident.source == mendpoint_model::Source::System)
+            // What is built in is in no file.
+            .filter(|case| !case.incident.is_wide())
             .map(|case| case.incident.id)
             .collect();
         for id in orphans {
@@ -199,7 +201,12 @@ fn move_over(
     let place_of = |old: u16| program.place(&old_program.rules[usize::from(old)].id);
     let mut kept: SmallVec<[Alert; 1]> = SmallVec::new();
     for mut alert in std::mem::take(&mut watch.alerts) {
-        let armed = alert.armed;
+        // What another incident explains is looked at again at once, under its new place.
+        let is_held = matches!(alert.phase, Phase::Inhibited(_));
+        let armed = if is_held { Some(UnixMs(0)) } else { alert.armed };
+        if is_held {
+            alert.phase = Phase::Pending;
+        }
         // Its timer has the old place in its name.
         timers.set(&mut alert.armed, Timer::Alert(key, alert.rule, alert.at), None);
         let old = rule_in(before, old_program, alert.rule);
@@ -208,7 +215,7 @@ fn move_over(
         let is_same = old.looks_for_the_same(&new);
         let goes_on = match alert.phase {
             Phase::Firing(_) => true,
-            Phase::Pending | Phase::Probing { .. } => {
+            Phase::Pending | Phase::Probing { .. } | Phase::Inhibited(_) => {
                 is_same && program.enabled[usize::from(place)]
             }
         };

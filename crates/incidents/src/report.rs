@@ -98,6 +98,7 @@ impl Engine {
             healing: None,
             resolution: String::new(),
             blind: false,
+            ties: crate::correlate::ties_of(site, rule),
         };
         let watch = self.watches.entry(report.charger).or_default();
         watch.site = site;

@@ -111,6 +111,45 @@ pub enum Request {
         /// Who did it.
         user: String,
     },
+    /// Puts an incident into another one: from now on only that one is worked on.
+    Merge {
+        /// Which.
+        incident: IncidentId,
+        /// Into which.
+        into: IncidentId,
+        /// Who.
+        user: String,
+    },
+    /// The other side of a merge, for the shard of the incident that takes the other one in.
+    MergeIn {
+        /// Which takes it in.
+        incident: IncidentId,
+        /// What it takes in.
+        child: IncidentId,
+        /// Who.
+        user: String,
+    },
+    /// Takes an incident out of the one it was merged into.
+    Split {
+        /// Which.
+        incident: IncidentId,
+        /// Who.
+        user: String,
+    },
+    /// The other side of a split.
+    SplitOut {
+        /// Which loses it.
+        incident: IncidentId,
+        /// What it loses.
+        child: IncidentId,
+        /// Who.
+        user: String,
+    },
+    /// An incident of another shard is over: what was merged into it is judged by itself.
+    ParentOver {
+        /// Which is over.
+        incident: IncidentId,
+    },
     /// Switches healing off, or on again (G11). Answered with incident 0.
     KillSwitch {
         /// Where.
@@ -135,6 +174,11 @@ impl Request {
             | Self::RunPlaybook { incident, .. }
             | Self::Approve { incident, .. }
             | Self::Refuse { incident, .. }
+            | Self::Merge { incident, .. }
+            | Self::MergeIn { incident, .. }
+            | Self::Split { incident, .. }
+            | Self::SplitOut { incident, .. }
+            | Self::ParentOver { incident }
             | Self::TicketChanged { incident, .. } => Some(*incident),
             Self::Report { .. } | Self::KillSwitch { .. } => None,
         }
@@ -174,6 +218,18 @@ pub enum RequestError {
     /// The reason of a report is none of the known ones.
     #[error("read the report: `{0}` is no reason; use one of {list}", list = REASON_LIST)]
     UnknownReason(String),
+    /// An incident cannot be part of itself.
+    #[error("merge {0}: it is the same incident")]
+    MergeSelf(IncidentId),
+    /// It is part of another one.
+    #[error("merge {0}: it is part of {1} already")]
+    MergedAlready(IncidentId, IncidentId),
+    /// Others are part of it.
+    #[error("merge {0}: others were merged into it; merge the other way round")]
+    HasMembers(IncidentId),
+    /// It is part of none.
+    #[error("split {0} off: it is not merged into any other")]
+    NotMerged(IncidentId),
     /// A text is missing.
     #[error("write it down: the text is empty")]
     EmptyText,
@@ -216,6 +272,18 @@ impl Engine {
                 let entry = line.by(Actor::User(user)).entry(incident, cx.now, 0);
                 // A note may come after the incident was put away: the line is enough.
                 self.lines.push(entry);
+                Ok(incident)
+            }
+            Request::MergeIn { incident, child, user } => {
+                self.merge_in(cx, incident, child, &user)?;
+                Ok(incident)
+            }
+            Request::SplitOut { incident, child, user } => {
+                self.split_out(cx, incident, child, &user);
+                Ok(incident)
+            }
+            Request::ParentOver { incident } => {
+                self.release_children(cx, incident);
                 Ok(incident)
             }
             Request::TicketChanged { incident, ticket, status, user } => {
@@ -285,7 +353,12 @@ impl Engine {
                     return Err(RequestError::NothingToApprove(id));
                 }
             }
-            Request::Note { .. }
+            Request::Merge { into, user, .. } => return self.merge(cx, id, into, &user),
+            Request::Split { user, .. } => return self.split(cx, id, &user),
+            Request::MergeIn { .. }
+            | Request::SplitOut { .. }
+            | Request::ParentOver { .. }
+            | Request::Note { .. }
             | Request::Report { .. }
             | Request::TicketChanged { .. }
             | Request::KillSwitch { .. } => {}

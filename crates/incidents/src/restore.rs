@@ -33,14 +33,20 @@ impl Engine {
         incidents.sort_by_key(|incident| incident.id);
         let ids: Vec<IncidentId> = incidents.iter().map(|incident| incident.id).collect();
         for incident in incidents {
-            self.take_up(&cx, incident);
+            if incident.is_wide() {
+                self.take_up_wide(&cx, incident);
+            } else {
+                self.take_up(&cx, incident);
+            }
         }
+        self.take_up_ties(&cx, &ids);
         for id in &ids {
             self.take_up_places(&cx, *id);
         }
         for key in fleet.keys() {
             if let Some(charger) = fleet.charger(key) {
                 self.watches.entry(key).or_default().site = charger.site;
+                self.tell_known(&cx, key);
                 self.note_cohort(&cx, key);
                 self.note_variants(&cx, key);
                 self.evaluate_all(&cx, key, None, Inputs::ALL);

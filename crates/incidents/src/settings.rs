@@ -8,6 +8,7 @@ use mendpoint_model::{
 use serde::Deserialize;
 
 use crate::duration::paced;
+use crate::overseer::OverseerSettings;
 use crate::rule::RuleOverride;
 
 /// Settings of the engine. All times in milliseconds, as they are before `pace`.
@@ -58,6 +59,16 @@ pub struct EngineSettings {
     pub diagnostics_every_ms: i64,
     /// What healing may never do.
     pub guardrails: Guardrails,
+    /// When single failures are one cause (1.7).
+    pub correlation: OverseerSettings,
+    /// How long one look of the flap damping is (1.8): twenty of them are remembered.
+    pub flap_look_ms: i64,
+    /// How long the first notice of a group waits for what belongs to it.
+    pub group_wait_ms: i64,
+    /// Least time between two notices of a group.
+    pub group_interval_ms: i64,
+    /// After this time what is still open in a group is told again.
+    pub group_repeat_ms: i64,
     /// Operators' own numbers, by rule id.
     pub rules: BTreeMap<String, RuleOverride>,
     /// Where chargers stand that nobody gave a site. It is no place: each of them counts as a site
@@ -89,6 +100,11 @@ impl Default for EngineSettings {
             diagnostics_ms: 5 * MINUTE_MS,
             diagnostics_every_ms: DAY_MS,
             guardrails: Guardrails::default(),
+            correlation: OverseerSettings::default(),
+            flap_look_ms: 90 * SECOND_MS,
+            group_wait_ms: 30 * SECOND_MS,
+            group_interval_ms: 5 * MINUTE_MS,
+            group_repeat_ms: 4 * HOUR_MS,
             rules: BTreeMap::new(),
             unassigned: None,
         }
@@ -179,6 +195,8 @@ impl EngineSettings {
         let mut settings = self.clone();
         let pace = if self.pace.is_finite() && self.pace > 0.0 { self.pace } else { 1.0 };
         settings.pace = pace;
+        settings.correlation =
+            self.correlation.scaled(pace, &self.guardrails, self.startup_grace_ms);
         let rails = &mut settings.guardrails;
         for ms in [
             &mut settings.startup_grace_ms,
@@ -195,6 +213,10 @@ impl EngineSettings {
             &mut settings.report_join_ms,
             &mut settings.diagnostics_ms,
             &mut settings.diagnostics_every_ms,
+            &mut settings.flap_look_ms,
+            &mut settings.group_wait_ms,
+            &mut settings.group_interval_ms,
+            &mut settings.group_repeat_ms,
             &mut rails.after_plug_in_ms,
             &mut rails.stuck_transaction_ms,
             &mut rails.stuck_stop_ms,

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use mendpoint_model::{ChargerKey, ConnectorRef, IncidentId, UnixMs};
+use mendpoint_model::{ChargerKey, ConnectorRef, IncidentId, SiteKey, UnixMs};
+
+use crate::correlate::GroupKey;
 
 /// What to look at. Looking too early or twice does no harm: whoever is looked at decides by its
 /// own state, so a timer never needs to be taken back.
@@ -14,6 +16,10 @@ pub(crate) enum Timer {
     Attempts(ChargerKey),
     /// Whether a charger answers.
     Calls(ChargerKey),
+    /// The outage of a site.
+    Site(SiteKey),
+    /// What is told together.
+    Group(GroupKey),
     /// A case.
     Case(IncidentId),
     /// Visits of drivers that may be over.

@@ -92,6 +92,8 @@ impl Engine {
     fn note_fact(&mut self, cx: &Cx<'_>, id: IncidentId, fact: &Fact) {
         let Some(case) = self.cases.get_mut(&id) else { return };
         let at = case.incident.connector;
+        // The history of what flaps is kept short (1.8).
+        let most = if case.incident.ties.flapping { 0 } else { STATUS_LINES_MAX };
         let here = |connector: ConnectorRef| at.is_charger() || connector == at;
         match fact {
             Fact::StatusRepeated { connector } if here(*connector) => {
@@ -107,7 +109,7 @@ impl Engine {
             {
                 case.run.status_at = Some(cx.now);
                 case.run.told_at = Some(cx.now);
-                if case.status_lines >= STATUS_LINES_MAX {
+                if case.status_lines >= most {
                     return;
                 }
                 case.status_lines += 1;
@@ -129,7 +131,7 @@ impl Engine {
             }
             Fact::LinkDown { reason } => {
                 case.run.dropped_at = Some(cx.now);
-                if case.status_lines >= STATUS_LINES_MAX {
+                if case.status_lines >= most {
                     return;
                 }
                 case.status_lines += 1;

@@ -11,6 +11,7 @@ use mendpoint_model::{
     TransactionId, TransactionStarted, UnixMs,
 };
 
+use crate::overseer::Overseer;
 use crate::timeline_test::action_words;
 use crate::{
     Catalogue, Effect, Engine, EngineSettings, IdSequence, Request, RequestError, TicketRequest,
@@ -21,6 +22,7 @@ use crate::{
 pub(crate) struct Fleet {
     states: BTreeMap<ChargerKey, ChargerState>,
     keys: Vec<ChargerKey>,
+    sites: BTreeMap<SiteKey, Vec<ChargerKey>>,
 }
 
 impl Chargers for Fleet {
@@ -28,8 +30,8 @@ impl Chargers for Fleet {
         self.states.get(&key)
     }
 
-    fn of_site(&self, _site: SiteKey) -> &[ChargerKey] {
-        &self.keys
+    fn of_site(&self, site: SiteKey) -> &[ChargerKey] {
+        self.sites.get(&site).map_or(&[], Vec::as_slice)
     }
 
     fn keys(&self) -> Vec<ChargerKey> {
@@ -58,6 +60,7 @@ pub(crate) fn rejected() -> CommandOutcome {
 
 pub(crate) struct World {
     pub(crate) engine: Engine,
+    pub(crate) overseer: Overseer,
     pub(crate) fleet: Fleet,
     pub(crate) now: UnixMs,
     pub(crate) incidents: BTreeMap<IncidentId, Incident>,
@@ -113,6 +116,11 @@ pub(crate) fn engine(settings: EngineSettings, next: i64) -> Engine {
     Engine::new(shipped(), settings, IdSequence { next, step: 1 })
 }
 
+/// The overseer's settings that go with an engine's.
+pub(crate) fn oversight(settings: &EngineSettings) -> crate::overseer::OverseerSettings {
+    settings.correlation.scaled(settings.pace, &settings.guardrails, settings.startup_grace_ms)
+}
+
 pub(crate) const ONE: ChargerKey = ChargerKey(1);
 
 impl World {
@@ -122,6 +130,7 @@ impl World {
 
     pub(crate) fn with(settings: EngineSettings) -> Self {
         Self {
+            overseer: Overseer::new(oversight(&settings)),
             engine: engine(settings, 1),
             fleet: Fleet::default(),
             now: UnixMs(1_000_000_000_000),
@@ -140,6 +149,11 @@ impl World {
 
     /// Adds a connected charger with two free connectors.
     pub(crate) fn add(&mut self, key: ChargerKey) {
+        self.add_at(key, SiteKey(1));
+    }
+
+    /// The same at a site.
+    pub(crate) fn add_at(&mut self, key: ChargerKey, site: SiteKey) {
         let connector = |n| ConnectorState {
             at: ConnectorRef::v16(n),
             status: ConnectorStatus::Available,
@@ -147,7 +161,7 @@ impl World {
         };
         let state = ChargerState {
             key,
-            site: SiteKey(1),
+            site,
             identity: format!("CP-{}", key.0).into(),
             link: Link::default(),
             boot: None,
@@ -165,6 +179,7 @@ impl World {
         };
         self.fleet.states.insert(key, state);
         self.fleet.keys = self.fleet.states.keys().copied().collect();
+        self.fleet.sites.entry(site).or_default().push(key);
         self.connect(key);
     }
 
@@ -176,7 +191,7 @@ impl World {
         self.frame += 1;
         let event = ChargerEvent {
             charger: key,
-            site: SiteKey(1),
+            site: self.fleet.states.get(&key).map_or(SiteKey(1), |state| state.site),
             received_at: self.now,
             epoch: self.epoch,
             frame: self.frame,
@@ -185,6 +200,33 @@ impl World {
         let mut out = Vec::new();
         self.engine.handle(self.now, &event, facts, &self.fleet, &mut out);
         self.take(out);
+        self.oversee();
+    }
+
+    /// Lets the overseer weigh what the engine told, and the engine do what it says.
+    fn oversee(&mut self) {
+        for _ in 0..1_000 {
+            let mut reports = Vec::new();
+            self.engine.take_reports(&mut reports);
+            for report in reports {
+                self.overseer.report(report);
+            }
+            let mut directives = Vec::new();
+            self.overseer.advance(self.now, &mut directives);
+            if directives.is_empty() {
+                return;
+            }
+            for directive in directives {
+                let mut out = Vec::new();
+                self.engine.direct(self.now, directive.order, &self.fleet, &mut out);
+                self.take(out);
+            }
+        }
+        panic!("engine and overseer never agree");
+    }
+
+    fn next_deadline(&self) -> Option<UnixMs> {
+        [self.engine.next_deadline(), self.overseer.next_deadline()].into_iter().flatten().min()
     }
 
     /// Takes in what the engine wants, and lets the chargers answer.
@@ -269,6 +311,7 @@ impl World {
     /// A boot; `changed` says whether what it says of itself did.
     pub(crate) fn booted(&mut self, key: ChargerKey, changed: bool) {
         self.heard(key);
+        self.state(key).boot.get_or_insert_default();
         let kind = EventKind::Boot(Boot::default());
         self.handle(key, kind, &[Fact::Booted { changed }]);
     }
@@ -276,6 +319,17 @@ impl World {
     fn heard(&mut self, key: ChargerKey) {
         let now = self.now;
         self.state(key).link.last_seen_at = Some(now);
+    }
+
+    /// A reading of the Wi-Fi, dBm.
+    pub(crate) fn signal(&mut self, key: ChargerKey, value: f64) {
+        self.heard(key);
+        let reading = mendpoint_model::SignalReading {
+            transport: mendpoint_model::Transport::Wifi,
+            value,
+            unit: mendpoint_model::SignalUnit::RssiDbm,
+        };
+        self.handle(key, EventKind::Signal(reading.clone()), &[Fact::SignalRead(reading)]);
     }
 
     pub(crate) fn heartbeat(&mut self, key: ChargerKey) {
@@ -450,12 +504,13 @@ impl World {
     pub(crate) fn wait(&mut self, seconds: i64) {
         let until = self.now + seconds * 1_000;
         for _ in 0..100_000 {
-            let Some(next) = self.engine.next_deadline().filter(|at| *at <= until) else { break };
+            let Some(next) = self.next_deadline().filter(|at| *at <= until) else { break };
             self.now = self.now.max(next);
             let mut out = Vec::new();
             self.engine.advance(self.now, &self.fleet, &mut out);
             self.take(out);
-            let again = self.engine.next_deadline();
+            self.oversee();
+            let again = self.next_deadline();
             assert!(again.is_none_or(|at| at > self.now), "the engine spins at {again:?}");
         }
         self.now = until;
@@ -480,12 +535,15 @@ impl World {
         let mut out = Vec::new();
         let result = self.engine.request(self.now, request, &self.fleet, &mut out);
         self.take(out);
+        self.oversee();
         result
     }
 
     /// Replaces the engine by a new one that restores what was written.
     pub(crate) fn restart(&mut self, settings: EngineSettings) {
         let kept: Vec<Incident> = self.incidents.values().cloned().collect();
+        self.overseer = Overseer::new(oversight(&settings));
+        self.overseer.restore(self.now, &kept);
         self.engine = engine(settings, kept.len() as i64 + 1);
         for key in self.fleet.keys.clone() {
             self.state(key).link.connected = false;
@@ -494,6 +552,7 @@ impl World {
         let mut out = Vec::new();
         self.engine.restore(self.now, kept, &self.fleet, &mut out);
         self.take(out);
+        self.oversee();
     }
 
     pub(crate) fn actions(&self) -> Vec<String> {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ChargerKey, CommandId, CommandOutcome, ConnectorRef, FrameSeq, IncidentId, SiteKey, TicketId,
-    UnixMs,
+    Ties, UnixMs,
 };
 
 /// The unit of healing, escalation and SLA: one cause, one subject.
@@ -64,6 +64,9 @@ pub struct Incident {
     pub resolution: String,
     /// Whether the truth is unknown now (charger offline, our own restart): nothing is decided.
     pub blind: bool,
+    /// What ties it to others, and what keeps it quiet.
+    #[serde(default)]
+    pub ties: Ties,
 }
 
 /// Where an incident stands.

@@ -14,6 +14,7 @@ mod incident;
 mod registry;
 mod security;
 mod state;
+mod ties;
 mod time;
 mod token;
 
@@ -27,5 +28,6 @@ pub use incident::*;
 pub use registry::*;
 pub use security::*;
 pub use state::*;
+pub use ties::*;
 pub use time::*;
 pub use token::*;

@@ -172,6 +172,7 @@ fn settings() -> PipelineSettings {
         credential_pepper: "bench".to_owned(),
         public_url: String::new(),
         dispatch_email: String::new(),
+        platform_email: String::new(),
         fleet: FleetSettings::default(),
         engine: EngineSettings::default(),
         upkeep: mendpoint_upkeep::UpkeepSettings::default(),

@@ -78,6 +78,9 @@ impl Handle {
     /// stopping.
     pub async fn submit(&self, charger: ChargerKey, asked: Asked) -> Result<Taken, Error> {
         let record = self.directory().charger(charger).ok_or(Error::UnknownCharger)?;
+        if let Some(why) = self.0.rollout_refusal(&record, &asked.action) {
+            return Err(Error::Refused(why));
+        }
         let now = clock::now();
         let id = CommandId(format!("u-{}", uuid::Uuid::now_v7().simple()).into());
         let wait_ms = asked.wait_ms.map(|wait_ms| wait_ms.clamp(0, WAIT_MAX_MS));

@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
+use mendpoint_incidents::correlate::Notice;
 use mendpoint_incidents::{Evidence, Request, TicketRequest};
 use mendpoint_model::{
     Actor, ChargerKey, ConnectorRef, Incident, IncidentId, Priority, StepState, TicketId,
@@ -28,6 +29,8 @@ pub(crate) enum Work {
     Open(TicketRequest),
     /// The charger shows something.
     Evidence(TicketEvidence),
+    /// People are told of a group of incidents.
+    Notice(Box<Notice>),
 }
 
 /// The desk.
@@ -59,6 +62,10 @@ impl Desk {
 
     pub(crate) fn evidence(&self, evidence: TicketEvidence) {
         self.queue(Work::Evidence(evidence));
+    }
+
+    pub(crate) fn notice(&self, notice: Box<Notice>) {
+        self.queue(Work::Notice(notice));
     }
 
     /// No more work is taken; what is queued is still done.
@@ -199,6 +206,7 @@ impl Inner {
     async fn do_work(&self, work: &Work) -> Result<(), Error> {
         match work {
             Work::Open(request) => self.open_for(request).await,
+            Work::Notice(notice) => self.page(notice).await,
             Work::Evidence(evidence) => {
                 let kind = match evidence.kind {
                     Evidence::Recovered => EvidenceKind::Recovered,

@@ -107,6 +107,8 @@ pub(crate) enum ShardMessage {
     Look(ChargerKey, oneshot::Sender<Option<Box<ChargerState>>>),
     /// Somebody wants to see how far the upkeep of a charger is.
     LookUpkeep(ChargerKey, oneshot::Sender<Option<Box<Progress>>>),
+    /// What the overseer orders, and when it decided that.
+    Order(UnixMs, mendpoint_incidents::overseer::Order),
     /// The rules were changed, or thresholds were set otherwise.
     Catalogue(
         std::sync::Arc<mendpoint_incidents::Catalogue>,

@@ -30,6 +30,10 @@ pub(crate) struct Metrics {
     pub(crate) samples_waiting: IntGauge,
     /// Those that were left out because too many waited.
     pub(crate) samples_left_out: IntCounter,
+    /// Batches of reports that wait for the overseer.
+    pub(crate) overseer_queue: IntGauge,
+    /// Reports that it never got because too many waited.
+    pub(crate) overseer_dropped: IntCounter,
     /// Opened incidents by rule.
     opened: IntCounterVec,
     /// Ended incidents by how they ended.
@@ -91,6 +95,14 @@ impl Metrics {
             "mendpoint_conformance_left_out_total",
             "Messages that were not held against the specification because too many waited",
         )?;
+        let overseer_queue = IntGauge::new(
+            "mendpoint_overseer_queue_batches",
+            "Batches of reports that wait for the overseer",
+        )?;
+        let overseer_dropped = IntCounter::new(
+            "mendpoint_overseer_dropped_total",
+            "Reports of shards that were dropped because too many waited for the overseer",
+        )?;
         let opened = IntCounterVec::new(
             Opts::new("mendpoint_incidents_opened_total", "Incidents opened, by rule"),
             &["rule"],
@@ -112,6 +124,8 @@ impl Metrics {
         registry.register(Box::new(held.clone()))?;
         registry.register(Box::new(samples_waiting.clone()))?;
         registry.register(Box::new(samples_left_out.clone()))?;
+        registry.register(Box::new(overseer_queue.clone()))?;
+        registry.register(Box::new(overseer_dropped.clone()))?;
         registry.register(Box::new(opened.clone()))?;
         registry.register(Box::new(ended.clone()))?;
         registry.register(Box::new(open.clone()))?;
@@ -125,6 +139,8 @@ impl Metrics {
             held,
             samples_waiting,
             samples_left_out,
+            overseer_queue,
+            overseer_dropped,
             opened,
             ended,
             open,

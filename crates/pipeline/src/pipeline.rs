@@ -28,6 +28,7 @@ use crate::keyring::Keyring;
 use crate::lag::LagBoard;
 use crate::message::{Incoming, ShardMessage};
 use crate::metrics::Metrics;
+use crate::oversight::{self, Past, Pauses, Reports, Sight};
 use crate::pulse::{Pulse, Pulses};
 use crate::release;
 use crate::replay::ReplayBoard;
@@ -95,6 +96,12 @@ pub(crate) struct Inner {
     pub(crate) tokens: Tokens,
     pub(crate) replays: ReplayBoard,
     quirks: DashMap<ChargerKey, u64>,
+    /// What the overseer sees, for pages.
+    pub(crate) sight: Sight,
+    /// Firmware that is not rolled out any further.
+    pub(crate) rollouts: Pauses,
+    /// Incidents whose pause people lifted.
+    pub(crate) lifted: Mutex<BTreeSet<i64>>,
     kill_switches: Mutex<BTreeSet<KillScope>>,
     frame_seq: AtomicU64,
     pub(crate) unassigned: SiteKey,
@@ -166,6 +173,9 @@ impl Pipeline {
             tokens: kept.tokens,
             replays: ReplayBoard::default(),
             quirks: DashMap::new(),
+            sight: Sight::default(),
+            rollouts: Pauses::default(),
+            lifted: Mutex::default(),
             kill_switches: Mutex::new(kill_switches.clone()),
             frame_seq: AtomicU64::new(highest.frame + 1),
             unassigned: kept.unassigned,
@@ -196,12 +206,22 @@ impl Pipeline {
         }
         for incident in kept.fleet.incidents() {
             inner.metrics.incident(incident);
+            inner.note_rollout(incident);
         }
+        let oversight =
+            engine.correlation.scaled(engine.pace, &engine.guardrails, engine.startup_grace_ms);
+        inner.restore_rollouts().await?;
+        let past = Past::read(&inner.store, &oversight, now).await?;
+        let overseer = past.overseer(oversight, now, kept.fleet.incidents());
+        let (reports, told) = mpsc::channel(oversight::QUEUE);
         let backlogs = kept.fleet.hand_out(now, &inner.directory, &mut shards);
         forget_unanswered(&inner, kept.unanswered, now).await;
 
         let desk = tokio::spawn(crate::desk::run(Arc::clone(&inner), desk_work));
         let conformance = tokio::spawn(crate::conformance::run(Arc::clone(&inner), samples));
+        let queued = inner.metrics.overseer_queue.clone();
+        // Ends with the last shard.
+        tokio::spawn(oversight::run(Arc::clone(&inner), overseer, told, queued));
         let mut tasks = Vec::with_capacity(2 * count);
         let queues = receivers.into_iter().zip(feedback_receivers).zip(feedback);
         for (index, ((shard, backlog), ((queue, feedback_receiver), sender))) in
@@ -216,6 +236,7 @@ impl Pipeline {
                 queue,
                 feedback: feedback_receiver,
                 releases,
+                reports: Reports::new(reports.clone(), inner.metrics.overseer_dropped.clone()),
                 queued: inner.metrics.queued.with_label_values(&[label.as_str()]),
                 waiting: inner.metrics.waiting.with_label_values(&[label.as_str()]),
                 state: Working::default(),
@@ -231,6 +252,7 @@ impl Pipeline {
             tasks.push(releaser);
         }
         tokio::spawn(crate::usage::restore(Arc::clone(&inner), now));
+        drop(reports);
         Ok(Self { handle: Handle(inner), tasks: (desk, tasks), conformance })
     }
 
@@ -353,6 +375,13 @@ impl Inner {
         let sender = self.feedback[site.0 as usize % self.feedback.len()].upgrade();
         if let Some(sender) = sender {
             let _ = sender.send(message);
+        }
+    }
+
+    /// The same to every shard.
+    pub(crate) fn feed_back_all(&self, message: impl Fn() -> ShardMessage) {
+        for sender in self.feedback.iter().filter_map(mpsc::WeakUnboundedSender::upgrade) {
+            let _ = sender.send(message());
         }
     }
 

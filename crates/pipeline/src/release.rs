@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use mendpoint_incidents::TicketRequest;
+use mendpoint_incidents::correlate::Notice;
 use mendpoint_model::{
     ChargerKey, Command, CommandAnswered, CommandId, CommandOutcome, EventKind, IncidentId,
     TicketId, UnixMs,
@@ -29,6 +30,8 @@ pub(crate) enum Release {
     Ticket(TicketRequest),
     /// News from the charger for a ticket.
     Evidence(TicketEvidence),
+    /// People are to be told of a group of incidents.
+    Notice(Box<Notice>),
     /// A connection to be dropped.
     Close(ChargerKey),
     /// A command of this charger changed.
@@ -71,6 +74,7 @@ pub(crate) async fn run(inner: Arc<Inner>, mut batches: mpsc::Receiver<Batch>) {
                 Release::Command(command) => send(&inner, command),
                 Release::Ticket(request) => inner.desk.open_for_incident(request),
                 Release::Evidence(evidence) => inner.desk.evidence(evidence),
+                Release::Notice(notice) => inner.desk.notice(notice),
                 Release::CommandNews(charger) => {
                     // Nobody may be listening.
                     let _ = inner.command_news.send(charger);

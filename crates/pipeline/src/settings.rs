@@ -32,6 +32,8 @@ pub struct PipelineSettings {
     pub public_url: String,
     /// Who gets a mail about every ticket's progress besides the installer; may be empty.
     pub dispatch_email: String,
+    /// Who gets a mail when the trouble seems to be Mendpoint's own; `dispatch_email` when empty.
+    pub platform_email: String,
     /// The state's rules.
     pub fleet: FleetSettings,
     /// The engine's rules.

@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::conformance::Sample;
 use crate::message::{Answer, Incoming, Sampled, ShardMessage};
+use crate::oversight::Reports;
 use crate::pipeline::Inner;
 use crate::pulse::Pulse;
 use crate::release::{Batch, Release, TicketEvidence};
@@ -47,6 +48,8 @@ pub(crate) struct ShardTask {
     /// that could not be sent.
     pub(crate) feedback: mpsc::UnboundedReceiver<ShardMessage>,
     pub(crate) releases: mpsc::Sender<Batch>,
+    /// What the overseer is to know.
+    pub(crate) reports: Reports,
     /// How many messages wait, for the metrics.
     pub(crate) queued: IntGauge,
     /// How many batches wait for the disk, for the metrics.
@@ -232,6 +235,11 @@ impl ShardTask {
             }
             ShardMessage::LookUpkeep(charger, answer) => {
                 let _ = answer.send(self.shard.progress(charger).cloned().map(Box::new));
+            }
+            ShardMessage::Order(at, order) => {
+                self.state.now = self.state.now.max(at);
+                self.shard.direct(self.state.now, order, &mut self.state.outputs);
+                self.take_outputs();
             }
             ShardMessage::Catalogue(catalogue, overrides) => {
                 self.shard.set_rules(self.state.now, catalogue, overrides);
@@ -525,6 +533,9 @@ impl ShardTask {
         for effect in upkeep {
             self.upkeep(effect);
         }
+        let mut reports = std::mem::take(&mut self.state.outputs.reports);
+        self.reports.hand_over(&mut reports);
+        self.state.outputs.reports = reports;
     }
 
     fn fact(&mut self, charger: ChargerKey, at: UnixMs, frame: FrameSeq, fact: Fact) {
@@ -588,6 +599,15 @@ impl ShardTask {
                 self.state.urgent.insert(incident.charger);
                 self.inner.metrics.incident(&incident);
                 self.inner.topics.touch(|versions| versions.incidents += 1);
+                self.inner.note_rollout(&incident);
+                if incident.state.is_over() && !incident.ties.merged.is_empty() {
+                    // What people merged into it may live in other shards.
+                    let id = incident.id;
+                    self.inner.feed_back_all(|| {
+                        let (answer, _) = oneshot::channel();
+                        ShardMessage::Request(Request::ParentOver { incident: id }, answer)
+                    });
+                }
                 self.state.entries.push(Entry::Incident(incident));
             }
             Effect::Timeline(entry) => self.state.entries.push(Entry::Timeline(entry)),
@@ -598,6 +618,10 @@ impl ShardTask {
                 self.state.released.push(Release::Evidence(evidence));
             }
             Effect::CloseSocket(charger) => self.state.released.push(Release::Close(charger)),
+            Effect::Exclusion(proposal) => self.state.entries.push(Entry::Exclusion(proposal)),
+            Effect::Notice(notice) => self.state.released.push(Release::Notice(notice)),
+            // The overseer's task writes it down, once for all shards.
+            Effect::Vehicle(..) => {}
             // Figures are made from what is stored of sessions.
             Effect::Attempt(_) | Effect::Visit(_) => {}
         }

@@ -461,7 +461,10 @@ impl Replay {
                 Effect::Timeline(_)
                 | Effect::TicketEvidence { .. }
                 | Effect::Attempt(_)
-                | Effect::Visit(_) => {}
+                | Effect::Visit(_)
+                | Effect::Exclusion(_)
+                | Effect::Notice(_)
+                | Effect::Vehicle(..) => {}
             }
         }
         for incident in tickets {

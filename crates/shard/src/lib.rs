@@ -10,6 +10,8 @@
 
 mod number;
 mod outputs;
+#[cfg(test)]
+mod oversight_tests;
 mod shard;
 mod stage;
 pub mod timeline_test;

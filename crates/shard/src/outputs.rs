@@ -1,6 +1,7 @@
 //! What came of an event.
 
 use mendpoint_incidents::Effect;
+use mendpoint_incidents::overseer::Report;
 use mendpoint_model::{ChargerKey, Fact, FrameSeq, LedgerLine, TransactionId, UnixMs};
 use mendpoint_upkeep::UpkeepEffect;
 
@@ -16,6 +17,8 @@ pub struct Outputs {
     pub effects: Vec<Effect>,
     /// What the upkeep wants done, in order.
     pub upkeep: Vec<UpkeepEffect>,
+    /// What the overseer is to know, where it is not part of the shard.
+    pub reports: Vec<Report>,
     /// The number of the transaction that the event began, new or known (behaviours 32, 46, 57).
     pub answer: Option<TransactionId>,
 }

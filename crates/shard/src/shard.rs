@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use mendpoint_fleet::{Fleet, FleetSettings};
+use mendpoint_incidents::overseer::{Order, Overseer};
 use mendpoint_incidents::{
     Catalogue, CohortFigures, Effect, Engine, EngineSettings, IdSequence, Request, RequestError,
     ThresholdOverride, Usage,
@@ -25,6 +26,8 @@ pub struct Shard {
     engine: Engine,
     upkeep: Upkeep,
     numbers: TransactionNumbers,
+    /// Where one shard is all there is, it sees beyond itself too.
+    overseer: Option<Box<Overseer>>,
     /// Kept between events so that a heartbeat allocates nothing.
     facts: Vec<Fact>,
     timed_facts: Vec<(ChargerKey, Fact)>,
@@ -48,6 +51,7 @@ impl Shard {
                 Arc::default(),
             ),
             numbers: TransactionNumbers::new(transactions),
+            overseer: None,
             facts: Vec::new(),
             timed_facts: Vec::new(),
         }
@@ -58,6 +62,42 @@ impl Shard {
     pub fn with_upkeep(mut self, settings: UpkeepSettings, profiles: Arc<Profiles>) -> Self {
         self.upkeep = Upkeep::new(settings, profiles);
         self
+    }
+
+    /// The same with an overseer inside (1.7), for tests and replays: this shard is the whole fleet.
+    /// Without it what the overseer is to know leaves as [`Outputs::reports`].
+    #[must_use]
+    pub fn with_overseer(mut self, overseer: Overseer) -> Self {
+        self.overseer = Some(Box::new(overseer));
+        self
+    }
+
+    /// Does what the overseer orders.
+    pub fn direct(&mut self, now: UnixMs, order: Order, out: &mut Outputs) {
+        let before = out.effects.len();
+        self.engine.direct(now, order, &self.fleet, &mut out.effects);
+        self.note_commands(&out.effects[before..]);
+        self.engine.take_reports(&mut out.reports);
+    }
+
+    /// Hands over what the engine tells; an overseer inside weighs it at once.
+    fn consult(&mut self, now: UnixMs, out: &mut Outputs) {
+        self.engine.take_reports(&mut out.reports);
+        let Some(mut overseer) = self.overseer.take() else { return };
+        let mut directives = Vec::new();
+        loop {
+            for report in out.reports.drain(..) {
+                overseer.report(report);
+            }
+            overseer.advance(now, &mut directives);
+            if directives.is_empty() {
+                break;
+            }
+            for directive in directives.drain(..) {
+                self.direct(now, directive.order, out);
+            }
+        }
+        self.overseer = Some(overseer);
     }
 
     /// Whether a person accepted a charger: else nothing is installed on it.
@@ -109,6 +149,7 @@ impl Shard {
         let before = out.effects.len();
         self.engine.watch(now, charger, &self.fleet, &mut out.effects);
         self.note_commands(&out.effects[before..]);
+        self.consult(now, out);
     }
 
     /// Forgets a charger, and what was worked on for it.
@@ -148,9 +189,13 @@ impl Shard {
     /// Lets the engine go on where it was: with the incidents that are open, and those that had a
     /// step in the last 24 hours.
     pub fn restore(&mut self, now: UnixMs, incidents: Vec<Incident>, out: &mut Outputs) {
+        if let Some(overseer) = &mut self.overseer {
+            overseer.restore(now, &incidents);
+        }
         let before = out.effects.len();
         self.engine.restore(now, incidents, &self.fleet, &mut out.effects);
         self.note_commands(&out.effects[before..]);
+        self.consult(now, out);
     }
 
     /// Finds out to which transaction a reading belongs that names none, and where it was taken:
@@ -200,6 +245,7 @@ impl Shard {
         self.note_questions(&out.upkeep[asked..]);
         let of_event = |fact| (event.charger, now, event.frame, fact);
         out.facts.extend(self.facts.drain(..).map(of_event));
+        self.consult(now, out);
     }
 
     /// Lets time pass: gives up interrupted transactions, and does what the engine had to wait for.
@@ -221,12 +267,17 @@ impl Shard {
         let asked = out.upkeep.len();
         self.upkeep.advance(now, &self.fleet, &mut out.upkeep);
         self.note_questions(&out.upkeep[asked..]);
+        self.consult(now, out);
     }
 
     /// When [`Shard::advance`] has something to do next.
     pub fn next_deadline(&self) -> Option<UnixMs> {
-        let deadlines =
-            [self.fleet.next_deadline(), self.engine.next_deadline(), self.upkeep.next_deadline()];
+        let deadlines = [
+            self.fleet.next_deadline(),
+            self.engine.next_deadline(),
+            self.upkeep.next_deadline(),
+            self.overseer.as_ref().and_then(|overseer| overseer.next_deadline()),
+        ];
         deadlines.into_iter().flatten().min()
     }
 
@@ -243,6 +294,7 @@ impl Shard {
         let before = out.effects.len();
         let result = self.engine.request(now, request, &self.fleet, &mut out.effects);
         self.note_commands(&out.effects[before..]);
+        self.consult(now, out);
         result
     }
 

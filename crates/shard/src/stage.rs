@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mendpoint_fleet::FleetSettings;
+use mendpoint_incidents::overseer::Overseer;
 use mendpoint_incidents::timeline_test::{
     Act, Expect, TestAnswer, TestCohort, TestStart, TestStatus, TestStop, TimelineTest,
     action_words,
@@ -61,13 +62,20 @@ struct Session {
 impl<'a> Stage<'a> {
     pub(crate) fn new(catalogue: Arc<Catalogue>, test: &'a TimelineTest) -> Self {
         let numbers = IdSequence { next: 1, step: 1 };
-        let mut shard = Shard::new(
+        let shard = Shard::new(
             FleetSettings::default(),
             catalogue,
             EngineSettings::default(),
             numbers,
             numbers,
         );
+        let settings = EngineSettings::default();
+        let oversight = settings.correlation.scaled(
+            settings.pace,
+            &settings.guardrails,
+            settings.startup_grace_ms,
+        );
+        let mut shard = shard.with_overseer(Overseer::new(oversight));
         shard.register(CHARGER, SITE, Arc::from("TEST"));
         Self {
             shard,
@@ -387,6 +395,8 @@ impl<'a> Stage<'a> {
                 }
                 Effect::TicketEvidence { text, .. } => self.note(&text),
                 Effect::CloseSocket(_) => close = true,
+                Effect::Notice(notice) => self.note(&format!("people are told: {}", notice.title)),
+                Effect::Exclusion(_) | Effect::Vehicle(..) => {}
                 Effect::Attempt(_) | Effect::Visit(_) => {}
             }
         }

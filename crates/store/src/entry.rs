@@ -1,8 +1,8 @@
 use mendpoint_model::{
-    Boot, CapabilityCounts, ChargerKey, ChargerState, Command, CommandId, CommandOutcome,
-    ConnectorRef, ConnectorStatus, Finding, FindingCode, FrameSeq, Incident, ModelKey,
-    MonitorReport, SecurityReport, SignalReading, TimelineEntry, Transaction, TransactionEnded,
-    TransactionId, TransactionNote, UnixMs, VariableReport,
+    Boot, CapabilityCounts, ChargerKey, ChargerState, Cohort, Command, CommandId, CommandOutcome,
+    ConnectorRef, ConnectorStatus, ExclusionProposal, Finding, FindingCode, FrameSeq, Incident,
+    ModelKey, MonitorReport, SecurityReport, SignalReading, TimelineEntry, Transaction,
+    TransactionEnded, TransactionId, TransactionNote, UnixMs, VariableReport,
 };
 use serde::Serialize;
 
@@ -245,6 +245,30 @@ pub enum Entry {
         name: String,
         /// The counts so far.
         counts: CapabilityCounts,
+    },
+    /// A time that may be excluded from a charger's uptime.
+    Exclusion(ExclusionProposal),
+    /// A card or vehicle fails at several sites.
+    Vehicle {
+        /// Which.
+        token: String,
+        /// Since when it is suspected.
+        since: UnixMs,
+        /// Its newest failure.
+        last_at: UnixMs,
+        /// How often it failed, and at how many sites.
+        seen: (u32, u32),
+        /// When it was found to be without fault.
+        cleared_at: Option<UnixMs>,
+    },
+    /// A charger has another firmware than before, or is seen for the first time.
+    Firmware {
+        /// The charger.
+        charger: ChargerKey,
+        /// Since when.
+        at: UnixMs,
+        /// Vendor, model and firmware.
+        cohort: Cohort,
     },
     /// Somebody did something.
     Audit {

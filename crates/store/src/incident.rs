@@ -32,6 +32,7 @@ macro_rules! list {
         OR EXISTS (SELECT 1 FROM site s WHERE s.site_key = i.site_key
             AND LOWER(s.name) LIKE $16 ESCAPE '!'))
       AND (i.opened_at_ms, i.incident_id) < ($17, $18)
+      AND ($20 = 0 OR i.quiet = 0)
     ORDER BY i.opened_at_ms DESC, i.incident_id DESC LIMIT $19"
         )
     };
@@ -81,6 +82,8 @@ pub struct IncidentFilter {
     pub reason: Option<String>,
     /// Found by.
     pub source: Option<Source>,
+    /// Leave out what another incident explains, or what is kept quiet.
+    pub hide_quiet: bool,
     /// With this text in the title, rule, code, charger or site; any case for Latin letters.
     pub text: Option<String>,
 }
@@ -174,6 +177,7 @@ impl Store {
                 .bind(from.at)
                 .bind(from.id)
                 .bind(rows_of(limit))
+                .bind(i64::from(filter.hide_quiet))
                 .fetch_all(conn)
                 .await?;
             all(&rows, incident)

@@ -20,6 +20,7 @@ mod claim;
 mod command;
 mod commit;
 mod conformance;
+mod correlation;
 mod credential;
 mod cursor;
 mod db;
@@ -74,6 +75,7 @@ pub use command::CommandRow;
 pub use conformance::{
     ConformanceChange, DeviationCount, DeviationKey, DeviationRow, ModelKey, ModelRow,
 };
+pub use correlation::{MergeCount, VehicleRow};
 pub use credential::{AccessRow, Credential, Slot};
 pub use cursor::{Cursor, PAGE_MAX, Page};
 pub use device::{VariableChangeRow, VariableRow};

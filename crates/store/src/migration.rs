@@ -39,6 +39,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     "0006_commands",
     "0007_audit",
     "0008_history",
+    "0010_correlation",
     "0012_uptime",
     "0013_rules",
 ];

@@ -188,8 +188,8 @@ const RESERVATION: Form = Form {
 const INCIDENT: Form = Form {
     head: "INSERT INTO incident (incident_id, state, rule, code, severity, source, charger_key,
         site_key, needs_person, had_person, healed, title, opened_at_ms, updated_at_ms,
-        resolved_at_ms, ticket_id, json) VALUES ",
-    columns: 17,
+        resolved_at_ms, ticket_id, json, breadth, parent_id, quiet) VALUES ",
+    columns: 20,
     tail: " ON CONFLICT (incident_id) DO UPDATE SET
         state = excluded.state, rule = excluded.rule, code = excluded.code,
         severity = excluded.severity, source = excluded.source,
@@ -198,7 +198,8 @@ const INCIDENT: Form = Form {
         healed = excluded.healed, title = excluded.title,
         opened_at_ms = excluded.opened_at_ms, updated_at_ms = excluded.updated_at_ms,
         resolved_at_ms = excluded.resolved_at_ms, ticket_id = excluded.ticket_id,
-        json = excluded.json",
+        json = excluded.json, breadth = excluded.breadth, parent_id = excluded.parent_id,
+        quiet = excluded.quiet",
 };
 const TIMELINE: Form = Form {
     head: "INSERT INTO timeline (id, incident_id, at_ms, kind, json) VALUES ",
@@ -272,6 +273,26 @@ const SECURITY: Form = Form {
     columns: 8,
     tail: " ON CONFLICT (id) DO NOTHING",
 };
+const EXCLUSION: Form = Form {
+    head: "INSERT INTO exclusion_proposal
+        (incident_id, charger_key, from_ms, until_ms, cause, evidence) VALUES ",
+    columns: 6,
+    tail: " ON CONFLICT (incident_id, charger_key, from_ms) DO UPDATE SET
+        until_ms = excluded.until_ms, cause = excluded.cause, evidence = excluded.evidence",
+};
+const VEHICLE: Form = Form {
+    head: "INSERT INTO vehicle_suspect
+        (token, since_ms, last_at_ms, failures, sites, cleared_at_ms) VALUES ",
+    columns: 6,
+    tail: " ON CONFLICT (token) DO UPDATE SET since_ms = excluded.since_ms,
+        last_at_ms = excluded.last_at_ms, failures = excluded.failures, sites = excluded.sites,
+        cleared_at_ms = excluded.cleared_at_ms",
+};
+const FIRMWARE: Form = Form {
+    head: "INSERT INTO charger_firmware (charger_key, since_ms, vendor, model, firmware) VALUES ",
+    columns: 5,
+    tail: " ON CONFLICT (charger_key, since_ms) DO NOTHING",
+};
 /// Collects entries by table. Rows that replace each other are kept once, the newest: a statement
 /// may not touch a row twice, and writing it once is cheaper.
 #[derive(Debug, Default)]
@@ -299,6 +320,9 @@ struct Batch {
     outcomes: BTreeMap<Arc<str>, Vec<Value>>,
     signals: Vec<Vec<Value>>,
     security: Vec<Vec<Value>>,
+    exclusions: BTreeMap<(i64, ChargerKey, i64), Vec<Value>>,
+    vehicles: BTreeMap<String, Vec<Value>>,
+    firmware: BTreeMap<(ChargerKey, i64), Vec<Value>>,
     audit: Vec<Line>,
     device: DeviceBatch,
 }
@@ -518,6 +542,39 @@ impl Batch {
             Entry::Capability { model, name, counts } => {
                 self.device.capability(model, name, counts);
             }
+            Entry::Exclusion(proposal) => {
+                let key = (proposal.incident.0, proposal.charger, proposal.from.0);
+                let cells = row![
+                    proposal.incident.0,
+                    proposal.charger,
+                    proposal.from,
+                    proposal.until,
+                    proposal.cause.name(),
+                    proposal.evidence.as_str(),
+                ];
+                self.exclusions.insert(key, cells);
+            }
+            Entry::Vehicle { token, since, last_at, seen, cleared_at } => {
+                let cells = row![
+                    token.as_str(),
+                    *since,
+                    *last_at,
+                    i64::from(seen.0),
+                    i64::from(seen.1),
+                    cleared_at.map(|at| at.0),
+                ];
+                self.vehicles.insert(token.clone(), cells);
+            }
+            Entry::Firmware { charger, at, cohort } => {
+                let cells = row![
+                    *charger,
+                    *at,
+                    cohort.vendor.as_str(),
+                    cohort.model.as_str(),
+                    cohort.firmware.as_str(),
+                ];
+                self.firmware.insert((*charger, at.0), cells);
+            }
             Entry::Audit { at, actor, action, subject, detail } => {
                 self.audit.push(Line::new(id, *at, [actor, action, subject, detail]));
             }
@@ -550,6 +607,9 @@ impl Batch {
             (&OUTCOME, self.outcomes.into_values().collect()),
             (&SIGNAL, self.signals),
             (&SECURITY, self.security),
+            (&EXCLUSION, self.exclusions.into_values().collect()),
+            (&VEHICLE, self.vehicles.into_values().collect()),
+            (&FIRMWARE, self.firmware.into_values().collect()),
         ];
         let sheets = sheets
             .into_iter()
@@ -608,5 +668,8 @@ fn incident_row(incident: &Incident) -> Result<Vec<Value>> {
         incident.resolved_at.map(|at| at.0),
         incident.ticket.map(|ticket| ticket.0),
         json(incident, "an incident")?,
+        incident.ties.breadth.name(),
+        incident.ties.parent().map(|id| id.0),
+        incident.ties.is_quiet(),
     ])
 }

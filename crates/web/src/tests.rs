@@ -101,6 +101,7 @@ impl Server {
                 credential_pepper: "pepper".to_owned(),
                 public_url: String::new(),
                 dispatch_email: String::new(),
+                platform_email: String::new(),
                 fleet: mendpoint_fleet::FleetSettings::default(),
                 engine: mendpoint_incidents::EngineSettings::default(),
                 upkeep: mendpoint_upkeep::UpkeepSettings::default(),

@@ -627,7 +627,12 @@ impl World {
                     let input = Input::Closed("closed by the server".to_owned());
                     self.work.push_back(Work::Core(charger, input));
                 }
-                Effect::TicketEvidence { .. } | Effect::Attempt(_) | Effect::Visit(_) => {}
+                Effect::TicketEvidence { .. }
+                | Effect::Attempt(_)
+                | Effect::Visit(_)
+                | Effect::Exclusion(_)
+                | Effect::Notice(_)
+                | Effect::Vehicle(..) => {}
             }
         }
     }

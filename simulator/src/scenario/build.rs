@@ -334,6 +334,7 @@ fn one_event(
             up_ms: event.up.map_or(10_000, |up| up.0),
         },
         Kind::SiteDown => EventKind::SiteDown { power: event.power },
+        Kind::CarrierDown => EventKind::CarrierDown,
         Kind::WeakWifi => EventKind::Weak {
             wifi: true,
             dbm: event.dbm.unwrap_or((-90, -83)),

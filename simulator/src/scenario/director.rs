@@ -73,6 +73,9 @@ impl Director {
         if let EventKind::SiteDown { power } = rule.kind {
             return self.site_down(at, rule, rng, lasts, power);
         }
+        if rule.kind == EventKind::CarrierDown {
+            return self.carrier_down(at, rule, rng, lasts);
+        }
         if rule.kind == EventKind::Report {
             return self.report(at, rule, rng);
         }
@@ -115,7 +118,9 @@ impl Director {
                 (Act::StartSession { connector, token: None, length_ms: None }, 0, 0)
             }
             EventKind::FailedSession => (Act::FailSession { connector }, 0, 0),
-            EventKind::SiteDown { .. } | EventKind::Report => return Vec::new(),
+            EventKind::SiteDown { .. } | EventKind::CarrierDown | EventKind::Report => {
+                return Vec::new();
+            }
         };
         self.take(charger, at, taken, broken);
         vec![Planned { at_ms: at, charger, what: What::Act(act) }]
@@ -152,7 +157,9 @@ impl Director {
         let spec = &self.chargers[index];
         let link = match rule.kind {
             EventKind::Weak { wifi: true, .. } => spec.link == LinkKind::Wifi,
-            EventKind::Weak { wifi: false, .. } => spec.link == LinkKind::Cellular,
+            EventKind::Weak { wifi: false, .. } | EventKind::CarrierDown => {
+                spec.link == LinkKind::Cellular
+            }
             _ => true,
         };
         let site = rule.sites.is_empty()
@@ -186,6 +193,27 @@ impl Director {
             let at_ms = at + rng.random_range(0..2_000);
             self.take(charger, at, lasts + 20_000, lasts);
             let act = Act::GoOffline { for_ms: Some(lasts), power };
+            planned.push(Planned { at_ms, charger, what: What::Act(act) });
+        }
+        planned.sort_by_key(|planned| (planned.at_ms, planned.charger));
+        planned
+    }
+
+    /// A mobile network fails: all who use it are away, each from when it notices.
+    fn carrier_down(
+        &mut self,
+        at: i64,
+        rule: &EventRule,
+        rng: &mut SmallRng,
+        lasts: i64,
+    ) -> Vec<Planned> {
+        let hit: Vec<usize> =
+            (0..self.chargers.len()).filter(|index| self.fits(*index, rule)).collect();
+        let mut planned = Vec::new();
+        for charger in hit {
+            let at_ms = at + rng.random_range(0..5_000);
+            self.take(charger, at, lasts + 20_000, lasts);
+            let act = Act::GoOffline { for_ms: Some(lasts), power: false };
             planned.push(Planned { at_ms, charger, what: What::Act(act) });
         }
         planned.sort_by_key(|planned| (planned.at_ms, planned.charger));

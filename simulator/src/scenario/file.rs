@@ -190,6 +190,7 @@ pub(super) enum Kind {
     Offline,
     Flap,
     SiteDown,
+    CarrierDown,
     WeakWifi,
     WeakCell,
     Session,

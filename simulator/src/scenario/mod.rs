@@ -17,7 +17,7 @@
 //!   `soft_reset`, `hard_reset`, `unlock`, `availability_cycle`, `never`, `worse_faulted`,
 //!   `worse_offline`), `shows` (`faulted`, `warning`, `fails_sessions`, `faults_in_session`),
 //!   `weight`, `repaired_after`.
-//! - `[[event]]`: `kind` (`fault`, `offline`, `flap`, `site_down`, `weak_wifi`, `weak_cell`,
+//! - `[[event]]`: `kind` (`fault`, `offline`, `flap`, `site_down`, `carrier_down`, `weak_wifi`, `weak_cell`,
 //!   `session`, `failed_session`, `report`), `at` and `every` with `jitter` and `until`; `sites`
 //!   or `charger` to choose whom; `lasts`; and by kind `faults`, `power`, `times` and `up`, `dbm`
 //!   and `error_code`.
@@ -88,6 +88,8 @@ pub(crate) enum EventKind {
     Flap { times: u32, up_ms: i64 },
     /// All chargers of a site lose network or power.
     SiteDown { power: bool },
+    /// All chargers with a SIM card lose the mobile network, at all sites or some.
+    CarrierDown,
     /// The radio link is weak.
     Weak { wifi: bool, dbm: (i32, i32), error_code: bool },
     /// A driver begins a session.
@@ -100,7 +102,7 @@ pub(crate) enum EventKind {
 
 impl Scenario {
     /// The names of the scenarios that come with the program.
-    pub const BUILTIN: [&'static str; 4] = ["demo", "steady", "outage", "faults"];
+    pub const BUILTIN: [&'static str; 5] = ["demo", "steady", "outage", "correlated", "faults"];
 
     /// Reads and checks a scenario. `name` is the file's name, for messages.
     ///
@@ -119,6 +121,7 @@ impl Scenario {
             "demo" => include_str!("../../scenarios/demo.toml"),
             "steady" => include_str!("../../scenarios/steady.toml"),
             "outage" => include_str!("../../scenarios/outage.toml"),
+            "correlated" => include_str!("../../scenarios/correlated.toml"),
             "faults" => include_str!("../../scenarios/faults.toml"),
             _ => {
                 return Err(SimulatorError::UnknownScenario {

@@ -34,7 +34,7 @@ fn all_built_in_scenarios_are_good() {
         assert_eq!(scenario.name, name);
     }
     let unknown = Scenario::builtin("holiday").expect_err("not built in").to_string();
-    assert!(unknown.contains("demo, steady, outage, faults"), "{unknown}");
+    assert!(unknown.contains("demo, steady, outage, correlated, faults"), "{unknown}");
 }
 
 #[test]

@@ -94,6 +94,7 @@ impl Kit {
             credential_pepper: "pepper".to_owned(),
             public_url: String::new(),
             dispatch_email: String::new(),
+            platform_email: String::new(),
             fleet: FleetSettings::default(),
             engine: EngineSettings { rules: rules.into(), ..engine },
             upkeep: mendpoint_upkeep::UpkeepSettings { enabled: false, ..Default::default() },

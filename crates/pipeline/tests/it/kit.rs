@@ -71,6 +71,7 @@ pub(crate) fn settings() -> PipelineSettings {
         credential_pepper: "pepper".to_owned(),
         public_url: String::new(),
         dispatch_email: String::new(),
+        platform_email: String::new(),
         fleet: mendpoint_fleet::FleetSettings::default(),
         engine: mendpoint_incidents::EngineSettings::default(),
         concurrent_transactions: true,

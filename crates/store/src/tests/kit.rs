@@ -111,6 +111,7 @@ pub(crate) fn incident(id: i64, charger: ChargerKey, opened_at: i64) -> Incident
         healing: None,
         resolution: String::new(),
         blind: false,
+        ties: mendpoint_model::Ties::default(),
     }
 }
 

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use mendpoint_incidents::Request;
+use mendpoint_incidents::correlate::BUILT_IN;
 use mendpoint_model::{ConnectorRef, IncidentId, IncidentState, Source, UnixMs};
 use mendpoint_store::IncidentFilter;
 use serde::Deserialize;
@@ -28,6 +29,8 @@ pub(super) struct ListQuery {
     rule: Option<String>,
     source: Option<String>,
     needs_person: Option<bool>,
+    /// `true` leaves out what another incident explains, or what is silenced.
+    hide_inhibited: Option<bool>,
     q: Option<String>,
     limit: Option<u32>,
     cursor: Option<String>,
@@ -56,6 +59,8 @@ fn states_of(words: &str) -> Result<Vec<IncidentState>> {
 /// reads as "all is well".
 fn check_rule(state: &AppState, rule: Option<&str>) -> Result<()> {
     let catalogue = state.handle().catalogue();
+    let is_built_in = |rule: &str| BUILT_IN.iter().any(|(id, ..)| *id == rule);
+    let rule = rule.filter(|rule| !is_built_in(rule));
     let Some(rule) = rule.filter(|rule| catalogue.rule(rule).is_none()) else { return Ok(()) };
     let known: Vec<&str> = catalogue.rules().iter().map(|known| known.id.as_str()).collect();
     Err(ApiError::bad_request(format!("rule is one of {}, not {rule:?}", known.join(", "))))
@@ -88,6 +93,7 @@ pub(super) async fn list(
             .transpose()?,
         needs_person: query.needs_person,
         text: query.q,
+        hide_quiet: query.hide_inhibited.unwrap_or(false),
         ..IncidentFilter::default()
     };
     let from = cursor(query.cursor.as_deref())?;
@@ -194,6 +200,8 @@ pub(super) struct ActBody {
     reason: String,
     /// For `snooze`: until when, RFC 3339.
     until: Option<String>,
+    /// For `merge`: the incident it is part of.
+    into: Option<String>,
     /// Who does it; the token's name when left out.
     user: Option<String>,
 }
@@ -210,6 +218,22 @@ pub(super) async fn act(
     if action == "escalate" {
         handle.hand_over(incident, &user).await?;
         return detail(&state, incident).await;
+    }
+    match action.as_str() {
+        "merge" => {
+            let into = body.into.as_deref().and_then(|id| id.parse().ok()).ok_or_else(|| {
+                ApiError::bad_request("merge needs into, the number of an incident, as INC-12")
+            })?;
+            handle.merge(incident, into, &user).await?;
+            handle.settle_incident(incident).await;
+            return detail(&state, incident).await;
+        }
+        "split" => {
+            handle.split(incident, &user).await?;
+            handle.settle_incident(incident).await;
+            return detail(&state, incident).await;
+        }
+        _ => {}
     }
     let request = match action.as_str() {
         "take" => Request::Take { incident, user },
@@ -229,7 +253,7 @@ pub(super) async fn act(
         other => {
             return Err(ApiError::not_found(format!(
                 "the actions are take, release, note, resolve, stop-healing, run-playbook, \
-                 approve, refuse, snooze and escalate, not {other:?}"
+                 approve, refuse, snooze, escalate, merge and split, not {other:?}"
             )));
         }
     };

@@ -8,6 +8,8 @@ use mendpoint_pipeline::Directory;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::ties::TiesJson;
+
 /// A page of a list.
 #[derive(Debug, Serialize)]
 pub(crate) struct Page<T> {
@@ -300,6 +302,8 @@ pub(crate) struct IncidentJson {
     owner: Option<String>,
     resolution: String,
     blind: bool,
+    /// What ties it to others, and what keeps it quiet.
+    ties: TiesJson,
     healing: Option<HealingJson>,
     /// What happened, oldest first. Only on the incident's own page.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -383,6 +387,7 @@ impl IncidentJson {
             owner: incident.owner.clone(),
             resolution: incident.resolution.clone(),
             blind: incident.blind,
+            ties: TiesJson::new(incident, directory),
             healing: incident.healing.as_ref().map(|healing| HealingJson {
                 playbook: healing.playbook.clone(),
                 mode: match healing.mode {

@@ -27,6 +27,7 @@ mod security;
 mod sites;
 mod system;
 pub(crate) mod tickets;
+pub(crate) mod ties;
 mod tokens;
 mod transactions;
 
@@ -90,6 +91,10 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/chargers/{id}/charging-profiles/{profile}", delete(orders::clear_profile))
         .route("/chargers/{id}/composite-schedule", get(orders::composite_schedule))
         .route("/orphans/{id}/look", post(transactions::look_at_orphan))
+        .route("/cohorts", get(ties::cohorts))
+        .route("/vehicles", get(ties::vehicles))
+        .route("/rollouts", get(ties::rollouts))
+        .route("/rollouts/{id}/lift", post(ties::lift))
         .route("/incidents", get(incidents::list).post(incidents::report))
         .route("/incidents/{id}", get(incidents::one))
         .route("/incidents/{id}/{action}", post(incidents::act))

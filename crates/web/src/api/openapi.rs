@@ -8,7 +8,7 @@ use utoipa::OpenApi;
 
 use super::{
     audit, chargers, commands, conformance, device, frames, history, incidents, json as shapes,
-    neutral, orders, persons, replay, rules, security, sites, system, tickets, tokens,
+    neutral, orders, persons, replay, rules, security, sites, system, tickets, ties, tokens,
     transactions,
 };
 
@@ -86,6 +86,10 @@ use super::{
         tickets::ActBody,
         tickets::Open,
         tickets::TicketJson,
+        ties::CohortJson,
+        ties::RolloutJson,
+        ties::TiesJson,
+        ties::VehicleJson,
         tokens::Imported,
         tokens::LineError,
         tokens::TokenJson,
@@ -242,14 +246,21 @@ const ADDRESSES: &[Address] = &[
     get(
         "/incidents",
         "Incidents, newest first",
-        &["state", "charger", "reason", "rule", "source", "needs_person", "q", "limit", "cursor"],
+        &["state", "charger", "reason", "rule", "source", "needs_person", "hide_inhibited", "q", "limit", "cursor"],
     )
     .page("IncidentJson"),
     post("/incidents", "Report a problem of a charger").takes("Report").one("IncidentJson"),
+    get("/cohorts", "Alerts per 1,000 connector-hours by vendor, model and firmware", &[])
+        .page("CohortJson"),
+    get("/vehicles", "Cards and vehicles that fail at several sites while others charge", &[])
+        .page("VehicleJson"),
+    get("/rollouts", "Firmware whose updates are paused", &[]).page("RolloutJson"),
+    post("/rollouts/{id}/lift", "Let updates go on that an incident paused; administrators")
+        .page("RolloutJson"),
     get("/incidents/{id}", "An incident with its timeline", &[]).one("IncidentJson"),
     post(
         "/incidents/{id}/{action}",
-        "take, release, note, resolve, stop-healing, run-playbook, approve, refuse, snooze, escalate",
+        "take, release, note, resolve, stop-healing, run-playbook, approve, refuse, snooze, escalate, merge, split",
     )
     .takes("IncidentAct")
     .one("IncidentJson"),

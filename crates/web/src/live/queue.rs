@@ -10,6 +10,7 @@ use mendpoint_store::{Error, IncidentFilter, PAGE_MAX, TicketRow};
 use mendpoint_tickets::Status;
 
 use super::kpis::{UNATTENDED, is_healing};
+use crate::pages::incident::ties::scope_words;
 use crate::place::Place;
 use crate::{number, show};
 
@@ -87,6 +88,8 @@ impl Queue {
             let filter = IncidentFilter {
                 states,
                 needs_person: Some(needs_person),
+                // What another incident explains is one line: that incident's.
+                hide_quiet: true,
                 ..IncidentFilter::default()
             };
             let (incidents, _) = handle.store().incidents(&filter, None, PAGE_MAX).await?;
@@ -187,7 +190,11 @@ impl Item {
         let (pips, pips_label) = incident.healing.as_ref().map(pips).unwrap_or_default();
         let connector =
             if incident.title.contains(&place.connector) { "" } else { place.connector.as_str() };
-        let spot = join(&[&place.charger, connector], " ");
+        let spot = if incident.is_wide() {
+            scope_words(incident, &place.site)
+        } else {
+            join(&[&place.charger, connector], " ")
+        };
         let asked = ticket.map(asked);
         let whose = match (incident.ticket, &incident.owner) {
             (Some(ticket), Some(owner)) => format!("{ticket} · {owner}"),
@@ -201,10 +208,15 @@ impl Item {
             glyph: glyph(incident),
             state: incident.state.label(),
             title: incident.title.clone(),
-            subject: subject(&place.charger, &incident.title),
+            subject: if incident.is_wide() {
+                incident.title.clone()
+            } else {
+                subject(&place.charger, &incident.title)
+            },
             line: match &asked {
                 // Who was asked has to fit into the line; the charger's name says enough of where.
                 Some(asked) => sentences(&spot, asked),
+                None if incident.is_wide() => sentences(&spot, &incident.next),
                 None => sentences(&join(&[&place.site, &spot], ", "), &incident.next),
             },
             next: incident.next.clone(),

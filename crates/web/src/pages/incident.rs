@@ -2,6 +2,7 @@
 
 mod facts;
 mod ladder;
+pub(crate) mod ties;
 mod timeline;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use serde::Deserialize;
 
 use self::facts::{Before, Fact, Why};
 use self::ladder::RungView;
+use self::ties::TiesView;
 use self::timeline::{EventView, FrameView, Who};
 use super::errors::{Page, PageError, back, render};
 use super::incidents::{glyph_of, source_label, state_label};
@@ -168,6 +170,7 @@ struct View {
     impact: Vec<Fact>,
     before: Before,
     why: Why,
+    ties: TiesView,
 }
 
 #[derive(Template)]
@@ -241,6 +244,8 @@ async fn view(
     let events =
         all.into_iter().filter(|event| chosen.is_none_or(|who| event.who == who)).collect();
     let show = chosen.map_or("", Who::name);
+    let place = Place::new(handle.directory(), incident.charger, incident.site, incident.connector);
+    let ties = ties::ties(handle, incident, &place.site, viewer.is_admin(), now).await?;
     Ok(View {
         id: incident.id.to_string(),
         refresh: format!("{href}?show={show}&fragment=incident"),
@@ -252,7 +257,7 @@ async fn view(
         opened: Moment::new(now, incident.opened_at),
         age: if over { format!("lasted {age}") } else { format!("open for {age}") },
         found_by: found_by(incident),
-        place: Place::new(handle.directory(), incident.charger, incident.site, incident.connector),
+        place,
         description: incident.description.clone(),
         next: if over { incident.resolution.clone() } else { incident.next.clone() },
         due: incident.next_at.filter(|at| !over && *at > now).map(|at| Moment::new(now, at)),
@@ -271,6 +276,7 @@ async fn view(
         impact: facts::impact(handle, incident, &timeline).await?,
         before: facts::before(handle, incident).await?,
         why: Why::new(handle, incident),
+        ties,
         href,
     })
 }
@@ -403,6 +409,8 @@ fn marks(incident: &Incident, timeline: &[TimelineEntry], now: UnixMs) -> Vec<(U
 struct ActForm {
     text: String,
     reason: String,
+    /// The incident it is merged into.
+    into: String,
     /// The page to go back to; the incident's own when empty.
     to: String,
 }
@@ -416,8 +424,48 @@ async fn act(
     let incident = number(&id)?;
     let own = format!("/incidents/{incident}");
     let to = if form.to.is_empty() { &own } else { &form.to };
+    if action == "lift-pause" {
+        if !viewer.is_admin() {
+            return Err(PageError::forbidden(
+                "Only an administrator lifts the pause of a firmware.",
+            ));
+        }
+        let lifted = state.handle().lift_rollout(incident, &viewer.name).await;
+        let words = format!("{incident} holds no update back any more.");
+        return Ok(back(to, lifted.map(|()| words).map_err(|error| error.to_string())));
+    }
     let result = carry_out(state.handle(), incident, &action, &form, viewer.name).await?;
     Ok(back(to, result))
+}
+
+/// Merges or splits, where that is asked for.
+async fn tie(
+    handle: &Handle,
+    incident: IncidentId,
+    action: &str,
+    form: &ActForm,
+    user: &str,
+) -> Result<Option<Result<String, String>>, PageError> {
+    let done = match action {
+        "merge" => {
+            let text = form.into.trim();
+            let Ok(into) = text.parse::<IncidentId>() else {
+                return Ok(Some(Err(format!(
+                    "{text:?} is not an incident's number, as INC-12 is."
+                ))));
+            };
+            handle
+                .merge(incident, into, user)
+                .await
+                .map(|()| format!("{incident} is part of {into} now."))
+        }
+        "split" => handle
+            .split(incident, user)
+            .await
+            .map(|()| format!("{incident} stands by itself again.")),
+        _ => return Ok(None),
+    };
+    Ok(Some(done.map_err(|error| error.to_string())))
 }
 
 /// Does it, and says what was done or why not.
@@ -433,6 +481,10 @@ async fn carry_out(
         return Ok(handed
             .map(|ticket| format!("{incident} is handed over with {}.", ticket.id))
             .map_err(|error| error.to_string()));
+    }
+    if let Some(done) = tie(handle, incident, action, form, &user).await? {
+        handle.settle_incident(incident).await;
+        return Ok(done);
     }
     let text = form.text.trim().to_owned();
     let (request, done) = match action {

@@ -11,6 +11,7 @@ use mendpoint_store::{Cursor, IncidentCounts, IncidentFilter, PAGE_MAX};
 use serde::Deserialize;
 
 use super::errors::{Page, render};
+use super::incident::ties::{Flag, flags, scope_words};
 use crate::pages::extract::Query;
 use crate::place::{Moment, Place};
 use crate::session::Viewer;
@@ -144,6 +145,8 @@ struct Filter {
     source: String,
     /// Text in the title, the charger or the site.
     q: String,
+    /// `no` shows what another incident explains, too.
+    hide: String,
     cursor: String,
     fragment: String,
     done: Option<String>,
@@ -151,6 +154,11 @@ struct Filter {
 }
 
 impl Filter {
+    /// Whether what another incident explains is left out.
+    fn hides(&self) -> bool {
+        self.hide != "no"
+    }
+
     fn is_narrowed(&self) -> bool {
         [&self.rule, &self.source, &self.q].into_iter().any(|field| !field.trim().is_empty())
     }
@@ -158,8 +166,13 @@ impl Filter {
     /// The address of this list with another tab or page.
     fn href(&self, tab: Tab, cursor: &str) -> String {
         let mut href = format!("/incidents?tab={}", tab.name());
-        let fields =
-            [("rule", &*self.rule), ("source", &self.source), ("q", &self.q), ("cursor", cursor)];
+        let fields = [
+            ("rule", &*self.rule),
+            ("source", &self.source),
+            ("q", &self.q),
+            ("hide", &self.hide),
+            ("cursor", cursor),
+        ];
         for (name, value) in fields {
             if !value.trim().is_empty() {
                 href = format!("{href}&{name}={}", url::encode(value.trim()));
@@ -176,6 +189,7 @@ impl Filter {
             rule: given(&self.rule),
             source: Source::from_name(&self.source),
             text: given(&self.q),
+            hide_quiet: self.hides(),
             ..IncidentFilter::default()
         }
     }
@@ -210,20 +224,26 @@ pub(super) struct Row {
     pub(super) ticket: String,
     pub(super) came_back: bool,
     pub(super) over: bool,
+    pub(super) flags: Vec<Flag>,
+    /// What a wide incident is about; empty for one of a charger.
+    pub(super) scope: String,
 }
 
 impl Row {
     pub(super) fn new(incident: &Incident, directory: &Directory, now: UnixMs) -> Self {
         let is_over = incident.state.is_over();
         let until = incident.resolved_at.filter(|_| is_over).unwrap_or(now);
+        let place = Place::new(directory, incident.charger, incident.site, incident.connector);
         Self {
+            flags: flags(incident),
+            scope: scope_words(incident, &place.site),
             id: incident.id.to_string(),
             href: format!("/incidents/{}", incident.id),
             priority: Priority::of_severity(incident.severity),
             glyph: glyph_of(incident),
             state: state_label(incident),
             title: incident.title.clone(),
-            place: Place::new(directory, incident.charger, incident.site, incident.connector),
+            place,
             source: source_label(incident.source),
             opened: Moment::new(now, incident.opened_at),
             age: show::duration(until.since_ms(incident.opened_at)),
@@ -270,6 +290,23 @@ pub(super) fn source_label(source: Source) -> &'static str {
     }
 }
 
+/// Cards and vehicles whose failures are not the chargers'.
+fn vehicles(state: &AppState, viewer: &Viewer) -> Vec<(String, String)> {
+    let suspects = state.handle().vehicle_suspects();
+    suspects
+        .iter()
+        .map(|suspect| {
+            let words = format!(
+                "failed {} times at {} sites while others charged there, last {}",
+                suspect.failures,
+                suspect.sites,
+                show::date_time(suspect.last_at)
+            );
+            (viewer.token_words(&suspect.token), words)
+        })
+        .collect()
+}
+
 /// A choice of a filter.
 struct Choice {
     value: String,
@@ -280,7 +317,10 @@ struct Choice {
 fn rule_choices(catalogue: &Catalogue, chosen: &str) -> Vec<Choice> {
     let by_people = [("USER_REPORT", "Report of a driver"), ("MANUAL", "Report of the support")];
     let rules = catalogue.rules().iter().map(|rule| (&*rule.id, &*rule.title));
+    let built_in =
+        mendpoint_incidents::correlate::BUILT_IN.iter().map(|(id, title, _)| (*id, *title));
     rules
+        .chain(built_in)
         .chain(by_people)
         .map(|(id, title)| Choice {
             value: id.to_owned(),
@@ -325,6 +365,9 @@ struct IncidentsPage {
     q: String,
     rules: Vec<Choice>,
     sources: Vec<Choice>,
+    hides: bool,
+    /// Cards and vehicles that fail at several sites: whose, and what they did.
+    vehicles: Vec<(String, String)>,
 }
 
 #[derive(Template)]
@@ -380,6 +423,8 @@ async fn list(viewer: Viewer, State(state): State<AppState>, Query(filter): Quer
     }
     let shell = Shell::new(&state, &viewer, "incidents", "Incidents").await;
     render(IncidentsPage {
+        hides: filter.hides(),
+        vehicles: vehicles(&state, &viewer),
         shell: shell.with_messages(filter.done, filter.error),
         list,
         tab: tab.name(),

@@ -7,7 +7,7 @@ mod charging;
 mod conformance;
 pub(crate) mod errors;
 pub(crate) mod extract;
-mod incident;
+pub(crate) mod incident;
 mod incidents;
 mod live;
 mod outbox;

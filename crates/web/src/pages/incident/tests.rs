@@ -76,6 +76,7 @@ fn view(incident: &Incident, timeline: &[TimelineEntry]) -> View {
         actions: Actions::of(incident, "ana"),
         approve: waiting_step(incident),
         ticket: None,
+        ties: super::ties::TiesView::default(),
         playbook: "Faulted".to_owned(),
         rungs: ladder::ladder(incident, timeline, NOW),
         ribbon: ribbon::ribbon(NOW - 60_000, NOW, &[], &[], &marks(incident, timeline, NOW)),

@@ -36,6 +36,7 @@ pub(in crate::pages) fn incident(id: i64, state: IncidentState, needs_person: bo
         healing: None,
         resolution: String::new(),
         blind: false,
+        ties: mendpoint_model::Ties::default(),
     }
 }
 

@@ -200,6 +200,7 @@ mod tests {
             healing: None,
             resolution: String::new(),
             blind: false,
+            ties: mendpoint_model::Ties::default(),
         }
     }
 

@@ -1,0 +1,232 @@
+//! What no shard can see alone (1.7): carriers, cohorts of one firmware, vehicles, the whole fleet.
+//!
+//! A shard owns whole sites, so a site's outage is decided inside it. Everything wider is decided
+//! here: shards tell in compact [`Report`]s what happened, and are told in [`Directive`]s what to
+//! make of it. The overseer writes nothing itself; its incidents are opened by the shard of the
+//! first charger concerned, which owns them like any other.
+//!
+//! Pure, like the engine: the same reports in the same order give the same directives. Reports of
+//! one moment are weighed together, when that moment is over, so that their order does not matter.
+
+mod blind;
+mod burst;
+mod carrier;
+mod cohort;
+mod report;
+mod seen;
+mod settings;
+mod statistics;
+#[cfg(test)]
+mod tests;
+mod vehicle;
+
+use std::collections::BTreeMap;
+
+use mendpoint_model::{Breadth, ChargerKey, Incident, IncidentId, SiteKey, UnixMs};
+
+pub use carrier::carrier_of;
+pub use cohort::CohortRate;
+pub use report::{Directive, Order, Report, ReportKind, Target, Wide};
+pub use settings::OverseerSettings;
+pub use statistics::{holm, rate_p};
+pub use vehicle::VehicleSuspect;
+
+use blind::Blind;
+use carrier::Carriers;
+use cohort::Cohorts;
+use seen::Fleet;
+use vehicle::Vehicles;
+
+/// Sees beyond a shard. See the module.
+#[derive(Debug)]
+pub struct Overseer {
+    settings: OverseerSettings,
+    fleet: Fleet,
+    blind: Blind,
+    carriers: Carriers,
+    cohorts: Cohorts,
+    vehicles: Vehicles,
+    /// Wide incidents that are open, with the shard's site and the number it gave them.
+    opened: BTreeMap<Breadth, BTreeMap<String, Opened>>,
+    /// Before this moment nothing wide is opened (startup grace).
+    grace_until: UnixMs,
+    /// When something is to be looked at.
+    look_at: Option<UnixMs>,
+}
+
+/// A wide incident that a shard was asked for.
+#[derive(Clone, Copy, Debug)]
+struct Opened {
+    site: SiteKey,
+    /// `None`: the shard has not answered yet.
+    id: Option<IncidentId>,
+}
+
+impl Overseer {
+    /// One that knows of no charger yet.
+    pub fn new(settings: OverseerSettings) -> Self {
+        Self {
+            fleet: Fleet::default(),
+            blind: Blind::default(),
+            carriers: Carriers::default(),
+            cohorts: Cohorts::default(),
+            vehicles: Vehicles::default(),
+            opened: BTreeMap::new(),
+            grace_until: UnixMs(i64::MIN),
+            look_at: None,
+            settings,
+        }
+    }
+
+    /// Goes on after a restart of ours: with the wide incidents that are open. Chargers that come
+    /// back now were not lost, and nothing wide is opened until the grace is over.
+    pub fn restore(&mut self, now: UnixMs, incidents: &[Incident]) {
+        self.grace_until = now + self.settings.startup_grace_ms;
+        for incident in incidents.iter().filter(|incident| !incident.state.is_over()) {
+            match &incident.ties.breadth {
+                Breadth::Charger | Breadth::Site => continue,
+                Breadth::Fleet => self.blind.restore(now, incident),
+                Breadth::Carrier(carrier) => self.carriers.restore(now, carrier, incident),
+                Breadth::Cohort(cohort) => self.cohorts.restore(cohort, incident),
+            }
+            let opened = Opened { site: incident.site, id: Some(incident.id) };
+            self.opened
+                .entry(incident.ties.breadth.clone())
+                .or_default()
+                .insert(incident.code.clone(), opened);
+        }
+        self.wake(now + 1);
+    }
+
+    /// What was known of a charger's past before a restart: an alert of a code at a time.
+    pub fn remember_alert(&mut self, charger: ChargerKey, code: &str, at: UnixMs) {
+        self.cohorts.remember(charger, code, at);
+    }
+
+    /// What was known of a charger's past before a restart: its firmware and since when.
+    pub fn remember_firmware(
+        &mut self,
+        charger: ChargerKey,
+        cohort: &mendpoint_model::Cohort,
+        since: UnixMs,
+    ) {
+        self.cohorts.note_firmware(charger, cohort, 1, since);
+    }
+
+    /// A vehicle that was suspected before a restart.
+    pub fn remember_vehicle(&mut self, suspect: VehicleSuspect) {
+        self.vehicles.restore(suspect);
+    }
+
+    /// Takes in a report. What follows from it comes with [`Overseer::advance`].
+    pub fn report(&mut self, report: Report) {
+        let Report { at, charger, site, kind } = report;
+        self.wake(at + 1);
+        match kind {
+            ReportKind::Known { cohort, carrier, connectors, online } => {
+                self.fleet.known(charger, site, carrier.as_deref(), online, at);
+                if let Some(cohort) = cohort {
+                    self.cohorts.note_firmware(charger, &cohort, connectors, at);
+                }
+            }
+            ReportKind::Up => {
+                self.fleet.up(charger, site, at);
+                self.blind.up(charger);
+                self.carriers.up(charger, &self.fleet);
+            }
+            ReportKind::Down => {
+                self.fleet.down(charger, site, at);
+                self.blind.down(charger, at);
+                self.carriers.down(charger, at, &self.fleet);
+            }
+            ReportKind::Alert { code } => self.cohorts.alert(charger, &code, at),
+            ReportKind::ChargeFailed { token } => self.vehicles.failed(charger, site, &token, at),
+            ReportKind::ChargeWorked { token } => self.vehicles.worked(charger, &token, at),
+            ReportKind::Gone => {
+                self.fleet.gone(charger);
+                self.blind.up(charger);
+                self.carriers.gone(charger);
+                self.cohorts.gone(charger);
+            }
+            ReportKind::Opened { breadth, code, incident } => {
+                if let Some(opened) =
+                    self.opened.get_mut(&breadth).and_then(|codes| codes.get_mut(&code))
+                {
+                    opened.id = Some(incident);
+                }
+            }
+            ReportKind::Ended { breadth, code } => {
+                // A person ended it: nothing is covered by it any more.
+                match &breadth {
+                    Breadth::Fleet => self.blind.ended_by_hand(at),
+                    Breadth::Carrier(carrier) => self.carriers.ended_by_hand(carrier),
+                    Breadth::Cohort(cohort) => self.cohorts.ended_by_hand(cohort, &code, at),
+                    Breadth::Charger | Breadth::Site => {}
+                }
+            }
+        }
+    }
+
+    /// Whether a charger is not known to have this firmware.
+    pub fn is_news(&self, charger: ChargerKey, cohort: &mendpoint_model::Cohort) -> bool {
+        self.cohorts.is_news(charger, cohort)
+    }
+
+    /// When [`Overseer::advance`] is next needed.
+    pub fn next_deadline(&self) -> Option<UnixMs> {
+        self.look_at
+    }
+
+    /// Weighs what was reported before `now`.
+    pub fn advance(&mut self, now: UnixMs, out: &mut Vec<Directive>) {
+        if self.look_at.is_none_or(|at| at > now) {
+            return;
+        }
+        self.look_at = None;
+        let mut wakes = [None; 4];
+        wakes[0] = self.look_at_fleet(now, out);
+        wakes[1] = self.look_at_carriers(now, out);
+        wakes[2] = self.look_at_cohorts(now, out);
+        wakes[3] = self.look_at_vehicles(now, out);
+        if let Some(at) = wakes.into_iter().flatten().min() {
+            self.wake(at.max(now + 1));
+        }
+    }
+
+    /// Alerts per 1,000 connector-hours of every vendor, model and firmware in the last 24 hours.
+    pub fn cohort_rates(&self, now: UnixMs) -> Vec<CohortRate> {
+        self.cohorts.rates(now, &self.settings)
+    }
+
+    /// Vehicles that fail at several sites where others charge.
+    pub fn vehicles(&self) -> impl Iterator<Item = &VehicleSuspect> {
+        self.vehicles.suspects()
+    }
+
+    fn wake(&mut self, at: UnixMs) {
+        self.look_at = Some(self.look_at.map_or(at, |other| other.min(at)));
+    }
+
+    /// Asks the shard of a charger for an incident, once.
+    fn open(&mut self, wide: Wide, out: &mut Vec<Directive>) {
+        let codes = self.opened.entry(wide.breadth.clone()).or_default();
+        if codes.contains_key(&wide.code) {
+            return;
+        }
+        codes.insert(wide.code.clone(), Opened { site: wide.site, id: None });
+        out.push(Directive { to: Target::Site(wide.site), order: Order::Open(Box::new(wide)) });
+    }
+
+    fn opened(&self, breadth: &Breadth, code: &str) -> Option<Opened> {
+        self.opened.get(breadth)?.get(code).copied()
+    }
+
+    fn forget_opened(&mut self, breadth: &Breadth, code: &str) {
+        if let Some(codes) = self.opened.get_mut(breadth) {
+            codes.remove(code);
+            if codes.is_empty() {
+                self.opened.remove(breadth);
+            }
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! What no shard sees alone (1.7): one task with the [`Overseer`], fed by all shards.
+//!
+//! A shard hands its reports over without ever waiting. While the queue is full they wait at the
+//! shard, which bounds them; nothing of a charger's message waits for this task. What is ordered goes
+//! to the shards by the way of their own feedback, before what chargers send.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use mendpoint_incidents::overseer::{
+    CohortRate, Directive, Order, Overseer, OverseerSettings, Report, ReportKind, Target,
+    VehicleSuspect,
+};
+use mendpoint_model::{ChargerKey, Cohort, Incident, UnixMs};
+use mendpoint_store::{Entry, Store};
+use prometheus::IntGauge;
+use tokio::sync::mpsc;
+
+use crate::message::ShardMessage;
+use crate::pipeline::Inner;
+use crate::{Error, clock};
+
+/// How many batches of reports may wait.
+pub(crate) const QUEUE: usize = 1_024;
+/// How many reports wait at a shard while the queue is full; past that the oldest are dropped and
+/// counted. A loss or return that is dropped is seen again with the next one of that charger.
+const WAITING_MAX: usize = 100_000;
+/// The longest sleep.
+const SLEEP_MS: i64 = 60_000;
+
+/// What is read by others of what the overseer knows.
+#[derive(Debug, Default)]
+pub(crate) struct Sight {
+    pub(crate) rates: ArcSwap<Vec<CohortRate>>,
+    pub(crate) vehicles: ArcSwap<Vec<VehicleSuspect>>,
+}
+
+/// What the overseer begins with.
+pub(crate) struct Past {
+    alerts: Vec<(ChargerKey, String, UnixMs)>,
+    firmware: Vec<(ChargerKey, UnixMs, Cohort)>,
+    vehicles: Vec<VehicleSuspect>,
+}
+
+impl Past {
+    /// Reads what rules found lately, and which firmware chargers had when.
+    pub(crate) async fn read(
+        store: &Store,
+        settings: &OverseerSettings,
+        now: UnixMs,
+    ) -> Result<Self, Error> {
+        let since = now - settings.cohort_before_ms - 2 * settings.cohort_window_ms;
+        let vehicles = store.vehicle_suspects(10_000).await?.into_iter();
+        Ok(Self {
+            alerts: store.alerts_since(since).await?,
+            firmware: store.firmware_histories().await?,
+            vehicles: vehicles
+                .map(|row| VehicleSuspect {
+                    token: row.token.into(),
+                    since: row.since,
+                    last_at: row.last_at,
+                    failures: row.failures,
+                    sites: row.sites,
+                })
+                .collect(),
+        })
+    }
+
+    /// An overseer that goes on where the last one was.
+    pub(crate) fn overseer(
+        self,
+        settings: OverseerSettings,
+        now: UnixMs,
+        incidents: &[Incident],
+    ) -> Overseer {
+        let mut overseer = Overseer::new(settings);
+        for (charger, since, cohort) in &self.firmware {
+            overseer.remember_firmware(*charger, cohort, *since);
+        }
+        for (charger, code, at) in &self.alerts {
+            overseer.remember_alert(*charger, code, *at);
+        }
+        for suspect in self.vehicles {
+            overseer.remember_vehicle(suspect);
+        }
+        overseer.restore(now, incidents);
+        overseer
+    }
+}
+
+/// The shard's end: what waits to be told.
+pub(crate) struct Reports {
+    sender: mpsc::Sender<Vec<Report>>,
+    waiting: Vec<Report>,
+    dropped: prometheus::IntCounter,
+}
+
+impl Reports {
+    pub(crate) fn new(sender: mpsc::Sender<Vec<Report>>, dropped: prometheus::IntCounter) -> Self {
+        Self { sender, waiting: Vec::new(), dropped }
+    }
+
+    /// Hands over what there is, without waiting.
+    pub(crate) fn hand_over(&mut self, reports: &mut Vec<Report>) {
+        self.waiting.append(reports);
+        if self.waiting.is_empty() {
+            return;
+        }
+        match self.sender.try_reserve() {
+            Ok(room) => room.send(std::mem::take(&mut self.waiting)),
+            Err(_) if self.waiting.len() > WAITING_MAX => {
+                let many = self.waiting.len() - WAITING_MAX;
+                self.waiting.drain(..many);
+                self.dropped.inc_by(many as u64);
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// Works until every shard is gone.
+pub(crate) async fn run(
+    inner: Arc<Inner>,
+    mut overseer: Overseer,
+    mut reports: mpsc::Receiver<Vec<Report>>,
+    queued: IntGauge,
+) {
+    let mut batch = Vec::new();
+    let mut directives = Vec::new();
+    let mut now = clock::now();
+    loop {
+        let wake = overseer.next_deadline().map_or(SLEEP_MS, |at| at.since_ms(clock::now()));
+        let wake = Duration::from_millis(wake.clamp(1, SLEEP_MS) as u64);
+        let open = tokio::select! {
+            count = reports.recv_many(&mut batch, 64) => count > 0,
+            () = tokio::time::sleep(wake) => true,
+        };
+        if !open {
+            return;
+        }
+        queued.set(reports.len() as i64);
+        now = now.max(clock::now());
+        let mut news = Vec::new();
+        for report in batch.drain(..).flatten() {
+            if let ReportKind::Known { cohort: Some(cohort), .. } = &report.kind
+                && overseer.is_news(report.charger, cohort)
+            {
+                let cohort = Cohort::clone(cohort);
+                news.push(Entry::Firmware { charger: report.charger, at: report.at, cohort });
+            }
+            overseer.report(report);
+        }
+        overseer.advance(now, &mut directives);
+        for directive in directives.drain(..) {
+            match &directive.order {
+                Order::Rates(rates) => inner.sight.rates.store(Arc::new(rates.to_vec())),
+                Order::Vehicle { suspect, suspected } => {
+                    news.push(Entry::Vehicle {
+                        token: suspect.token.to_string(),
+                        since: suspect.since,
+                        last_at: suspect.last_at,
+                        seen: (suspect.failures, suspect.sites),
+                        cleared_at: (!suspected).then_some(now),
+                    });
+                    inner.sight.vehicles.store(Arc::new(overseer.vehicles().cloned().collect()));
+                    inner.topics.touch(|versions| versions.incidents += 1);
+                }
+                Order::Hold { on } => {
+                    tracing::warn!(
+                        on,
+                        "much of the fleet vanished at once: healing is held, or goes on"
+                    );
+                }
+                _ => {}
+            }
+            inner.direct(now, directive);
+        }
+        if !news.is_empty() {
+            inner.journal.append(news).await;
+        }
+    }
+}
+
+impl Inner {
+    /// Hands an order to the shards that are to do it.
+    fn direct(&self, at: UnixMs, directive: Directive) {
+        let Directive { to, order } = directive;
+        match to {
+            Target::Site(site) => self.feed_back(site, ShardMessage::Order(at, order)),
+            Target::All => self.feed_back_all(|| ShardMessage::Order(at, order.clone())),
+        }
+    }
+
+    /// The open incidents of firmware that is worse than the one before: their updates are paused.
+    pub(crate) fn note_rollout(&self, incident: &Incident) {
+        let mendpoint_model::Breadth::Cohort(cohort) = &incident.ties.breadth else { return };
+        let lifted = self.lifted.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if lifted.contains(&incident.id.0) {
+            return;
+        }
+        drop(lifted);
+        let mut pauses = self.rollouts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if incident.state.is_over() {
+            pauses.remove(&incident.id);
+        } else {
+            pauses.entry(incident.id).or_insert_with(|| Pause {
+                cohort: cohort.clone(),
+                before: incident
+                    .ties
+                    .regression
+                    .as_ref()
+                    .map(|regression| regression.before.clone())
+                    .unwrap_or_default(),
+            });
+        }
+    }
+}
+
+/// A rollout that is paused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pause {
+    /// Vendor, model and the firmware that is worse.
+    pub cohort: Cohort,
+    /// The firmware before it.
+    pub before: String,
+}
+
+/// Paused rollouts by their incidents.
+pub(crate) type Pauses = std::sync::Mutex<BTreeMap<mendpoint_model::IncidentId, Pause>>;

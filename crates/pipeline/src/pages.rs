@@ -1,0 +1,119 @@
+//! Pages: what people are told of a group of incidents, once (1.7).
+//!
+//! An incident about a single charger reaches people by its ticket. One about a site, a carrier, a
+//! firmware or the fleet goes by mail to those who run the chargers; the fleet's to those who run
+//! Mendpoint.
+
+use std::fmt::Write as _;
+
+use mendpoint_incidents::correlate::{Audience, Notice, NoticeKind};
+use mendpoint_store::NewMail;
+
+use crate::Error;
+use crate::pipeline::Inner;
+
+impl Inner {
+    /// Writes the mails of a notice. The same notice is written once, however often it is asked for.
+    pub(crate) async fn page(&self, notice: &Notice) -> Result<(), Error> {
+        let first = notice.incidents.first().copied().unwrap_or_default();
+        let told = match notice.kind {
+            NoticeKind::First => "first",
+            NoticeKind::More => "more",
+            NoticeKind::Repeat => "again",
+        };
+        let many = notice.incidents.len();
+        tracing::info!(
+            incident.id = first.0,
+            group = notice.group,
+            kind = told,
+            incidents = many,
+            "people are told of a group of incidents"
+        );
+        if !notice.is_wide {
+            return Ok(());
+        }
+        let settings = &self.settings;
+        let platform = Some(&settings.platform_email).filter(|address| !address.is_empty());
+        let address = match notice.audience {
+            Audience::Platform => platform.unwrap_or(&settings.dispatch_email),
+            Audience::Operators => &settings.dispatch_email,
+        };
+        let address = address.trim();
+        if address.is_empty() || address.contains(char::is_control) {
+            return Ok(());
+        }
+        let mail = NewMail {
+            dedupe_key: format!("notice:{first}:{told}:{}:{address}", notice.at.0),
+            recipient: address.to_owned(),
+            subject: subject(notice),
+            text: self.text(notice),
+            html: self.html(notice),
+            reply_to: None,
+            ticket: None,
+            not_before: notice.at,
+        };
+        self.store.put_mails(&[mail]).await?;
+        self.topics.touch(|versions| versions.outbox += 1);
+        Ok(())
+    }
+
+    fn where_of(&self, notice: &Notice) -> String {
+        let site =
+            self.directory.site(notice.site).filter(|_| notice.audience == Audience::Operators);
+        site.map(|site| site.name.clone()).unwrap_or_default()
+    }
+
+    fn link(&self, id: mendpoint_model::IncidentId) -> String {
+        format!("{}/incidents/{id}", self.settings.public_url)
+    }
+
+    fn text(&self, notice: &Notice) -> String {
+        let mut text = format!("{}\n", notice.title);
+        let place = self.where_of(notice);
+        if !place.is_empty() {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{place}");
+        }
+        let _ = writeln!(text, "\n{}\n", notice.text);
+        for id in &notice.incidents {
+            let _ = writeln!(text, "{}", self.link(*id));
+        }
+        text
+    }
+
+    fn html(&self, notice: &Notice) -> String {
+        let mut html = format!("<p><strong>{}</strong></p>", escaped(&notice.title));
+        let place = self.where_of(notice);
+        if !place.is_empty() {
+            let _ = write!(html, "<p>{}</p>", escaped(&place));
+        }
+        let _ = write!(html, "<p>{}</p>", escaped(&notice.text));
+        for id in &notice.incidents {
+            let link = escaped(&self.link(*id));
+            let _ = write!(html, "<p><a href=\"{link}\">{id}</a></p>");
+        }
+        html
+    }
+}
+
+fn subject(notice: &Notice) -> String {
+    let again = if notice.kind == NoticeKind::Repeat { "Still: " } else { "" };
+    // A subject is one line, whatever a charger calls itself.
+    let line: String = notice.title.chars().filter(|letter| !letter.is_control()).collect();
+    format!("[P{}] {again}{line}", if notice.severity <= 2 { 1 } else { 2 })
+}
+
+fn escaped(text: &str) -> String {
+    let mut html = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '<' => html.push_str("&lt;"),
+            '>' => html.push_str("&gt;"),
+            '&' => html.push_str("&amp;"),
+            '"' => html.push_str("&quot;"),
+            '\'' => html.push_str("&#39;"),
+            other => html.push(other),
+        }
+    }
+    html
+}
