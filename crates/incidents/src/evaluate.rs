@@ -44,6 +44,7 @@ impl Engine {
                 _ => {}
             }
         }
+        self.note_member(cx, key, facts);
         self.note_signals(cx, event);
         if let EventKind::CommandAnswered(answer) = &event.kind {
             self.note_call(cx, key, answer);

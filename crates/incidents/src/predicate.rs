@@ -672,9 +672,9 @@ impl Predicate {
         self.each(&mut |part| {
             judges |= match part {
                 // Nobody can charge at a charger that is away.
-                Self::Silence { .. } | Self::CohortExpects { .. } => false,
+                Self::Silence { .. } => false,
                 Self::Happened { kind, .. } | Self::TimesCohort { kind, .. } => kind.is_of_link(),
-                Self::All(_) | Self::Any(_) | Self::Not(_) => false,
+                Self::All(_) | Self::Any(_) | Self::Not(_) | Self::CohortExpects { .. } => false,
                 part => part.inputs().meets(Inputs::LINK),
             };
         });
