@@ -676,6 +676,107 @@ steps = [{ at = "0s", connect = true }, { at = "1h", expect = { incidents = [] }
         }
     }
 
+    /// The good rule with another condition, between its own and `[[clear]]`.
+    fn condition(text: &str) -> Vec<String> {
+        let old = "[condition]\nwhen = 'status == \"Faulted\"'\nfor = \"60s\"\nfor_by_code = { \
+                   safety = \"0s\" }\n";
+        problems(old, text)
+    }
+
+    #[test]
+    fn mistakes_in_what_looks_back_have_a_place_and_a_way_out() {
+        for (text, wanted) in [
+            (
+                "[condition]\nwhen = 'count(disconect, 1h) >= 5'",
+                "12:15: unknown kind `disconect`; did",
+            ),
+            ("[condition]\nwhen = 'count(boot, 1x) >= 5'", "12:21: `1x` is neither a number nor"),
+            (
+                "[condition]\nwhen = 'count(boot, 1h) == 5'",
+                "expected one of >=, >, <, <= and a number",
+            ),
+            (
+                "[condition]\nwhen = 'count(boot, 1h) >= 0'",
+                "12:28: expected a whole number from 1 to",
+            ),
+            ("[condition]\nwhen = 'distinct(boot, 1h) >= 2'", "12:24: expected a field (one of"),
+            (
+                "[condition]\nwhen = 'ratio(boot, boot, 5) < 0.5'",
+                "12:21: the two kinds must differ",
+            ),
+            (
+                "[condition]\nwhen = 'ratio(attempt_succeeded, attempt_failed, 5) < 50'",
+                "a ratio lies between 0 and 1",
+            ),
+            (
+                "[condition]\nwhen = 'flap(lnk, 3m) >= 20'",
+                "unknown thing that flaps `lnk`; did you",
+            ),
+            ("[condition]\nwhen = 'flap(link, 0s) >= 20'", "a look must last longer than nothing"),
+            (
+                "[condition]\nwhen = 'expected_usage_silence(2)'",
+                "a probability lies between 0 and 1",
+            ),
+            (
+                "[condition]\nsequence = { first = { kind = \"boot\" }, than = { kind = \"boot\" } }",
+                "did you mean `then`?",
+            ),
+            (
+                "[condition]\nfor = \"5m\"\nsequence = { first = { kind = \"boot\" }, then = { kind = \
+                 \"faulted\" }, within = \"5m\" }",
+                "12:7: a sequence has a window (`within`), not a `for`",
+            ),
+            (
+                "[condition]\nnot_followed = { first = { kind = \"boot\" }, by = { kind = \"boot\" }, \
+                 within = \"5m\" }",
+                "must differ from what it is to follow",
+            ),
+            (
+                "[condition]\ncount = { kind = \"boot\", at_least = 3, within = \"1h\", \
+                 at_least_distinct = 2 }",
+                "add distinct_by =",
+            ),
+            (
+                "[condition]\ncount = { kind = \"boot\", at_least = \"many\", within = \"1h\" }",
+                "12:39: there is no threshold `many`",
+            ),
+        ] {
+            let found = condition(&format!("{text}\n"));
+            assert!(found.iter().any(|told| told.contains(wanted)), "{text}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn mistakes_in_thresholds_have_a_place_and_a_way_out() {
+        let with = |declared: &str, lasting: &str| {
+            condition(&format!(
+                "[thresholds]\n{declared}\n[condition]\nwhen = 'status == \"Faulted\"'\nfor = \
+                 \"{lasting}\"\n"
+            ))
+        };
+        for (declared, lasting, wanted) in [
+            ("wait = \"10m\"", "wiat", "did you mean the threshold `wait`?"),
+            ("wait = \"10m\"", "5m", "12:1: nothing in this rule reads the threshold wait"),
+            ("wait = 10", "wait", "wait is a number, and here belongs a duration"),
+            ("wait = \"10 m\"", "wait", "12:8: the threshold wait is neither a duration"),
+            (
+                "wait = { default = \"1m\", min = \"2m\" }",
+                "wait",
+                "out of its own limits: wait is at",
+            ),
+            (
+                "wait = { defualt = \"1m\" }",
+                "wait",
+                "unknown key `defualt`; did you mean `default`?",
+            ),
+            ("wait = { default = \"1m\", max = 3 }", "wait", "`max` of wait must be a duration"),
+            ("Wait = \"10m\"", "Wait", "12:1: \"Wait\" is no name for a threshold"),
+        ] {
+            let found = with(declared, lasting);
+            assert!(found.iter().any(|told| told.contains(wanted)), "{declared}: {found:?}");
+        }
+    }
+
     #[test]
     fn a_file_that_is_no_toml_has_a_place_too() {
         let found = problems("severity = 4", "severity = ");
