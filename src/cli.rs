@@ -388,4 +388,6 @@ pub(crate) enum ConfigCommand {
     Check(ConfigFile),
     /// Print the file with every setting and its default
     Defaults,
+    /// Shows the routes and chains that are built in: a file to begin one of your own with
+    Routes,
 }

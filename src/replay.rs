@@ -44,7 +44,8 @@ pub(crate) async fn run(
         bail!("--to must be after --from");
     }
     let profiles = crate::vendors::load(&settings.ocpp.vendors)?;
-    let pipeline = settings.pipeline(profiles);
+    let duty = settings.duty.settings(settings.engine.pace)?;
+    let pipeline = settings.pipeline(profiles, duty);
     let store = open(read, &options.config).await?;
     let site = match &options.site {
         None => None,

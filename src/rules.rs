@@ -1,10 +1,12 @@
 //! `mendpoint rules`: checks and tests rules; and loads them for the server.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use mendpoint_escalation::Routes;
 use mendpoint_incidents::Catalogue;
 
 use crate::cli::RuleFiles;
@@ -19,7 +21,7 @@ macro_rules! built_in {
 
 const RULES: &[(&str, &str)] = built_in!("rules":
     "boot_loop.toml", "cert_expiry.toml", "cert_expiry_now.toml", "cert_expiry_soon.toml",
-    "clock_drift.toml", "clock_drift_far.toml", "cmd_unresponsive.toml", "cp_flapping_link.toml",
+    "clock_drift.toml", "clock_drift_far.toml", "cmd_unresponsive.toml", "config_drift.toml", "cp_flapping_link.toml",
     "cp_never_seen.toml", "cp_offline.toml", "err_faulted.toml", "err_warning.toml",
     "eternal_tx.toml", "failed_burst.toml", "fw_stalled.toml", "fw_update_failed.toml",
     "identity_contested.toml", "meter_backwards.toml", "meter_frozen.toml", "meter_gap.toml",
@@ -79,6 +81,21 @@ pub(crate) fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
+/// Whether every rule names a route that is there.
+pub(crate) fn check_routes(catalogue: &Catalogue, routes: &Routes) -> Result<()> {
+    let names = routes.names();
+    for rule in catalogue.rules() {
+        anyhow::ensure!(
+            names.contains(&rule.route),
+            "the rule {} names the route \"{}\", and there are only: {}",
+            rule.id,
+            rule.route,
+            names.join(", ")
+        );
+    }
+    Ok(())
+}
+
 /// The rules and playbooks of the settings; built-in ones for empty names.
 pub(crate) fn load(rules: &str, playbooks: &str) -> Result<Arc<Catalogue>> {
     let folder = |name: &str| (!name.is_empty()).then(|| PathBuf::from(name));
@@ -98,6 +115,16 @@ pub(crate) fn load(rules: &str, playbooks: &str) -> Result<Arc<Catalogue>> {
         failures.join("\n")
     );
     Ok(catalogue)
+}
+
+/// The ids of the built-in rules.
+pub(crate) fn shipped_ids() -> BTreeSet<String> {
+    // They are checked by a test.
+    let catalogue = read(None, None)
+        .ok()
+        .and_then(|(rules, playbooks)| Catalogue::parse(&rules, &playbooks).ok())
+        .unwrap_or_default();
+    catalogue.rules().iter().map(|rule| rule.id.clone()).collect()
 }
 
 pub(crate) type Files = Vec<(String, String)>;

@@ -141,6 +141,8 @@ impl Server {
         let (rules, playbooks) = (settings.engine.rules.clone(), settings.engine.playbooks.clone());
         let catalogue = rules::load(&rules, &playbooks)?;
         let profiles = vendors::load(&settings.ocpp.vendors)?;
+        let duty = settings.duty.settings(settings.engine.pace)?;
+        rules::check_routes(&catalogue, &duty.routes)?;
         let store = Store::open(&settings.database.store(), &registry)
             .await
             .context("failed to open the database")?;
@@ -148,7 +150,7 @@ impl Server {
 
         let book = AddressBook::new();
         let pipeline = Pipeline::start(
-            settings.pipeline(profiles),
+            settings.pipeline(profiles, duty),
             store.clone(),
             catalogue,
             Arc::new(ToChargers(book.clone())),
@@ -215,6 +217,7 @@ impl Server {
             NotifySettings {
                 smtp_url: settings.mail.smtp_url.0.clone(),
                 from: settings.mail.from.clone(),
+                webhooks: settings.duty.addresses(),
                 ..NotifySettings::default()
             },
             store.clone(),

@@ -1,21 +1,29 @@
 //! The program's settings: built-in defaults, then a file, then the environment.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use config::{Config, ConfigError, Environment, File, FileFormat};
+use mendpoint_escalation::{self as escalation, Routes, Target, WebhookFormat};
 use mendpoint_gateway::{Authority, ListenerSettings, TlsFiles};
 use mendpoint_incidents::{EngineSettings, HealMode};
 use mendpoint_model::{Protocol, SECOND_MS, SecurityProfile};
-use mendpoint_pipeline::{IdentityCase, PipelineSettings, UnknownChargers};
+use mendpoint_notify::WebhookAddress;
+use mendpoint_pipeline::{DutySettings, IdentityCase, PipelineSettings, UnknownChargers};
 use mendpoint_store::StoreSettings;
 use mendpoint_upkeep::{Profiles, UpkeepSettings};
 use serde::Deserialize;
 
+use crate::healing::Healing;
+
 /// The file with every setting; its values are the defaults.
 pub(crate) const DEFAULTS: &str = include_str!("../config/mendpoint.toml");
+
+/// The routes and chains that are built in.
+pub(crate) const ROUTES: &str = include_str!("../config/routes.toml");
 
 /// Everything that can be set.
 #[derive(Clone, Debug, Deserialize)]
@@ -26,6 +34,8 @@ pub(crate) struct Settings {
     pub(crate) database: Database,
     pub(crate) backup: Backup,
     pub(crate) engine: Engine,
+    pub(crate) healing: Healing,
+    pub(crate) duty: Duty,
     pub(crate) mail: Mail,
     pub(crate) log: Log,
 }
@@ -208,6 +218,90 @@ pub(crate) struct Engine {
     pub(crate) diagnostics_url: Secret,
 }
 
+/// Who is told of incidents.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Duty {
+    pub(crate) routes: String,
+    pub(crate) group_wait_s: u32,
+    pub(crate) group_interval_s: u32,
+    pub(crate) digest_s: u32,
+    pub(crate) webhooks: Vec<Webhook>,
+}
+
+/// A program that is told.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Webhook {
+    pub(crate) name: String,
+    pub(crate) url: Secret,
+    #[serde(default)]
+    pub(crate) secret: Secret,
+    #[serde(default)]
+    format: WebhookFormat,
+    #[serde(default)]
+    topic: String,
+}
+
+impl Duty {
+    /// Where programs are, and what signs for us there.
+    pub(crate) fn addresses(&self) -> BTreeMap<String, WebhookAddress> {
+        let address = |webhook: &Webhook| WebhookAddress {
+            url: webhook.url.0.clone(),
+            secret: webhook.secret.0.clone(),
+        };
+        self.webhooks.iter().map(|webhook| (webhook.name.clone(), address(webhook))).collect()
+    }
+
+    /// In the pipeline's words. Durations are multiplied by `pace`.
+    pub(crate) fn settings(&self, pace: f64) -> Result<DutySettings> {
+        let routes = if self.routes.is_empty() {
+            Routes::built_in(pace)
+        } else {
+            let text = std::fs::read_to_string(&self.routes)
+                .with_context(|| format!("failed to read duty.routes, {}", self.routes))?;
+            Routes::parse(&text, pace)
+                .map_err(|error| anyhow::anyhow!("failed to {error} ({})", self.routes))?
+        };
+        let mut webhooks = BTreeMap::new();
+        for webhook in &self.webhooks {
+            let url = &webhook.url.0;
+            anyhow::ensure!(
+                mendpoint_notify::is_web_address(url),
+                "duty.webhooks: the url of \"{}\" begins with https:// or http://",
+                webhook.name
+            );
+            anyhow::ensure!(
+                webhook.format != WebhookFormat::Ntfy || !webhook.topic.is_empty(),
+                "duty.webhooks: \"{}\" needs a topic for ntfy",
+                webhook.name
+            );
+            let settings =
+                escalation::Webhook { format: webhook.format, topic: webhook.topic.clone() };
+            let is_new = webhooks.insert(webhook.name.clone(), settings).is_none();
+            anyhow::ensure!(is_new, "duty.webhooks: two are named \"{}\"", webhook.name);
+        }
+        let targets = routes.chains.iter().flat_map(|chain| &chain.steps);
+        for target in targets.flat_map(|step| &step.tell) {
+            if let Target::Webhook(name) = target {
+                anyhow::ensure!(
+                    webhooks.contains_key(name),
+                    "a chain tells webhook:{name}, and there is no such one in duty.webhooks"
+                );
+            }
+        }
+        let ms =
+            |seconds: u32| ((f64::from(seconds) * pace * SECOND_MS as f64).round() as i64).max(1);
+        Ok(DutySettings {
+            routes,
+            webhooks,
+            group_wait_ms: ms(self.group_wait_s),
+            group_interval_ms: ms(self.group_interval_s),
+            digest_ms: ms(self.digest_s),
+        })
+    }
+}
+
 /// How mail is sent.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -227,7 +321,7 @@ pub(crate) struct Log {
 }
 
 /// A text that is never shown.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Secret(pub(crate) String);
 
@@ -284,6 +378,7 @@ impl Settings {
             self.ocpp.heartbeat_interval_s
         );
         self.ocpp.listeners()?;
+        self.healing.check()?;
         anyhow::ensure!(
             self.ocpp.ca_certificate.is_empty() == self.ocpp.ca_key.is_empty(),
             "ocpp.ca_certificate and ocpp.ca_key belong together: set both or none"
@@ -345,6 +440,7 @@ impl Settings {
             scheme_of(server)
         );
         mendpoint_notify::check(server)?;
+        self.duty.settings(1.0)?;
         let public_url = &self.web.public_url;
         anyhow::ensure!(
             public_url.is_empty()
@@ -403,7 +499,7 @@ impl Settings {
     }
 
     /// The part that the pipeline needs.
-    pub(crate) fn pipeline(&self, profiles: Profiles) -> PipelineSettings {
+    pub(crate) fn pipeline(&self, profiles: Profiles, duty: DutySettings) -> PipelineSettings {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as u32;
         PipelineSettings {
             shards: if self.engine.shards == 0 { cores.min(8) } else { self.engine.shards },
@@ -425,16 +521,19 @@ impl Settings {
                     / self.engine.pace.min(1.0),
                 ..mendpoint_fleet::FleetSettings::default()
             },
-            engine: EngineSettings {
+            engine: self.healing.apply(EngineSettings {
                 pace: self.engine.pace,
                 default_mode: self.engine.default_mode,
                 diagnostics_url: self.engine.diagnostics_url.0.clone(),
                 startup_grace_ms: i64::from(self.engine.startup_grace_s) * SECOND_MS,
                 ..EngineSettings::default()
-            },
+            }),
+            power_hooks: self.healing.power_hooks(),
+            shipped_rules: crate::rules::shipped_ids(),
             upkeep: UpkeepSettings { enabled: self.ocpp.upkeep, ..UpkeepSettings::default() }
                 .paced(self.engine.pace),
             profiles,
+            duty,
         }
     }
 }
@@ -595,11 +694,28 @@ mod tests {
             ("[log]\nfilter = \"loud\"\n[ocpp]\nheartbeat_interval_s = 1\n", "heartbeat"),
             ("[log]\nfilter = \"a=b=c\"\n", "log.filter"),
             ("[engine]\npace = 0.0\n", "engine.pace"),
+            ("[healing]\nsite_percent = 100\n", "healing.site_percent must be between 1 and 50"),
+            ("[healing]\nnew_per_minute = 0\n", "healing.new_per_minute"),
+            ("[healing]\nboot_min_s = 500\nboot_max_s = 400\n", "healing.boot_min_s"),
+            (
+                "[[healing.power_hooks]]\nsite = \"A\"\nurl = \"ftp://x\"\nsecret = \"s\"\n",
+                "must begin with http://",
+            ),
+            (
+                "[[healing.power_hooks]]\nsite = \"A\"\nurl = \"http://x\"\nsecret = \"s\"\n",
+                "16 characters",
+            ),
+            ("[[healing.models]]\nvendor = \"A\"\nmodel = \"X\"\nmode = \"sometimes\"\n", "mode"),
             ("[engine]\ndiagnostics_url = \"files\"\n", "engine.diagnostics_url"),
             ("[database]\nurl = \"mysql://x\"\n", "database.url"),
             ("[backup]\nhour = 24\n", "backup.hour"),
             ("[database]\nkeep_hours_days = 3\n", "keep_hours_days"),
             ("[backup]\nkeep = 0\n", "backup.keep"),
+            ("[duty]\nroutes = \"/nowhere.toml\"\n", "failed to read duty.routes"),
+            (
+                "[[duty.webhooks]]\nname = \"noc\"\nurl = \"noc.example\"\n",
+                "begins with https:// or http://",
+            ),
             ("[web]\nbootstrap_token = \"short\"\n", "web.bootstrap_token"),
             ("[ocpp\n", "line 1"),
         ] {

@@ -10,6 +10,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("fleet", &["model"]),
     ("incidents", &["model"]),
     ("tickets", &["model"]),
+    ("escalation", &["model"]),
     ("upkeep", &["model"]),
     ("shard", &["model", "fleet", "incidents", "upkeep"]),
     ("replay", &["model", "fleet", "incidents", "ocpp", "shard", "upkeep"]),
@@ -20,6 +21,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "pipeline",
         &[
             "model",
+            "escalation",
             "fleet",
             "incidents",
             "ocpp",
@@ -36,6 +38,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "web",
         &[
             "model",
+            "escalation",
             "fleet",
             "incidents",
             "ocpp",
@@ -44,13 +47,24 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "store",
             "tickets",
             "upkeep",
+            "uptime",
         ],
     ),
 ];
 
 /// The crates that decide, and what they must not touch.
-const PURE: &[&str] =
-    &["model", "ocpp", "fleet", "incidents", "tickets", "shard", "upkeep", "replay", "uptime"];
+const PURE: &[&str] = &[
+    "model",
+    "ocpp",
+    "fleet",
+    "incidents",
+    "tickets",
+    "escalation",
+    "shard",
+    "upkeep",
+    "replay",
+    "uptime",
+];
 const IO: &[&str] = &["tokio", "tokio-tungstenite", "sqlx", "axum", "lettre", "rand", "getrandom"];
 
 #[test]

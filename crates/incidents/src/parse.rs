@@ -130,7 +130,7 @@ struct RawClearCount {
     at_least: u32,
 }
 
-/// The one route there is.
+/// The route of a rule that names none: the first that fits.
 const ROUTE: &str = "default";
 
 /// What a headline may contain.
@@ -290,10 +290,12 @@ fn check_identity(reader: &mut Reader<'_>, raw: &RawRule) {
             reader.refuse(text.span().start, format!("{name} must not be empty: people read it"));
         }
     }
-    if let Some(route) = raw.route.as_ref().filter(|route| route.get_ref() != ROUTE) {
+    let is_name = |text: &str| {
+        !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+    };
+    if let Some(route) = raw.route.as_ref().filter(|route| !is_name(route.get_ref())) {
         let message = format!(
-            "there is no route \"{}\": every incident goes to the installer of its site; leave \
-             route out",
+            "\"{}\" is no name of a route: write one of the routes that are set, or leave route out",
             route.get_ref()
         );
         reader.refuse(route.span().start, message);
@@ -657,7 +659,7 @@ steps = [{ at = "0s", connect = true }, { at = "1h", expect = { incidents = [] }
                 "exactly one thing, this one does 2",
             ),
             ("version = 1", "version = \"1\"", "r.toml:2:11: invalid type"),
-            ("severity = 4", "severity = 4\nroute = \"night\"", "there is no route \"night\""),
+            ("severity = 4", "severity = 4\nroute = \"at night\"", "is no name of a route"),
             (
                 "for = \"60s\"",
                 "for = \"60s\"\nkeep_firing_for = \"5m\"",

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::metrics::Metrics;
 use crate::settings::server_only;
-use crate::{Error, NotifySettings, message};
+use crate::{Error, NotifySettings, message, webhook};
 
 /// Mails taken at a time.
 const CLAIM: u32 = 10;
@@ -46,10 +46,10 @@ pub struct Delivered {
 }
 
 /// Why a mail was not taken.
-struct NotTaken {
-    why: String,
+pub(crate) struct NotTaken {
+    pub(crate) why: String,
     /// Whether the same mail would be refused again.
-    for_good: bool,
+    pub(crate) for_good: bool,
 }
 
 impl Notifier {
@@ -116,12 +116,15 @@ impl Notifier {
     /// When the outbox cannot be read or written.
     pub async fn deliver(&self, now: UnixMs) -> Result<Delivered, Error> {
         let mut done = Delivered::default();
-        let Some(transport) = &self.transport else {
+        let rows = if self.transport.is_some() {
+            self.store.claim_mails(now, LEASE_MS, CLAIM).await?
+        } else {
             done.held = self.store.hold_mails().await?;
-            return Ok(done);
+            // Programs need no mail server.
+            self.store.claim_web_mails(now, LEASE_MS, CLAIM).await?
         };
-        for row in self.store.claim_mails(now, LEASE_MS, CLAIM).await? {
-            match self.send(transport, &row).await {
+        for row in rows {
+            match self.send(&row).await {
                 Ok(()) => {
                     self.store.mail_sent(row.id, self::now()).await?;
                     self.metrics.sent.inc();
@@ -133,7 +136,15 @@ impl Notifier {
         Ok(done)
     }
 
-    async fn send(&self, transport: &Transport, row: &MailRow) -> Result<(), NotTaken> {
+    async fn send(&self, row: &MailRow) -> Result<(), NotTaken> {
+        if let Some(name) = row.mail.recipient.strip_prefix("webhook:") {
+            let timeout = Duration::from_millis(self.settings.timeout_ms.max(100));
+            return webhook::post(self.settings.webhooks.get(name), row, timeout).await;
+        }
+        let Some(transport) = &self.transport else {
+            let why = "no mail server is set".to_owned();
+            return Err(NotTaken { why, for_good: false });
+        };
         let message =
             message::build(row, &self.from).map_err(|why| NotTaken { why, for_good: true })?;
         match transport.send(message).await {
@@ -258,6 +269,7 @@ mod tests {
             from: "Mendpoint <mendpoint@op.example>".to_owned(),
             poll_ms: 20,
             timeout_ms: 2_000,
+            webhooks: std::collections::BTreeMap::new(),
         };
         Notifier::new(settings, store.clone(), &Registry::new()).expect("good settings")
     }

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserialize;
@@ -16,6 +17,24 @@ pub struct NotifySettings {
     pub poll_ms: u64,
     /// How long the server may take for one step, milliseconds.
     pub timeout_ms: u64,
+    /// Programs that are told, by name.
+    pub webhooks: BTreeMap<String, WebhookAddress>,
+}
+
+/// Where a program is.
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WebhookAddress {
+    /// `https://noc.example/hook`; may hold a secret.
+    pub url: String,
+    /// What each body is signed with; empty: bodies are not signed.
+    pub secret: String,
+}
+
+impl fmt::Debug for WebhookAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WebhookAddress(***)")
+    }
 }
 
 impl Default for NotifySettings {
@@ -25,6 +44,7 @@ impl Default for NotifySettings {
             from: "Mendpoint <mendpoint@localhost>".to_owned(),
             poll_ms: 1_000,
             timeout_ms: 30_000,
+            webhooks: BTreeMap::new(),
         }
     }
 }
@@ -36,6 +56,7 @@ impl fmt::Debug for NotifySettings {
             .field("from", &self.from)
             .field("poll_ms", &self.poll_ms)
             .field("timeout_ms", &self.timeout_ms)
+            .field("webhooks", &self.webhooks)
             .finish()
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use mendpoint_incidents::correlate::Notice;
 use mendpoint_incidents::{Evidence, Request, TicketRequest};
 use mendpoint_model::{
-    Actor, ChargerKey, ConnectorRef, Incident, IncidentId, Priority, StepState, TicketId,
+    Actor, ChargerKey, ConnectorRef, Contact, Incident, IncidentId, Priority, StepState, TicketId,
 };
 use mendpoint_store::{NewMail, TicketEventRow, TicketFilter, TicketRow};
 use mendpoint_tickets::{
@@ -25,10 +25,14 @@ const RETRY_MS: u64 = 1_000;
 
 /// What the engine and chargers want of tickets.
 pub(crate) enum Work {
+    /// An incident was opened or changed.
+    Incident(Box<Incident>),
     /// An incident is handed over.
     Open(TicketRequest),
     /// The charger shows something.
     Evidence(TicketEvidence),
+    /// People set something else of who is told: look again at once.
+    Look,
     /// People are told of a group of incidents.
     Notice(Box<Notice>),
 }
@@ -54,6 +58,15 @@ impl Desk {
             inner: OnceLock::new(),
         };
         (desk, receiver)
+    }
+
+    pub(crate) fn incident(&self, incident: Box<Incident>) {
+        self.queue(Work::Incident(incident));
+    }
+
+    /// Does at once what is due of the duty machine.
+    pub(crate) fn look(&self) {
+        self.queue(Work::Look);
     }
 
     pub(crate) fn open_for_incident(&self, request: TicketRequest) {
@@ -180,31 +193,52 @@ fn tried(incident: &Incident) -> Vec<String> {
         .collect()
 }
 
-/// Works through the queue until it is closed. A write that fails is tried until it succeeds: a
-/// ticket is never dropped.
+/// Works through the queue until it is closed, and tells people when it is time to. A write that fails
+/// is tried until it succeeds: a ticket is never dropped.
 pub(crate) async fn run(inner: Arc<Inner>, mut work: mpsc::UnboundedReceiver<Work>) {
     // Set once, here; the desk is part of what it points to, so it must not keep it alive.
     let _ = inner.desk.inner.set(Arc::downgrade(&inner));
-    while let Some(work) = work.recv().await {
+    inner.begin_duty().await;
+    loop {
+        let pause = inner.settle_duty().await;
+        let next = tokio::select! {
+            biased;
+            next = work.recv() => next,
+            () = tokio::time::sleep(pause) => continue,
+        };
+        let Some(first) = next else { return };
+        inner.do_until_done(first).await;
+        // What is queued behind it comes first; the times of the duty machine are in minutes.
+        while let Ok(next) = work.try_recv() {
+            inner.do_until_done(next).await;
+        }
+    }
+}
+
+impl Inner {
+    async fn do_until_done(&self, work: Work) {
         loop {
-            match inner.do_work(&work).await {
-                Ok(()) => break,
+            match self.do_work(&work).await {
+                Ok(()) => return,
                 Err(Error::Store(error)) => {
                     tracing::warn!(%error, "a ticket could not be written; trying again");
                     tokio::time::sleep(std::time::Duration::from_millis(RETRY_MS)).await;
                 }
                 Err(error) => {
                     tracing::info!(%error, "the ticket desk refused something");
-                    break;
+                    return;
                 }
             }
         }
     }
-}
 
-impl Inner {
     async fn do_work(&self, work: &Work) -> Result<(), Error> {
         match work {
+            Work::Incident(incident) => {
+                self.duty_hears(incident);
+                Ok(())
+            }
+            Work::Look => Ok(()),
             Work::Open(request) => self.open_for(request).await,
             Work::Notice(notice) => self.page(notice).await,
             Work::Evidence(evidence) => {
@@ -251,6 +285,9 @@ impl Inner {
             self.tell_engine(&ticket, &Actor::Engine).await;
             return Ok(());
         }
+        if !self.may_open_ticket(request.incident) {
+            return Ok(());
+        }
         let new = NewTicket {
             id: self.desk.next_id(),
             kind: TicketKind::Incident,
@@ -265,7 +302,8 @@ impl Inner {
             tried: request.tried.clone(),
             requester: "system".to_owned(),
         };
-        let ticket = self.open_ticket(new, &Actor::Engine).await?;
+        // The installer gets it when the chain says so.
+        let ticket = self.open_unassigned(new, &Actor::Engine).await?;
         self.tell_engine(&ticket, &Actor::Engine).await;
         Ok(())
     }
@@ -283,16 +321,57 @@ impl Inner {
     /// up a telephone (feature B-04).
     async fn open_ticket(&self, new: NewTicket, actor: &Actor) -> Result<Ticket, Error> {
         let site = self.directory.site(new.site);
-        let refuse = |refusal: mendpoint_tickets::Refusal| Error::Refused(refusal.to_string());
-        let now = clock::now();
-        let mut events =
-            decide(None, TicketCommand::Open(Box::new(new)), now, actor).map_err(refuse)?;
+        let mut events = opening(new, actor)?;
         if let Some(installer) = site.and_then(|site| site.installer.clone()) {
             let opened = Ticket::fold(&events);
-            let assign = TicketCommand::Assign { assignee: installer, user: None };
-            events.extend(decide(opened.as_ref(), assign, now, &Actor::Engine).map_err(refuse)?);
+            events.extend(assignment(opened.as_ref(), installer)?);
         }
         self.write_ticket(None, &events).await
+    }
+
+    async fn open_unassigned(&self, new: NewTicket, actor: &Actor) -> Result<Ticket, Error> {
+        let events = opening(new, actor)?;
+        self.write_ticket(None, &events).await
+    }
+
+    /// The chain of an incident has come to the installer: the ticket becomes theirs. Doing it twice
+    /// does it once. `None`: the site has no installer.
+    pub(crate) async fn order_work(&self, id: IncidentId) -> Result<Option<String>, Error> {
+        let _turn = self.desk.turn.lock().await;
+        let incident = self.store.incident(id).await?.ok_or(Error::UnknownIncident)?;
+        let site = self.directory.site(incident.site);
+        let installer = site.and_then(|site| site.installer.clone());
+        let name = installer.as_ref().map(|installer| installer.name.clone());
+        if incident.state.is_over() {
+            return Ok(name);
+        }
+        let Some(open) = self.open_ticket_of(id).await? else {
+            let ticket = self.open_ticket(self.desk.ticket_of(&incident), &Actor::Engine).await?;
+            self.tell_engine(&ticket, &Actor::Engine).await;
+            return Ok(name);
+        };
+        if open.assignee.is_some() {
+            return Ok(name);
+        }
+        if let Some(installer) = installer {
+            let events = assignment(Some(&open), installer)?;
+            let ticket = self.write_ticket(Some(open), &events).await?;
+            self.tell_engine(&ticket, &Actor::Engine).await;
+        }
+        Ok(name)
+    }
+
+    /// What held the ticket of an incident back is over.
+    pub(crate) async fn open_held_ticket(&self, id: IncidentId) -> Result<(), Error> {
+        let _turn = self.desk.turn.lock().await;
+        let incident = self.store.incident(id).await?.ok_or(Error::UnknownIncident)?;
+        let is_there = incident.ticket.is_some() || self.open_ticket_of(id).await?.is_some();
+        if incident.state.is_over() || is_there {
+            return Ok(());
+        }
+        let ticket = self.open_unassigned(self.desk.ticket_of(&incident), &Actor::Engine).await?;
+        self.tell_engine(&ticket, &Actor::Engine).await;
+        Ok(())
     }
 
     /// The ticket of a number, folded from its history.
@@ -411,6 +490,22 @@ impl Inner {
             tracing::info!(%error, incident.id = incident.0, "the engine did not take a ticket's news");
         }
     }
+}
+
+fn refused(refusal: &mendpoint_tickets::Refusal) -> Error {
+    Error::Refused(refusal.to_string())
+}
+
+/// The event that opens a ticket.
+fn opening(new: NewTicket, actor: &Actor) -> Result<Vec<TicketEvent>, Error> {
+    decide(None, TicketCommand::Open(Box::new(new)), clock::now(), actor)
+        .map_err(|refusal| refused(&refusal))
+}
+
+/// The events that give a ticket to an installer.
+fn assignment(ticket: Option<&Ticket>, installer: Contact) -> Result<Vec<TicketEvent>, Error> {
+    let assign = TicketCommand::Assign { assignee: installer, user: None };
+    decide(ticket, assign, clock::now(), &Actor::Engine).map_err(|refusal| refused(&refusal))
 }
 
 fn actor_name(actor: &Actor) -> &str {

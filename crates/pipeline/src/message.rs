@@ -1,6 +1,6 @@
 //! What goes into a shard's queue.
 
-use mendpoint_incidents::{Request, RequestError};
+use mendpoint_incidents::{KillScope, Request, RequestError};
 use mendpoint_model::{
     ChargerKey, ChargerRecord, ChargerState, Command, CommandId, CommandOutcome, EventKind,
     FrameSeq, IncidentId, SiteKey, TransactionId, UnixMs,
@@ -107,6 +107,8 @@ pub(crate) enum ShardMessage {
     Look(ChargerKey, oneshot::Sender<Option<Box<ChargerState>>>),
     /// Somebody wants to see how far the upkeep of a charger is.
     LookUpkeep(ChargerKey, oneshot::Sender<Option<Box<Progress>>>),
+    /// Planned maintenance began or ended: where it is now, and until when.
+    Maintenance(std::sync::Arc<[(KillScope, UnixMs)]>),
     /// What the overseer orders, and when it decided that.
     Order(UnixMs, mendpoint_incidents::overseer::Order),
     /// The rules were changed, or thresholds were set otherwise.
@@ -114,6 +116,8 @@ pub(crate) enum ShardMessage {
         std::sync::Arc<mendpoint_incidents::Catalogue>,
         Vec<mendpoint_incidents::ThresholdOverride>,
     ),
+    /// When chargers were used before our start.
+    Usage(Vec<(ChargerKey, mendpoint_incidents::Usage)>),
     /// Answer when everything decided so far is on disk.
     Settle(oneshot::Sender<()>),
 }

@@ -29,7 +29,8 @@ impl Inner {
             incidents = many,
             "people are told of a group of incidents"
         );
-        if !notice.is_wide {
+        // A silence or planned maintenance keeps people from being told of these too.
+        if !notice.is_wide || self.is_held(first) {
             return Ok(());
         }
         let settings = &self.settings;

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use mendpoint_incidents::TicketRequest;
 use mendpoint_incidents::correlate::Notice;
 use mendpoint_model::{
-    ChargerKey, Command, CommandAnswered, CommandId, CommandOutcome, EventKind, IncidentId,
-    TicketId, UnixMs,
+    ChargerKey, Command, CommandAnswered, CommandId, CommandOutcome, EventKind, Incident,
+    IncidentId, TicketId, UnixMs,
 };
 use smallvec::smallvec;
 use tokio::sync::{mpsc, oneshot};
@@ -18,6 +18,7 @@ use crate::clock;
 use crate::message::{Answer, Incoming, ReplyTo, ShardMessage};
 use crate::outbound::SendRefused;
 use crate::pipeline::Inner;
+use crate::power::PowerRequest;
 use crate::waiting::Kept;
 
 /// One thing that waits for the disk.
@@ -26,10 +27,14 @@ pub(crate) enum Release {
     Answer(ReplyTo, Answer),
     /// A command to a charger.
     Command(Command),
+    /// An incident that was opened or changed: people may have to be told.
+    Incident(Box<Incident>),
     /// A ticket to be opened.
     Ticket(TicketRequest),
     /// News from the charger for a ticket.
     Evidence(TicketEvidence),
+    /// A site's hook to be asked to switch a charger's power.
+    Power(PowerRequest),
     /// People are to be told of a group of incidents.
     Notice(Box<Notice>),
     /// A connection to be dropped.
@@ -71,7 +76,12 @@ pub(crate) async fn run(inner: Arc<Inner>, mut batches: mpsc::Receiver<Batch>) {
                 Release::Command(command) if is_late => {
                     refuse(&inner, command.id, command.charger, CommandOutcome::Expired);
                 }
+                Release::Power(request) if is_late || clock::now() > request.not_after => {
+                    refuse(&inner, request.command, request.charger, CommandOutcome::Expired);
+                }
+                Release::Power(request) => crate::power::begin(&inner, request),
                 Release::Command(command) => send(&inner, command),
+                Release::Incident(incident) => inner.desk.incident(incident),
                 Release::Ticket(request) => inner.desk.open_for_incident(request),
                 Release::Evidence(evidence) => inner.desk.evidence(evidence),
                 Release::Notice(notice) => inner.desk.notice(notice),
@@ -105,8 +115,8 @@ fn send(inner: &Inner, command: Command) {
     refuse(inner, id, charger, outcome);
 }
 
-/// Tells the shard what became of a command that did not leave.
-fn refuse(inner: &Inner, id: CommandId, charger: ChargerKey, outcome: CommandOutcome) {
+/// Tells the shard what became of a command without the charger's word.
+pub(crate) fn refuse(inner: &Inner, id: CommandId, charger: ChargerKey, outcome: CommandOutcome) {
     let Some(record) = inner.directory.charger(charger) else { return };
     let event = EventKind::CommandAnswered(CommandAnswered { command: id, outcome, late: false });
     inner.feed_back(

@@ -461,6 +461,11 @@ impl Replay {
                     let now = self.now;
                     self.would(now, charger, None, "close the connection".to_owned());
                 }
+                Effect::SwitchPower { charger, .. } => {
+                    let now = self.now;
+                    self.would(now, charger, None, "switch the power off and on".to_owned());
+                }
+                Effect::AskSignal(_) | Effect::Remember(_) => {}
                 Effect::Timeline(_)
                 | Effect::Exclusion(_)
                 | Effect::Notice(_)

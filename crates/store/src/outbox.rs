@@ -19,15 +19,18 @@ const LIST: &str = "SELECT id, dedupe_key, recipient, subject, text_body, html_b
 const ONE: &str = "SELECT id, dedupe_key, recipient, subject, text_body, html_body, reply_to,
     ticket_id, created_at_ms, not_before_ms, attempts, last_error, state, sent_at_ms
     FROM outbox WHERE id = $1";
-const CLAIM_SQLITE: &str = claim!("");
+const CLAIM_SQLITE: &str = claim!("", "");
 /// The one word of dialect: two programs on one PostgreSQL take different mails.
-const CLAIM_POSTGRES: &str = claim!("FOR UPDATE SKIP LOCKED");
+const CLAIM_POSTGRES: &str = claim!("", "FOR UPDATE SKIP LOCKED");
+/// Letters to programs: their recipient is `webhook:NAME`.
+const CLAIM_WEB_SQLITE: &str = claim!("AND recipient LIKE 'webhook:%'", "");
+const CLAIM_WEB_POSTGRES: &str = claim!("AND recipient LIKE 'webhook:%'", "FOR UPDATE SKIP LOCKED");
 const SENT: &str = "UPDATE outbox SET state = 'sent', sent_at_ms = $2, last_error = '',
     claimed_until_ms = 0 WHERE id = $1";
 const RETRY: &str = "UPDATE outbox SET state = $2, last_error = $3, not_before_ms = $4,
     claimed_until_ms = 0 WHERE id = $1";
 const HOLD: &str = "UPDATE outbox SET state = 'held', claimed_until_ms = 0
-    WHERE state = 'queued'";
+    WHERE state = 'queued' AND recipient NOT LIKE 'webhook:%'";
 const RELEASE: &str = "UPDATE outbox SET state = 'queued', not_before_ms = $1
     WHERE state = 'held'";
 const AGAIN: &str = "UPDATE outbox SET state = 'queued', attempts = 0, not_before_ms = $2,
@@ -37,11 +40,13 @@ const NEXT_DUE: &str = "SELECT MIN(CASE WHEN claimed_until_ms > not_before_ms
     THEN claimed_until_ms ELSE not_before_ms END) FROM outbox WHERE state = 'queued'";
 
 macro_rules! claim {
-    ($lock:literal) => {
+    ($which:literal, $lock:literal) => {
         concat!(
             "UPDATE outbox SET claimed_until_ms = $2, attempts = attempts + 1 WHERE id IN (
                 SELECT id FROM outbox WHERE state = 'queued' AND not_before_ms <= $1
-                    AND claimed_until_ms <= $1 ORDER BY not_before_ms, id LIMIT $3 ",
+                    AND claimed_until_ms <= $1 ",
+            $which,
+            " ORDER BY not_before_ms, id LIMIT $3 ",
             $lock,
             ") RETURNING id, dedupe_key, recipient, subject, text_body, html_body, reply_to,
                 ticket_id, created_at_ms, not_before_ms, attempts, last_error, state, sent_at_ms"
@@ -55,7 +60,7 @@ use claim;
 pub struct NewMail {
     /// The same key is taken once and never again, so that a repeated act sends no second mail.
     pub dedupe_key: String,
-    /// The address it goes to.
+    /// The address it goes to; for a program `webhook:` and its name.
     pub recipient: String,
     /// The subject.
     pub subject: String,
@@ -228,6 +233,30 @@ impl Store {
             Db::Sqlite { .. } => CLAIM_SQLITE,
             Db::Postgres(_) => CLAIM_POSTGRES,
         };
+        self.claim(sql, now, lease_ms, limit).await
+    }
+
+    /// The same, of those only that go to programs: they need no mail server.
+    pub async fn claim_web_mails(
+        &self,
+        now: UnixMs,
+        lease_ms: i64,
+        limit: u32,
+    ) -> Result<Vec<MailRow>> {
+        let sql = match &self.db {
+            Db::Sqlite { .. } => CLAIM_WEB_SQLITE,
+            Db::Postgres(_) => CLAIM_WEB_POSTGRES,
+        };
+        self.claim(sql, now, lease_ms, limit).await
+    }
+
+    async fn claim(
+        &self,
+        sql: &'static str,
+        now: UnixMs,
+        lease_ms: i64,
+        limit: u32,
+    ) -> Result<Vec<MailRow>> {
         write!(&self.db, conn => {
             let rows = sqlx::query(sql)
                 .bind(now.0)
@@ -262,7 +291,7 @@ impl Store {
         })
     }
 
-    /// Holds every queued mail, because no mail server is set; gives how many.
+    /// Holds every queued mail to a person, because no mail server is set; gives how many.
     pub async fn hold_mails(&self) -> Result<u64> {
         write!(&self.db, conn => Ok(sqlx::query(HOLD).execute(conn).await?.rows_affected()))
     }

@@ -201,9 +201,12 @@ fn after_evidence(ticket: &Ticket, kind: EvidenceKind, text: String) -> Vec<Tick
         (EvidenceKind::Recovered, Status::Resolved) => {}
         (kind, _) => {
             kinds.push(TicketEventKind::SelfHealed);
-            if kind == EvidenceKind::Proven {
-                kinds.push(closed_by(kind));
-            }
+            // Recovered is not yet proven: it resolves itself only with the proof (1.9).
+            kinds.push(if kind == EvidenceKind::Proven {
+                closed_by(kind)
+            } else {
+                TicketEventKind::VerificationBegan
+            });
         }
     }
     kinds

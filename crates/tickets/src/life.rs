@@ -59,18 +59,23 @@ fn the_fault_returning_reopens_it_with_its_assignee() {
 }
 
 #[test]
-fn a_charger_that_heals_before_anybody_sets_out_resolves_the_ticket() {
+fn a_ticket_resolves_itself_only_after_the_proof() {
     for accept in [false, true] {
         let mut kit = Kit::assigned();
         if accept {
             kit.does(TicketCommand::Accept);
         }
         kit.does(evidence(EvidenceKind::Recovered));
-        assert_eq!(kit.ticket().status, Status::Resolved);
+        assert_eq!(kit.ticket().status, Status::Verifying, "recovered, and not yet proven");
         assert!(kit.does(evidence(EvidenceKind::Recovered)).is_empty(), "told once is enough");
+        assert_eq!(kit.ticket().status, Status::Verifying);
         kit.does(evidence(EvidenceKind::Proven));
         assert_eq!(kit.ticket().status, Status::Closed);
     }
+    let mut kit = Kit::assigned();
+    kit.does(evidence(EvidenceKind::Recovered));
+    kit.does(evidence(EvidenceKind::FaultReturned));
+    assert_eq!(kit.ticket().status, Status::Assigned, "it was no repair");
 }
 
 #[test]

@@ -65,11 +65,11 @@ fn is_legal(from: Status, to: Status) -> bool {
     match (from, to) {
         (Closed | Cancelled, _) => false,
         (_, Cancelled | Assigned | Waiting { .. }) if from.is_active() => true,
-        (Waiting { .. }, to) => to.is_active() || to == Resolved || to == Closed,
+        (Waiting { .. }, to) => to.is_active() || matches!(to, Resolved | Verifying | Closed),
         steps => matches!(
             steps,
-            (Assigned | Accepted, New | Resolved | Closed)
-                | (New, Resolved | Closed)
+            (Assigned | Accepted, New | Resolved | Verifying | Closed)
+                | (New, Resolved | Verifying | Closed)
                 | (Assigned, Accepted)
                 | (Accepted, EnRoute | OnSite)
                 | (EnRoute, OnSite)

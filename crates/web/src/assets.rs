@@ -23,7 +23,7 @@ macro_rules! styles {
 /// request. The layers stand in the first file that names them, `base`.
 const SITE: &str = styles!(
     "tokens", "base", "frame", "page", "live", "list", "incident", "ribbon", "timeline", "ticket",
-    "chargers", "charger", "rules", "outbox", "system", "money", "commands",
+    "chargers", "charger", "rules", "outbox", "system", "money", "commands", "duty",
 );
 /// Those of the pages that drivers see.
 const PUBLIC: &str = styles!("tokens", "base", "phone");

@@ -265,7 +265,7 @@ struct RailQuery {
 }
 
 /// The sections of the rail, as [`Shell::section`] names them.
-const SECTIONS: [&str; 10] = [
+const SECTIONS: [&str; 11] = [
     "live",
     "incidents",
     "tickets",
@@ -275,6 +275,7 @@ const SECTIONS: [&str; 10] = [
     "sites",
     "rules",
     "outbox",
+    "duty",
     "system",
 ];
 

@@ -23,6 +23,8 @@ const SEEN_EVERY_MS: i64 = MINUTE_MS;
 pub(crate) struct Viewer {
     /// The name that histories show.
     pub(crate) name: String,
+    /// The name they sign in with.
+    pub(crate) login: String,
     /// `admin`, `operator`, `dispatcher`, `technician` or `viewer`.
     pub(crate) role: String,
 }
@@ -129,7 +131,8 @@ pub(crate) async fn who(
     if now.since_ms(session.seen_at) >= SEEN_EVERY_MS {
         store.session_seen(&hash, now).await?;
     }
-    Ok(Some(Viewer { name: name_of(user.name, user.display_name), role: user.role }))
+    let login = user.name.clone();
+    Ok(Some(Viewer { name: name_of(user.name, user.display_name), login, role: user.role }))
 }
 
 fn name_of(name: String, display_name: String) -> String {

@@ -2,6 +2,7 @@
 
 mod audit;
 mod device;
+mod duty;
 mod money;
 
 use std::net::SocketAddr;
@@ -89,6 +90,8 @@ impl Server {
         }
         let pipeline = Pipeline::start(
             PipelineSettings {
+                power_hooks: std::collections::BTreeMap::new(),
+                shipped_rules: std::collections::BTreeSet::new(),
                 shards: 1,
                 queue: 64,
                 identity_case: mendpoint_pipeline::IdentityCase::Exact,
@@ -106,6 +109,7 @@ impl Server {
                 engine: mendpoint_incidents::EngineSettings::default(),
                 upkeep: mendpoint_upkeep::UpkeepSettings::default(),
                 profiles: mendpoint_upkeep::Profiles::default(),
+                duty: mendpoint_pipeline::DutySettings::default(),
             },
             store.clone(),
             Arc::new(Catalogue::default()),

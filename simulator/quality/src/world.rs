@@ -633,7 +633,10 @@ impl World {
                 | Effect::Visit(_)
                 | Effect::Exclusion(_)
                 | Effect::Notice(_)
-                | Effect::Vehicle(..) => {}
+                | Effect::Vehicle(..)
+                | Effect::SwitchPower { .. }
+                | Effect::AskSignal(_)
+                | Effect::Remember(_) => {}
             }
         }
     }

@@ -82,6 +82,8 @@ impl Kit {
         let rules =
             [("ERR_FAULTED".to_owned(), RuleOverride { for_ms: Some(0), ..Default::default() })];
         let settings = PipelineSettings {
+            power_hooks: std::collections::BTreeMap::new(),
+            shipped_rules: std::collections::BTreeSet::new(),
             shards: 1,
             queue: 64,
             unknown_chargers: UnknownChargers::Reject,
@@ -99,6 +101,7 @@ impl Kit {
             engine: EngineSettings { rules: rules.into(), ..engine },
             upkeep: mendpoint_upkeep::UpkeepSettings { enabled: false, ..Default::default() },
             profiles: mendpoint_upkeep::Profiles::default(),
+            duty: crate::DutySettings::default(),
         };
         let outbound = Arc::<Sent>::clone(&sent);
         let pipeline = Pipeline::start(settings, store.clone(), catalogue(), outbound, &registry)

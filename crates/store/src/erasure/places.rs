@@ -60,6 +60,8 @@ pub(crate) const PLACES: &[(&str, &str, Kind)] = &[
     ("uptime_exclusion", "evidence", Words),
     ("journal_reject", "error", Words),
     ("journal_reject", "entry", Json),
+    ("duty_case", "json", Json),
+    ("duty_inbox", "json", Json),
 ];
 
 /// Tables without any card's number: names, words of our own, hashes, and what is append-only and
@@ -91,11 +93,15 @@ pub(crate) const TABLES_WITHOUT: &[&str] = &[
     "signal_key",
     "conformance_checked",
     "charger_span",
+    "heal_memory",
+    "duty_document",
+    "report_photo",
     "exclusion_proposal",
     "incident_merge",
     "charger_firmware",
     "rule_switch",
     "rule_threshold",
+    "desired_key",
 ];
 
 /// The other texts of tables that have some: ids, words of our own, names of people who work here.
@@ -126,6 +132,7 @@ pub(crate) const COLUMNS_WITHOUT: &[(&str, &str)] = &[
     ("ticket_event", "actor"),
     ("ticket_event", "kind"),
     ("ticket_event", "visibility"),
+    ("duty_inbox", "name"),
     ("outbox", "dedupe_key"),
     ("outbox", "recipient"),
     ("outbox", "reply_to"),

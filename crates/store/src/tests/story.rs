@@ -14,6 +14,9 @@ use super::story_audit;
 use super::story_conformance::conformance;
 use super::story_correlation;
 use super::story_device;
+use super::story_duty;
+use super::story_history;
+use super::story_memory::memories;
 use super::story_money::{charging_orders, ledger, orphans};
 use super::story_people::{outbox, people, reports, tokens, values};
 use super::story_privacy;
@@ -78,6 +81,7 @@ async fn story(store: Store) {
     story_device::variables(&store, one).await;
     story_device::monitors(&store, one).await;
     story_device::models(&store, one).await;
+    memories(&store).await;
     incidents(&store, one, two).await;
     tickets(&store, one).await;
     tickets_by_due(&store).await;
@@ -86,6 +90,9 @@ async fn story(store: Store) {
     tokens(&store).await;
     reports(&store, one).await;
     values(&store).await;
+    story_duty::duty(&store).await;
+    story_duty::webhooks(&store).await;
+    story_duty::photos(&store).await;
     conformance(&store).await;
     story_rules::rules(&store).await;
     frames(&store, one).await;

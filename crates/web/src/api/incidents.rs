@@ -12,10 +12,12 @@ use utoipa::ToSchema;
 
 use super::auth::{Caller, Operator};
 use super::chargers::find;
+use super::duty::ChainJson;
 use super::error::{ApiError, Result};
 use super::extract::{Body, MaybeBody, Params, cursor, limit};
 use super::json::{IncidentJson, Page};
 use crate::AppState;
+use crate::evidence::{Evidence, For};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -128,6 +130,34 @@ pub(super) async fn one(
     Path(id): Path<String>,
 ) -> Result<Json<IncidentJson>> {
     detail(&state, number(&id)?).await
+}
+
+/// The bundle of evidence, as far as this caller may see it. That it was taken is in the audit log.
+pub(super) async fn evidence(
+    caller: Caller,
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+) -> Result<Json<Evidence>> {
+    let id = number(&id)?;
+    let who = For { name: &caller.name, sees_persons: caller.sees_tokens() };
+    let evidence = Evidence::gather(state.handle(), id, who).await?;
+    let evidence =
+        evidence.ok_or_else(|| ApiError::not_found(format!("there is no incident {id}")))?;
+    state.handle().audit(&caller.name, "evidence read", &id.to_string()).await;
+    Ok(Json(evidence))
+}
+
+/// How far the chain of an incident is.
+pub(super) async fn chain(
+    _: Caller,
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+) -> Result<Json<ChainJson>> {
+    let id = number(&id)?;
+    let case = state.handle().duty_case(id).ok_or_else(|| {
+        ApiError::not_found(format!("{id} has no chain: it is over, or there is no such incident"))
+    })?;
+    Ok(Json(ChainJson::new(state.handle(), id, &case)))
 }
 
 /// A report of somebody else: another program, the support team, a driver (feature A-02).

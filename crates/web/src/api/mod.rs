@@ -9,11 +9,14 @@ mod auth;
 mod chargers;
 mod commands;
 mod conformance;
+mod desired;
 mod device;
+mod duty;
 mod error;
 mod events;
 mod extract;
 pub(crate) mod frames;
+mod healing;
 mod history;
 mod incidents;
 mod json;
@@ -34,6 +37,7 @@ mod transactions;
 pub(crate) use audit::table as audit_table;
 use axum::Router;
 use axum::routing::{delete, get, post, put};
+pub(crate) use healing::healing_json;
 pub(crate) use transactions::table as transactions_table;
 
 use crate::AppState;
@@ -69,6 +73,8 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/chargers/{id}/upkeep", get(device::upkeep))
         .route("/capabilities", get(device::capabilities))
         .route("/signal-keys", get(device::signal_keys).put(device::put_signal_key))
+        .route("/desired-keys", get(desired::list).put(desired::put))
+        .route("/chargers/{id}/desired-keys", get(desired::of_charger))
         .route("/transactions", get(transactions::list))
         .route("/transactions.csv", get(transactions::csv))
         .route("/transactions/{id}", get(transactions::one))
@@ -97,11 +103,25 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/rollouts/{id}/lift", post(ties::lift))
         .route("/incidents", get(incidents::list).post(incidents::report))
         .route("/incidents/{id}", get(incidents::one))
+        .route("/incidents/{id}/evidence", get(incidents::evidence))
+        .route("/incidents/{id}/chain", get(incidents::chain))
         .route("/incidents/{id}/{action}", post(incidents::act))
         .route("/tickets", get(tickets::list).post(tickets::open))
         .route("/tickets/{id}", get(tickets::one))
         .route("/tickets/{id}/{command}", post(tickets::act))
         .route("/sites", get(sites::list).post(sites::put))
+        .route("/duty/on-call", get(duty::on_call))
+        .route("/duty/chains", get(duty::chains))
+        .route("/duty/breaches", get(duty::breaches))
+        .route("/duty/rotas", get(duty::rotas).put(duty::put_rota))
+        .route("/duty/rotas/{name}", delete(duty::delete_rota))
+        .route("/duty/silences", get(duty::silences).post(duty::add_silence))
+        .route("/duty/silences/{id}", delete(duty::end_silence))
+        .route("/duty/windows", get(duty::windows).post(duty::add_window))
+        .route("/duty/windows/{id}", delete(duty::cancel_window))
+        .route("/duty/persons", get(duty::persons))
+        .route("/duty/persons/{name}", put(duty::put_person))
+        .route("/duty/places", get(duty::places).put(duty::put_place))
         .route("/rules", get(rules::list).post(rules::create_rule))
         .route("/rules/check", post(rules::check))
         .route("/rules/reload", post(rules::reload))
@@ -117,7 +137,8 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/rules/replay/{id}", get(replay::one).delete(replay::stop))
         .route("/outbox", get(system::outbox))
         .route("/system", get(system::vitals))
-        .route("/healing", put(system::healing))
+        .route("/healing", get(healing::report).put(system::healing))
+        .route("/chargers/{id}/healing/allow", post(healing::allow))
         .route("/id-tokens", get(tokens::list).post(tokens::put))
         .route("/id-tokens.csv", get(tokens::export).post(tokens::import))
         .route("/id-tokens/{token}", get(tokens::one).delete(tokens::delete))

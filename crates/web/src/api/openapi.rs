@@ -7,9 +7,9 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use super::{
-    audit, chargers, commands, conformance, device, frames, history, incidents, json as shapes,
-    neutral, orders, persons, replay, rules, security, sites, system, tickets, ties, tokens,
-    transactions,
+    audit, chargers, commands, conformance, desired, device, duty, frames, history, incidents,
+    json as shapes, neutral, orders, persons, replay, rules, security, sites, system, tickets,
+    ties, tokens, transactions,
 };
 
 /// The shapes of requests and answers.
@@ -31,12 +31,25 @@ use super::{
         frames::FrameJson,
         conformance::DeviationJson,
         conformance::ModelJson,
+        desired::DesiredKeyJson,
+        desired::DesiredValueJson,
         device::CapabilityJson,
         device::MonitorJson,
         device::SignalKeyJson,
         device::UpkeepJson,
         device::VariableChangeJson,
         device::VariableJson,
+        crate::evidence::Evidence,
+        duty::AddSilence,
+        duty::AddWindow,
+        duty::ChainJson,
+        duty::OnCallJson,
+        duty::PersonJson,
+        duty::PlaceJson,
+        duty::PutPerson,
+        duty::RotaJson,
+        duty::SilenceJson,
+        duty::WindowJson,
         history::SpanJson,
         incidents::ActBody,
         incidents::Report,
@@ -237,6 +250,12 @@ const ADDRESSES: &[Address] = &[
     put("/signal-keys", "Say whether a key tells of a model's radio link")
         .takes("SignalKeyJson")
         .one("SignalKeyJson"),
+    get("/desired-keys", "What configuration keys should be", &[]).page("DesiredKeyJson"),
+    put("/desired-keys", "Say what a key should be; a value of null wants nothing any more")
+        .takes("DesiredKeyJson")
+        .one("DesiredKeyJson"),
+    get("/chargers/{id}/desired-keys", "What a charger's keys should be and what they are", &[])
+        .page("DesiredValueJson"),
     get("/conformance", "What models send that is not as OCPP says", MODEL).page("DeviationJson"),
     Address {
         answer: Answer::Csv,
@@ -258,6 +277,9 @@ const ADDRESSES: &[Address] = &[
     post("/rollouts/{id}/lift", "Let updates go on that an incident paused; administrators")
         .page("RolloutJson"),
     get("/incidents/{id}", "An incident with its timeline", &[]).one("IncidentJson"),
+    get("/incidents/{id}/evidence", "The bundle of evidence of an incident", &[]).one("Evidence"),
+    get("/incidents/{id}/chain", "Who was told of an incident, and who is next", &[])
+        .one("ChainJson"),
     post(
         "/incidents/{id}/{action}",
         "take, release, note, resolve, stop-healing, run-playbook, approve, refuse, snooze, escalate, merge, split",
@@ -277,6 +299,30 @@ const ADDRESSES: &[Address] = &[
         .one("TicketJson"),
     get("/sites", "Sites", &[]).page("SiteJson"),
     post("/sites", "Register or change a site").takes("Put").one("SiteJson"),
+    get("/duty/on-call", "Who is on call now, and gaps of the next 14 days", &[]).page("OnCallJson"),
+    get("/duty/chains", "How far the chain of each open incident is", &[]).page("ChainJson"),
+    get("/duty/breaches", "Incidents that were not mended in time", &[]).page("ChainJson"),
+    get("/duty/rotas", "Rotas", &[]).page("RotaJson"),
+    put("/duty/rotas", "Make a rota, or change the one of its name").takes("RotaJson").one("RotaJson"),
+    delete("/duty/rotas/{name}", "Delete a rota"),
+    get("/duty/silences", "Silences, newest first", &[]).page("SilenceJson"),
+    post("/duty/silences", "Silence what fits, for at most 30 days")
+        .takes("AddSilence")
+        .one("SilenceJson"),
+    delete("/duty/silences/{id}", "End a silence before its time"),
+    get("/duty/windows", "Maintenance windows with their next times", &[]).page("WindowJson"),
+    post("/duty/windows", "Plan maintenance of a site or a charger")
+        .takes("AddWindow")
+        .one("WindowJson"),
+    delete("/duty/windows/{id}", "Cancel planned maintenance"),
+    get("/duty/persons", "What people want of notifications", &[]).page("PersonJson"),
+    put("/duty/persons/{name}", "Quiet hours and notifications a day of a person")
+        .takes("PutPerson")
+        .one("PersonJson"),
+    get("/duty/places", "Access, labels and owners of sites and chargers", &[]).page("PlaceJson"),
+    put("/duty/places", "Say who may charge at a site or charger, its labels, its owner's mail")
+        .takes("PlaceJson")
+        .one("PlaceJson"),
     get("/rules", "The rules in force", &[]).page("RuleJson"),
     post("/rules", "Add a rule; it begins in shadow").takes("PutText").one("TextJson"),
     post("/rules/check", "Look at a text and run its tests; nothing is kept")
@@ -308,6 +354,11 @@ const ADDRESSES: &[Address] = &[
     delete("/rules/replay/{id}", "Stop a replay"),
     get("/outbox", "Mail, newest first", PAGED),
     get("/system", "Numbers about the running program", &[]),
+    get("/healing", "How healing stands by model, and what it learned", &[]),
+    post(
+        "/chargers/{id}/healing/allow",
+        "Allow the steps again that are off because they made the charger worse",
+    ),
     put("/healing", "Stop or allow healing: everywhere, at a site, on a charger").takes("Healing"),
     get(
         "/id-tokens",

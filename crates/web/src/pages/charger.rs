@@ -18,6 +18,8 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
+use axum::http::{HeaderValue, header};
+use axum::response::IntoResponse as _;
 use axum::routing::{get, post};
 use mendpoint_incidents::KillScope;
 use mendpoint_model::{
@@ -58,6 +60,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .route("/chargers/{identity}", get(page))
         .route("/chargers/{identity}/frames", get(frames::fragment))
         .route("/chargers/{identity}/frames.{format}", get(frames::download))
+        .route("/chargers/{identity}/qr.svg", get(qr_code))
         .route("/chargers/{identity}/live", get(live::stream))
         .route("/chargers/{identity}/command", post(commands::send))
         .route("/chargers/{identity}/command/take-back", post(commands::take_back))
@@ -65,6 +68,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .route("/chargers/{identity}/settings", get(device::page).post(device::set))
         .route("/chargers/{identity}/settings.csv", get(device::export))
         .route("/chargers/{identity}/settings/signal-key", post(device::decide))
+        .route("/chargers/{identity}/settings/wanted", post(device::want))
         .route("/chargers/{identity}/admission", post(admit))
         .route("/chargers/{identity}/validation", post(validation::change))
 }
@@ -184,6 +188,20 @@ struct ChargerPage {
     /// The form value of healing's switch for this charger.
     scope: String,
     healing_stopped: bool,
+    /// Planned work that is going on: "until 14:00, Cables".
+    maintenance: String,
+    maintenance_href: String,
+    qr_href: String,
+}
+
+/// The QR code of the driver's page, for a label on the charger.
+async fn qr_code(_: Viewer, State(state): State<AppState>, Path(identity): Path<String>) -> Page {
+    let record = find(&state, &identity)?;
+    let text = format!("{}/c/{}", state.settings().public_url, record.public_id);
+    let svg = crate::qr::svg(&text)
+        .ok_or_else(|| PageError::conflict("The public address is too long for a QR code."))?;
+    let kind = HeaderValue::from_static("image/svg+xml");
+    Ok(([(header::CONTENT_TYPE, kind)], svg).into_response())
 }
 
 async fn page(
@@ -279,6 +297,13 @@ async fn page(
         public_url: format!("{}/c/{}", state.settings().public_url, record.public_id),
         scope: format!("charger:{}", record.key),
         healing_stopped: handle.vitals().kill_switches.contains(&scope),
+        maintenance: handle
+            .maintenance(record.site, Some(record.key))
+            .map_or_else(String::new, |one| {
+                format!("until {} UTC, {}", crate::show::date_time(one.until), one.title)
+            }),
+        maintenance_href: format!("/duty/maintenance?charger={}", url::encode(&record.identity)),
+        qr_href: format!("{}/qr.svg", crate::place::charger_href(&record.identity)),
         now: shown,
     };
     render(page)

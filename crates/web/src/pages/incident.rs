@@ -10,8 +10,10 @@ use std::collections::BTreeMap;
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::response::Response;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
+use mendpoint_escalation::suspected_part;
 use mendpoint_incidents::Request;
 use mendpoint_model::{
     FrameSeq, HOUR_MS, HealMode, Healing, Incident, IncidentId, MINUTE_MS, Priority, StepState,
@@ -25,9 +27,11 @@ use self::facts::{Before, Fact, Why};
 use self::ladder::RungView;
 use self::ties::TiesView;
 use self::timeline::{EventView, FrameView, Who};
+use super::duty::ChainView;
 use super::errors::{Page, PageError, back, render};
 use super::incidents::{glyph_of, source_label, state_label};
 use super::ticket::{Target, targets};
+use crate::evidence::{Evidence, For, file_name};
 use crate::pages::extract::{Form, Query};
 use crate::place::{ChargerNow, Moment, Place};
 use crate::session::{Acting, Viewer};
@@ -36,6 +40,8 @@ use crate::{AppState, ribbon, show};
 
 /// Frames that are looked up for one page; more lines than these have no raw frame beside them.
 const FRAMES_MAX: usize = 60;
+/// Drivers' reports that are shown.
+const DRIVERS_MAX: u32 = 20;
 /// How long an incident is put off.
 const SNOOZE_MS: i64 = HOUR_MS;
 /// The ribbon shows at most this much; what began long before is cut.
@@ -43,7 +49,11 @@ const RIBBON_MAX_MS: i64 = 7 * 24 * HOUR_MS;
 
 /// The routes of this page.
 pub(crate) fn routes() -> Router<AppState> {
-    Router::new().route("/incidents/{id}", get(page)).route("/incidents/{id}/{action}", post(act))
+    Router::new()
+        .route("/incidents/{id}", get(page))
+        .route("/incidents/{id}/evidence", get(evidence))
+        .route("/incidents/{id}/{action}", post(act))
+        .route("/photos/{id}", get(photo))
 }
 
 /// What can be done with an incident now.
@@ -171,6 +181,23 @@ struct View {
     before: Before,
     why: Why,
     ties: TiesView,
+    /// How far the chain is; `None` when it is over.
+    chain: Option<ChainView>,
+    /// What is probably broken; empty when nothing points at a part.
+    part: &'static str,
+    /// What drivers sent of it.
+    drivers: Vec<DriverView>,
+    /// The page of a silence for this rule and charger.
+    silence_href: String,
+}
+
+/// What a driver reported.
+#[derive(Clone, Debug)]
+struct DriverView {
+    at: Moment,
+    reason: String,
+    text: String,
+    photos: Vec<i64>,
 }
 
 #[derive(Template)]
@@ -276,9 +303,77 @@ async fn view(
         impact: facts::impact(handle, incident, &timeline).await?,
         before: facts::before(handle, incident).await?,
         why: Why::new(handle, incident),
+        chain: chain_of(handle, incident, now),
+        part: suspected_part(&incident.rule, &incident.code).unwrap_or_default(),
+        drivers: drivers(handle, incident, now).await?,
+        silence_href: silence_href(handle, incident),
         ties,
         href,
     })
+}
+
+fn chain_of(handle: &Handle, incident: &Incident, now: UnixMs) -> Option<ChainView> {
+    let one = handle.duty_cases().into_iter().find(|one| one.brief.incident == incident.id)?;
+    Some(ChainView::new(handle, &one, now))
+}
+
+fn silence_href(handle: &Handle, incident: &Incident) -> String {
+    let identity = handle.directory().charger(incident.charger);
+    let identity = identity.map(|one| one.identity.to_string()).unwrap_or_default();
+    format!(
+        "/duty/silences?rule={}&charger={}",
+        crate::url::encode(&incident.rule),
+        crate::url::encode(&identity)
+    )
+}
+
+/// What drivers reported of it, newest first.
+async fn drivers(
+    handle: &Handle,
+    incident: &Incident,
+    now: UnixMs,
+) -> Result<Vec<DriverView>, PageError> {
+    let store = handle.store();
+    let (reports, _) = store.reports(None, Some(incident.id), None, DRIVERS_MAX).await?;
+    let mut views = Vec::new();
+    for report in reports {
+        let photos = store.photos(&report.reference).await?;
+        views.push(DriverView {
+            at: Moment::new(now, report.created_at),
+            reason: crate::reasons::find(&report.reason)
+                .map_or_else(|| report.reason.clone(), |reason| reason.label.to_owned()),
+            text: report.text,
+            photos: photos.iter().map(|photo| photo.id).collect(),
+        });
+    }
+    Ok(views)
+}
+
+/// The bundle of evidence as one file, as far as whoever takes it may see it.
+async fn evidence(viewer: Viewer, State(state): State<AppState>, Path(id): Path<String>) -> Page {
+    let id = number(&id)?;
+    let handle = state.handle();
+    let who = For { name: &viewer.name, sees_persons: viewer.sees_tokens() };
+    let evidence = Evidence::gather(handle, id, who).await?;
+    let evidence =
+        evidence.ok_or_else(|| PageError::not_found(format!("There is no incident {id}.")))?;
+    let file = evidence.file(handle).await?;
+    handle.audit(&viewer.name, "evidence downloaded", &id.to_string()).await;
+    let name = file_name(id, handle.now());
+    let disposition = HeaderValue::try_from(format!("attachment; filename=\"{name}\""));
+    let disposition = disposition.unwrap_or(HeaderValue::from_static("attachment"));
+    let kind = HeaderValue::from_static("text/html; charset=utf-8");
+    Ok(([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, disposition)], file)
+        .into_response())
+}
+
+/// A photo of a driver, for those who are signed in.
+async fn photo(_: Viewer, State(state): State<AppState>, Path(id): Path<i64>) -> Page {
+    let photo = state.handle().store().photo(id).await?;
+    let (kind, data) = photo.ok_or_else(|| PageError::not_found("There is no such photo."))?;
+    let kind =
+        HeaderValue::try_from(kind).map_err(|_| PageError::not_found("There is no such photo."))?;
+    Ok(([(header::CONTENT_TYPE, kind)], data).into_response())
 }
 
 /// Who found it: a kind of person and a name, where the name does not say the kind already.

@@ -7,6 +7,7 @@ use axum::routing::get;
 use mendpoint_model::CellState;
 use serde::Deserialize;
 
+use super::duty::{OnCallView, on_call};
 use super::errors::{Page, render};
 use crate::AppState;
 use crate::live::kpis::Kpis;
@@ -62,6 +63,7 @@ struct LivePage {
     kpis: Kpis,
     legend: Vec<Entry>,
     queue: Queue,
+    on_call: Vec<OnCallView>,
     strip: Strip,
     ocpp_url: String,
 }
@@ -76,6 +78,7 @@ struct KpisFragment {
 #[template(path = "live.html", block = "queue")]
 struct QueueFragment {
     queue: Queue,
+    on_call: Vec<OnCallView>,
 }
 
 #[derive(Template)]
@@ -96,7 +99,10 @@ async fn live(viewer: Viewer, State(state): State<AppState>, Query(asked): Query
     let handle = state.handle();
     match asked.fragment.as_str() {
         "kpis" => return render(KpisFragment { kpis: Kpis::read(handle).await? }),
-        "queue" => return render(QueueFragment { queue: Queue::read(handle).await? }),
+        "queue" => {
+            let (queue, on_call) = (Queue::read(handle).await?, on_call(handle));
+            return render(QueueFragment { queue, on_call });
+        }
         "strip" => return render(StripFragment { strip: Strip::read(handle).await? }),
         _ => {}
     }
@@ -109,6 +115,7 @@ async fn live(viewer: Viewer, State(state): State<AppState>, Query(asked): Query
         kpis: Kpis::read(handle).await?,
         legend: legend(&handle.board().counts()),
         queue: Queue::read(handle).await?,
+        on_call: on_call(handle),
         strip: Strip::read(handle).await?,
         ocpp_url: state.settings().ocpp_url.clone(),
     })

@@ -5,8 +5,10 @@ mod charger;
 mod chargers;
 mod charging;
 mod conformance;
+pub(crate) mod duty;
 pub(crate) mod errors;
 pub(crate) mod extract;
+mod healing;
 pub(crate) mod incident;
 mod incidents;
 mod live;
@@ -20,6 +22,7 @@ mod security;
 mod sign_in;
 mod sites;
 mod system;
+mod take;
 mod ticket;
 mod tickets;
 mod tokens;
@@ -47,7 +50,10 @@ pub(crate) fn routes() -> Router<AppState> {
         .merge(charging::routes())
         .merge(conformance::routes())
         .merge(sites::routes())
+        .merge(duty::routes())
+        .merge(take::routes())
         .merge(rules::routes())
+        .merge(healing::routes())
         .merge(rule::routes())
         .merge(replay::routes())
         .merge(outbox::routes())

@@ -8,13 +8,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use askama::Template;
-use axum::extract::{ConnectInfo, Path, State};
+use axum::extract::multipart::{Multipart, MultipartRejection};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use mendpoint_incidents::Request;
-use mendpoint_model::{ChargerRecord, ConnectorRef, IncidentState, SiteRecord, Source};
+use mendpoint_model::{ChargerRecord, ConnectorRef, HOUR_MS, IncidentState, SiteRecord, Source};
 use mendpoint_store::{IncidentFilter, ReportRow};
 use serde::Deserialize;
 
@@ -24,11 +25,14 @@ use super::errors::{Page, PageError, render};
 use crate::pages::extract::Form;
 use crate::place::Moment;
 use crate::place::connector_of;
-use crate::{AppState, reasons, url};
+use crate::{AppState, photo, reasons, url};
 
 /// The longest text and contact that are taken, in characters.
 const TEXT_MAX: usize = 1_000;
 const CONTACT_MAX: usize = 200;
+/// Photos of a report, and until when they are taken.
+const PHOTOS_MAX: usize = 3;
+const PHOTO_WITHIN_MS: i64 = HOUR_MS;
 
 /// Who sent reports lately.
 type Senders = Extension<Arc<Mutex<Limiter>>>;
@@ -39,6 +43,10 @@ pub(crate) fn routes() -> Router<AppState> {
         .route("/c/{public_id}", get(charger))
         .route("/c/{public_id}/report", post(report).get(back_to_charger))
         .route("/r/{reference}", get(progress))
+        .route(
+            "/r/{reference}/photo",
+            post(add_photo).layer(DefaultBodyLimit::max(photo::BYTES_MAX + 64 * 1024)),
+        )
         .layer(Extension(Arc::new(Mutex::new(Limiter::default()))))
 }
 
@@ -88,6 +96,12 @@ struct ProgressPage {
     sent: Moment,
     progress: Progress,
     has_contact: bool,
+    /// Photos that came.
+    photos: usize,
+    /// Where another one is sent; empty when there are enough.
+    photo_action: String,
+    /// What is wrong with the photo that was sent; empty when nothing.
+    problem: String,
 }
 
 /// A page for drivers about something that is not there.
@@ -275,8 +289,57 @@ fn new_reference() -> Result<String, PageError> {
     Ok(reference)
 }
 
+/// Takes a photo for a report. Whoever knows the reference is the driver who sent it.
+async fn add_photo(
+    State(state): State<AppState>,
+    Path(reference): Path<String>,
+    multipart: Result<Multipart, MultipartRejection>,
+) -> Page {
+    let handle = state.handle();
+    let reference = reference.trim().to_uppercase();
+    let Some(report) = handle.store().report(&reference).await? else {
+        return show_progress(&state, &reference, String::new()).await;
+    };
+    let problem = match read_photo(multipart).await {
+        Err(problem) => problem.to_owned(),
+        Ok(data) => match photo::clean(&data) {
+            Err(problem) => problem.to_owned(),
+            Ok((kind, data)) => {
+                let is_late = handle.now().since_ms(report.created_at) > PHOTO_WITHIN_MS;
+                if is_late || handle.store().photos(&reference).await?.len() >= PHOTOS_MAX {
+                    "No more photos are taken for this report.".to_owned()
+                } else {
+                    handle.store().add_photo(&reference, kind, handle.now(), &data).await?;
+                    return Ok(Redirect::to(&format!("/r/{reference}")).into_response());
+                }
+            }
+        },
+    };
+    let page = show_progress(&state, &reference, problem).await?;
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+}
+
+/// The bytes of the one file of a form.
+async fn read_photo(
+    multipart: Result<Multipart, MultipartRejection>,
+) -> Result<Vec<u8>, &'static str> {
+    const BROKEN: &str = "The photo did not arrive whole. It may be larger than 6 MB.";
+    let mut multipart = multipart.map_err(|_| BROKEN)?;
+    while let Some(field) = multipart.next_field().await.map_err(|_| BROKEN)? {
+        if field.name() == Some("photo") {
+            let bytes = field.bytes().await.map_err(|_| BROKEN)?;
+            return Ok(bytes.to_vec());
+        }
+    }
+    Err("Please choose a photo first.")
+}
+
 /// How a report is getting on.
 async fn progress(State(state): State<AppState>, Path(reference): Path<String>) -> Page {
+    show_progress(&state, &reference, String::new()).await
+}
+
+async fn show_progress(state: &AppState, reference: &str, problem: String) -> Page {
     let handle = state.handle();
     let store = handle.store();
     let reference = reference.trim().to_uppercase();
@@ -294,7 +357,13 @@ async fn progress(State(state): State<AppState>, Path(reference): Path<String>) 
     };
     let site = handle.directory().site(record.site);
     let title = public_name(&record, site.as_deref());
+    let photos = store.photos(&reference).await?.len();
+    let may_add =
+        photos < PHOTOS_MAX && handle.now().since_ms(report.created_at) <= PHOTO_WITHIN_MS;
     render(ProgressPage {
+        photos,
+        photo_action: if may_add { format!("/r/{reference}/photo") } else { String::new() },
+        problem,
         site: public_site(&record, site.as_deref(), &title),
         title,
         charger_href: format!("/c/{}", record.public_id),

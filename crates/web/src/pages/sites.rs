@@ -6,6 +6,7 @@ use askama::Template;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
+use mendpoint_escalation::{Access, PlaceTags, Scope};
 use mendpoint_model::{CellState, Contact, SiteKey, SiteRecord};
 use serde::Deserialize;
 
@@ -41,6 +42,10 @@ struct Row {
     owner: String,
     installer: Contact,
     price: String,
+    /// Planned work that is going on: "until 14:00 UTC, Cables".
+    maintenance: String,
+    /// "Public, DC", labels.
+    tags: String,
 }
 
 /// What is typed into the form.
@@ -62,6 +67,11 @@ struct SiteForm {
     installer_phone: String,
     /// Per kWh, in the currency: `0.49`.
     price: String,
+    /// `public_dc`, ..; empty when not said.
+    access: String,
+    /// With commas between them.
+    labels: String,
+    owner_email: String,
 }
 
 #[derive(Template)]
@@ -82,7 +92,7 @@ async fn list(viewer: Viewer, State(state): State<AppState>, Query(asked): Query
             .parse::<u32>()
             .ok()
             .and_then(|key| state.handle().directory().site(SiteKey(key)))
-            .map(|site| SiteForm::of(&site)),
+            .map(|site| SiteForm::of(&site).with_tags(&tags_of(&state, site.key))),
     };
     whole(&state, &viewer, asked, form, String::new()).await
 }
@@ -131,6 +141,17 @@ async fn whole(
                     0 => String::new(),
                     cents => price_text(cents),
                 },
+                maintenance: state
+                    .handle()
+                    .maintenance(site.key, None)
+                    .map_or_else(String::new, |one| {
+                        format!("until {} UTC, {}", crate::show::date_time(one.until), one.title)
+                    }),
+                tags: {
+                    let tags = tags_of(state, site.key);
+                    let access = tags.access.map(|access| access.label().to_owned());
+                    access.into_iter().chain(tags.labels).collect::<Vec<_>>().join(", ")
+                },
             }
         })
         .collect();
@@ -161,9 +182,21 @@ async fn put(
         return Ok(back("/sites", Err("That site is not there any more.".to_owned())));
     }
     let name = site.name.clone();
+    let tags = form.tags();
     match handle.put_site(site).await {
         Ok(site) => {
             handle.audit(&viewer.name, "put site", &site.name).await;
+            if tags != tags_of(&state, site.key) {
+                let scope = Scope::Site(site.key);
+                match handle.put_place(scope, tags, &viewer.name).await {
+                    Ok(()) => {}
+                    Err(mendpoint_pipeline::Error::Refused(why)) => {
+                        let page = whole(&state, &viewer, Asked::default(), Some(form), why);
+                        return wrong(page.await);
+                    }
+                    Err(error) => return Err(error.into()),
+                }
+            }
             let word = if is_new { "added" } else { "changed" };
             Ok(back("/sites", Ok(format!("{name} was {word}."))))
         }
@@ -178,7 +211,34 @@ async fn put(
     }
 }
 
+/// What is known of a site besides the register.
+fn tags_of(state: &AppState, site: SiteKey) -> PlaceTags {
+    state.handle().duty_book().places.get(&Scope::Site(site)).cloned().unwrap_or_default()
+}
+
 impl SiteForm {
+    fn with_tags(self, tags: &PlaceTags) -> Self {
+        Self {
+            access: tags.access.map(|access| access.name().to_owned()).unwrap_or_default(),
+            labels: tags.labels.join(", "),
+            owner_email: tags.owner_email.clone(),
+            ..self
+        }
+    }
+
+    fn tags(&self) -> PlaceTags {
+        let labels = self.labels.split(',').map(|label| label.trim().to_owned());
+        PlaceTags {
+            access: Access::from_name(self.access.trim()),
+            labels: labels.filter(|label| !label.is_empty()).collect(),
+            owner_email: self.owner_email.trim().to_owned(),
+        }
+    }
+
+    fn has_access(&self, access: &str) -> bool {
+        self.access == access
+    }
+
     fn of(site: &SiteRecord) -> Self {
         let installer = site.installer.clone().unwrap_or_default();
         let degrees = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
@@ -196,6 +256,9 @@ impl SiteForm {
             installer_email: installer.email,
             installer_phone: installer.phone,
             price: price_text(site.price_cents_per_kwh),
+            access: String::new(),
+            labels: String::new(),
+            owner_email: String::new(),
         }
     }
 

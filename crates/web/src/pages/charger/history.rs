@@ -248,7 +248,8 @@ mod tests {
             payload: r#"{"status":"Rejected"}"#.to_owned(),
         };
         assert_eq!(token_of(&answer), "fault");
-        let viewer = Viewer { name: String::new(), role: "viewer".to_owned() };
+        let viewer =
+            Viewer { name: String::new(), login: String::new(), role: "viewer".to_owned() };
         assert_eq!(payload(&viewer, &answer), "{\n  \"status\": \"Rejected\"\n}");
         assert_eq!(words(&CommandOutcome::Unsupported("no".to_owned())), "It was not sent: no.");
     }

@@ -16,6 +16,8 @@ fn step(number: u32, rung: Rung, state: StepState) -> Step {
         accepted_at: Some(NOW - 59_000),
         ended_at: state.is_over().then_some(NOW - 30_000),
         note: String::new(),
+        guardrail: String::new(),
+        why: String::new(),
     }
 }
 
@@ -93,6 +95,15 @@ fn view(incident: &Incident, timeline: &[TimelineEntry]) -> View {
         impact: vec![("Connector down", "9 min".to_owned())],
         before: Before::default(),
         why: Why::default(),
+        chain: None,
+        part: "Card reader",
+        drivers: vec![super::DriverView {
+            at: Moment::new(NOW, incident.opened_at),
+            reason: "Broken".to_owned(),
+            text: EVIL.to_owned(),
+            photos: vec![7],
+        }],
+        silence_href: "/duty/silences".to_owned(),
     }
 }
 

@@ -1,0 +1,100 @@
+//! Taking an incident from a letter: one click on a telephone, without signing in.
+//!
+//! The link shows a page with one button. The link alone takes nothing: programs that look into mail
+//! for people open every link in it.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::IntoResponse as _;
+use axum::routing::get;
+use mendpoint_escalation::Claim;
+
+use super::errors::{Page, render};
+use crate::AppState;
+use crate::place::{Moment, Place};
+
+/// The routes of this page.
+pub(crate) fn routes() -> Router<AppState> {
+    Router::new().route("/take/{token}", get(page).post(take))
+}
+
+#[derive(Template)]
+#[template(path = "take.html")]
+struct TakePage {
+    id: String,
+    title: String,
+    place: String,
+    description: String,
+    opened: Moment,
+    /// Who has it; empty for nobody.
+    owner: String,
+    over: bool,
+    resolution: String,
+    /// Whoever the letter went to.
+    who: String,
+    action: String,
+    /// Whether it was taken right now.
+    taken: bool,
+    problem: String,
+}
+
+fn not_good() -> Page {
+    let page = render(TakePage {
+        id: String::new(),
+        title: "This link is not good any more".to_owned(),
+        place: String::new(),
+        description: "Links in mails are good for seven days. Sign in to see the incident."
+            .to_owned(),
+        opened: Moment::default(),
+        owner: String::new(),
+        over: true,
+        resolution: String::new(),
+        who: String::new(),
+        action: String::new(),
+        taken: false,
+        problem: String::new(),
+    })?;
+    Ok((StatusCode::NOT_FOUND, page).into_response())
+}
+
+async fn page(State(state): State<AppState>, Path(token): Path<String>) -> Page {
+    let Some(claim) = state.handle().read_take_link(&token) else { return not_good() };
+    show(&state, &claim, &token, false, String::new()).await
+}
+
+async fn show(state: &AppState, claim: &Claim, token: &str, taken: bool, problem: String) -> Page {
+    let handle = state.handle();
+    let Some(incident) = handle.store().incident(claim.incident).await? else { return not_good() };
+    let place = Place::new(handle.directory(), incident.charger, incident.site, incident.connector);
+    let person = handle.duty_book().person(&claim.who).map(|person| person.label().to_owned());
+    render(TakePage {
+        id: incident.id.to_string(),
+        title: incident.title.clone(),
+        place: format!("{}, {}", place.charger, place.site),
+        description: incident.description.clone(),
+        opened: Moment::new(handle.now(), incident.opened_at),
+        owner: incident.owner.clone().unwrap_or_default(),
+        over: incident.state.is_over(),
+        resolution: incident.resolution.clone(),
+        who: person.unwrap_or_else(|| claim.who.clone()),
+        action: format!("/take/{}", crate::url::encode(token)),
+        taken,
+        problem,
+    })
+}
+
+async fn take(State(state): State<AppState>, Path(token): Path<String>) -> Page {
+    let Some(claim) = state.handle().read_take_link(&token) else { return not_good() };
+    match state.handle().take_by_link(&claim).await {
+        Ok(incident) => {
+            state.handle().settle_incident(incident).await;
+            show(&state, &claim, &token, true, String::new()).await
+        }
+        Err(mendpoint_pipeline::Error::Refused(why)) => {
+            show(&state, &claim, &token, false, why).await
+        }
+        Err(error) => Err(error.into()),
+    }
+}
