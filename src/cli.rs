@@ -61,6 +61,9 @@ pub(crate) struct Demo {
     /// Where the chargers connect, instead of ocpp.listen
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) ocpp: Option<SocketAddr>,
+    /// The scenario to show: one that is built in (see `simulate scenarios`)
+    #[arg(long, value_name = "NAME", default_value = "demo")]
+    pub(crate) scenario: String,
     /// The same seed gives the same run
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,

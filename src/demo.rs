@@ -31,7 +31,7 @@ const USER: &str = "demo";
 /// `mendpoint demo`.
 pub(crate) async fn run(options: Demo, mut settings: Settings) -> Result<ExitCode> {
     logging::start("warn")?;
-    let scenario = Scenario::builtin("demo")?;
+    let scenario = Scenario::builtin(&options.scenario)?;
     // Lives as long as the demo; with --data the folder is the caller's and stays.
     let temporary;
     let folder = match &options.data {

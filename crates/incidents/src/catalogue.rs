@@ -164,7 +164,7 @@ mod tests {
         let other = include_str!("../../../config/rules/weak_wifi.toml").to_owned();
         let files = [("a.toml".to_owned(), text.clone()), ("b.toml".to_owned(), other)];
         let old = Catalogue::parse(&files, &[]).expect("valid");
-        let changed = ("new.toml".to_owned(), text.replace("version = 1", "version = 7"));
+        let changed = ("new.toml".to_owned(), text.replace("version = 2", "version = 7"));
         let new = old.overlaid(&[changed], &[]).expect("valid");
         let versions: Vec<_> =
             new.rules().iter().map(|rule| (rule.id.as_str(), rule.version)).collect();

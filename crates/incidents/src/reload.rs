@@ -23,6 +23,7 @@ impl Engine {
     pub fn set_catalogue(&mut self, now: UnixMs, catalogue: &Catalogue, fleet: &dyn Chargers) {
         let program = Arc::new(Program::new(catalogue, &self.settings));
         self.change(now, program, fleet);
+        self.rehold();
         let cx = Cx { now, fleet, frame: 0, from: None };
         let orphans: Vec<IncidentId> = self
             .cases
@@ -201,12 +202,7 @@ fn move_over(
     let place_of = |old: u16| program.place(&old_program.rules[usize::from(old)].id);
     let mut kept: SmallVec<[Alert; 1]> = SmallVec::new();
     for mut alert in std::mem::take(&mut watch.alerts) {
-        // What another incident explains is looked at again at once, under its new place.
-        let is_held = matches!(alert.phase, Phase::Inhibited(_));
-        let armed = if is_held { Some(UnixMs(0)) } else { alert.armed };
-        if is_held {
-            alert.phase = Phase::Pending;
-        }
+        let armed = alert.armed;
         // Its timer has the old place in its name.
         timers.set(&mut alert.armed, Timer::Alert(key, alert.rule, alert.at), None);
         let old = rule_in(before, old_program, alert.rule);

@@ -128,7 +128,7 @@ impl Default for EngineSettings {
             diagnostics_every_ms: DAY_MS,
             guardrails: Guardrails::default(),
             correlation: OverseerSettings::default(),
-            flap_look_ms: 90 * SECOND_MS,
+            flap_look_ms: 5 * MINUTE_MS,
             group_wait_ms: 30 * SECOND_MS,
             group_interval_ms: 5 * MINUTE_MS,
             group_repeat_ms: 4 * HOUR_MS,

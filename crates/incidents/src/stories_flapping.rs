@@ -26,11 +26,11 @@ fn what_comes_and_goes_stays_open_and_is_told_once() {
     assert!(!incident.state.is_over(), "it stays open while it is gone for the moment");
     assert!(world.tickets.len() <= 1, "one notification");
     let resolved = world.kinds().iter().filter(|kind| **kind == "resolved").count();
-    assert!(resolved <= 2, "its history is short: {resolved}");
+    assert!(resolved <= 4, "its history is short: {resolved}");
     assert_eq!(world.kinds().iter().filter(|kind| **kind == "flapping").count(), 1);
-    assert!(incident.ties.flaps > 8, "{}", incident.ties.flaps);
+    assert!(incident.ties.flaps > 3, "{}", incident.ties.flaps);
     // Calm for as long as the ring remembers.
-    world.live(ONE, 45);
+    world.live(ONE, 110);
     let incident = world.incident();
     assert!(!incident.ties.flapping);
     assert!(
@@ -45,7 +45,7 @@ fn what_comes_and_goes_stays_open_and_is_told_once() {
 fn a_fault_that_comes_back_now_and_then_is_not_flapping() {
     let mut world = world();
     for _ in 0..4 {
-        round(&mut world, 400, 1_400);
+        round(&mut world, 400, 2_000);
     }
     assert!(world.kinds().iter().all(|kind| *kind != "flapping"));
 }
@@ -80,7 +80,7 @@ fn what_stays_after_it_flapped_is_worked_on_again() {
     }
     assert!(world.incident().ties.flapping);
     world.status(ONE, 1, S::Faulted, "OverVoltage");
-    world.live(ONE, 60);
+    world.live(ONE, 120);
     let incident = world.incident();
     assert!(!incident.ties.flapping, "it stays, so it does not flap");
     assert!(!incident.state.is_over());
@@ -97,11 +97,11 @@ fn how_restless_it_was_is_known_after_a_restart() {
         round(&mut world, 90, 310);
     }
     let bits = world.incident().ties.flap_bits;
-    assert!(bits.is_some_and(|(_, bits)| bits.count_ones() >= 4));
+    assert!(bits.is_some_and(|(_, bits)| bits.count_ones() >= 3));
     world.restart(EngineSettings::default());
     world.connect(ONE);
     world.live(ONE, 1);
     assert!(world.incident().ties.flapping);
-    world.live(ONE, 60);
+    world.live(ONE, 120);
     assert!(!world.incident().ties.flapping, "it ends after a restart too");
 }

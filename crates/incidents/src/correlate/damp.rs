@@ -37,7 +37,8 @@ impl Damper {
 }
 
 impl Engine {
-    /// The hard state of an incident's fingerprint changed: it began to fire, or ended.
+    /// The hard state of an incident's fingerprint changed: it fires, or fires again. Its ends are
+    /// not counted beside that: what came twice in an hour and went twice is not restless yet.
     pub(crate) fn hard_change(&mut self, cx: &Cx<'_>, id: IncidentId) {
         let look_ms = self.settings.flap_look_ms;
         let Some(case) = self.cases.get_mut(&id) else { return };
@@ -84,7 +85,6 @@ impl Engine {
         if case.incident.state == IncidentState::RecoveredUnproven {
             return false;
         }
-        self.hard_change(cx, id);
         let Some(case) = self.cases.get_mut(&id) else { return false };
         if !case.incident.ties.flapping {
             return false;

@@ -289,6 +289,22 @@ impl Engine {
         }
     }
 
+    /// After the rules were read again: their places are others.
+    pub(crate) fn rehold(&mut self) {
+        self.correlation.held.clear();
+        let mut keys: Vec<ChargerKey> = self.watches.keys().copied().collect();
+        keys.sort_unstable();
+        for key in keys {
+            let Some(watch) = self.watches.get(&key) else { continue };
+            for alert in &watch.alerts {
+                if let Phase::Inhibited(parent) = alert.phase {
+                    let held = self.correlation.held.entry(parent).or_default();
+                    held.push((key, alert.rule, alert.at));
+                }
+            }
+        }
+    }
+
     /// After a restart: what was explained by an incident of this shard still is. What something
     /// wider explained is said again by the overseer.
     pub(crate) fn take_up_ties(&mut self, cx: &Cx<'_>, ids: &[IncidentId]) {
