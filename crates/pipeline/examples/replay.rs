@@ -160,6 +160,8 @@ fn state(key: ChargerKey, site: SiteKey) -> ChargerState {
 
 fn settings() -> PipelineSettings {
     PipelineSettings {
+        power_hooks: std::collections::BTreeMap::new(),
+        shipped_rules: std::collections::BTreeSet::new(),
         shards: 1,
         queue: 1,
         unknown_chargers: UnknownChargers::Accept,
@@ -173,6 +175,7 @@ fn settings() -> PipelineSettings {
         public_url: String::new(),
         dispatch_email: String::new(),
         platform_email: String::new(),
+        duty: mendpoint_pipeline::DutySettings::default(),
         fleet: FleetSettings::default(),
         engine: EngineSettings::default(),
         upkeep: mendpoint_upkeep::UpkeepSettings::default(),

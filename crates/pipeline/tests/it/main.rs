@@ -3,6 +3,7 @@
 mod admission;
 mod duty;
 mod kit;
+mod outage;
 mod passwords;
 mod secrets;
 mod upgrade;

@@ -93,6 +93,7 @@ pub(crate) const TABLES_WITHOUT: &[&str] = &[
     "signal_key",
     "conformance_checked",
     "charger_span",
+    "heal_memory",
     "duty_document",
     "report_photo",
     "exclusion_proposal",
@@ -100,6 +101,7 @@ pub(crate) const TABLES_WITHOUT: &[&str] = &[
     "charger_firmware",
     "rule_switch",
     "rule_threshold",
+    "desired_key",
 ];
 
 /// The other texts of tables that have some: ids, words of our own, names of people who work here.

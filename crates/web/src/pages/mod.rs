@@ -8,6 +8,7 @@ mod conformance;
 pub(crate) mod duty;
 pub(crate) mod errors;
 pub(crate) mod extract;
+mod healing;
 pub(crate) mod incident;
 mod incidents;
 mod live;
@@ -52,6 +53,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .merge(duty::routes())
         .merge(take::routes())
         .merge(rules::routes())
+        .merge(healing::routes())
         .merge(rule::routes())
         .merge(replay::routes())
         .merge(outbox::routes())
