@@ -195,6 +195,9 @@ impl Routes {
     }
 
     /// The routes that are built in (`config/routes.toml`).
+    ///
+    /// # Panics
+    /// Never: a test reads the file that is built in.
     pub fn built_in(pace: f64) -> Self {
         Self::parse(BUILT_IN, pace).expect("a test reads it")
     }

@@ -11,7 +11,7 @@ use askama::Template;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};
-use mendpoint_escalation::{HeldBy, Rota};
+use mendpoint_escalation::{HeldBy, Rota, Target};
 use mendpoint_model::{DAY_MS, IncidentState, Priority, UnixMs};
 use mendpoint_pipeline::{DutyCase, Handle};
 use serde::Deserialize;
@@ -136,7 +136,7 @@ impl ChainView {
         let following = chain.steps.get(done).filter(|_| case.taken.is_none());
         let roles = |index: usize| {
             chain.steps.get(index).map_or_else(String::new, |step| {
-                let roles: Vec<String> = step.tell.iter().map(|target| target.role()).collect();
+                let roles: Vec<String> = step.tell.iter().map(Target::role).collect();
                 roles.join(" and ")
             })
         };

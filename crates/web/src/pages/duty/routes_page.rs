@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::extract::State;
-use mendpoint_escalation::{Access, Chain, CountsFrom, Route};
+use mendpoint_escalation::{Access, Chain, CountsFrom, Route, Target};
 
 use super::{Asked, Tab, tabs};
 use crate::AppState;
@@ -74,7 +74,7 @@ fn chain(chain: &Chain) -> ChainView {
         } else {
             format!("after {}", duration(step.after_ms))
         };
-        let roles: Vec<String> = step.tell.iter().map(|target| target.role()).collect();
+        let roles: Vec<String> = step.tell.iter().map(Target::role).collect();
         (at, roles.join(", "))
     });
     ChainView { name: chain.name.clone(), words: words.join("; "), steps: steps.collect() }
