@@ -396,7 +396,7 @@ fn g10_a_model_may_have_a_mode_of_its_own_and_a_new_rule_begins_in_shadow() {
 fn g11_the_kill_switch_holds_at_once_and_a_single_charger_may_be_spared() {
     for scope in [KillScope::Global, KillScope::Site(SiteKey(1)), KillScope::Charger(ONE)] {
         let mut world = world();
-        let mut switch = |world: &mut World, on| {
+        let switch = |world: &mut World, on| {
             let user = "Ana".to_owned();
             world.request(Request::KillSwitch { scope: scope.clone(), on, user }).expect("done");
         };

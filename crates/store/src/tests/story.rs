@@ -13,7 +13,6 @@ use super::postgres;
 use super::story_audit;
 use super::story_conformance::conformance;
 use super::story_device;
-use super::story_history;
 use super::story_memory::memories;
 use super::story_money::{charging_orders, ledger, orphans};
 use super::story_people::{outbox, people, reports, tokens, values};
