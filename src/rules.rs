@@ -20,7 +20,7 @@ macro_rules! built_in {
 
 const RULES: &[(&str, &str)] = built_in!("rules":
     "boot_loop.toml", "cert_expiry.toml", "cert_expiry_now.toml", "cert_expiry_soon.toml",
-    "clock_drift.toml", "clock_drift_far.toml", "cmd_unresponsive.toml", "cp_flapping_link.toml",
+    "clock_drift.toml", "clock_drift_far.toml", "cmd_unresponsive.toml", "config_drift.toml", "cp_flapping_link.toml",
     "cp_never_seen.toml", "cp_offline.toml", "err_faulted.toml", "err_warning.toml",
     "eternal_tx.toml", "failed_burst.toml", "fw_stalled.toml", "fw_update_failed.toml",
     "identity_contested.toml", "meter_backwards.toml", "meter_frozen.toml", "meter_gap.toml",

@@ -90,8 +90,13 @@ impl Watch {
 
     /// A rule as it holds for this charger.
     pub(crate) fn rule(&self, program: &Program, place: u16) -> Arc<Rule> {
-        let own = self.variants.iter().find(|(of, _)| *of == place).map(|(_, rule)| rule);
-        Arc::clone(own.unwrap_or_else(|| &program.rules[usize::from(place)]))
+        self.own_rule(place).unwrap_or_else(|| Arc::clone(&program.rules[usize::from(place)]))
+    }
+
+    /// A rule with thresholds of this charger's own, where it has some.
+    pub(crate) fn own_rule(&self, place: u16) -> Option<Arc<Rule>> {
+        let own = self.variants.iter().find(|(of, _)| *of == place);
+        own.map(|(_, rule)| Arc::clone(rule))
     }
 
     pub(crate) fn alert(&self, rule: u16, at: ConnectorRef) -> Option<usize> {

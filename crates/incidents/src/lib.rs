@@ -33,6 +33,7 @@ mod heal;
 mod lag;
 mod learn;
 mod lifecycle;
+mod look;
 mod memory;
 mod moments;
 mod news;

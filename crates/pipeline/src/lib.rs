@@ -47,6 +47,7 @@ mod ties;
 mod tokens;
 mod topics;
 mod upkeep;
+mod usage;
 mod vitals;
 mod waiting;
 

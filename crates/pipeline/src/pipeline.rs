@@ -10,7 +10,7 @@ use mendpoint_incidents::{
     Catalogue, EngineSettings, IdSequence, KillScope, Memory, Permits, Request, ThresholdOverride,
 };
 use mendpoint_model::{
-    Boot, ChargerKey, ChargerRecord, Command, CommandOutcome, IncidentId, SiteKey, UnixMs,
+    Boot, ChargerKey, ChargerRecord, Command, CommandOutcome, Desired, IncidentId, SiteKey, UnixMs,
 };
 use mendpoint_shard::Shard;
 use mendpoint_store::{Entry, FrameLog, Journal, MemoryRow, SignalKeyRow, Store};
@@ -93,6 +93,8 @@ pub(crate) struct Inner {
     pub(crate) profiles: ArcSwap<Profiles>,
     /// What people said of keys that may tell of a radio link.
     pub(crate) signal_keys: ArcSwap<Vec<SignalKeyRow>>,
+    /// What configuration keys should be.
+    pub(crate) desired: ArcSwap<Desired>,
     pub(crate) tokens: Tokens,
     /// What healing may do beyond a site, and what it learned.
     pub(crate) permits: Permits,
@@ -172,6 +174,7 @@ impl Pipeline {
             capabilities: kept.capabilities,
             profiles: ArcSwap::from_pointee(with_confirmed(&settings.profiles, &kept.signal_keys)),
             signal_keys: ArcSwap::from_pointee(kept.signal_keys),
+            desired: ArcSwap::from_pointee(kept.desired),
             tokens: kept.tokens,
             permits: recalled(&settings, &catalogue, highest.incident, kept.memories),
             replays: ReplayBoard::default(),
@@ -259,6 +262,7 @@ impl Pipeline {
             tasks.push(releaser);
         }
         drop(reports);
+        tokio::spawn(crate::usage::restore(Arc::clone(&inner), now));
         Ok(Self { handle: Handle(inner), tasks: (desk, tasks), conformance })
     }
 

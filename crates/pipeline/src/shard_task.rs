@@ -84,6 +84,7 @@ pub(crate) struct Working {
     /// What the shard was told last of models and of vendors.
     pub(crate) capabilities: Arc<Capabilities>,
     pub(crate) profiles: Option<Arc<Profiles>>,
+    pub(crate) desired: Option<Arc<mendpoint_model::Desired>>,
     last_flush_at: UnixMs,
     last_seq: u64,
     pub(crate) now: UnixMs,
@@ -244,6 +245,13 @@ impl ShardTask {
             }
             ShardMessage::Catalogue(catalogue, overrides) => {
                 self.shard.set_rules(self.state.now, catalogue, overrides);
+            }
+            ShardMessage::Usage(chargers) => {
+                for (charger, usage) in chargers {
+                    let (now, out) = (self.state.now, &mut self.state.outputs);
+                    self.shard.restore_usage(now, charger, usage, out);
+                }
+                self.take_outputs();
             }
             ShardMessage::Settle(done) => self.state.settling.push(done),
         }
@@ -487,7 +495,7 @@ impl ShardTask {
     }
 
     /// Turns what the shard decided into entries and releases.
-    fn take_outputs(&mut self) {
+    pub(crate) fn take_outputs(&mut self) {
         let facts = std::mem::take(&mut self.state.outputs.facts);
         let mut together = None;
         for (charger, at, frame, fact) in facts {

@@ -9,8 +9,8 @@ use mendpoint_incidents::{
     RequestError, ThresholdOverride, Usage,
 };
 use mendpoint_model::{
-    Capabilities, CellState, ChargerEvent, ChargerKey, ChargerState, Chargers, Command, EventKind,
-    Fact, Incident, IncidentId, MeterReading, SiteKey, Transaction, TransactionEnded,
+    Capabilities, CellState, ChargerEvent, ChargerKey, ChargerState, Chargers, Command, Desired,
+    EventKind, Fact, Incident, IncidentId, MeterReading, SiteKey, Transaction, TransactionEnded,
     TransactionId, TransactionStarted, UnixMs,
 };
 use mendpoint_upkeep::{Profiles, Progress, Upkeep, UpkeepEffect, UpkeepSettings};
@@ -120,6 +120,13 @@ impl Shard {
     /// Goes on with other vendor profiles.
     pub fn set_profiles(&mut self, now: UnixMs, profiles: Arc<Profiles>) {
         self.upkeep.set_profiles(now, profiles);
+    }
+
+    /// Goes on with other wishes for configuration keys.
+    pub fn set_desired(&mut self, now: UnixMs, desired: Arc<Desired>, out: &mut Outputs) {
+        for charger in self.fleet.set_desired(desired) {
+            self.watch(now, charger, out);
+        }
     }
 
     /// Goes on with what is known of models now: neither the engine nor the upkeep tries what they

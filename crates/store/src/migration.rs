@@ -43,6 +43,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     "0010_correlation",
     "0012_uptime",
     "0013_rules",
+    "0014_desired",
 ];
 
 /// The number that a name begins with.

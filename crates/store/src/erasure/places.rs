@@ -97,6 +97,7 @@ pub(crate) const TABLES_WITHOUT: &[&str] = &[
     "charger_firmware",
     "rule_switch",
     "rule_threshold",
+    "desired_key",
 ];
 
 /// The other texts of tables that have some: ids, words of our own, names of people who work here.

@@ -14,6 +14,7 @@ pub(crate) mod postgres;
 mod story;
 mod story_audit;
 mod story_conformance;
+mod story_correlation;
 mod story_device;
 mod story_history;
 mod story_memory;

@@ -9,6 +9,7 @@ mod auth;
 mod chargers;
 mod commands;
 mod conformance;
+mod desired;
 mod device;
 mod error;
 mod events;
@@ -28,7 +29,7 @@ mod security;
 mod sites;
 mod system;
 pub(crate) mod tickets;
-pub(crate) mod ties;
+mod ties;
 mod tokens;
 mod transactions;
 
@@ -71,6 +72,8 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/chargers/{id}/upkeep", get(device::upkeep))
         .route("/capabilities", get(device::capabilities))
         .route("/signal-keys", get(device::signal_keys).put(device::put_signal_key))
+        .route("/desired-keys", get(desired::list).put(desired::put))
+        .route("/chargers/{id}/desired-keys", get(desired::of_charger))
         .route("/transactions", get(transactions::list))
         .route("/transactions.csv", get(transactions::csv))
         .route("/transactions/{id}", get(transactions::one))

@@ -57,6 +57,7 @@ fn view(incident: &Incident, timeline: &[TimelineEntry]) -> View {
     )]);
     let events = timeline::events(incident, timeline, &frames, NOW);
     View {
+        ties: TiesView::default(),
         id: incident.id.to_string(),
         href: "/incidents/INC-7".to_owned(),
         refresh: "/incidents/INC-7?show=&fragment=incident".to_owned(),
