@@ -472,10 +472,7 @@ impl Replay {
                 | Effect::Vehicle(..)
                 | Effect::TicketEvidence { .. }
                 | Effect::Attempt(_)
-                | Effect::Visit(_)
-                | Effect::Exclusion(_)
-                | Effect::Notice(_)
-                | Effect::Vehicle(..) => {}
+                | Effect::Visit(_) => {}
             }
         }
         for incident in tickets {

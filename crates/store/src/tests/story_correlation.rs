@@ -1,8 +1,6 @@
 //! What belongs together, on both databases.
 
-use mendpoint_model::{
-    Breadth, Cause, ChargerKey, Cohort, ExclusionProposal, IncidentId, UnixMs,
-};
+use mendpoint_model::{Breadth, Cause, ChargerKey, Cohort, ExclusionProposal, IncidentId, UnixMs};
 
 use super::kit::{incident, write};
 use crate::{Entry, IncidentFilter, MergeCount, Store};
