@@ -163,7 +163,9 @@ impl Council {
         };
         self.cohorts.entry(Arc::clone(&model)).or_default().known += 1;
         if let Some(site) = site {
+            let part = self.fleet_part(site);
             self.sites.entry(site).or_default().known += 1;
+            self.settle_fleet(site, part);
         }
         self.fleet.known += 1;
         let member = Member { site, model, unwell: None, counted: false };
@@ -180,13 +182,15 @@ impl Council {
                 self.cohorts.remove(&member.model);
             }
         }
-        if let Some(site) = member.site
-            && let Some(gauge) = self.sites.get_mut(&site)
-        {
-            gauge.known -= 1;
-            if gauge.known == 0 {
-                self.sites.remove(&site);
+        if let Some(site) = member.site {
+            let part = self.fleet_part(site);
+            if let Some(gauge) = self.sites.get_mut(&site) {
+                gauge.known -= 1;
+                if gauge.known == 0 {
+                    self.sites.remove(&site);
+                }
             }
+            self.settle_fleet(site, part);
         }
         self.fleet.known -= 1;
         self.running.remove(&key);
@@ -246,10 +250,31 @@ impl Council {
         if let Some(gauge) = self.cohorts.get_mut(&member.model) {
             change(gauge, &cohort_limit);
         }
-        if let Some(gauge) = member.site.and_then(|site| self.sites.get_mut(&site)) {
-            change(gauge, &site_limit);
+        match member.site {
+            Some(site) => {
+                let part = self.fleet_part(site);
+                if let Some(gauge) = self.sites.get_mut(&site) {
+                    change(gauge, &site_limit);
+                }
+                self.settle_fleet(site, part);
+                self.fleet.look(&fleet_limit, now);
+            }
+            None => change(&mut self.fleet, &fleet_limit),
         }
-        change(&mut self.fleet, &fleet_limit);
+    }
+
+    /// What a site in trouble is for the fleet: each of its chargers, but one in all when the trouble
+    /// is the site's own. A power cut at one place must not stop repairs everywhere.
+    fn fleet_part(&self, site: SiteKey) -> usize {
+        let gauge = self.sites.get(&site);
+        gauge.map_or(0, |gauge| {
+            if self.site_limit().is_above(gauge) { gauge.unwell.min(1) } else { gauge.unwell }
+        })
+    }
+
+    /// Takes a site's part of the fleet's trouble anew; `before` is what it was.
+    fn settle_fleet(&mut self, site: SiteKey, before: usize) {
+        self.fleet.unwell = (self.fleet.unwell + self.fleet_part(site)).saturating_sub(before);
     }
 
     /// The storm a charger is in.

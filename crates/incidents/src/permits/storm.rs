@@ -24,7 +24,7 @@ pub(crate) struct StormLimit {
 }
 
 impl StormLimit {
-    fn is_above(&self, gauge: &Gauge) -> bool {
+    pub(crate) fn is_above(&self, gauge: &Gauge) -> bool {
         let most = (gauge.known as f64 * self.percent / 100.0).floor() as usize;
         gauge.known >= self.min && gauge.unwell > most
     }

@@ -147,6 +147,33 @@ fn g06_a_twentieth_of_a_large_fleet_in_trouble_stops_everything() {
 }
 
 #[test]
+fn g06_a_site_without_power_is_one_trouble_for_the_fleet() {
+    let mut council = Council::new(EngineSettings::default().scaled());
+    for key in 1..=200_u32 {
+        let site = Some(SiteKey(key.div_ceil(10)));
+        council.enrol(START, ChargerKey(key), site, Some(&model(&format!("M{key}"))));
+    }
+    for key in 1..=10 {
+        council.set_unwell(at(0), ChargerKey(key), true);
+    }
+    assert!(council.storm(at(1), ChargerKey(1)).is_some(), "the site's own");
+    assert_eq!(council.fleet.unwell, 1);
+    // Ten more, each at a site of its own, are eleven of two hundred.
+    for key in (15..=105).step_by(10) {
+        council.set_unwell(at(2), ChargerKey(key), true);
+    }
+    assert!(council.storm(at(3), ChargerKey(199)).is_some());
+    for key in 1..=200 {
+        council.set_unwell(at(4), ChargerKey(key), false);
+    }
+    assert_eq!(council.fleet.unwell, 0);
+    for key in 1..=200 {
+        council.leave(at(5), ChargerKey(key));
+    }
+    assert_eq!((council.fleet.unwell, council.fleet.known), (0, 0));
+}
+
+#[test]
 fn g07_what_is_new_on_a_model_is_done_on_one_charger_first() {
     let mut council = council(&[("X", 200)]);
     for round in 0..3 {
