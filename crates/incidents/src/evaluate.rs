@@ -75,6 +75,12 @@ impl Engine {
             let (kind, connector) = (Occurrence::IdentityContested, ConnectorRef::CHARGER);
             happened.push(Happening { kind, connector, id_token: Box::default() });
         }
+        if let EventKind::Security(report) = &event.kind
+            && report.at.is_some_and(|at| is_late(cx, key, at))
+        {
+            // It waited in the charger: the log of security events has it, nobody is called (1.2).
+            happened.retain(|item| item.kind != Occurrence::SecurityAlarm);
+        }
         if let EventKind::Boot(boot) = &event.kind
             && let Some(charger) = cx.fleet.charger(key)
             && let Some(watch) = self.watches.get_mut(&key)

@@ -121,3 +121,13 @@ fn a_command_that_never_left_us_does_not_use_its_rung_up() {
         assert_eq!(resets, 2);
     }
 }
+
+#[test]
+fn a_security_event_that_waited_in_the_charger_calls_nobody() {
+    let mut world = world();
+    let now = world.now;
+    world.security(ONE, "TamperDetectionActivated", now + -301_000);
+    assert!(world.incidents.is_empty() && world.tickets.is_empty());
+    world.security(ONE, "TamperDetectionActivated", now + -300_000);
+    assert_eq!(world.incident().rule, "SECURITY_EVENT");
+}

@@ -101,6 +101,7 @@ pub(crate) fn shipped_with(
         ("cp_offline.toml", include_str!("../../../config/rules/cp_offline.toml")),
         ("err_faulted.toml", include_str!("../../../config/rules/err_faulted.toml")),
         ("failed_burst.toml", include_str!("../../../config/rules/failed_burst.toml")),
+        ("security_event.toml", include_str!("../../../config/rules/security_event.toml")),
         ("weak_cell.toml", include_str!("../../../config/rules/weak_cell.toml")),
         ("weak_wifi.toml", include_str!("../../../config/rules/weak_wifi.toml")),
     ];
@@ -472,6 +473,14 @@ impl World {
             state.faults.push(fault.clone());
         }
         self.handle(key, EventKind::Fault(fault.clone()), &[Fact::FaultChanged(fault)]);
+    }
+
+    /// A security event, of this time by the charger's own clock.
+    pub(crate) fn security(&mut self, key: ChargerKey, word: &str, at: UnixMs) {
+        self.heard(key);
+        let kind = word.to_owned();
+        let report = mendpoint_model::SecurityReport { kind, info: None, at: Some(at) };
+        self.handle(key, EventKind::Security(report), &[]);
     }
 
     /// Another device is seen to use its identity.

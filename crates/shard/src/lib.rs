@@ -23,6 +23,8 @@ mod disorder;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
+mod late;
+#[cfg(test)]
 mod operators;
 #[cfg(test)]
 mod properties;
