@@ -37,6 +37,9 @@ pub(crate) struct Cx<'a> {
     pub(crate) from: Option<ChargerKey>,
 }
 
+/// Rules with thresholds of their own, by place and values; `None` where a value is refused.
+pub(crate) type VariantTable = BTreeMap<(u16, BTreeMap<String, String>), Option<Arc<Rule>>>;
+
 /// Finds what is wrong, repairs what can be repaired from afar, and hands over the rest.
 ///
 /// It owns no clock, no socket and no database: events and moments come in, effects go out. The
@@ -48,7 +51,7 @@ pub struct Engine {
     /// Thresholds that are set otherwise for some chargers.
     pub(crate) overrides: Overrides,
     /// The rules with such thresholds, by place and values: chargers share them.
-    pub(crate) variants: BTreeMap<(u16, BTreeMap<String, String>), Option<Arc<Rule>>>,
+    pub(crate) variants: VariantTable,
     pub(crate) ids: IdSequence,
     /// Boxed, because a map of whole ones would keep half of its room empty.
     pub(crate) watches: FxHashMap<ChargerKey, Box<Watch>>,

@@ -441,7 +441,12 @@ fn whole_number(reader: &mut Reader<'_>, word: &Spanned<toml::Value>) -> u32 {
     let number = match word.get_ref() {
         toml::Value::Integer(number) => Ok(*number as f64),
         toml::Value::String(name) => reader.thresholds.number(name).unwrap_or_else(|| {
-            let hint = suggestion(name, &reader.thresholds.names());
+            let names = reader.thresholds.names();
+            let hint = if names.is_empty() {
+                "; this rule declares none".to_owned()
+            } else {
+                suggestion(name, &names)
+            };
             Err(format!("there is no threshold `{name}`{hint}"))
         }),
         _ => Err("at_least is a whole number, or the name of a threshold".to_owned()),
@@ -738,7 +743,7 @@ steps = [{ at = "0s", connect = true }, { at = "1h", expect = { incidents = [] }
             ),
             (
                 "[condition]\ncount = { kind = \"boot\", at_least = \"many\", within = \"1h\" }",
-                "12:39: there is no threshold `many`",
+                "12:37: there is no threshold `many`; this rule declares none",
             ),
         ] {
             let found = condition(&format!("{text}\n"));
