@@ -9,6 +9,7 @@ mod backup;
 mod cli;
 mod demo;
 mod descriptors;
+mod healing;
 mod logging;
 mod people;
 mod person;
@@ -27,6 +28,11 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use cli::{Cli, Command, ConfigCommand, Rules};
 use settings::Settings;
+
+/// Gives memory back that the return of a whole fleet needed for a moment
+/// (docs/decisions/007-allocator.md).
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// The exit code for settings or rules that cannot be used (`EX_USAGE` of `sysexits.h`).
 const EXIT_USAGE: u8 = 64;

@@ -1,5 +1,6 @@
 //! `mendpoint rules`: checks and tests rules; and loads them for the server.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ macro_rules! built_in {
 
 const RULES: &[(&str, &str)] = built_in!("rules":
     "boot_loop.toml", "cert_expiry.toml", "cert_expiry_now.toml", "cert_expiry_soon.toml",
-    "clock_drift.toml", "clock_drift_far.toml", "cmd_unresponsive.toml", "cp_flapping_link.toml",
+    "clock_drift.toml", "clock_drift_far.toml", "cmd_unresponsive.toml", "config_drift.toml", "cp_flapping_link.toml",
     "cp_never_seen.toml", "cp_offline.toml", "err_faulted.toml", "err_warning.toml",
     "eternal_tx.toml", "failed_burst.toml", "fw_stalled.toml", "fw_update_failed.toml",
     "identity_contested.toml", "meter_backwards.toml", "meter_frozen.toml", "meter_gap.toml",
@@ -98,6 +99,16 @@ pub(crate) fn load(rules: &str, playbooks: &str) -> Result<Arc<Catalogue>> {
         failures.join("\n")
     );
     Ok(catalogue)
+}
+
+/// The ids of the built-in rules.
+pub(crate) fn shipped_ids() -> BTreeSet<String> {
+    // They are checked by a test.
+    let catalogue = read(None, None)
+        .ok()
+        .and_then(|(rules, playbooks)| Catalogue::parse(&rules, &playbooks).ok())
+        .unwrap_or_default();
+    catalogue.rules().iter().map(|rule| rule.id.clone()).collect()
 }
 
 pub(crate) type Files = Vec<(String, String)>;

@@ -14,6 +14,8 @@ use mendpoint_store::StoreSettings;
 use mendpoint_upkeep::{Profiles, UpkeepSettings};
 use serde::Deserialize;
 
+use crate::healing::Healing;
+
 /// The file with every setting; its values are the defaults.
 pub(crate) const DEFAULTS: &str = include_str!("../config/mendpoint.toml");
 
@@ -26,6 +28,7 @@ pub(crate) struct Settings {
     pub(crate) database: Database,
     pub(crate) backup: Backup,
     pub(crate) engine: Engine,
+    pub(crate) healing: Healing,
     pub(crate) mail: Mail,
     pub(crate) log: Log,
 }
@@ -284,6 +287,7 @@ impl Settings {
             self.ocpp.heartbeat_interval_s
         );
         self.ocpp.listeners()?;
+        self.healing.check()?;
         anyhow::ensure!(
             self.ocpp.ca_certificate.is_empty() == self.ocpp.ca_key.is_empty(),
             "ocpp.ca_certificate and ocpp.ca_key belong together: set both or none"
@@ -425,13 +429,15 @@ impl Settings {
                     / self.engine.pace.min(1.0),
                 ..mendpoint_fleet::FleetSettings::default()
             },
-            engine: EngineSettings {
+            engine: self.healing.apply(EngineSettings {
                 pace: self.engine.pace,
                 default_mode: self.engine.default_mode,
                 diagnostics_url: self.engine.diagnostics_url.0.clone(),
                 startup_grace_ms: i64::from(self.engine.startup_grace_s) * SECOND_MS,
                 ..EngineSettings::default()
-            },
+            }),
+            power_hooks: self.healing.power_hooks(),
+            shipped_rules: crate::rules::shipped_ids(),
             upkeep: UpkeepSettings { enabled: self.ocpp.upkeep, ..UpkeepSettings::default() }
                 .paced(self.engine.pace),
             profiles,
@@ -595,6 +601,18 @@ mod tests {
             ("[log]\nfilter = \"loud\"\n[ocpp]\nheartbeat_interval_s = 1\n", "heartbeat"),
             ("[log]\nfilter = \"a=b=c\"\n", "log.filter"),
             ("[engine]\npace = 0.0\n", "engine.pace"),
+            ("[healing]\nsite_percent = 100\n", "healing.site_percent must be between 1 and 50"),
+            ("[healing]\nnew_per_minute = 0\n", "healing.new_per_minute"),
+            ("[healing]\nboot_min_s = 500\nboot_max_s = 400\n", "healing.boot_min_s"),
+            (
+                "[[healing.power_hooks]]\nsite = \"A\"\nurl = \"ftp://x\"\nsecret = \"s\"\n",
+                "must begin with http://",
+            ),
+            (
+                "[[healing.power_hooks]]\nsite = \"A\"\nurl = \"http://x\"\nsecret = \"s\"\n",
+                "16 characters",
+            ),
+            ("[[healing.models]]\nvendor = \"A\"\nmodel = \"X\"\nmode = \"sometimes\"\n", "mode"),
             ("[engine]\ndiagnostics_url = \"files\"\n", "engine.diagnostics_url"),
             ("[database]\nurl = \"mysql://x\"\n", "database.url"),
             ("[backup]\nhour = 24\n", "backup.hour"),

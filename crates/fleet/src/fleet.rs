@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use mendpoint_model::{
     Action, Capabilities, CellState, ChargerEvent, ChargerKey, ChargerState, Chargers, Command,
-    ConnectorRef, Fact, LedgerLine, ModelKey, ONLY_UPDATES, Overlay, SiteKey, Transaction,
-    TransactionEnded, TransactionId, TransactionStarted, UnixMs, capability_name,
+    ConnectorRef, Desired, EventKind, Fact, LedgerLine, ModelKey, ONLY_UPDATES, Overlay, SiteKey,
+    Transaction, TransactionEnded, TransactionId, TransactionStarted, UnixMs, capability_name,
 };
 use rustc_hash::FxHashMap;
 
@@ -34,6 +34,8 @@ pub struct Fleet {
     deadlines: BTreeSet<(UnixMs, ChargerKey)>,
     /// What models are known not to do.
     capabilities: Arc<Capabilities>,
+    /// What configuration keys should be.
+    desired: Arc<Desired>,
     /// Lines of the ledger of transactions that were not fetched yet.
     lines: Vec<(ChargerKey, LedgerLine)>,
 }
@@ -167,6 +169,13 @@ impl Fleet {
         let slot = &mut self.slots[index as usize];
         let before = slot.deadline();
         slot.fold(&self.settings, event, facts);
+        let tells_keys = matches!(
+            event.kind,
+            EventKind::Configuration(_) | EventKind::Device(_) | EventKind::Boot(_)
+        );
+        if tells_keys && !self.desired.is_empty() {
+            slot.state.drift = self.desired.drift(&slot.state);
+        }
         self.lines.extend(slot.memory.lines.drain(..).map(|line| (event.charger, line)));
         let after = slot.deadline();
         if before != after {
@@ -231,6 +240,22 @@ impl Fleet {
     /// [`CellState::NeverSeen`] for a charger that is not registered.
     pub fn cell(&self, key: ChargerKey, open_incident: Option<Overlay>) -> CellState {
         self.slot(key).map_or(CellState::NeverSeen, |slot| cell::cell(&slot.state, open_incident))
+    }
+
+    /// Goes on with other wishes for configuration keys; gives the chargers for which that changes
+    /// something, in the order of their keys.
+    pub fn set_desired(&mut self, desired: Arc<Desired>) -> Vec<ChargerKey> {
+        self.desired = desired;
+        let mut changed = Vec::new();
+        for slot in &mut self.slots {
+            let drift = self.desired.drift(&slot.state);
+            if slot.state.drift != drift {
+                slot.state.drift = drift;
+                changed.push(slot.state.key);
+            }
+        }
+        changed.sort_unstable();
+        changed
     }
 
     /// Goes on with what is known of models now (behaviour 64).

@@ -131,7 +131,7 @@ impl Default for GatewaySettings {
 
 /// Read buffer of a connection, bytes: allocated at once for each, so small. It grows
 /// for longer messages.
-const READ_BUFFER_BYTES: usize = 2 << 10;
+const READ_BUFFER_BYTES: usize = 1 << 10;
 /// Answers collect up to this many bytes before they are written without being asked to.
 const WRITE_BUFFER_BYTES: usize = 4 << 10;
 

@@ -66,8 +66,8 @@ fn state(key: u32) -> ChargerState {
         diagnostics_status: None,
         configuration: std::collections::BTreeMap::new(),
         clock_skew_ms: None,
-        drift: None,
         carded_at: None,
+        drift: None,
     }
 }
 

@@ -57,6 +57,10 @@ pub(crate) struct Watch {
     pub(crate) diagnostics_at: Option<UnixMs>,
     /// Until when no more commands are queued for it: its queue was full.
     pub(crate) full_until: Option<UnixMs>,
+    /// Whether the permits know it; whether it is offline, and in trouble (G6).
+    pub(crate) enrolled: bool,
+    pub(crate) offline: bool,
+    pub(crate) unwell: bool,
     /// Silence counts for nothing before this moment: an outage it was in just ended.
     pub(crate) grace_until: UnixMs,
     /// Whether the overseer knows what it is.
@@ -86,8 +90,13 @@ impl Watch {
 
     /// A rule as it holds for this charger.
     pub(crate) fn rule(&self, program: &Program, place: u16) -> Arc<Rule> {
-        let own = self.variants.iter().find(|(of, _)| *of == place).map(|(_, rule)| rule);
-        Arc::clone(own.unwrap_or_else(|| &program.rules[usize::from(place)]))
+        self.own_rule(place).unwrap_or_else(|| Arc::clone(&program.rules[usize::from(place)]))
+    }
+
+    /// A rule with thresholds of this charger's own, where it has some.
+    pub(crate) fn own_rule(&self, place: u16) -> Option<Arc<Rule>> {
+        let own = self.variants.iter().find(|(of, _)| *of == place);
+        own.map(|(_, rule)| Arc::clone(rule))
     }
 
     pub(crate) fn alert(&self, rule: u16, at: ConnectorRef) -> Option<usize> {
@@ -207,6 +216,14 @@ pub(crate) struct Run {
     pub(crate) watched_from: Option<UnixMs>,
     /// When switching a connector on again may be tried again (L3).
     pub(crate) debt_at: Option<UnixMs>,
+    /// Until when the step waits for a quiet hour (G12).
+    pub(crate) patient_until: Option<UnixMs>,
+    /// How long the reset may take (`T_boot`), as it was known when it was sent.
+    pub(crate) boot_ms: Option<i64>,
+    /// How many connectors were out of order before the step (G9).
+    pub(crate) bad_before: Option<usize>,
+    /// How often the charger started since the step (G9).
+    pub(crate) boots: u32,
 }
 
 impl Run {
@@ -229,6 +246,9 @@ impl Run {
         self.healthy_since = None;
         self.failed_since = false;
         self.watched_from = None;
+        self.boot_ms = None;
+        self.bad_before = None;
+        self.boots = 0;
     }
 }
 
@@ -274,7 +294,7 @@ impl Case {
     /// Whether a command is on its way or its effect is being watched.
     pub(crate) fn is_acting(&self) -> bool {
         self.step().is_some_and(|step| {
-            !matches!(step.rung, Rung::L0 | Rung::D)
+            !matches!(step.rung, Rung::L0 | Rung::D | Rung::L7)
                 && matches!(step.state, StepState::Sent | StepState::Verifying)
         })
     }
@@ -287,7 +307,7 @@ impl Case {
     /// Whether anything was really tried: then a session has to prove the end.
     pub(crate) fn was_tried(&self) -> bool {
         self.steps().iter().any(|step| {
-            !matches!(step.rung, Rung::Q | Rung::L0 | Rung::D)
+            !matches!(step.rung, Rung::Q | Rung::L0 | Rung::D | Rung::L7 | Rung::L1S)
                 && matches!(step.state, StepState::Fixed | StepState::NotFixed | StepState::Unknown)
         })
     }

@@ -394,10 +394,10 @@ pub(crate) fn danger(code: &str) -> (bool, u8, bool) {
     code_info(code).map_or((true, 4, true), |info| (!info.safety, info.severity, !info.no_reset))
 }
 
-/// The `vendorId` of EVgo's dialect of MREC.
+/// The `vendorId` of `EVgo`'s dialect of MREC.
 const EVGO: &str = "com.evgo.mrec";
 
-/// The codes of EVgo's dialect (its version 1.0.1): A0 codes may come from a driver's mistake, F0 codes
+/// The codes of `EVgo`'s dialect (its version 1.0.1): A0 codes may come from a driver's mistake, F0 codes
 /// are about safety.
 const EVGO_CODES: [(&str, &str); 17] = [
     ("A000", "AuthorizationTimeout"),
@@ -419,7 +419,7 @@ const EVGO_CODES: [(&str, &str); 17] = [
     ("F010", "CutCable"),
 ];
 
-/// The word for a code of EVgo's dialect. A new F0 code is a matter of safety until somebody knows
+/// The word for a code of `EVgo`'s dialect. A new F0 code is a matter of safety until somebody knows
 /// better.
 fn evgo_word(code: &str) -> Option<&'static str> {
     let known = EVGO_CODES.iter().find(|(name, _)| name.eq_ignore_ascii_case(code));
@@ -444,7 +444,7 @@ fn mrec_in(text: &str) -> Option<&'static CodeInfo> {
 }
 
 /// The codes that a maker's field lists, in their order, each with the value of the same place in
-/// `info` (EVgo's dialect: the N-th value belongs to the N-th code). Empty where it is no list of known
+/// `info` (`EVgo`'s dialect: the N-th value belongs to the N-th code). Empty where it is no list of known
 /// codes.
 pub(crate) fn listed(error: &ErrorReport) -> Vec<(&'static str, String)> {
     let Some(codes) = error.vendor_code.as_deref() else { return Vec::new() };

@@ -95,7 +95,7 @@ impl Credit {
     /// its watch ended as fixed.
     pub(crate) fn kept(case: &Case) -> Self {
         let sent = case.steps().iter().rev().find(|step| {
-            !matches!(step.rung, Rung::Q | Rung::L0 | Rung::D)
+            !matches!(step.rung, Rung::Q | Rung::L0 | Rung::D | Rung::L7 | Rung::L1S)
                 && !matches!(step.state, StepState::Skipped | StepState::Shadowed)
         });
         match sent {

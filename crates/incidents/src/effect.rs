@@ -3,10 +3,11 @@
 use crate::correlate::Notice;
 use crate::overseer::VehicleSuspect;
 use mendpoint_model::{
-    ChargerKey, Command, ConnectorRef, ExclusionProposal, Incident, IncidentId, Priority, SiteKey,
-    TicketId, TimelineEntry, UnixMs,
+    ChargerKey, Command, CommandId, ConnectorRef, ExclusionProposal, Incident, IncidentId,
+    Priority, SiteKey, TicketId, TimelineEntry, UnixMs,
 };
 
+use crate::permits::Memory;
 use crate::visits::{AttemptEnded, VisitEnded};
 
 /// One thing to be done.
@@ -36,6 +37,23 @@ pub enum Effect {
     },
     /// The charger's connection is to be dropped, so that it connects anew.
     CloseSocket(ChargerKey),
+    /// The site's own hook is to switch the charger's power off and on. Answered like a command.
+    SwitchPower {
+        /// Under which id the answer is awaited.
+        command: CommandId,
+        /// Which charger.
+        charger: ChargerKey,
+        /// Whose hook.
+        site: SiteKey,
+        /// For which incident.
+        incident: IncidentId,
+        /// When it is no longer worth asking.
+        not_after: UnixMs,
+    },
+    /// The charger is to be asked how strong its radio link is, if anybody knows how.
+    AskSignal(ChargerKey),
+    /// What healing must remember over a restart: replaces the row of the same kind and key.
+    Remember(Memory),
     /// A time that may be excluded from a charger's uptime: a person decides (2.3).
     Exclusion(ExclusionProposal),
     /// People are to be told, once for a group of incidents.

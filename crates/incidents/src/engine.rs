@@ -16,6 +16,7 @@ use crate::cohort::{CohortFigures, Cohorts};
 use crate::correlate::Correlation;
 use crate::effect::Effect;
 use crate::lag::LagStop;
+use crate::permits::Permits;
 use crate::predicate::{Inputs, Subject};
 use crate::program::Program;
 use crate::request::KillScope;
@@ -67,6 +68,12 @@ pub struct Engine {
     /// Incidents to be written when the call ends.
     pub(crate) dirty: BTreeSet<IncidentId>,
     pub(crate) lines: Vec<TimelineEntry>,
+    /// What goes beyond this engine's chargers; shared with the engines of other shards.
+    pub(crate) permits: Permits,
+    /// Chargers that may have got into trouble, or out of it, in this call.
+    pub(crate) health: BTreeSet<ChargerKey>,
+    /// Whether the permits may have something to be remembered.
+    pub(crate) has_news: bool,
     /// What comes after incidents and lines: commands, tickets.
     pub(crate) tail: Vec<Effect>,
 }
@@ -78,6 +85,7 @@ impl Engine {
         reason = "callers share one catalogue and give every engine its own settings"
     )]
     pub fn new(catalogue: Arc<Catalogue>, settings: EngineSettings, ids: IdSequence) -> Self {
+        let permits = Permits::new(&settings);
         let settings = settings.scaled();
         let program = Arc::new(Program::new(&catalogue, &settings));
         Self {
@@ -99,8 +107,23 @@ impl Engine {
             cohorts: Cohorts::default(),
             dirty: BTreeSet::new(),
             lines: Vec::new(),
+            permits,
+            health: BTreeSet::new(),
+            has_news: false,
             tail: Vec::new(),
         }
+    }
+
+    /// The same with permits that it shares with the engines of other shards.
+    #[must_use]
+    pub fn with_permits(mut self, permits: Permits) -> Self {
+        self.permits = permits;
+        self
+    }
+
+    /// What goes beyond this engine's chargers.
+    pub fn permits(&self) -> &Permits {
+        &self.permits
     }
 
     /// Takes in one event, after the fleet did, with the facts the fleet drew from it.
@@ -144,7 +167,10 @@ impl Engine {
     ) {
         let cx = Cx { now, fleet, frame: 0, from: None };
         if let Some(state) = fleet.charger(charger) {
-            self.watches.entry(charger).or_default().site = state.site;
+            let watch = self.watches.entry(charger).or_default();
+            watch.site = state.site;
+            watch.enrolled = true;
+            self.enrol(now, state);
             self.tell_known(&cx, charger);
             self.note_cohort(&cx, charger);
             self.note_variants(&cx, charger);
@@ -154,7 +180,8 @@ impl Engine {
     }
 
     /// A charger is gone from the register: its incidents are no longer worked on.
-    pub fn forget(&mut self, charger: ChargerKey) {
+    pub fn forget(&mut self, now: UnixMs, charger: ChargerKey) {
+        self.permits.lock().leave(now, charger);
         if let Some(watch) = self.watches.remove(&charger) {
             let now = self.cohorts.counted_to(watch.cohort);
             self.cohorts.move_charger(now, watch.cohort, None);
@@ -302,9 +329,13 @@ impl Engine {
     pub(crate) fn flush(&mut self, now: UnixMs, out: &mut Vec<Effect>) {
         for id in std::mem::take(&mut self.dirty) {
             if let Some(case) = self.cases.get_mut(&id) {
+                self.health.insert(case.incident.charger);
                 case.incident.updated_at = now;
                 out.push(Effect::Incident(Box::new(case.incident.clone())));
             }
+        }
+        if !self.health.is_empty() || self.has_news {
+            self.tell_permits(now);
         }
         out.extend(self.lines.drain(..).map(Effect::Timeline));
         out.append(&mut self.tail);
@@ -361,23 +392,36 @@ impl Engine {
         if self.settings.unassigned == Some(site) {
             return 0;
         }
-        let disturbed = |key: &ChargerKey| {
-            self.watches.get(key).is_some_and(|watch| {
-                watch.cases.iter().any(|id| self.cases.get(id).is_some_and(Case::is_disturbing))
-            })
-        };
-        cx.fleet.of_site(site).iter().filter(|key| **key != but && disturbed(key)).count()
+        let others = cx.fleet.of_site(site).iter().filter(|key| **key != but);
+        others.filter(|key| self.is_disturbed(**key)).count()
     }
 
-    /// What a rule may do: never more than the setting for all (G10).
-    pub(crate) fn mode_of(&self, rule: HealMode) -> HealMode {
+    /// What a rule may do on a charger: never more than the setting for all, than that for its
+    /// model, and than a rule that is new (G10).
+    pub(crate) fn mode_of(
+        &self,
+        cx: &Cx<'_>,
+        charger: ChargerKey,
+        rule: &crate::rule::Rule,
+    ) -> HealMode {
         let rank = |mode: HealMode| match mode {
             HealMode::Off => 0,
             HealMode::Shadow => 1,
             HealMode::Approve => 2,
             HealMode::On => 3,
         };
-        let most = self.settings.default_mode;
-        if rank(rule) <= rank(most) { rule } else { most }
+        let boot = cx.fleet.charger(charger).and_then(|charger| charger.boot.as_deref());
+        let of_model = boot
+            .filter(|_| !self.settings.models.is_empty())
+            .map(|boot| (boot.vendor.to_lowercase(), boot.model.to_lowercase()))
+            .and_then(|model| self.settings.models.get(&model));
+        let is_new = self.permits.lock().shadow_until(cx.now, &rule.id).is_some();
+        let modes = [
+            Some(rule.auto_heal),
+            Some(self.settings.default_mode),
+            of_model.copied(),
+            is_new.then_some(HealMode::Shadow),
+        ];
+        modes.into_iter().flatten().min_by_key(|mode| rank(*mode)).unwrap_or_default()
     }
 }

@@ -10,6 +10,7 @@ use crate::attempts::{AttemptNews, NewsKind};
 use crate::engine::{Cx, Engine};
 use crate::news::{Happening, focus_of, happenings, inputs_of, is_late};
 use crate::predicate::{Holds, Inputs, Subject};
+use crate::program::Program;
 use crate::rule::{ClearWay, Condition, Distinct, Occurrence, Scope};
 use crate::timers::Timer;
 use crate::usage::Usage;
@@ -43,6 +44,7 @@ impl Engine {
                 _ => {}
             }
         }
+        self.note_member(cx, key, facts);
         self.note_signals(cx, event);
         if let EventKind::CommandAnswered(answer) = &event.kind {
             self.note_call(cx, key, answer);
@@ -214,20 +216,10 @@ impl Engine {
         focus: Option<ConnectorRef>,
         inputs: Inputs,
     ) {
-        let Some(charger) = cx.fleet.charger(key) else { return };
         let program = std::sync::Arc::clone(&self.program);
-        for (place, rule) in program.rules.iter().enumerate() {
-            let place = place as u16;
-            let (before, firing) = program.inputs[usize::from(place)];
-            let known = self
-                .watches
-                .get(&key)
-                .is_some_and(|watch| watch.alerts.iter().any(|alert| alert.rule == place));
-            let wanted = if known { firing.0 | before.0 } else { before.0 };
-            if !inputs.meets(Inputs(wanted)) {
-                continue;
-            }
-            self.evaluate_place(cx, (key, charger), place, rule.scope, focus);
+        let due = self.due(cx, &program, key, focus, inputs);
+        for (place, at) in due {
+            self.evaluate_in(cx, &program, key, place, at);
         }
     }
 
@@ -235,33 +227,48 @@ impl Engine {
     pub(crate) fn evaluate_place(
         &mut self,
         cx: &Cx<'_>,
+        program: &Program,
         (key, charger): (ChargerKey, &ChargerState),
         place: u16,
         scope: Scope,
         focus: Option<ConnectorRef>,
     ) {
         if scope == Scope::Charger {
-            self.evaluate(cx, key, place, ConnectorRef::CHARGER);
+            self.evaluate_in(cx, program, key, place, ConnectorRef::CHARGER);
             return;
         }
         for connector in &charger.connectors {
             if focus.is_none_or(|at| at.is_charger() || at == connector.at) {
-                self.evaluate(cx, key, place, connector.at);
+                self.evaluate_in(cx, program, key, place, connector.at);
             }
         }
         if focus.is_none_or(ConnectorRef::is_charger) {
-            self.evaluate(cx, key, place, ConnectorRef::CHARGER);
+            self.evaluate_in(cx, program, key, place, ConnectorRef::CHARGER);
         }
     }
 
     /// Looks at one rule for one subject.
     pub(crate) fn evaluate(&mut self, cx: &Cx<'_>, key: ChargerKey, place: u16, at: ConnectorRef) {
         let program = std::sync::Arc::clone(&self.program);
+        self.evaluate_in(cx, &program, key, place, at);
+    }
+
+    /// The same, for whoever holds the program already.
+    fn evaluate_in(
+        &mut self,
+        cx: &Cx<'_>,
+        program: &Program,
+        key: ChargerKey,
+        place: u16,
+        at: ConnectorRef,
+    ) {
         let Some(charger) = cx.fleet.charger(key) else { return };
         let Some(watch) = self.watches.get_mut(&key) else { return };
-        let rule = watch.rule(&program, place);
+        // Nearly always the rule as it is; a charger with thresholds of its own holds its own.
+        let own = watch.own_rule(place);
+        let rule = own.as_deref().unwrap_or_else(|| &program.rules[usize::from(place)]);
         let found = watch.alert(place, at);
-        if !charger.link.connected && !rule.judges_link() {
+        if !charger.link.connected && !program.judges_link[usize::from(place)] {
             self.blind(cx, key, place, at);
             return;
         }
@@ -279,9 +286,7 @@ impl Engine {
         }
         let subject = Subject::watched(cx.now, charger, at, watch.signals.as_deref(), watch.calls)
             .remembering(watch.memory.as_deref(), self.cohorts.get(watch.cohort));
-        let excluded = rule.exclusions.iter().any(|part| part.holds(&subject).at(cx.now));
-        let holds = match &rule.condition {
-            _ if excluded => Holds::NEVER,
+        let mut holds = match &rule.condition {
             Condition::State { when, .. } => when.holds(&subject),
             Condition::Absent { kind, .. } => match watch.last_at(*kind) {
                 Some(last) => Holds { from: last, ..Holds::ALWAYS },
@@ -291,6 +296,11 @@ impl Engine {
                 return;
             }
         };
+        let is_excluded = holds != Holds::NEVER
+            && rule.exclusions.iter().any(|part| part.holds(&subject).at(cx.now));
+        if is_excluded {
+            holds = Holds::NEVER;
+        }
         if found.is_none() && (holds == Holds::NEVER || holds.until <= cx.now) {
             return;
         }

@@ -1,4 +1,5 @@
-//! What healing may never do (G1 to G5, G11). Hard: no rule and no playbook overrides it.
+//! What healing may never do to one charger and one site (G1 to G5, G11). Hard: no rule and no
+//! playbook overrides it. What goes beyond a site is in [`crate::permits`].
 //!
 //! Pure: everything it goes by is handed in, so that it can be tested against every sequence.
 
@@ -7,6 +8,7 @@ use mendpoint_model::{
 };
 
 use crate::codes::{code_info, forbids_reset};
+use crate::permits::Held;
 use crate::predicate::{Subject, connector_state, is_planned_out};
 use crate::settings::Guardrails;
 
@@ -50,6 +52,12 @@ pub(crate) struct Question<'a> {
     pub(crate) authorised_at: Option<UnixMs>,
     /// When a stuck transaction was asked to stop for this very step (G1).
     pub(crate) freed_at: Option<UnixMs>,
+    /// Whether only the subject's EVSE is reset, and not the whole charger (2.x, `AllowReset`).
+    pub(crate) evse_only: bool,
+    /// A plug type of which the site would have no usable connector left (G5).
+    pub(crate) last_of: Option<&'a str>,
+    /// Whether a ground fault may be reset now: it was not within a week, and nobody has it (G3).
+    pub(crate) ground_reset: bool,
 }
 
 /// What the guardrails say.
@@ -58,81 +66,147 @@ pub(crate) enum Verdict {
     /// Do it.
     Go,
     /// Not now: until then, or until something changes.
-    Wait { until: Option<UnixMs>, why: String },
+    Wait(Held),
     /// A stuck transaction must be stopped first (G1).
     StopFirst(Box<Transaction>),
     /// Never in this run.
-    Forbid(String),
+    Forbid(Held),
 }
 
 /// Whether a rung acts on the charger at all. Asking, waiting and taking out of service do not.
 pub(crate) fn acts(rung: Rung) -> bool {
-    matches!(rung, Rung::L2 | Rung::L3 | Rung::L4 | Rung::L5 | Rung::L6)
+    matches!(rung, Rung::L2 | Rung::L3 | Rung::L4 | Rung::L5 | Rung::L6 | Rung::L6P)
 }
 
 /// Whether a rung concerns every connector of the charger.
 pub(crate) fn is_charger_wide(rung: Rung) -> bool {
-    matches!(rung, Rung::L4 | Rung::L5 | Rung::L6)
+    matches!(rung, Rung::L4 | Rung::L5 | Rung::L6 | Rung::L6P)
 }
 
 /// May this be done now?
 pub(crate) fn judge(rails: &Guardrails, question: &Question<'_>) -> Verdict {
     if let Some(why) = question.switched_off {
-        return Verdict::Wait { until: None, why: format!("Waits: {why}") };
+        return wait("G11", None, why);
     }
     if acts(question.rung) {
-        if let Some(why) = forbidden(rails, question) {
-            return Verdict::Forbid(why);
+        if let Some(verdict) = forbidden(rails, question) {
+            return verdict;
         }
         if let Some(verdict) = limited(rails, question) {
             return verdict;
         }
     }
-    if !question.connected {
-        return wait(None, "the charger is offline");
+    // The power can be switched where no message gets through.
+    if !question.connected && question.rung != Rung::L6P {
+        return wait("", None, "the charger is offline");
+    }
+    if question.rung == Rung::S {
+        return may_stop(rails, question);
     }
     if !acts(question.rung) {
         return Verdict::Go;
     }
     if question.other_running {
-        return wait(None, "another repair is under way on this charger");
+        return wait("G4", None, "another repair is under way on this charger");
     }
     if is_planned_out(question.charger, question.at) {
-        return wait(None, "a person took it out of service");
+        return wait("", None, "a person took it out of service");
     }
     if let Some(until) = question.charger.link.since.map(|since| since + rails.reconnect_ms)
+        && question.connected
         && !question.told
         && question.now < until
     {
         // What is known is of before (behaviour 67): whatever waited is judged anew.
-        return wait(Some(until), "the charger just connected, and has not told its state yet");
+        let why = "the charger just connected, and has not told its state yet";
+        return wait("", Some(until), why);
     }
     if let Some(verdict) = occupied(rails, question) {
         return verdict;
     }
     let at_a_time = (question.site_size * rails.site_percent as usize / 100).max(1);
     if question.site_running >= at_a_time {
-        return wait(None, "enough chargers of this site are being repaired already");
+        return wait("G5", None, "enough chargers of this site are being repaired already");
+    }
+    if let Some(plug) = question.last_of {
+        let plug = if plug.is_empty() { "usable connector" } else { plug };
+        let why = format!("this site would be without any {plug} meanwhile");
+        return wait("G5", None, &why);
     }
     Verdict::Go
 }
 
-fn wait(until: Option<UnixMs>, why: &str) -> Verdict {
-    Verdict::Wait { until, why: format!("Waits: {why}") }
+fn wait(guardrail: &'static str, until: Option<UnixMs>, why: &str) -> Verdict {
+    Verdict::Wait(Held { guardrail, why: why.to_owned(), until })
+}
+
+fn forbid(guardrail: &'static str, why: String) -> Verdict {
+    Verdict::Forbid(Held { guardrail, why, until: None })
+}
+
+/// A charge that delivers is nobody's to stop; one that does not may be.
+fn may_stop(rails: &Guardrails, question: &Question<'_>) -> Verdict {
+    let of = |tx: &&Transaction| question.at.is_charger() || tx.connector == question.at;
+    let mut open = question.charger.transactions.iter().filter(of).peekable();
+    if open.peek().is_none() {
+        return forbid("", "No charge is open there".to_owned());
+    }
+    if let Some(tx) = open.find(|tx| is_delivering(tx)) {
+        let why = format!("a car is charging on connector {}", tx.connector);
+        return wait("G1", None, &why);
+    }
+    if let Some(at) = question.authorised_at
+        && question.now < at + rails.after_plug_in_ms
+    {
+        return wait("G2", Some(at + rails.after_plug_in_ms), "a driver was just authorised");
+    }
+    Verdict::Go
+}
+
+/// Whether energy flows, as far as is known.
+pub(crate) fn is_delivering(tx: &Transaction) -> bool {
+    tx.idle_since.is_none() && tx.power_w.is_some_and(|power| power >= 50.0)
+}
+
+/// The one reset that a ground fault may have: no car is there any more, and it had a quarter of an
+/// hour to clear by itself (G3).
+fn may_reset_ground(rails: &Guardrails, question: &Question<'_>) -> Option<Verdict> {
+    let is_it = question.rung == Rung::L4 && question.code == "GroundFailure";
+    if !is_it || !question.ground_reset || question.danger.is_some() {
+        return None;
+    }
+    let charger = question.charger;
+    let plugged = charger.connectors.iter().any(|connector| connector.plugged_at.is_some());
+    if plugged || !charger.transactions.is_empty() {
+        return None;
+    }
+    let since = connector_state(charger, question.at)?.since?;
+    let until = since + rails.ground_wait_ms;
+    (question.now < until)
+        .then(|| {
+            let waits = crate::duration::duration_words(rails.ground_wait_ms);
+            wait("G3", Some(until), &format!("{waits} for the ground fault to clear by itself"))
+        })
+        .or(Some(Verdict::Go))
 }
 
 /// G3, and the tries of G4.
-fn forbidden(rails: &Guardrails, question: &Question<'_>) -> Option<String> {
-    if forbids_reset(question.code) {
-        return Some(why_forbidden(question.code));
+fn forbidden(rails: &Guardrails, question: &Question<'_>) -> Option<Verdict> {
+    let ground = may_reset_ground(rails, question);
+    match &ground {
+        None if forbids_reset(question.code) => {
+            return Some(forbid("G3", why_forbidden(question.code)));
+        }
+        Some(waits @ Verdict::Wait(_)) => return Some(waits.clone()),
+        _ => {}
     }
     if question.restarts && matches!(question.rung, Rung::L4 | Rung::L5) {
         let why = "It restarts by itself over and over, so no reset is sent";
-        return Some(why.to_owned());
+        return Some(forbid("G3", why.to_owned()));
     }
     // Anywhere on the charger: whoever comes because of it finds everything as it was.
     if let Some(code) = question.danger {
-        return Some(why_forbidden(code));
+        return Some(forbid("G3", why_forbidden(code)));
     }
     let everywhere = question.charger.connectors.iter().map(|connector| connector.at);
     for at in everywhere.chain([ConnectorRef::CHARGER]) {
@@ -140,8 +214,12 @@ fn forbidden(rails: &Guardrails, question: &Question<'_>) -> Option<String> {
         let faulted = connector_state(question.charger, at)
             .is_some_and(|state| state.status == ConnectorStatus::Faulted);
         let code = subject.code();
-        if crate::codes::is_safety(&code) && (faulted || subject.faults().next().is_some()) {
-            return Some(why_forbidden(&code));
+        let is_excepted = ground.is_some() && code == "GroundFailure";
+        if crate::codes::is_safety(&code)
+            && !is_excepted
+            && (faulted || subject.faults().next().is_some())
+        {
+            return Some(forbid("G3", why_forbidden(&code)));
         }
     }
     let tries = question
@@ -149,8 +227,10 @@ fn forbidden(rails: &Guardrails, question: &Question<'_>) -> Option<String> {
         .iter()
         .filter(|action| action.incident == question.incident && action.rung == question.rung)
         .count();
-    (tries >= rails.tries_per_rung as usize)
-        .then(|| format!("{} was tried {tries} times, which is the limit", question.rung.label()))
+    (tries >= rails.tries_per_rung as usize).then(|| {
+        let label = question.rung.label();
+        forbid("G4", format!("{label} was tried {tries} times, which is the limit"))
+    })
 }
 
 fn why_forbidden(code: &str) -> String {
@@ -208,26 +288,25 @@ fn limited(rails: &Guardrails, question: &Question<'_>) -> Option<Verdict> {
         if let Some(first) = why.get_mut(..1) {
             first.make_ascii_uppercase();
         }
-        return Some(Verdict::Forbid(why));
+        return Some(forbid("G4", why));
     }
-    Some(Verdict::Wait { until: Some(until), why: format!("Waits: {why}") })
+    Some(wait("G4", Some(until), &why))
 }
 
 /// G1 and G2: a driver comes first.
 fn occupied(rails: &Guardrails, question: &Question<'_>) -> Option<Verdict> {
     let (now, charger) = (question.now, question.charger);
-    let wide = is_charger_wide(question.rung) || question.at.is_charger();
-    let concerns = |at: ConnectorRef| wide || at == question.at;
+    let concerns = |at: ConnectorRef| is_concerned(question, at);
     for tx in charger.transactions.iter().filter(|tx| concerns(tx.connector)) {
         if !is_stuck(rails, tx, charger, now) {
             let why = format!("a car is charging on connector {}", tx.connector);
-            return Some(wait(None, &why));
+            return Some(wait("G1", None, &why));
         }
         match question.freed_at {
             None => return Some(Verdict::StopFirst(Box::new(tx.clone()))),
             Some(at) if now < at + rails.stuck_stop_ms => {
                 let why = "a charge without power was asked to stop";
-                return Some(wait(Some(at + rails.stuck_stop_ms), why));
+                return Some(wait("G1", Some(at + rails.stuck_stop_ms), why));
             }
             Some(_) => {}
         }
@@ -243,25 +322,25 @@ fn occupied(rails: &Guardrails, question: &Question<'_>) -> Option<Verdict> {
         );
         if is_charging && !has_transaction {
             let why = format!("a car is charging on connector {}", connector.at);
-            return Some(wait(None, &why));
+            return Some(wait("G1", None, &why));
         }
         if connector.status == ConnectorStatus::Reserved {
             let why = format!("connector {} is reserved", connector.at);
-            return Some(wait(None, &why));
+            return Some(wait("G2", None, &why));
         }
         if let Some(plugged_at) = connector.plugged_at
             && now < plugged_at + rails.after_plug_in_ms
         {
             let until = plugged_at + rails.after_plug_in_ms;
             let why = format!("a car was just plugged in at connector {}", connector.at);
-            return Some(wait(Some(until), &why));
+            return Some(wait("G2", Some(until), &why));
         }
     }
     if let Some(at) = question.authorised_at
         && now < at + rails.after_plug_in_ms
     {
         let why = "a driver was just authorised";
-        return Some(wait(Some(at + rails.after_plug_in_ms), why));
+        return Some(wait("G2", Some(at + rails.after_plug_in_ms), why));
     }
     let busy = |status: &Option<(UnixMs, Box<str>)>, words: &[&str]| {
         status.as_ref().is_some_and(|(_, word)| words.contains(&word.as_ref()))
@@ -270,16 +349,24 @@ fn occupied(rails: &Guardrails, question: &Question<'_>) -> Option<Verdict> {
         &charger.firmware_status,
         &["Downloading", "Downloaded", "Installing", "DownloadScheduled"],
     ) {
-        return Some(wait(None, "the firmware is being updated"));
+        return Some(wait("G2", None, "the firmware is being updated"));
     }
     if let Some((at, word)) = &charger.diagnostics_status
         && word.as_ref() == "Uploading"
         && now < *at + rails.upload_max_ms
     {
         let until = *at + rails.upload_max_ms;
-        return Some(wait(Some(until), "the charger is sending its diagnostics"));
+        return Some(wait("G2", Some(until), "the charger is sending its diagnostics"));
     }
     None
+}
+
+/// Whether a rung takes a connector out of use.
+pub(crate) fn is_concerned(question: &Question<'_>, at: ConnectorRef) -> bool {
+    if question.evse_only {
+        return at.evse == question.at.evse;
+    }
+    is_charger_wide(question.rung) || question.at.is_charger() || at == question.at
 }
 
 /// G1: no power for half an hour, on a connector that finished or is faulted.
@@ -356,6 +443,9 @@ mod tests {
                 site_size: 1,
                 authorised_at: None,
                 freed_at: None,
+                evse_only: false,
+                last_of: None,
+                ground_reset: false,
             },
         )
     }
@@ -364,11 +454,12 @@ mod tests {
     fn b68_a_charger_is_disturbed_three_times_a_day_whatever_the_incidents_are() {
         assert_eq!(after(&[], false), Verdict::Go);
         assert_eq!(after(&[20, 12], false), Verdict::Go);
-        let Verdict::Forbid(why) = after(&[20, 12, 5], false) else { panic!("a fourth time") };
-        assert!(why.starts_with("3 disruptive actions in"), "{why}");
+        let Verdict::Forbid(held) = after(&[20, 12, 5], false) else { panic!("a fourth time") };
+        assert!(held.why.starts_with("3 disruptive actions in"), "{held:?}");
+        assert_eq!(held.guardrail, "G4");
         // Close to the end of the day it waits; a day later it may again.
-        let Verdict::Wait { until, why } = after(&[23, 12, 5], false) else { panic!("at once") };
-        assert_eq!(until, Some(NOW + HOUR_MS), "{why}");
+        let Verdict::Wait(held) = after(&[23, 12, 5], false) else { panic!("at once") };
+        assert_eq!(held.until, Some(NOW + HOUR_MS), "{held:?}");
         assert_eq!(after(&[24, 12, 5], false), Verdict::Go);
         assert_eq!(after(&[20, 12, 5], true), Verdict::Go, "a refusal disturbs nobody");
     }

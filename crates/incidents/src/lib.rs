@@ -18,6 +18,8 @@ mod catalogue;
 mod codes;
 mod cohort;
 pub mod correlate;
+#[cfg(test)]
+mod crash;
 mod credit;
 mod duration;
 mod effect;
@@ -29,13 +31,16 @@ mod functions;
 mod guardrail;
 mod heal;
 mod lag;
+mod learn;
 mod lifecycle;
+mod look;
 mod memory;
 mod moments;
 mod news;
 mod opening;
 pub mod overseer;
 mod parse;
+mod permits;
 mod playbook;
 mod predicate;
 mod probe;
@@ -43,6 +48,8 @@ mod problem;
 mod program;
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod properties_fleet;
 mod reload;
 mod report;
 mod request;
@@ -62,6 +69,8 @@ mod stories_commands;
 mod stories_diagnostics;
 #[cfg(test)]
 mod stories_flapping;
+#[cfg(test)]
+mod stories_guardrails;
 #[cfg(test)]
 mod stories_late;
 #[cfg(test)]
@@ -99,9 +108,13 @@ pub use cohort::CohortFigures;
 pub use duration::{duration_words, parse_duration};
 pub use effect::{Effect, Evidence, TicketRequest};
 pub use engine::Engine;
+pub use learn::{Bounds, LearnedRow, Tally, wilson};
 pub use mendpoint_model::HealMode;
 pub use mendpoint_model::Overlay;
 pub use news::SECURITY_ALARMS;
+pub use permits::{
+    BootRow, HealingReport, Memory, OffRow, Permits, RecordRow, RunningRow, ShadowTally, StormRow,
+};
 pub use playbook::Playbook;
 pub use problem::Problem;
 pub use report::REASONS;

@@ -74,7 +74,8 @@ impl Engine {
         if code.is_empty() || code == case.incident.code || (acting && !stricter) {
             return;
         }
-        let healing = self.healing_for(rule, &code);
+        let charger = case.incident.charger;
+        let healing = self.healing_for(cx, charger, rule, &code);
         let Some(case) = self.cases.get_mut(&id) else { return };
         let at = case.incident.connector;
         let old = std::mem::replace(&mut case.incident.code, code.clone());
@@ -287,6 +288,7 @@ impl Engine {
         case.by_attempt = by_attempt;
         case.run.begin_step();
         let has_ticket = case.incident.ticket.is_some() || case.ticket_asked;
+        let mut undone = None;
         let fixed = case.incident.healing.as_mut().and_then(|healing| {
             healing
                 .steps
@@ -299,7 +301,12 @@ impl Engine {
         {
             step.state = StepState::NotFixed;
             step.note = format!("{}. {why}", step.note);
+            undone = Some((step.rung, step.ended_at.unwrap_or(step.at)));
         }
+        if let Some((rung, seen_at)) = undone {
+            self.tell_undone(cx, id, rung, seen_at);
+        }
+        let Some(case) = self.cases.get_mut(&id) else { return };
         // What was cured goes on with the next rung; what only went away begins anew.
         if was_over && !case.was_tried() {
             case.run.position = 0;
@@ -403,6 +410,7 @@ impl Engine {
             let state = if acted { StepState::Unknown } else { StepState::Skipped };
             self.end_step(cx, id, state, "The incident was resolved first");
         }
+        self.tell_shadow(cx, id, matches!(actor, Actor::User(_)));
         let Some(case) = self.cases.get_mut(&id) else { return };
         case.run.active = false;
         case.by_attempt = false;

@@ -74,13 +74,13 @@ pub(crate) fn inputs_of(event: &ChargerEvent, facts: &[Fact]) -> Inputs {
             // Late news is history: it never makes a rule look (1.2).
             Fact::StatusChanged { historical: false, .. }
             | Fact::StatusRepeated { .. }
-            | Fact::FaultChanged(_) => Inputs::STATUS,
+            | Fact::FaultChanged(_)
+            | Fact::Authorized { accepted: true, .. } => Inputs::STATUS,
             Fact::TransactionOpened(_) | Fact::TransactionClosed { historical: false, .. } => {
                 Inputs::TRANSACTION
             }
             Fact::Metered { .. } => Inputs::METER,
             Fact::SignalRead(_) => Inputs::SIGNAL,
-            Fact::Authorized { accepted: true, .. } => Inputs::STATUS,
             _ => Inputs::default(),
         });
     }

@@ -223,7 +223,7 @@ impl Engine {
         };
         incident.description = describe(cx, rule, &incident, counted);
         incident.previous = self.past(&Fingerprint::of(&incident));
-        incident.healing = self.healing_for(rule, &incident.code);
+        incident.healing = self.healing_for(cx, key, rule, &incident.code);
         let lasted = duration_words(cx.now.since_ms(began));
         let line = Line::new("opened", format!("Opened: {}", incident.title))
             .text(format!("{} Seen for {lasted}.", incident.description));
@@ -246,8 +246,17 @@ impl Engine {
     }
 
     /// The repair a rule has for a code; `None` when nothing is to be done from afar.
-    pub(crate) fn healing_for(&self, rule: &Rule, code: &str) -> Option<Healing> {
-        let mode = self.mode_of(rule.auto_heal);
+    pub(crate) fn healing_for(
+        &mut self,
+        cx: &Cx<'_>,
+        key: ChargerKey,
+        rule: &Rule,
+        code: &str,
+    ) -> Option<Healing> {
+        rule.playbook.as_ref()?;
+        let mode = self.mode_of(cx, key, rule);
+        // It may be the first that is heard of the rule.
+        self.has_news = true;
         if mode == HealMode::Off { None } else { self.healing_in(rule, code, mode) }
     }
 

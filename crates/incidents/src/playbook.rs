@@ -81,8 +81,22 @@ struct RawPlaybook {
 /// How long L0 waits where nothing says otherwise.
 const WAIT_MS: i64 = 10 * mendpoint_model::MINUTE_MS;
 
-const RUNGS: [Rung; 8] =
-    [Rung::L0, Rung::L1, Rung::L2, Rung::L3, Rung::L4, Rung::L5, Rung::L6, Rung::Q];
+/// What may stand in a ladder: diagnostics come by themselves.
+const RUNGS: [Rung; 13] = [
+    Rung::L0,
+    Rung::L1,
+    Rung::L1M,
+    Rung::L1S,
+    Rung::S,
+    Rung::L2,
+    Rung::L3,
+    Rung::L4,
+    Rung::L5,
+    Rung::L6,
+    Rung::L6P,
+    Rung::L7,
+    Rung::Q,
+];
 
 /// Reads a playbook's file.
 pub(crate) fn parse_playbook(reader: &mut Reader<'_>) -> Option<Playbook> {

@@ -105,6 +105,8 @@ impl Inputs {
     pub(crate) const HAPPENED: Self = Self(4_096);
     /// All of them.
     pub(crate) const ALL: Self = Self(u16::MAX);
+    /// How many kinds there can be.
+    pub(crate) const KINDS: usize = 16;
 
     pub(crate) const BOOT_OR_LINK: Self = Self(Self::BOOT.0 | Self::LINK.0);
     pub(crate) const METER_OR_TRANSACTION: Self = Self(Self::METER.0 | Self::TRANSACTION.0);
@@ -456,10 +458,24 @@ impl Predicate {
         let now = subject.now;
         match self {
             Self::All(parts) => {
-                parts.iter().fold(Holds::ALWAYS, |all, part| all.and(part.holds(subject)))
+                let mut all = Holds::ALWAYS;
+                for part in parts {
+                    all = all.and(part.holds(subject));
+                    if all == Holds::NEVER {
+                        break;
+                    }
+                }
+                all
             }
             Self::Any(parts) => {
-                parts.iter().fold(Holds::NEVER, |any, part| any.or(part.holds(subject), now))
+                let mut any = Holds::NEVER;
+                for part in parts {
+                    any = any.or(part.holds(subject), now);
+                    if any == Holds::ALWAYS {
+                        break;
+                    }
+                }
+                any
             }
             Self::Not(part) => part.holds(subject).not(now),
             Self::Flag(flag) => Holds::when(subject.flag(*flag)),
@@ -656,9 +672,9 @@ impl Predicate {
         self.each(&mut |part| {
             judges |= match part {
                 // Nobody can charge at a charger that is away.
-                Self::Silence { .. } | Self::CohortExpects { .. } => false,
+                Self::Silence { .. } => false,
                 Self::Happened { kind, .. } | Self::TimesCohort { kind, .. } => kind.is_of_link(),
-                Self::All(_) | Self::Any(_) | Self::Not(_) => false,
+                Self::All(_) | Self::Any(_) | Self::Not(_) | Self::CohortExpects { .. } => false,
                 part => part.inputs().meets(Inputs::LINK),
             };
         });

@@ -103,7 +103,7 @@ impl Engine {
         let Some(charger) = cx.fleet.charger(key) else { return };
         for place in places {
             let scope = program.rules[usize::from(*place)].scope;
-            self.evaluate_place(cx, (key, charger), *place, scope, None);
+            self.evaluate_place(cx, &program, (key, charger), *place, scope, None);
         }
     }
 

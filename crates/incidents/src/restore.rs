@@ -28,6 +28,12 @@ impl Engine {
     ) {
         let cx = Cx { now, fleet, frame: 0, from: None };
         self.grace_until = now + self.settings.startup_grace_ms;
+        for key in fleet.keys() {
+            if let Some(charger) = fleet.charger(key) {
+                self.watches.entry(key).or_default().enrolled = true;
+                self.enrol(now, charger);
+            }
+        }
         self.restored_at = now;
         let mut incidents = incidents;
         incidents.sort_by_key(|incident| incident.id);
@@ -83,6 +89,9 @@ impl Engine {
                 watch.note_lacking(rung, word);
             }
             let sent = !step.commands.is_empty() || step.rung == Rung::L6;
+            if sent && crate::guardrail::acts(step.rung) && !step.state.is_over() && !over {
+                self.permits.lock().resume(key, id, step.rung, step.at);
+            }
             if sent && step.state != StepState::Waiting && cx.now.since_ms(step.at) < window {
                 let refused = step.state == StepState::Blocked
                     && step.commands.last().is_some_and(|(_, outcome)| {

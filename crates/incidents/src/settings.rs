@@ -1,6 +1,6 @@
 //! The engine's settings: every number of the guardrails and of the healing ladder.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mendpoint_model::{
     COMMAND_TIMEOUT_MS, DAY_MS, HOUR_MS, HealMode, MINUTE_MS, SECOND_MS, SiteKey,
@@ -30,8 +30,22 @@ pub struct EngineSettings {
     pub command_timeout_ms: i64,
     /// How long an answer to a sign-of-life probe is waited for. Not paced.
     pub probe_timeout_ms: i64,
-    /// How long a reset may take until the charger is back (`T_boot`).
+    /// How long a reset may take until the charger is back (`T_boot`), as long as it is not known
+    /// how long its model takes.
     pub boot_ms: i64,
+    /// The least and the most that is learned of it.
+    pub boot_min_ms: i64,
+    /// See `boot_min_ms`.
+    pub boot_max_ms: i64,
+    /// Whether what repairs taught changes which rung comes next.
+    pub learn: bool,
+    /// A fleet of fewer chargers does not try things out to learn.
+    pub learn_fleet_min: usize,
+    /// The hour of the day (UTC) in which repairs that can wait are done (G12); the one that was
+    /// learned of each site when `None`.
+    pub quiet_hour: Option<usize>,
+    /// How long a rule that was never seen before only writes down what it would do (G10).
+    pub new_rule_shadow_ms: i64,
     /// How long after `boot_ms` an absent charger is worse off than before (G9).
     pub worse_after_ms: i64,
     /// How long the condition must stay away before a repair counts (`healthyDelay`).
@@ -75,6 +89,13 @@ pub struct EngineSettings {
     /// of its own (G5).
     #[serde(skip)]
     pub unassigned: Option<SiteKey>,
+    /// Sites whose chargers' power can be switched off and on by a hook of the site (L6P).
+    #[serde(skip)]
+    pub power_hooks: BTreeSet<SiteKey>,
+    /// The most that healing may do on single models, whatever their rules say (G10): vendor and
+    /// model in lower case.
+    #[serde(skip)]
+    pub models: BTreeMap<(String, String), HealMode>,
 }
 
 impl Default for EngineSettings {
@@ -87,6 +108,12 @@ impl Default for EngineSettings {
             command_timeout_ms: COMMAND_TIMEOUT_MS,
             probe_timeout_ms: 5 * SECOND_MS,
             boot_ms: 180 * SECOND_MS,
+            boot_min_ms: 60 * SECOND_MS,
+            boot_max_ms: 600 * SECOND_MS,
+            learn: true,
+            learn_fleet_min: 50,
+            quiet_hour: None,
+            new_rule_shadow_ms: 7 * DAY_MS,
             worse_after_ms: 10 * MINUTE_MS,
             healthy_ms: 300 * SECOND_MS,
             status_answer_ms: 30 * SECOND_MS,
@@ -107,6 +134,8 @@ impl Default for EngineSettings {
             group_repeat_ms: 4 * HOUR_MS,
             rules: BTreeMap::new(),
             unassigned: None,
+            power_hooks: BTreeSet::new(),
+            models: BTreeMap::new(),
         }
     }
 }
@@ -144,6 +173,50 @@ pub struct Guardrails {
     pub upload_max_ms: i64,
     /// Most chargers of a site disturbed at a time, in percent, at least one (G5).
     pub site_percent: u32,
+    /// Most chargers of one vendor, model and firmware disturbed at a time, in percent, at least
+    /// one (G5).
+    pub cohort_percent: f64,
+    /// Most chargers of the fleet disturbed at a time, in percent (G5).
+    pub fleet_percent: f64,
+    /// But so many in any case: a small fleet has no hundredth.
+    pub fleet_at_least: usize,
+    /// Most actions begun within `new_window_ms` (G5).
+    pub new_per_minute: u32,
+    /// See `new_per_minute`.
+    pub new_window_ms: i64,
+    /// More than this part of a site in trouble is a storm, in percent (G6).
+    pub storm_site_percent: f64,
+    /// At sites of so many chargers at least.
+    pub storm_site_min: usize,
+    /// More than this part of a vendor, model and firmware in trouble is a storm, in percent (G6).
+    pub storm_cohort_percent: f64,
+    /// Of so many chargers at least.
+    pub storm_cohort_min: usize,
+    /// More than this part of the fleet in trouble is a storm, in percent (G6).
+    pub storm_fleet_percent: f64,
+    /// In fleets of so many chargers at least.
+    pub storm_fleet_min: usize,
+    /// Trouble counts for so long; what is broken for longer is no storm (G6).
+    pub storm_counts_ms: i64,
+    /// How long a storm lasts after the part is back (G6).
+    pub storm_cool_ms: i64,
+    /// On so many chargers of a new model or firmware, one after the other, a rung must have done
+    /// no harm before it is used on several at a time (G7).
+    pub canary_chargers: u32,
+    /// How many of the newest outcomes the breaker looks at (G8).
+    pub breaker_outcomes: u32,
+    /// It opens when the upper bound of what was fixed is below this share (G8).
+    pub breaker_below: f64,
+    /// Or when so many made it worse (G8).
+    pub breaker_worse: u32,
+    /// After this time it lets one try through (G8).
+    pub breaker_open_ms: i64,
+    /// How long a ground fault may clear by itself, without a car, before its one reset (G3).
+    pub ground_wait_ms: i64,
+    /// How long after that reset there is no other (G3).
+    pub ground_again_ms: i64,
+    /// So many starts of a charger after an action, none of them asked for, are a boot loop (G9).
+    pub boot_loop: u32,
     /// More than this part of the fleet lost within `vanished_window_ms`, in percent: nothing is
     /// sent any more (G11).
     pub vanished_percent: u32,
@@ -178,6 +251,27 @@ impl Default for Guardrails {
             wait_max_ms: HOUR_MS,
             upload_max_ms: 15 * MINUTE_MS,
             site_percent: 20,
+            cohort_percent: 5.0,
+            fleet_percent: 1.0,
+            fleet_at_least: 3,
+            new_per_minute: 10,
+            new_window_ms: MINUTE_MS,
+            storm_site_percent: 40.0,
+            storm_site_min: 3,
+            storm_cohort_percent: 20.0,
+            storm_cohort_min: 10,
+            storm_fleet_percent: 5.0,
+            storm_fleet_min: 100,
+            storm_counts_ms: DAY_MS,
+            storm_cool_ms: 10 * MINUTE_MS,
+            canary_chargers: 3,
+            breaker_outcomes: 20,
+            breaker_below: 0.40,
+            breaker_worse: 2,
+            breaker_open_ms: DAY_MS,
+            ground_wait_ms: 15 * MINUTE_MS,
+            ground_again_ms: 7 * DAY_MS,
+            boot_loop: 3,
             vanished_percent: 20,
             vanished_min: 10,
             vanished_window_ms: MINUTE_MS,
@@ -202,6 +296,9 @@ impl EngineSettings {
             &mut settings.startup_grace_ms,
             &mut settings.connection_timeout_ms,
             &mut settings.boot_ms,
+            &mut settings.boot_min_ms,
+            &mut settings.boot_max_ms,
+            &mut settings.new_rule_shadow_ms,
             &mut settings.worse_after_ms,
             &mut settings.healthy_ms,
             &mut settings.status_answer_ms,
@@ -226,6 +323,12 @@ impl EngineSettings {
             &mut rails.wait_max_ms,
             &mut rails.upload_max_ms,
             &mut rails.vanished_hold_ms,
+            &mut rails.new_window_ms,
+            &mut rails.storm_counts_ms,
+            &mut rails.storm_cool_ms,
+            &mut rails.breaker_open_ms,
+            &mut rails.ground_wait_ms,
+            &mut rails.ground_again_ms,
         ] {
             *ms = paced(*ms, pace);
         }

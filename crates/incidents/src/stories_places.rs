@@ -2,7 +2,8 @@
 //! of the whole charger at once.
 
 use mendpoint_model::{
-    ChargerKey, ConnectorRef, ConnectorStatus as S, IncidentId, IncidentState, SiteKey, TicketId,
+    Boot, ChargerKey, ConnectorRef, ConnectorStatus as S, IncidentId, IncidentState, SiteKey,
+    TicketId,
 };
 
 use crate::world::{ONE, World, accepted, fault, rejected, restart, world};
@@ -312,6 +313,10 @@ fn resets_at_once(settings: EngineSettings) -> usize {
     let mut world = World::with(settings);
     for key in [ONE, TWO] {
         world.add(key);
+        // Of two models, so that only the site holds the second back.
+        let model = format!("M{}", key.0);
+        world.state(key).boot = Some(Box::new(Boot { model, ..Boot::default() }));
+        world.booted(key, true);
         world.status(key, 1, S::Faulted, "InternalError");
     }
     world.wait(61);

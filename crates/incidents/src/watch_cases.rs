@@ -46,8 +46,9 @@ impl Engine {
     fn note_back(&mut self, cx: &Cx<'_>, id: IncidentId, booted: bool) {
         let Some(case) = self.cases.get_mut(&id) else { return };
         case.run.debt_at = None;
+        case.run.boots += u32::from(booted);
         let Some(step) = case.step() else { return };
-        let resets = matches!(step.rung, Rung::L4 | Rung::L5 | Rung::L6);
+        let resets = matches!(step.rung, Rung::L4 | Rung::L5 | Rung::L6 | Rung::L6P);
         let sent = matches!(step.state, StepState::Sent | StepState::Verifying);
         if !resets || !sent || case.run.back_at.is_some() {
             return;
@@ -58,12 +59,18 @@ impl Engine {
             .run
             .watched_from
             .is_some_and(|from| case.run.dropped_at.is_none_or(|dropped| dropped < from));
-        if ours && !booted && step.rung != Rung::L6 {
+        if ours && !booted && !matches!(step.rung, Rung::L6 | Rung::L6P) {
             return;
         }
         let rung = step.rung;
-        let away = duration_words(cx.now.since_ms(step.accepted_at.unwrap_or(step.at)));
+        let took_ms = cx.now.since_ms(step.accepted_at.unwrap_or(step.at));
+        let away = duration_words(took_ms);
         case.run.back_at = Some(cx.now);
+        if matches!(rung, Rung::L4 | Rung::L5) && case.run.watched_from.is_none() {
+            let charger = case.incident.charger;
+            self.permits.lock().booted(charger, took_ms);
+            self.has_news = true;
+        }
         let line = Line::new("back", format!("Charger back after {away}"));
         self.say(cx, id, line.by(Actor::Charger).rung(rung));
     }
@@ -99,6 +106,11 @@ impl Engine {
             Fact::StatusRepeated { connector } if here(*connector) => {
                 case.run.status_at = Some(cx.now);
                 case.run.told_at = Some(cx.now);
+            }
+            Fact::Metered { connector, .. }
+                if here(*connector) && case.step().is_some_and(|step| step.rung == Rung::L1M) =>
+            {
+                case.run.status_at = Some(cx.now);
             }
             Fact::FaultChanged(fault) if here(fault.connector) => {
                 case.run.status_at = Some(cx.now);

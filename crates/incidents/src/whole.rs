@@ -166,7 +166,8 @@ impl Engine {
             self.widen(cx, id, rule, code);
         }
         let severity = rule.severity_of(code);
-        let healing = self.healing_for(rule, code);
+        let Some(key) = self.cases.get(&id).map(|case| case.incident.charger) else { return true };
+        let healing = self.healing_for(cx, key, rule, code);
         let Some(case) = self.cases.get_mut(&id) else { return true };
         if code.is_empty() || severity >= case.incident.severity {
             return true;
@@ -188,7 +189,8 @@ impl Engine {
 
     /// Moves an incident from a connector to the whole charger, whose fault is a matter of safety.
     fn widen(&mut self, cx: &Cx<'_>, id: IncidentId, rule: &Rule, code: &str) {
-        let healing = self.healing_for(rule, code);
+        let Some(key) = self.cases.get(&id).map(|case| case.incident.charger) else { return };
+        let healing = self.healing_for(cx, key, rule, code);
         let Some(case) = self.cases.get_mut(&id) else { return };
         let incident = &mut case.incident;
         let old = subject_words(incident.connector);

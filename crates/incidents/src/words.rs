@@ -54,6 +54,11 @@ pub(crate) fn cure_words(rung: Rung) -> &'static str {
         Rung::L6 => "dropping the connection",
         Rung::Q => "taking it out of service",
         Rung::D => "fetching the diagnostics",
+        Rung::L1M => "asking for meter values",
+        Rung::L1S => "asking for the signal",
+        Rung::L6P => "switching the power off and on",
+        Rung::L7 => "another firmware",
+        Rung::S => "stopping the stuck charge",
     }
 }
 

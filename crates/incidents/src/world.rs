@@ -14,7 +14,8 @@ use mendpoint_model::{
 use crate::overseer::Overseer;
 use crate::timeline_test::action_words;
 use crate::{
-    Catalogue, Effect, Engine, EngineSettings, IdSequence, Request, RequestError, TicketRequest,
+    Catalogue, Effect, Engine, EngineSettings, IdSequence, Memory, Permits, Request, RequestError,
+    TicketRequest,
 };
 
 /// The chargers, folded as simply as tests need.
@@ -68,6 +69,11 @@ pub(crate) struct World {
     pub(crate) sent: Vec<(UnixMs, Command)>,
     pub(crate) tickets: Vec<TicketRequest>,
     pub(crate) effects: Vec<Effect>,
+    /// What is kept of what healing learned, by kind and key.
+    pub(crate) memory: BTreeMap<(&'static str, String), Memory>,
+    pub(crate) catalogue: Arc<Catalogue>,
+    settings: EngineSettings,
+    first_id: i64,
     pub(crate) answers: Answers,
     pub(crate) pending: Vec<(ChargerKey, CommandId, CommandOutcome)>,
     frame: u64,
@@ -131,7 +137,7 @@ impl World {
     pub(crate) fn with(settings: EngineSettings) -> Self {
         Self {
             overseer: Overseer::new(oversight(&settings)),
-            engine: engine(settings, 1),
+            engine: engine(settings.clone(), 1),
             fleet: Fleet::default(),
             now: UnixMs(1_000_000_000_000),
             incidents: BTreeMap::new(),
@@ -139,12 +145,64 @@ impl World {
             sent: Vec::new(),
             tickets: Vec::new(),
             effects: Vec::new(),
+            memory: BTreeMap::new(),
+            catalogue: shipped(),
+            settings: settings.clone(),
+            first_id: 1,
             answers: |_| Some(accepted()),
             pending: Vec::new(),
             frame: 0,
             transactions: 0,
             epoch: 1,
         }
+    }
+
+    /// The same with other rules or playbooks.
+    pub(crate) fn of(catalogue: Arc<Catalogue>, settings: EngineSettings) -> Self {
+        let ids = IdSequence { next: 1, step: 1 };
+        let engine = Engine::new(Arc::clone(&catalogue), settings.clone(), ids);
+        Self { engine, catalogue, ..Self::with(settings) }
+    }
+
+    /// Says of which model a charger is.
+    pub(crate) fn model(&mut self, key: ChargerKey, model: &str, firmware: &str) {
+        let boot = Boot {
+            vendor: "ACME".to_owned(),
+            model: model.to_owned(),
+            firmware: Some(firmware.to_owned()),
+            ..Boot::default()
+        };
+        self.state(key).boot = Some(Box::new(boot));
+        self.booted(key, true);
+    }
+
+    /// Lets it share permits with other worlds; its incidents get numbers of their own.
+    pub(crate) fn share(&mut self, permits: Permits, nth: usize) {
+        self.first_id = (nth as i64 + 1) * 1_000_000;
+        self.begin_sharing(permits);
+    }
+
+    fn begin_sharing(&mut self, permits: Permits) {
+        let ids = IdSequence { next: self.first_id + self.incidents.len() as i64, step: 1 };
+        let catalogue = Arc::clone(&self.catalogue);
+        self.engine = Engine::new(catalogue, self.settings.clone(), ids).with_permits(permits);
+    }
+
+    /// Every charger.
+    pub(crate) fn keys(&self) -> Vec<ChargerKey> {
+        self.fleet.keys.clone()
+    }
+
+    pub(crate) fn is_offline(&self, key: ChargerKey) -> bool {
+        !self.fleet.states[&key].link.connected
+    }
+
+    /// Replaces the engine by a new one that shares permits.
+    pub(crate) fn restart_sharing(&mut self, settings: EngineSettings, permits: Permits) {
+        self.settings = settings;
+        let kept: Vec<Incident> = self.incidents.values().cloned().collect();
+        self.begin_sharing(permits);
+        self.restore(kept);
     }
 
     /// Adds a connected charger with two free connectors.
@@ -244,6 +302,14 @@ impl World {
                     }
                 }
                 Effect::OpenTicket(request) => self.tickets.push(request.clone()),
+                Effect::Remember(row) => {
+                    self.memory.insert((row.kind, row.key.clone()), row.clone());
+                }
+                Effect::SwitchPower { command, charger, .. } => {
+                    if let Some(outcome) = (self.answers)("SwitchPower") {
+                        self.pending.push((*charger, command.clone(), outcome));
+                    }
+                }
                 _ => {}
             }
             self.effects.push(effect);
@@ -544,7 +610,14 @@ impl World {
         let kept: Vec<Incident> = self.incidents.values().cloned().collect();
         self.overseer = Overseer::new(oversight(&settings));
         self.overseer.restore(self.now, &kept);
-        self.engine = engine(settings, kept.len() as i64 + 1);
+        let ids = IdSequence { next: kept.len() as i64 + 1, step: 1 };
+        self.engine = Engine::new(Arc::clone(&self.catalogue), settings, ids);
+        let memory = self.memory.values().cloned().collect();
+        assert_eq!(self.engine.permits().recall(memory), []);
+        self.restore(kept);
+    }
+
+    fn restore(&mut self, kept: Vec<Incident>) {
         for key in self.fleet.keys.clone() {
             self.state(key).link.connected = false;
         }

@@ -267,9 +267,37 @@ pub enum Rung {
     Q,
     /// Fetch the diagnostics: never part of a playbook, comes before the first reset (1.6).
     D,
+    /// `TriggerMessage` for `MeterValues`.
+    L1M,
+    /// Ask how strong the radio link is, where the vendor's profile says how.
+    L1S,
+    /// Switch the power of the charger off and on, by the site's own hook.
+    L6P,
+    /// Propose another firmware to a person: never sent.
+    L7,
+    /// `RemoteStopTransaction` of a charge that is stuck.
+    S,
 }
 
 impl Rung {
+    /// All of them, the gentlest first.
+    pub const ALL: [Self; 14] = [
+        Self::L0,
+        Self::L1,
+        Self::L1M,
+        Self::L1S,
+        Self::S,
+        Self::L2,
+        Self::L3,
+        Self::L4,
+        Self::L5,
+        Self::L6,
+        Self::L6P,
+        Self::L7,
+        Self::Q,
+        Self::D,
+    ];
+
     /// `L1` ..
     pub fn name(self) -> &'static str {
         match self {
@@ -282,7 +310,17 @@ impl Rung {
             Self::L6 => "L6",
             Self::Q => "Q",
             Self::D => "D",
+            Self::L1M => "L1M",
+            Self::L1S => "L1S",
+            Self::L6P => "L6P",
+            Self::L7 => "L7",
+            Self::S => "S",
         }
+    }
+
+    /// The rung of a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|rung| rung.name() == name)
     }
 
     /// What it does, for people.
@@ -297,12 +335,17 @@ impl Rung {
             Self::L6 => "Drop the connection",
             Self::Q => "Take out of service",
             Self::D => "Fetch diagnostics",
+            Self::L1M => "Ask for meter values",
+            Self::L1S => "Ask for the signal",
+            Self::L6P => "Switch the power off and on",
+            Self::L7 => "Propose a firmware",
+            Self::S => "Stop the stuck charge",
         }
     }
 
     /// Whether it disturbs a driver (G4 counts these).
     pub fn is_disruptive(self) -> bool {
-        matches!(self, Self::L3 | Self::L4 | Self::L5 | Self::L6)
+        matches!(self, Self::L3 | Self::L4 | Self::L5 | Self::L6 | Self::L6P)
     }
 }
 
@@ -325,6 +368,12 @@ pub struct Step {
     pub ended_at: Option<UnixMs>,
     /// A sentence for people: what happened, or why it waits.
     pub note: String,
+    /// The guardrail that holds it back, or did (`G5`); empty when none does.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub guardrail: String,
+    /// Why this rung was chosen, where that was learned; empty when the playbook's order was.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub why: String,
 }
 
 /// Where a step stands.

@@ -6,6 +6,7 @@
 
 mod capability;
 mod command;
+mod desired;
 mod device;
 mod event;
 mod finding;
@@ -20,6 +21,7 @@ mod token;
 
 pub use capability::*;
 pub use command::*;
+pub use desired::*;
 pub use device::*;
 pub use event::*;
 pub use finding::*;

@@ -160,6 +160,8 @@ fn state(key: ChargerKey, site: SiteKey) -> ChargerState {
 
 fn settings() -> PipelineSettings {
     PipelineSettings {
+        power_hooks: std::collections::BTreeMap::new(),
+        shipped_rules: std::collections::BTreeSet::new(),
         shards: 1,
         queue: 1,
         unknown_chargers: UnknownChargers::Accept,
@@ -172,6 +174,7 @@ fn settings() -> PipelineSettings {
         credential_pepper: "bench".to_owned(),
         public_url: String::new(),
         dispatch_email: String::new(),
+        platform_email: String::new(),
         fleet: FleetSettings::default(),
         engine: EngineSettings::default(),
         upkeep: mendpoint_upkeep::UpkeepSettings::default(),

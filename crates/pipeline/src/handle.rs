@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use mendpoint_incidents::{Catalogue, Request, RequestError};
+use mendpoint_incidents::{Catalogue, HealingReport, LearnedRow, Request, RequestError};
 use mendpoint_model::{
     Actor, Admission, ChargerKey, ChargerRecord, ChargerState, ClientCertificate, FrameSeq,
     IncidentId, SecurityProfile, SiteKey, SiteRecord, TicketId, UnixMs,
@@ -74,6 +74,49 @@ impl Handle {
     /// Who is registered.
     pub fn directory(&self) -> &Directory {
         &self.0.directory
+    }
+
+    /// How healing stands beyond single incidents.
+    pub fn healing_report(&self) -> HealingReport {
+        self.0.permits.report(clock::now())
+    }
+
+    /// What was learned of steps, by model and code.
+    pub fn learned(&self) -> Vec<LearnedRow> {
+        self.0.permits.learned(clock::now(), None)
+    }
+
+    /// What is known of steps against a code on a charger's model, in sentences.
+    pub fn known_of_steps(
+        &self,
+        charger: ChargerKey,
+        code: &str,
+        rungs: &[mendpoint_model::Rung],
+    ) -> Vec<String> {
+        self.0.permits.known_words(clock::now(), charger, code, rungs)
+    }
+
+    /// On how many chargers a step must have done no harm before it is trusted (G7).
+    pub fn canary_chargers(&self) -> u32 {
+        self.0.settings.engine.guardrails.canary_chargers
+    }
+
+    /// Allows again what is off for a charger because it made it worse (G9). Says whether anything
+    /// was.
+    ///
+    /// # Errors
+    /// None now; the signature leaves room for a database that is away.
+    pub async fn allow_steps_again(&self, charger: ChargerKey, user: &str) -> Result<bool, Error> {
+        let rows = self.0.permits.allow_again(charger);
+        if rows.is_empty() {
+            return Ok(false);
+        }
+        let entries = rows.into_iter().map(crate::shard_task::memory_entry).collect();
+        self.0.journal.append(entries).await;
+        let record = self.0.directory.charger(charger);
+        let identity = record.map(|record| record.identity.to_string()).unwrap_or_default();
+        self.0.audit(user, "steps allowed again", &identity).await;
+        Ok(true)
     }
 
     /// One byte a charger.

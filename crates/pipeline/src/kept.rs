@@ -8,11 +8,13 @@ use std::sync::Arc;
 
 use mendpoint_incidents::KillScope;
 use mendpoint_model::{
-    Admission, ChargerKey, ChargerRecord, ChargerState, Command, DAY_MS, Incident, SiteKey,
-    SiteRecord, Transaction, UnixMs,
+    Admission, ChargerKey, ChargerRecord, ChargerState, Command, DAY_MS, Desired, Incident,
+    SiteKey, SiteRecord, Transaction, UnixMs,
 };
 use mendpoint_shard::Shard;
-use mendpoint_store::{HighestIds, IdTokenRow, OrphanRow, SignalKeyRow, Store, TransactionRow};
+use mendpoint_store::{
+    HighestIds, IdTokenRow, MemoryRow, OrphanRow, SignalKeyRow, Store, TransactionRow,
+};
 
 use crate::capabilities::CapabilityBook;
 use crate::keyring::Keyring;
@@ -32,7 +34,10 @@ pub(crate) struct Kept {
     pub(crate) kill_switches: BTreeSet<KillScope>,
     pub(crate) capabilities: CapabilityBook,
     pub(crate) signal_keys: Vec<SignalKeyRow>,
+    pub(crate) desired: Desired,
     pub(crate) highest: HighestIds,
+    /// What healing remembers, and the highest number of its rows.
+    pub(crate) memories: (Vec<MemoryRow>, u64),
     /// Commands that were on their way; nobody waits for their answers any more.
     pub(crate) unanswered: Vec<Command>,
     pub(crate) fleet: KeptFleet,
@@ -96,7 +101,9 @@ impl Kept {
             kill_switches: kill_switches(store).await?,
             capabilities: CapabilityBook::new(store.capabilities().await?),
             signal_keys: store.signal_keys().await?,
+            desired: Desired::new(store.desired_keys().await?),
             highest: store.highest_ids().await?,
+            memories: store.memories().await?,
             unanswered: store.unanswered_commands().await?,
             fleet,
         })

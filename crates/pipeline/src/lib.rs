@@ -31,6 +31,7 @@ mod outbound;
 mod oversight;
 mod pages;
 mod pipeline;
+mod power;
 mod pulse;
 mod redact;
 mod registration;
@@ -48,6 +49,7 @@ mod tokens;
 mod topics;
 mod upkeep;
 mod uptime;
+mod usage;
 mod vitals;
 mod waiting;
 
@@ -69,7 +71,7 @@ pub use replay::{Progress, ReplayAsk, ReplayBoard, ReplayStatus, ReplayView, rep
 pub use rotation::{Rotated, UpgradeStep, UpgradeTo};
 pub use rule_book::{CheckedRule, NewRuleText, RuleEdits, RuleKind};
 pub use security_log::SecurityNote;
-pub use settings::{IdentityCase, PipelineSettings, UnknownChargers};
+pub use settings::{IdentityCase, PipelineSettings, PowerHook, UnknownChargers};
 pub use topics::{Topics, Versions};
 pub use uptime::{PortTally, UptimeScope};
 pub use vitals::Vitals;

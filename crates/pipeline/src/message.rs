@@ -114,6 +114,8 @@ pub(crate) enum ShardMessage {
         std::sync::Arc<mendpoint_incidents::Catalogue>,
         Vec<mendpoint_incidents::ThresholdOverride>,
     ),
+    /// When chargers were used before our start.
+    Usage(Vec<(ChargerKey, mendpoint_incidents::Usage)>),
     /// Answer when everything decided so far is on disk.
     Settle(oneshot::Sender<()>),
 }

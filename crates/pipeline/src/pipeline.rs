@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use dashmap::DashMap;
 use mendpoint_incidents::{
-    Catalogue, EngineSettings, IdSequence, KillScope, Request, ThresholdOverride,
+    Catalogue, EngineSettings, IdSequence, KillScope, Memory, Permits, Request, ThresholdOverride,
 };
 use mendpoint_model::{
-    Boot, ChargerKey, ChargerRecord, Command, CommandOutcome, IncidentId, SiteKey, UnixMs,
+    Boot, ChargerKey, ChargerRecord, Command, CommandOutcome, Desired, IncidentId, SiteKey, UnixMs,
 };
 use mendpoint_shard::Shard;
-use mendpoint_store::{Entry, FrameLog, Journal, SignalKeyRow, Store};
+use mendpoint_store::{Entry, FrameLog, Journal, MemoryRow, SignalKeyRow, Store};
 use mendpoint_upkeep::Profiles;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -96,7 +96,11 @@ pub(crate) struct Inner {
     pub(crate) profiles: ArcSwap<Profiles>,
     /// What people said of keys that may tell of a radio link.
     pub(crate) signal_keys: ArcSwap<Vec<SignalKeyRow>>,
+    /// What configuration keys should be.
+    pub(crate) desired: ArcSwap<Desired>,
     pub(crate) tokens: Tokens,
+    /// What healing may do beyond a site, and what it learned.
+    pub(crate) permits: Permits,
     pub(crate) replays: ReplayBoard,
     pub(crate) kpis: KpiBook,
     quirks: DashMap<ChargerKey, u64>,
@@ -174,7 +178,9 @@ impl Pipeline {
             capabilities: kept.capabilities,
             profiles: ArcSwap::from_pointee(with_confirmed(&settings.profiles, &kept.signal_keys)),
             signal_keys: ArcSwap::from_pointee(kept.signal_keys),
+            desired: ArcSwap::from_pointee(kept.desired),
             tokens: kept.tokens,
+            permits: recalled(&settings, &catalogue, highest.incident, kept.memories),
             replays: ReplayBoard::default(),
             kpis: KpiBook::default(),
             quirks: DashMap::new(),
@@ -192,8 +198,11 @@ impl Pipeline {
             settings,
         });
 
-        let engine =
-            EngineSettings { unassigned: Some(inner.unassigned), ..inner.settings.engine.clone() };
+        let engine = EngineSettings {
+            unassigned: Some(inner.unassigned),
+            power_hooks: inner.power_sites(),
+            ..inner.settings.engine.clone()
+        };
         let mut shards: Vec<Shard> = (0..count)
             .map(|index| {
                 Shard::new(
@@ -203,6 +212,7 @@ impl Pipeline {
                     sequence(highest.incident, index, count),
                     sequence(highest.transaction, index, count),
                 )
+                .with_permits(inner.permits.clone())
                 .with_upkeep(inner.settings.upkeep.clone(), inner.profiles.load_full())
             })
             .collect();
@@ -257,6 +267,7 @@ impl Pipeline {
             tasks.push(releaser);
         }
         drop(reports);
+        tokio::spawn(crate::usage::restore(Arc::clone(&inner), now));
         let uptime = tokio::spawn(crate::uptime::run(Arc::clone(&inner)));
         Ok(Self { handle: Handle(inner), tasks: (desk, tasks), conformance, uptime })
     }
@@ -293,6 +304,36 @@ impl Pipeline {
         let last = handle.0.journal.append(handle.0.frames.due(clock::now(), true)).await;
         handle.0.journal.wait(last).await;
     }
+}
+
+/// The permits with what they remember from before.
+fn recalled(
+    settings: &PipelineSettings,
+    catalogue: &Catalogue,
+    incidents: i64,
+    (rows, highest): (Vec<MemoryRow>, u64),
+) -> Permits {
+    let permits = Permits::new(&settings.engine);
+    if !settings.shipped_rules.is_empty() {
+        permits.watch_new_rules(settings.shipped_rules.iter().cloned());
+    }
+    permits.begin_after(highest);
+    let known = rows.into_iter().filter_map(|row| {
+        let MemoryRow { kind, key, json, revision } = row;
+        let memory = Memory::kept(&kind, key, json, revision);
+        if memory.is_none() {
+            tracing::warn!(kind, "healing remembered what this version does not know");
+        }
+        memory
+    });
+    for (kind, key) in permits.recall(known.collect()) {
+        tracing::warn!(kind, key, "what healing remembered is unreadable and learned anew");
+    }
+    if incidents > 0 && !permits.knows_rules() {
+        // Of a version that did not keep them: they are in use already.
+        permits.know_rules(catalogue.rules().iter().map(|rule| rule.id.clone()));
+    }
+    permits
 }
 
 /// Where the kill switches are kept.
@@ -485,6 +526,16 @@ impl Inner {
             settings.accept_unknown_tokens,
             settings.concurrent_transactions,
         )
+    }
+
+    /// The sites whose chargers' power can be switched by a hook.
+    fn power_sites(&self) -> BTreeSet<SiteKey> {
+        let hooks = &self.settings.power_hooks;
+        let sites = self.directory.sites();
+        for name in hooks.keys().filter(|name| sites.iter().all(|site| site.name != **name)) {
+            tracing::warn!(site.name = name, "a power hook names a site that does not exist (yet)");
+        }
+        sites.iter().filter(|site| hooks.contains_key(&site.name)).map(|site| site.key).collect()
     }
 
     pub(crate) fn next_frame(&self) -> u64 {

@@ -18,6 +18,7 @@ use crate::clock;
 use crate::message::{Answer, Incoming, ReplyTo, ShardMessage};
 use crate::outbound::SendRefused;
 use crate::pipeline::Inner;
+use crate::power::PowerRequest;
 use crate::waiting::Kept;
 
 /// One thing that waits for the disk.
@@ -30,6 +31,8 @@ pub(crate) enum Release {
     Ticket(TicketRequest),
     /// News from the charger for a ticket.
     Evidence(TicketEvidence),
+    /// A site's hook to be asked to switch a charger's power.
+    Power(PowerRequest),
     /// People are to be told of a group of incidents.
     Notice(Box<Notice>),
     /// A connection to be dropped.
@@ -71,6 +74,10 @@ pub(crate) async fn run(inner: Arc<Inner>, mut batches: mpsc::Receiver<Batch>) {
                 Release::Command(command) if is_late => {
                     refuse(&inner, command.id, command.charger, CommandOutcome::Expired);
                 }
+                Release::Power(request) if is_late || clock::now() > request.not_after => {
+                    refuse(&inner, request.command, request.charger, CommandOutcome::Expired);
+                }
+                Release::Power(request) => crate::power::begin(&inner, request),
                 Release::Command(command) => send(&inner, command),
                 Release::Ticket(request) => inner.desk.open_for_incident(request),
                 Release::Evidence(evidence) => inner.desk.evidence(evidence),
@@ -105,8 +112,8 @@ fn send(inner: &Inner, command: Command) {
     refuse(inner, id, charger, outcome);
 }
 
-/// Tells the shard what became of a command that did not leave.
-fn refuse(inner: &Inner, id: CommandId, charger: ChargerKey, outcome: CommandOutcome) {
+/// Tells the shard what became of a command without the charger's word.
+pub(crate) fn refuse(inner: &Inner, id: CommandId, charger: ChargerKey, outcome: CommandOutcome) {
     let Some(record) = inner.directory.charger(charger) else { return };
     let event = EventKind::CommandAnswered(CommandAnswered { command: id, outcome, late: false });
     inner.feed_back(

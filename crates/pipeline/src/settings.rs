@@ -1,5 +1,8 @@
 //! Settings of the pipeline.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
 use mendpoint_fleet::FleetSettings;
 use mendpoint_incidents::EngineSettings;
 use mendpoint_upkeep::{Profiles, UpkeepSettings};
@@ -38,10 +41,32 @@ pub struct PipelineSettings {
     pub fleet: FleetSettings,
     /// The engine's rules.
     pub engine: EngineSettings,
+    /// Where the power of chargers can be switched off and on, by the names of their sites.
+    pub power_hooks: BTreeMap<String, PowerHook>,
+    /// The ids of the rules that are built in: they do not begin in shadow (G10). None does
+    /// where this is empty.
+    pub shipped_rules: BTreeSet<String>,
     /// When chargers are asked about themselves.
     pub upkeep: UpkeepSettings,
     /// How vendors tell of radio links.
     pub profiles: Profiles,
+}
+
+/// Where a site's power is switched.
+#[derive(Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PowerHook {
+    /// `http://` or `https://`; POSTed to.
+    pub url: String,
+    /// What requests are signed with (HMAC-SHA256).
+    pub secret: String,
+}
+
+impl fmt::Debug for PowerHook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // An address may hold a password too.
+        f.debug_struct("PowerHook").finish_non_exhaustive()
+    }
 }
 
 /// What happens with a charger that nobody registered (behaviour 52).

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mendpoint_fleet::WaitingRoom;
-use mendpoint_incidents::{Effect, KillScope, Request};
+use mendpoint_incidents::{Effect, KillScope, Memory, Request};
 use mendpoint_model::{
     Admission, Authorize, Capabilities, ChargerEvent, ChargerKey, Chargers, Command, CommandId,
     CommandOutcome, EventKind, Fact, Finding, FindingCode, FrameSeq, Incident, LedgerLine,
@@ -23,6 +23,7 @@ use crate::conformance::Sample;
 use crate::message::{Answer, Incoming, Sampled, ShardMessage};
 use crate::oversight::Reports;
 use crate::pipeline::Inner;
+use crate::power::PowerRequest;
 use crate::pulse::Pulse;
 use crate::release::{Batch, Release, TicketEvidence};
 use crate::{clock, redact};
@@ -83,6 +84,7 @@ pub(crate) struct Working {
     /// What the shard was told last of models and of vendors.
     pub(crate) capabilities: Arc<Capabilities>,
     pub(crate) profiles: Option<Arc<Profiles>>,
+    pub(crate) desired: Option<Arc<mendpoint_model::Desired>>,
     last_flush_at: UnixMs,
     last_seq: u64,
     pub(crate) now: UnixMs,
@@ -243,6 +245,13 @@ impl ShardTask {
             }
             ShardMessage::Catalogue(catalogue, overrides) => {
                 self.shard.set_rules(self.state.now, catalogue, overrides);
+            }
+            ShardMessage::Usage(chargers) => {
+                for (charger, usage) in chargers {
+                    let (now, out) = (self.state.now, &mut self.state.outputs);
+                    self.shard.restore_usage(now, charger, usage, out);
+                }
+                self.take_outputs();
             }
             ShardMessage::Settle(done) => self.state.settling.push(done),
         }
@@ -486,7 +495,7 @@ impl ShardTask {
     }
 
     /// Turns what the shard decided into entries and releases.
-    fn take_outputs(&mut self) {
+    pub(crate) fn take_outputs(&mut self) {
         let facts = std::mem::take(&mut self.state.outputs.facts);
         let mut together = None;
         for (charger, at, frame, fact) in facts {
@@ -611,6 +620,12 @@ impl ShardTask {
                 self.state.released.push(Release::Evidence(evidence));
             }
             Effect::CloseSocket(charger) => self.state.released.push(Release::Close(charger)),
+            Effect::SwitchPower { command, charger, site, incident, not_after } => {
+                self.switch_power(PowerRequest { command, charger, site, incident, not_after });
+            }
+            // The shard's upkeep asks.
+            Effect::AskSignal(_) => {}
+            Effect::Remember(memory) => self.state.entries.push(memory_entry(memory)),
             Effect::Exclusion(proposal) => self.state.entries.push(Entry::Exclusion(proposal)),
             Effect::Notice(notice) => self.state.released.push(Release::Notice(notice)),
             // The overseer's task writes it down, once for all shards.
@@ -619,6 +634,20 @@ impl ShardTask {
             Effect::Attempt(ended) => self.inner.kpis.attempt(&ended),
             Effect::Visit(ended) => self.inner.kpis.visit(&ended),
         }
+    }
+
+    /// Journals that the power is to be switched, then lets the hook be asked (G11).
+    fn switch_power(&mut self, request: PowerRequest) {
+        let record = self.inner.directory.charger(request.charger);
+        let identity = record.map(|record| record.identity.to_string()).unwrap_or_default();
+        self.state.entries.push(Entry::Audit {
+            at: self.state.now,
+            actor: "engine".to_owned(),
+            action: "power switched off and on".to_owned(),
+            subject: identity,
+            detail: format!("for {}, by the hook of the site", request.incident),
+        });
+        self.state.released.push(Release::Power(request));
     }
 
     /// Writes down changed states whole, and lets old frames go to disk.
@@ -708,6 +737,12 @@ impl ShardTask {
             });
         }
     }
+}
+
+/// What healing must remember, for the journal.
+pub(crate) fn memory_entry(memory: Memory) -> Entry {
+    let Memory { kind, key, json, revision } = memory;
+    Entry::Memory(mendpoint_store::Memory { kind, key, json, revision })
 }
 
 /// The OCPP 2.x transaction that a message is about; empty when it is about none.

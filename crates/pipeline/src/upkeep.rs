@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use mendpoint_model::{
-    CapabilityCounts, ChargerKey, ChargerRecord, CommandId, ConfigurationValue, DeviceSource,
-    EventKind, ModelKey, Mutability, Origin, UnixMs, VariableRef, VariableReport,
+    CapabilityCounts, ChargerKey, ChargerRecord, CommandId, ConfigurationValue, Desired,
+    DesiredFor, DesiredKey, DeviceSource, EventKind, ModelKey, Mutability, Origin, UnixMs,
+    VariableRef, VariableReport,
 };
 use mendpoint_store::{Entry, SignalKeyRow};
 use mendpoint_upkeep::{ConfirmedKey, Profiles, Progress, UpkeepEffect};
@@ -46,6 +47,12 @@ impl ShardTask {
         let known = self.state.profiles.replace(Arc::clone(&profiles));
         if known.is_some_and(|known| !Arc::ptr_eq(&known, &profiles)) {
             self.shard.set_profiles(self.state.now, profiles);
+        }
+        let desired = self.inner.desired.load_full();
+        let known = self.state.desired.replace(Arc::clone(&desired));
+        if known.is_none_or(|known| !Arc::ptr_eq(&known, &desired)) {
+            self.shard.set_desired(self.state.now, desired, &mut self.state.outputs);
+            self.take_outputs();
         }
     }
 
@@ -201,6 +208,36 @@ impl Handle {
         let was_there = self.0.store.delete_signal_key(vendor, model, name).await?;
         self.reload_signal_keys().await?;
         Ok(was_there)
+    }
+
+    /// What configuration keys should be.
+    pub fn desired(&self) -> Arc<Desired> {
+        self.0.desired.load_full()
+    }
+
+    /// Keeps what a configuration key should be, and goes by it from now on.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn want_key(&self, row: DesiredKey) -> Result<(), Error> {
+        self.0.store.put_desired_key(&row).await?;
+        self.reload_desired().await
+    }
+
+    /// Wants nothing of a configuration key any more. `false`: nothing was wanted.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn unwant_key(&self, target: &DesiredFor, name: &str) -> Result<bool, Error> {
+        let was_there = self.0.store.delete_desired_key(target, name).await?;
+        self.reload_desired().await?;
+        Ok(was_there)
+    }
+
+    async fn reload_desired(&self) -> Result<(), Error> {
+        let desired = Desired::new(self.0.store.desired_keys().await?);
+        self.0.desired.store(Arc::new(desired));
+        Ok(())
     }
 
     async fn reload_signal_keys(&self) -> Result<(), Error> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mendpoint_fleet::FleetSettings;
+use mendpoint_incidents::overseer::Overseer;
 use mendpoint_incidents::timeline_test::action_words;
 use mendpoint_incidents::{Catalogue, Effect, EngineSettings, IdSequence, Outcome, Request};
 use mendpoint_model::{
@@ -90,8 +91,10 @@ impl Replay {
         let incidents = IdSequence { next: 1, step: 1 };
         let transactions = IdSequence { next: FIRST_TRANSACTION, step: 1 };
         let upkeep = UpkeepSettings { enabled: false, ..UpkeepSettings::default() };
+        let overseer = Overseer::beside(&settings.engine);
         let shard = Shard::new(settings.fleet, catalogue, settings.engine, incidents, transactions)
-            .with_upkeep(upkeep, settings.profiles);
+            .with_upkeep(upkeep, settings.profiles)
+            .with_overseer(overseer);
         Self {
             shard,
             wires: FxHashMap::default(),
@@ -459,6 +462,11 @@ impl Replay {
                         self.run.failed_charges.push((ended.ended_at, ended.charger));
                     }
                 }
+                Effect::SwitchPower { charger, .. } => {
+                    let now = self.now;
+                    self.would(now, charger, None, "switch the power off and on".to_owned());
+                }
+                Effect::AskSignal(_) | Effect::Remember(_) => {}
                 Effect::Timeline(_)
                 | Effect::TicketEvidence { .. }
                 | Effect::Visit(_)

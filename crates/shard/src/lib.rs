@@ -21,6 +21,8 @@ mod clocks;
 #[cfg(test)]
 mod disorder;
 #[cfg(test)]
+mod docs;
+#[cfg(test)]
 mod operators;
 #[cfg(test)]
 mod properties;

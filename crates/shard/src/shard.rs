@@ -5,12 +5,12 @@ use std::sync::Arc;
 use mendpoint_fleet::{Fleet, FleetSettings};
 use mendpoint_incidents::overseer::{Order, Overseer};
 use mendpoint_incidents::{
-    Catalogue, CohortFigures, Effect, Engine, EngineSettings, IdSequence, Request, RequestError,
-    ThresholdOverride, Usage,
+    Catalogue, CohortFigures, Effect, Engine, EngineSettings, IdSequence, Permits, Request,
+    RequestError, ThresholdOverride, Usage,
 };
 use mendpoint_model::{
-    Capabilities, CellState, ChargerEvent, ChargerKey, ChargerState, Chargers, Command, EventKind,
-    Fact, Incident, IncidentId, MeterReading, SiteKey, Transaction, TransactionEnded,
+    Capabilities, CellState, ChargerEvent, ChargerKey, ChargerState, Chargers, Command, Desired,
+    EventKind, Fact, Incident, IncidentId, MeterReading, SiteKey, Transaction, TransactionEnded,
     TransactionId, TransactionStarted, UnixMs,
 };
 use mendpoint_upkeep::{Profiles, Progress, Upkeep, UpkeepEffect, UpkeepSettings};
@@ -57,6 +57,13 @@ impl Shard {
         }
     }
 
+    /// The same with permits that it shares with other shards: what healing may do beyond a site.
+    #[must_use]
+    pub fn with_permits(mut self, permits: Permits) -> Self {
+        self.engine = self.engine.with_permits(permits);
+        self
+    }
+
     /// The same with an upkeep that asks chargers about themselves; without it none is asked.
     #[must_use]
     pub fn with_upkeep(mut self, settings: UpkeepSettings, profiles: Arc<Profiles>) -> Self {
@@ -76,7 +83,7 @@ impl Shard {
     pub fn direct(&mut self, now: UnixMs, order: Order, out: &mut Outputs) {
         let before = out.effects.len();
         self.engine.direct(now, order, &self.fleet, &mut out.effects);
-        self.note_commands(&out.effects[before..]);
+        self.note_commands(now, &out.effects[before..]);
         self.engine.take_reports(&mut out.reports);
     }
 
@@ -115,6 +122,13 @@ impl Shard {
         self.upkeep.set_profiles(now, profiles);
     }
 
+    /// Goes on with other wishes for configuration keys.
+    pub fn set_desired(&mut self, now: UnixMs, desired: Arc<Desired>, out: &mut Outputs) {
+        for charger in self.fleet.set_desired(desired) {
+            self.watch(now, charger, out);
+        }
+    }
+
     /// Goes on with what is known of models now: neither the engine nor the upkeep tries what they
     /// do not know (behaviour 64).
     pub fn set_capabilities(&mut self, capabilities: &Arc<Capabilities>) {
@@ -148,14 +162,14 @@ impl Shard {
     pub fn watch(&mut self, now: UnixMs, charger: ChargerKey, out: &mut Outputs) {
         let before = out.effects.len();
         self.engine.watch(now, charger, &self.fleet, &mut out.effects);
-        self.note_commands(&out.effects[before..]);
+        self.note_commands(now, &out.effects[before..]);
         self.consult(now, out);
     }
 
     /// Forgets a charger, and what was worked on for it.
-    pub fn remove(&mut self, key: ChargerKey) {
+    pub fn remove(&mut self, now: UnixMs, key: ChargerKey) {
         self.fleet.remove(key);
-        self.engine.forget(key);
+        self.engine.forget(now, key);
         self.upkeep.forget(key);
     }
 
@@ -194,7 +208,7 @@ impl Shard {
         }
         let before = out.effects.len();
         self.engine.restore(now, incidents, &self.fleet, &mut out.effects);
-        self.note_commands(&out.effects[before..]);
+        self.note_commands(now, &out.effects[before..]);
         self.consult(now, out);
     }
 
@@ -239,7 +253,7 @@ impl Shard {
         out.lines.extend(self.fleet.take_lines().map(of_charger));
         let before = out.effects.len();
         self.engine.handle(now, &event, &self.facts, &self.fleet, &mut out.effects);
-        self.note_commands(&out.effects[before..]);
+        self.note_commands(now, &out.effects[before..]);
         let asked = out.upkeep.len();
         self.upkeep.handle(&event, &self.fleet, &mut out.upkeep);
         self.note_questions(&out.upkeep[asked..]);
@@ -263,7 +277,7 @@ impl Shard {
         }
         self.timed_facts = timed;
         self.engine.advance(now, &self.fleet, &mut out.effects);
-        self.note_commands(&out.effects[before..]);
+        self.note_commands(now, &out.effects[before..]);
         let asked = out.upkeep.len();
         self.upkeep.advance(now, &self.fleet, &mut out.upkeep);
         self.note_questions(&out.upkeep[asked..]);
@@ -293,7 +307,7 @@ impl Shard {
     ) -> Result<IncidentId, RequestError> {
         let before = out.effects.len();
         let result = self.engine.request(now, request, &self.fleet, &mut out.effects);
-        self.note_commands(&out.effects[before..]);
+        self.note_commands(now, &out.effects[before..]);
         self.consult(now, out);
         result
     }
@@ -303,7 +317,7 @@ impl Shard {
     pub fn note_lag(&mut self, now: UnixMs, lag_ms: i64, out: &mut Outputs) {
         let before = out.effects.len();
         self.engine.note_lag(now, lag_ms, &self.fleet, &mut out.effects);
-        self.note_commands(&out.effects[before..]);
+        self.note_commands(now, &out.effects[before..]);
     }
 
     /// Notes a command that a person or the program sends; those of the engine are noted as they
@@ -334,7 +348,7 @@ impl Shard {
     ) {
         let before = out.effects.len();
         self.engine.restore_usage(now, charger, usage, &self.fleet, &mut out.effects);
-        self.note_commands(&out.effects[before..]);
+        self.note_commands(now, &out.effects[before..]);
     }
 
     /// Takes over what is usual for chargers of each kind in the whole fleet.
@@ -410,8 +424,11 @@ impl Shard {
         }
     }
 
-    fn note_commands(&mut self, effects: &[Effect]) {
+    fn note_commands(&mut self, now: UnixMs, effects: &[Effect]) {
         for effect in effects {
+            if let Effect::AskSignal(charger) = effect {
+                self.upkeep.ask_signal(now, *charger);
+            }
             if let Effect::Send(command) = effect {
                 self.fleet.note_command(command);
                 self.upkeep.note_command(command);

@@ -15,10 +15,10 @@ use mendpoint_incidents::{
 use mendpoint_model::{
     Action, Authorize, Boot, COMMAND_TIMEOUT_MS, ChargerEvent, ChargerKey, Chargers, Command,
     CommandAnswered, CommandId, CommandOutcome, ConfigurationValue, Connected, ConnectorRef,
-    ConnectorStatus, Disconnected, ErrorReport, EventKind, FaultReport, FirmwareReport,
-    IdentityContest, Incident, IncidentId, MeterReading, Origin, Protocol, SecurityReport,
-    SignalReading, SiteKey, StatusReport, TicketId, TransactionEnded, TransactionId,
-    TransactionStarted, UnixMs,
+    ConnectorStatus, Desired, DesiredFor, DesiredKey, Disconnected, ErrorReport, EventKind,
+    FaultReport, FirmwareReport, IdentityContest, Incident, IncidentId, MeterReading, Origin,
+    Protocol, SecurityReport, SignalReading, SiteKey, StatusReport, TicketId, TransactionEnded,
+    TransactionId, TransactionStarted, UnixMs,
 };
 
 use crate::outputs::Outputs;
@@ -70,12 +70,7 @@ impl<'a> Stage<'a> {
             numbers,
         );
         let settings = EngineSettings::default();
-        let oversight = settings.correlation.scaled(
-            settings.pace,
-            &settings.guardrails,
-            settings.startup_grace_ms,
-        );
-        let mut shard = shard.with_overseer(Overseer::new(oversight));
+        let mut shard = shard.with_overseer(Overseer::beside(&settings));
         shard.register(CHARGER, SITE, Arc::from("TEST"));
         Self {
             shard,
@@ -216,6 +211,18 @@ impl<'a> Stage<'a> {
                 at: Some(now),
             })),
             Act::Configuration(key) => {
+                if let Some(value) = &key.desired {
+                    let wanted = DesiredKey {
+                        target: DesiredFor::Charger(CHARGER),
+                        name: key.key.clone(),
+                        value: value.clone(),
+                        set_by: "ana".to_owned(),
+                        set_at: now,
+                    };
+                    let desired = Arc::new(Desired::new(vec![wanted]));
+                    self.shard.set_desired(now, desired, &mut self.out);
+                    self.take_outputs();
+                }
                 if let Some(value) = &key.value {
                     self.deliver(EventKind::Configuration(vec![ConfigurationValue {
                         key: key.key.clone(),
@@ -395,6 +402,8 @@ impl<'a> Stage<'a> {
                 }
                 Effect::TicketEvidence { text, .. } => self.note(&text),
                 Effect::CloseSocket(_) => close = true,
+                Effect::SwitchPower { .. } => self.note("the power is to be switched off and on"),
+                Effect::AskSignal(_) | Effect::Remember(_) => {}
                 Effect::Notice(notice) => self.note(&format!("people are told: {}", notice.title)),
                 Effect::Exclusion(_) | Effect::Vehicle(..) => {}
                 Effect::Attempt(_) | Effect::Visit(_) => {}

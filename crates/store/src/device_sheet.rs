@@ -6,6 +6,7 @@ use mendpoint_model::{
     AttributeKind, CapabilityCounts, ChargerKey, ModelKey, MonitorReport, UnixMs, VariableReport,
 };
 
+use crate::memory::Memory;
 use crate::sheet::{Form, Sheet, Value};
 
 /// A change is written where a known value becomes another one; the first sight of a value is none.
@@ -71,6 +72,14 @@ const CAPABILITY: Form = Form {
         last_at_ms = excluded.last_at_ms",
 };
 
+/// A row that is older than the one that is there changes nothing: shards write in any order.
+const MEMORY: Form = Form {
+    head: "INSERT INTO heal_memory (kind, name, revision, json) VALUES ",
+    columns: 4,
+    tail: " ON CONFLICT (kind, name) DO UPDATE SET revision = excluded.revision,
+        json = excluded.json WHERE heal_memory.revision < excluded.revision",
+};
+
 type Row = Vec<Value>;
 
 /// The part of a batch that is about devices.
@@ -81,6 +90,7 @@ pub(crate) struct DeviceBatch {
     gone: BTreeMap<ChargerKey, Row>,
     upkeep: BTreeMap<ChargerKey, Row>,
     capabilities: BTreeMap<(ModelKey, String), Row>,
+    memories: BTreeMap<(&'static str, String), (u64, Row)>,
 }
 
 macro_rules! row {
@@ -151,6 +161,16 @@ impl DeviceBatch {
         self.gone.insert(charger, row![charger, began_at]);
     }
 
+    pub(crate) fn memory(&mut self, memory: &Memory) {
+        let key = (memory.kind, memory.key.clone());
+        let is_old = self.memories.get(&key).is_some_and(|(known, _)| *known >= memory.revision);
+        if !is_old {
+            let revision = memory.revision as i64;
+            let row = row![memory.kind, memory.key.as_str(), revision, memory.json.as_str()];
+            self.memories.insert(key, (memory.revision, row));
+        }
+    }
+
     pub(crate) fn upkeep(&mut self, charger: ChargerKey, at: UnixMs, json: &str) {
         self.upkeep.insert(charger, row![charger, at, json]);
     }
@@ -171,13 +191,17 @@ impl DeviceBatch {
         self.capabilities.insert((model.clone(), name.to_owned()), row);
     }
 
-    pub(crate) fn into_sheets(self) -> [Sheet; 6] {
+    pub(crate) fn into_sheets(self) -> [Sheet; 7] {
         let (changes, variables) = self.variables.into_values().unzip();
         [
             Sheet { form: &CHANGE, rows: changes },
             Sheet { form: &VARIABLE, rows: variables },
             Sheet { form: &MONITOR, rows: self.monitors.into_values().collect() },
             Sheet { form: &MONITORS_GONE, rows: self.gone.into_values().collect() },
+            Sheet {
+                form: &MEMORY,
+                rows: self.memories.into_values().map(|(_, row)| row).collect(),
+            },
             Sheet { form: &UPKEEP, rows: self.upkeep.into_values().collect() },
             Sheet { form: &CAPABILITY, rows: self.capabilities.into_values().collect() },
         ]

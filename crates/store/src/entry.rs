@@ -6,6 +6,7 @@ use mendpoint_model::{
 };
 use serde::Serialize;
 
+use crate::memory::Memory;
 use crate::{FrameBlock, ReservationState};
 
 /// One thing for the journal to write down.
@@ -237,6 +238,8 @@ pub enum Entry {
         /// The progress as JSON.
         json: String,
     },
+    /// What healing must remember: replaces the row of the same kind and key.
+    Memory(Memory),
     /// How often a model answered what.
     Capability {
         /// The model.

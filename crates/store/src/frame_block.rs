@@ -142,9 +142,10 @@ impl Gathering {
     pub(crate) fn pack(&mut self, bucket: u8) -> Option<FrameBlock> {
         let head = self.head.take()?;
         let data = compress(&self.raw);
+        // Room for as much as this time: neither a burst nor a busy hour keeps its memory.
+        let kept = self.raw.len().min(KEPT_BYTES);
         self.raw.clear();
-        // A burst of large frames must not keep its memory.
-        self.raw.shrink_to(KEPT_BYTES);
+        self.raw.shrink_to(kept);
         let Head { first_seq, last_seq, first_at, last_at, presence, records } = head;
         Some(FrameBlock { bucket, first_seq, last_seq, first_at, last_at, presence, records, data })
     }

@@ -39,9 +39,11 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     "0006_commands",
     "0007_audit",
     "0008_history",
+    "0009_healing",
     "0010_correlation",
     "0012_uptime",
     "0013_rules",
+    "0014_desired",
     "0015_charge_days",
 ];
 

@@ -538,6 +538,7 @@ impl Batch {
                     self.device.monitors_are_all(*charger, *began_at);
                 }
             }
+            Entry::Memory(memory) => self.device.memory(memory),
             Entry::Upkeep { charger, at, json } => self.device.upkeep(*charger, *at, json),
             Entry::Capability { model, name, counts } => {
                 self.device.capability(model, name, counts);

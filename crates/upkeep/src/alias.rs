@@ -69,12 +69,9 @@ pub(crate) fn read(raw: RawAlias, whole: std::ops::Range<usize>) -> Result<Alias
     ways.extend(raw.code.map(Told::Code));
     ways.extend(raw.vendor_code.map(Told::VendorCode));
     ways.extend(raw.bits.map(Told::Bits));
-    let told = match <[Told; 1]>::try_from(ways) {
-        Ok([told]) => told,
-        Err(_) => {
-            let message = "an alias has exactly one of `info`, `code`, `vendor_code` and `bits`";
-            return Err((whole, message.to_owned()));
-        }
+    let Ok([told]) = <[Told; 1]>::try_from(ways) else {
+        let message = "an alias has exactly one of `info`, `code`, `vendor_code` and `bits`";
+        return Err((whole, message.to_owned()));
     };
     if let Told::Bits(bits) = &told
         && (bits.is_empty() || bits.iter().any(|bit| *bit > 63))

@@ -53,6 +53,9 @@ pub struct Upkeep {
     asking: usize,
 }
 
+/// A repair that asks for the signal asks no more often than this (2.2c).
+const SIGNAL_LEAST_MS: i64 = 15 * mendpoint_model::MINUTE_MS;
+
 /// How long after its time-out a question is given up whose outcome nobody told.
 const LOST_MS: i64 = 60_000;
 
@@ -70,6 +73,16 @@ impl Upkeep {
     /// Whether a person accepted the charger. One that waits is read, and nothing is installed on it.
     pub fn admit(&mut self, charger: ChargerKey, admitted: bool) {
         self.wards.entry(charger).or_default().admitted = admitted;
+    }
+
+    /// A repair wants to know how strong the radio link is now: it is asked once more, unless that
+    /// was done a short while ago.
+    pub fn ask_signal(&mut self, now: UnixMs, charger: ChargerKey) {
+        let Some(ward) = self.wards.get_mut(&charger) else { return };
+        ward.progress.signal_asked.retain(|_, at| now.since_ms(*at) < SIGNAL_LEAST_MS);
+        if ward.round.is_some() {
+            self.wake(charger, now + self.settings.pause_ms);
+        }
     }
 
     /// Forgets a charger.

@@ -252,3 +252,21 @@ mod tests {
         assert_eq!(counts_words(&counts), "worked 3 times, rejected once");
     }
 }
+
+/// For whom a value is wanted, in words.
+pub(crate) fn words_of_target(
+    state: &crate::AppState,
+    row: &mendpoint_model::DesiredKey,
+) -> String {
+    use mendpoint_model::DesiredFor;
+    let directory = state.handle().directory();
+    match &row.target {
+        DesiredFor::Model(vendor, model) => format!("every {vendor} {model}").trim().to_owned(),
+        DesiredFor::Site(site) => {
+            directory.site(*site).map_or_else(|| "a site".to_owned(), |site| site.name.clone())
+        }
+        DesiredFor::Charger(key) => directory
+            .charger(*key)
+            .map_or_else(|| "a charger".to_owned(), |charger| charger.identity.to_string()),
+    }
+}

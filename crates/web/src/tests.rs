@@ -89,6 +89,8 @@ impl Server {
         }
         let pipeline = Pipeline::start(
             PipelineSettings {
+                power_hooks: std::collections::BTreeMap::new(),
+                shipped_rules: std::collections::BTreeSet::new(),
                 shards: 1,
                 queue: 64,
                 identity_case: mendpoint_pipeline::IdentityCase::Exact,

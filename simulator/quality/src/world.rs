@@ -5,6 +5,7 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 
 use mendpoint_fleet::FleetSettings;
+use mendpoint_incidents::overseer::Overseer;
 use mendpoint_incidents::{Catalogue, Effect, EngineSettings, IdSequence, Request};
 use mendpoint_model::{
     Action, ChargerEvent, ChargerKey, Command, CommandAnswered, CommandId, CommandOutcome,
@@ -632,7 +633,10 @@ impl World {
                 | Effect::Visit(_)
                 | Effect::Exclusion(_)
                 | Effect::Notice(_)
-                | Effect::Vehicle(..) => {}
+                | Effect::Vehicle(..)
+                | Effect::SwitchPower { .. }
+                | Effect::AskSignal(_)
+                | Effect::Remember(_) => {}
             }
         }
     }
@@ -671,6 +675,7 @@ fn new_shard(settings: &QualitySettings, incidents: i64, transactions: i64) -> S
         UpkeepSettings { enabled: false, ..UpkeepSettings::default() },
         Arc::new(Profiles::default()),
     )
+    .with_overseer(Overseer::beside(&settings.engine))
 }
 
 /// The OCPP 2.x transaction that a message is about; empty when it is about none.

@@ -66,7 +66,7 @@ async fn upgrade<S: Wire + 'static>(stream: S) {
 /// The same limits as the real server's.
 pub(super) fn socket_config() -> WebSocketConfig {
     WebSocketConfig::default()
-        .read_buffer_size(2 << 10)
+        .read_buffer_size(1 << 10)
         .write_buffer_size(4 << 10)
         .max_write_buffer_size(256 << 10)
         .max_message_size(Some(1 << 20))

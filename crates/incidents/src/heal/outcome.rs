@@ -14,6 +14,8 @@ impl Engine {
         step.ended_at = Some(cx.now);
         note.clone_into(&mut step.note);
         let (rung, command) = (step.rung, step.commands.last().map(|(id, _)| id.clone()));
+        self.tell_ended(cx, id, rung, state);
+        let Some(case) = self.cases.get_mut(&id) else { return };
         case.incident.next_at = None;
         if case.incident.state == IncidentState::Verifying {
             case.incident.state = IncidentState::Healing;
@@ -23,7 +25,7 @@ impl Engine {
             StepState::Fixed if rung == Rung::Q => note.to_owned(),
             StepState::Done => note.to_owned(),
             StepState::Fixed => format!("{label} worked"),
-            StepState::NotFixed if rung == Rung::L1 => note.to_owned(),
+            StepState::NotFixed if matches!(rung, Rung::L1 | Rung::L1M) => note.to_owned(),
             StepState::NotFixed if matches!(rung, Rung::L4 | Rung::L5) => {
                 format!("Fault returned after the {}", label.to_lowercase())
             }
@@ -46,6 +48,7 @@ impl Engine {
         id: IncidentId,
         why: &str,
         until: Option<UnixMs>,
+        guardrail: &str,
     ) {
         let Some(case) = self.cases.get_mut(&id) else { return };
         let Some(step) = case.step_mut() else { return };
@@ -54,6 +57,7 @@ impl Engine {
         if news {
             why.clone_into(&mut step.note);
         }
+        guardrail.clone_into(&mut step.guardrail);
         let incident = &mut case.incident;
         if news || incident.next != why || incident.next_at != until {
             why.clone_into(&mut incident.next);
@@ -66,6 +70,15 @@ impl Engine {
                 |reason| format!("{} waits: {reason}", rung.label()),
             );
             self.say(cx, id, Line::new("step_waiting", title).rung(rung));
+        }
+    }
+
+    /// Notes which guardrail holds a step back, or forbids it.
+    pub(crate) fn set_guardrail(&mut self, id: IncidentId, guardrail: &str) {
+        if let Some(case) = self.cases.get_mut(&id)
+            && let Some(step) = case.step_mut()
+        {
+            guardrail.clone_into(&mut step.guardrail);
         }
     }
 

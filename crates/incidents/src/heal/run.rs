@@ -2,15 +2,17 @@
 //! and outcome (1.6).
 
 use mendpoint_model::{
-    Actor, CommandAnswered, CommandOutcome, ConnectorStatus, HealMode, IncidentState, Rung, Step,
-    StepState, UnixMs,
+    Action, Actor, CommandAnswered, CommandOutcome, ConnectorStatus, HealMode, IncidentState, Rung,
+    Step, StepState, UnixMs,
 };
 
-use crate::case::Line;
+use crate::case::{Case, Line};
 use crate::engine::{Cx, Engine};
-use crate::guardrail::{Question, Verdict, judge};
+use crate::guardrail::{Question, Verdict, is_delivering, judge};
+use crate::heal::beyond::{Next, PATIENCE_MS};
 use crate::heal::ladder::{first_action, fits, rung_at};
 use crate::heal::verify::{Look, View, look};
+use crate::permits::Held;
 use crate::predicate::connector_state;
 use crate::rule::{Condition, Occurrence};
 use crate::words::subject_words;
@@ -61,6 +63,7 @@ impl Engine {
 
     /// Chooses the next rung, or ends the run.
     fn turn_next(&mut self, cx: &Cx<'_>, id: IncidentId) -> Turn {
+        self.danger_first(cx, id);
         let Some(case) = self.cases.get_mut(&id) else { return Turn::Sleep(None) };
         let at = case.incident.connector;
         let Some(healing) = case.incident.healing.as_mut() else { return Turn::Sleep(None) };
@@ -70,8 +73,14 @@ impl Engine {
             return Turn::Sleep(None);
         };
         let mode = healing.mode;
-        let fetches = mode != HealMode::Shadow && self.wants_diagnostics(cx, id, rung);
-        let rung = if fetches { Rung::D } else { rung };
+        let next = self.choose_rung(cx, id, rung);
+        let rung = next.rung;
+        let fetches = next.left_out.is_none()
+            && mode != HealMode::Shadow
+            && self.wants_diagnostics(cx, id, rung);
+        let next =
+            if fetches { Next { rung: Rung::D, why: String::new(), left_out: None } } else { next };
+        let rung = next.rung;
         let Some(case) = self.cases.get_mut(&id) else { return Turn::Sleep(None) };
         case.run.position += usize::from(!fetches);
         if !fits(rung, at) {
@@ -80,9 +89,12 @@ impl Engine {
         let Some(healing) = case.incident.healing.as_mut() else { return Turn::Sleep(None) };
         let number = healing.steps.len() as u32 + 1;
         let state = match mode {
+            _ if next.left_out.is_some() => StepState::Waiting,
             HealMode::Shadow => StepState::Shadowed,
             // Waiting and looking need nobody's leave.
-            HealMode::Approve if !matches!(rung, Rung::L0 | Rung::D) => StepState::AwaitingApproval,
+            HealMode::Approve if !matches!(rung, Rung::L0 | Rung::D | Rung::L7) => {
+                StepState::AwaitingApproval
+            }
             _ => StepState::Waiting,
         };
         let ended_at = state.is_over().then_some(cx.now);
@@ -95,8 +107,19 @@ impl Engine {
             accepted_at: None,
             ended_at,
             note: String::new(),
+            guardrail: String::new(),
+            why: next.why.clone(),
         });
         case.run.begin_step();
+        if let Some((guardrail, why)) = next.left_out {
+            self.set_guardrail(id, guardrail);
+            self.end_step(cx, id, StepState::Skipped, &why);
+            return Turn::Again;
+        }
+        if !next.why.is_empty() {
+            let title = format!("Next: {}", rung.label().to_lowercase());
+            self.say(cx, id, Line::new("step_chosen", title).text(next.why).rung(rung));
+        }
         // Nobody is asked to approve what is of no use.
         if state == StepState::AwaitingApproval
             && let Some(why) = self.left_out(cx, id, rung)
@@ -114,6 +137,10 @@ impl Engine {
                     .rung(rung);
                 self.say(cx, id, line);
                 self.stop_run(id);
+                if let Some(rule) = self.cases.get(&id).map(|case| case.incident.rule.clone()) {
+                    self.permits.lock().shadowed(cx.now, &rule);
+                    self.has_news = true;
+                }
                 self.exhausted(cx, id);
                 Turn::Sleep(None)
             }
@@ -139,25 +166,35 @@ impl Engine {
         let Some(rung) = case.step().map(|step| step.rung) else { return Turn::Sleep(None) };
         let gone = self.condition_now(cx, id) == Some(false);
         if gone && !case.by_attempt && !self.counts(id) {
-            self.hold_step(cx, id, "Waits: it is gone, watching whether it stays gone", None);
+            self.hold_step(cx, id, "Waits: it is gone, watching whether it stays gone", None, "");
             return Turn::Sleep(None);
         }
         if rung == Rung::L0 {
             self.begin_waiting(cx, id);
             return Turn::Again;
         }
+        if rung == Rung::L7 {
+            let proposal = self.firmware_proposal(id);
+            self.end_step(cx, id, StepState::Done, &proposal);
+            return Turn::Again;
+        }
         if let Some(why) = self.left_out(cx, id, rung) {
             self.end_step(cx, id, StepState::Skipped, &why);
             return Turn::Again;
         }
-        match self.ask_guardrails(cx, id, rung) {
+        let verdict = match self.ask_guardrails(cx, id, rung) {
+            Verdict::Go => self.ask_permit(cx, id, rung),
+            other => other,
+        };
+        match verdict {
             Verdict::Go => {
                 self.send_step(cx, id, rung);
                 Turn::Again
             }
-            Verdict::Wait { until, why } => {
+            Verdict::Wait(held) => {
                 if self.waited_too_long(cx, id) {
-                    let reason = why.strip_prefix("Waits: ").unwrap_or(&why).to_owned();
+                    let reason = held.why;
+                    self.set_guardrail(id, held.guardrail);
                     self.end_step(cx, id, StepState::Skipped, &format!("Not done: {reason}"));
                     self.stop_run(id);
                     let words =
@@ -165,7 +202,8 @@ impl Engine {
                     self.escalate(cx, id, &format!("The repair waited for {words}: {reason}."));
                     return Turn::Sleep(None);
                 }
-                self.hold_step(cx, id, &why, until);
+                let until = held.until;
+                self.hold_step(cx, id, &format!("Waits: {}", held.why), until, held.guardrail);
                 let poll = cx.now + crate::duration::paced(POLL_MS, self.settings.pace);
                 Turn::Sleep(Some(until.map_or(poll, |at| at.min(poll)).max(cx.now + 1)))
             }
@@ -173,8 +211,9 @@ impl Engine {
                 self.stop_stuck(cx, id, &transaction);
                 Turn::Again
             }
-            Verdict::Forbid(why) => {
-                self.end_step(cx, id, StepState::Skipped, &why);
+            Verdict::Forbid(held) => {
+                self.set_guardrail(id, held.guardrail);
+                self.end_step(cx, id, StepState::Skipped, &held.why);
                 Turn::Again
             }
         }
@@ -186,22 +225,30 @@ impl Engine {
         let Some(case) = self.cases.get(&id) else { return false };
         let charger = cx.fleet.charger(case.incident.charger);
         let is_online = charger.is_some_and(|charger| charger.link.connected);
-        let waits_since = case.step().map(|step| step.at);
+        // A wait for a quiet hour is no trouble.
+        let patient = case.run.patient_until;
+        let waits_since = case.step().map(|step| step.at.max(patient.unwrap_or(step.at)));
+        let is_old = |at: UnixMs| cx.now.since_ms(at) >= PATIENCE_MS;
+        if patient.is_some() && case.step().is_some_and(|step| is_old(step.at)) {
+            return true;
+        }
         is_online
             && waits_since
                 .is_some_and(|at| cx.now.since_ms(at) >= self.settings.guardrails.wait_max_ms)
     }
 
     fn ask_guardrails(&self, cx: &Cx<'_>, id: IncidentId, rung: Rung) -> Verdict {
-        let gone =
-            || Verdict::Wait { until: None, why: "Waits: the charger is unknown".to_owned() };
+        let gone = || {
+            let why = "the charger is unknown".to_owned();
+            Verdict::Wait(Held { guardrail: "", why, until: None })
+        };
         let Some(case) = self.cases.get(&id) else { return gone() };
         let incident = &case.incident;
         let Some(charger) = cx.fleet.charger(incident.charger) else { return gone() };
         let Some(watch) = self.watches.get(&incident.charger) else { return gone() };
         if let Some(until) = watch.full_until.filter(|until| cx.now < *until) {
-            let why = "Waits: too many commands wait for the charger already".to_owned();
-            return Verdict::Wait { until: Some(until), why };
+            let why = "too many commands wait for the charger already".to_owned();
+            return Verdict::Wait(Held { guardrail: "", why, until: Some(until) });
         }
         let code = self.code_now(cx, case);
         let freed_at = case.run.freed_at.or_else(|| {
@@ -209,7 +256,12 @@ impl Engine {
             let step = case.step()?;
             step.commands.iter().any(|(id, _)| id.0.ends_with("-0")).then_some(step.at)
         });
+        let evse_only = self.resets_evse(cx, id, rung);
+        let last_of = self.last_of(cx, case, rung, evse_only);
         let question = Question {
+            evse_only,
+            last_of: last_of.as_deref(),
+            ground_reset: rung == Rung::L4 && self.may_reset_ground(cx, case),
             now: cx.now,
             rung,
             at: incident.connector,
@@ -349,6 +401,13 @@ impl Engine {
         let condition = self.condition_now(cx, id);
         let counts = self.counts(id);
         let wait_ms = self.wait_ms(id);
+        if let Some(why) = self.is_worse_already(id) {
+            self.end_step(cx, id, StepState::Worse, &why);
+            self.worse(cx, id);
+            return Turn::Sleep(None);
+        }
+        let rung = self.cases.get(&id).and_then(Case::step).map_or(Rung::L0, |step| step.rung);
+        let evse_only = self.resets_evse(cx, id, rung);
         let Some(case) = self.cases.get_mut(&id) else { return Turn::Sleep(None) };
         let Some(step) = case.step().cloned() else { return Turn::Sleep(None) };
         let charger = cx.fleet.charger(case.incident.charger);
@@ -364,6 +423,8 @@ impl Engine {
             counts,
             status: status.name(),
             wait_ms,
+            boot_ms: case.run.boot_ms.unwrap_or(self.settings.boot_ms),
+            evse_only,
             upload: charger
                 .and_then(|charger| charger.diagnostics_status.as_ref())
                 .filter(|(at, _)| *at >= step.at)
@@ -386,6 +447,7 @@ impl Engine {
                 Turn::Sleep(wake)
             }
             Look::Done(state, note) => {
+                let (state, note) = self.with_harm(cx, id, step.rung, (state, note));
                 self.end_step(cx, id, state, &note);
                 match state {
                     _ if step.rung == Rung::D => Turn::Again,
@@ -401,6 +463,38 @@ impl Engine {
                     _ => Turn::Again,
                 }
             }
+        }
+    }
+
+    /// Whether a charger starts again and again since a step (G9).
+    fn is_worse_already(&self, id: IncidentId) -> Option<String> {
+        let case = self.cases.get(&id)?;
+        let step = case.step().filter(|step| crate::guardrail::acts(step.rung))?;
+        let asked_for = u32::from(matches!(step.rung, Rung::L4 | Rung::L5 | Rung::L6P));
+        let by_itself = case.run.boots.saturating_sub(asked_for);
+        (by_itself >= self.settings.guardrails.boot_loop)
+            .then(|| format!("It started {by_itself} times by itself since"))
+    }
+
+    /// A step that did not help and after which more is out of order made it worse (G9).
+    fn with_harm(
+        &self,
+        cx: &Cx<'_>,
+        id: IncidentId,
+        rung: Rung,
+        (state, note): (StepState, String),
+    ) -> (StepState, String) {
+        let Some(case) = self.cases.get(&id) else { return (state, note) };
+        let bad = Self::bad_connectors(cx, case.incident.charger);
+        match case.run.bad_before {
+            Some(before)
+                if state == StepState::NotFixed && crate::guardrail::acts(rung) && bad > before =>
+            {
+                let words =
+                    format!("{bad} connectors are out of order, and {before} were before. {note}");
+                (StepState::Worse, words)
+            }
+            _ => (state, note),
         }
     }
 
@@ -509,10 +603,34 @@ impl Engine {
     }
 
     /// What a rung sends, for a case.
-    pub(crate) fn action_of(&self, id: IncidentId, rung: Rung) -> Option<mendpoint_model::Action> {
+    pub(crate) fn action_of(&self, cx: &Cx<'_>, id: IncidentId, rung: Rung) -> Option<Action> {
         if rung == Rung::D {
             return self.diagnostics_action(id);
         }
-        first_action(rung, self.cases.get(&id)?.incident.connector)
+        if rung == Rung::S {
+            return self.stop_action(cx, id);
+        }
+        let at = self.cases.get(&id)?.incident.connector;
+        match first_action(rung, at)? {
+            Action::Reset { hard, .. } if self.resets_evse(cx, id, rung) => {
+                Some(Action::Reset { hard, evse: Some(at.evse) })
+            }
+            action => Some(action),
+        }
+    }
+
+    /// The stuck charge that a step stops.
+    fn stop_action(&self, cx: &Cx<'_>, id: IncidentId) -> Option<Action> {
+        let incident = &self.cases.get(&id)?.incident;
+        let at = incident.connector;
+        let charger = cx.fleet.charger(incident.charger)?;
+        let stuck = charger
+            .transactions
+            .iter()
+            .find(|tx| (at.is_charger() || tx.connector == at) && !is_delivering(tx))?;
+        Some(Action::RemoteStop {
+            transaction: stuck.id,
+            external_id: stuck.external_id.to_string(),
+        })
     }
 }

@@ -2,7 +2,7 @@
 
 use mendpoint_model::{
     Action, Command, CommandAnswered, CommandId, CommandOutcome, ConnectorRef, IncidentId,
-    IncidentState, Origin, Rung, SECOND_MS, StepState, Transaction, UnixMs,
+    IncidentState, Origin, Rung, SECOND_MS, StepState, Transaction, TriggeredMessage, UnixMs,
 };
 
 use crate::case::Line;
@@ -26,9 +26,10 @@ const SEND_WITHIN_MS: i64 = 3 * SECOND_MS;
 impl Engine {
     /// Sends the first command of the step that waited.
     pub(crate) fn send_step(&mut self, cx: &Cx<'_>, id: IncidentId, rung: Rung) {
-        let action = self.action_of(id, rung);
+        let action = self.action_of(cx, id, rung);
         let Some(case) = self.cases.get_mut(&id) else { return };
         let key = case.incident.charger;
+        let is_ground = rung == Rung::L4 && case.incident.code == "GroundFailure";
         let at = case.incident.connector;
         let in_hand = matches!(
             case.incident.state,
@@ -40,10 +41,15 @@ impl Engine {
         }
         // What was seen while the step waited says nothing of its effect.
         case.run.begin_watch();
+        case.run.bad_before = Some(Self::bad_connectors(cx, key));
+        if matches!(rung, Rung::L4 | Rung::L5 | Rung::L6 | Rung::L6P) {
+            case.run.boot_ms = Some(self.permits.lock().boot_ms(key));
+        }
         if let Some(step) = case.step_mut() {
             step.state = StepState::Sent;
             step.at = cx.now;
             step.note = format!("{} decided", rung.label());
+            step.guardrail.clear();
         }
         if let Some(watch) = self.watches.get_mut(&key) {
             let window = self.settings.guardrails.disruptive_window_ms;
@@ -59,8 +65,20 @@ impl Engine {
                 watch.attempts.get_or_insert_default().note_our_action(cx.now);
             }
         }
+        if is_ground {
+            self.permits.lock().note_ground_reset(cx.now, key);
+            self.has_news = true;
+        }
         match action {
             Some(action) => self.send_command(cx, id, action, 1),
+            None if rung == Rung::L6P => self.switch_power(cx, id),
+            None if rung == Rung::L1S => {
+                self.tail.push(Effect::AskSignal(key));
+                self.end_step(cx, id, StepState::Done, "Its signal is to be asked for");
+            }
+            None if rung == Rung::S => {
+                self.end_step(cx, id, StepState::Skipped, "No charge is open there any more");
+            }
             None => {
                 // L6: the socket is closed, there is no answer to wait for.
                 if let Some(step) = self.cases.get_mut(&id).and_then(|case| case.step_mut()) {
@@ -75,6 +93,26 @@ impl Engine {
                 );
             }
         }
+    }
+
+    /// Asks the site's hook to switch the charger's power off and on.
+    fn switch_power(&mut self, cx: &Cx<'_>, id: IncidentId) {
+        let Some(case) = self.cases.get_mut(&id) else { return };
+        let (charger, site) = (case.incident.charger, case.incident.site);
+        case.run.sent_at = Some(cx.now);
+        let Some(step) = case.step_mut() else { return };
+        let command = CommandId(format!("i{}-{}-1", id.0, step.number).into());
+        step.commands.push((command.clone(), None));
+        let title = "The power is to be switched off and on by the site's hook";
+        let line = Line::new("step_sent", title).rung(Rung::L6P).command(command.clone());
+        self.say(cx, id, line);
+        self.tail.push(Effect::SwitchPower {
+            command,
+            charger,
+            site,
+            incident: id,
+            not_after: cx.now + SEND_WITHIN_MS,
+        });
     }
 
     /// Writes a command into the step under way and sends it.
@@ -315,6 +353,12 @@ impl Engine {
         if rung == Rung::D {
             self.diagnostics_accepted(cx, id, outcome);
         }
+        if rung == Rung::L1
+            && number == 1
+            && let Some(report) = self.problem_report(cx, id)
+        {
+            self.send_command(cx, id, report, 2);
+        }
         if rung == Rung::Q {
             self.end_step(cx, id, StepState::Fixed, &Self::held_words(at));
         }
@@ -342,7 +386,13 @@ fn read_id(command: &CommandId) -> Option<(IncidentId, u32, u32)> {
 /// What is to be done, for people. It leaves when it is on disk, and may be dropped before.
 fn decided_words(action: &Action, at: ConnectorRef) -> String {
     match action {
+        Action::Trigger { message: TriggeredMessage::MeterValues, .. } => {
+            "Its meter values are to be asked for".to_owned()
+        }
         Action::Trigger { .. } => "Its status is to be asked for".to_owned(),
+        Action::Raw { action, .. } if action == "GetReport" => {
+            "Which of its parts have a problem is to be asked for".to_owned()
+        }
         Action::Unlock { connector } => format!("Unlock of connector {connector} decided"),
         Action::SetAvailability { operative: false, .. } => {
             format!("{} is to be switched off", subject_words(at))

@@ -33,7 +33,12 @@ impl Engine {
         if rung == Rung::Q {
             return None;
         }
-        let word = cx.fleet.refusal(charger, &self.action_of(id, rung)?)?;
+        if rung == Rung::L6P {
+            let site = self.cases.get(&id)?.incident.site;
+            let has_hook = self.settings.power_hooks.contains(&site);
+            return (!has_hook).then(|| "The site has no hook that switches the power".to_owned());
+        }
+        let word = cx.fleet.refusal(charger, &self.action_of(cx, id, rung)?)?;
         Some(format!("Left out: chargers of this model answer {word}"))
     }
 

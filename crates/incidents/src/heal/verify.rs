@@ -23,6 +23,10 @@ pub(crate) struct View<'a> {
     pub(crate) status: &'static str,
     /// How long L0 waits.
     pub(crate) wait_ms: i64,
+    /// How long a reset may take (`T_boot`).
+    pub(crate) boot_ms: i64,
+    /// Whether the reset is one of an EVSE: then the charger does not start anew.
+    pub(crate) evse_only: bool,
     /// What the charger said of an upload since the step began.
     pub(crate) upload: Option<&'a str>,
 }
@@ -45,9 +49,14 @@ pub(crate) fn look(step: &Step, run: &mut Run, view: &View<'_>) -> Look {
     match step.rung {
         Rung::L0 => wait_and_watch(began, view),
         Rung::D => fetched(step, began, view),
-        Rung::L1 => asked(began, run, view, healthy),
-        Rung::L4 | Rung::L5 | Rung::L6 => restarted(step, began, run, view, healthy),
-        Rung::L2 | Rung::L3 | Rung::Q => settled(began, run, view, healthy),
+        Rung::L1 | Rung::L1M => asked(began, run, view, healthy),
+        Rung::L4 | Rung::L5 if view.evse_only => settled(began, run, view, healthy, view.boot_ms),
+        Rung::L4 | Rung::L5 | Rung::L6 | Rung::L6P => restarted(step, began, run, view, healthy),
+        Rung::L2 | Rung::L3 | Rung::Q | Rung::S => {
+            settled(began, run, view, healthy, view.settings.settle_ms)
+        }
+        // They end when they are begun.
+        Rung::L1S | Rung::L7 => Look::Done(StepState::Done, step.note.clone()),
     }
 }
 
@@ -105,8 +114,8 @@ fn asked(began: UnixMs, run: &mut Run, view: &View<'_>, healthy: bool) -> Look {
     Look::Pending { wake: Some(until), next: "Asked for its status, waiting for it".to_owned() }
 }
 
-fn settled(began: UnixMs, run: &mut Run, view: &View<'_>, healthy: bool) -> Look {
-    let until = began + view.settings.settle_ms;
+fn settled(began: UnixMs, run: &mut Run, view: &View<'_>, healthy: bool, settle_ms: i64) -> Look {
+    let until = began + settle_ms;
     if healthy {
         return healing(run, view);
     }
@@ -130,14 +139,14 @@ fn settled(began: UnixMs, run: &mut Run, view: &View<'_>, healthy: bool) -> Look
         let note = "The charger went offline, the effect could not be seen".to_owned();
         return Look::Done(StepState::Unknown, note);
     }
-    let after = duration_words(view.settings.settle_ms);
+    let after = duration_words(settle_ms);
     Look::Done(StepState::NotFixed, format!("Still {} after {after}", view.status))
 }
 
 fn restarted(step: &Step, began: UnixMs, run: &mut Run, view: &View<'_>, healthy: bool) -> Look {
     let label = step.rung.label();
     let settings = view.settings;
-    let back_by = run.watched_from.map_or(began, |from| from.max(began)) + settings.boot_ms;
+    let back_by = run.watched_from.map_or(began, |from| from.max(began)) + view.boot_ms;
     let back = run.back_at.map(|at| duration_words(at.since_ms(began)));
     if view.now < back_by {
         // Whatever it reports while it starts does not count.
@@ -206,6 +215,8 @@ mod tests {
             accepted_at: Some(UnixMs(0)),
             ended_at: None,
             note: String::new(),
+            guardrail: String::new(),
+            why: String::new(),
         }
     }
 
@@ -219,6 +230,8 @@ mod tests {
             counts: false,
             status: "Faulted",
             wait_ms: 60_000,
+            boot_ms: settings.boot_ms,
+            evse_only: false,
             upload: None,
         }
     }

@@ -78,6 +78,15 @@ impl Overseer {
         }
     }
 
+    /// One that goes with an engine of these settings.
+    pub fn beside(engine: &crate::EngineSettings) -> Self {
+        Self::new(engine.correlation.scaled(
+            engine.pace,
+            &engine.guardrails,
+            engine.startup_grace_ms,
+        ))
+    }
+
     /// Goes on after a restart of ours: with the wide incidents that are open. Chargers that come
     /// back now were not lost, and nothing wide is opened until the grace is over.
     pub fn restore(&mut self, now: UnixMs, incidents: &[Incident]) {

@@ -82,6 +82,8 @@ impl Kit {
         let rules =
             [("ERR_FAULTED".to_owned(), RuleOverride { for_ms: Some(0), ..Default::default() })];
         let settings = PipelineSettings {
+            power_hooks: std::collections::BTreeMap::new(),
+            shipped_rules: std::collections::BTreeSet::new(),
             shards: 1,
             queue: 64,
             unknown_chargers: UnknownChargers::Reject,

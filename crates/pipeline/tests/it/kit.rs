@@ -60,6 +60,8 @@ pub(crate) struct Program {
 
 pub(crate) fn settings() -> PipelineSettings {
     PipelineSettings {
+        power_hooks: std::collections::BTreeMap::new(),
+        shipped_rules: std::collections::BTreeSet::new(),
         shards: 2,
         queue: 64,
         identity_case: IdentityCase::Exact,

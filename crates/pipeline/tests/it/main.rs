@@ -2,6 +2,7 @@
 
 mod admission;
 mod kit;
+mod outage;
 mod passwords;
 mod secrets;
 mod upgrade;

@@ -92,11 +92,13 @@ pub(crate) const TABLES_WITHOUT: &[&str] = &[
     "signal_key",
     "conformance_checked",
     "charger_span",
+    "heal_memory",
     "exclusion_proposal",
     "incident_merge",
     "charger_firmware",
     "rule_switch",
     "rule_threshold",
+    "desired_key",
 ];
 
 /// The other texts of tables that have some: ids, words of our own, names of people who work here.

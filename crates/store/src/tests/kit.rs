@@ -129,6 +129,8 @@ pub(crate) fn healed(mut incident: Incident, at: i64) -> Incident {
         accepted_at: None,
         ended_at: Some(UnixMs(at)),
         note: String::new(),
+        guardrail: String::new(),
+        why: String::new(),
     };
     incident.healing = Some(Healing {
         playbook: "soft".to_owned(),

@@ -12,7 +12,10 @@ use super::kit::{File, closed, end, healed, incident, state, transaction, write}
 use super::postgres;
 use super::story_audit;
 use super::story_conformance::conformance;
+use super::story_correlation;
 use super::story_device;
+use super::story_history;
+use super::story_memory::memories;
 use super::story_money::{charging_orders, ledger, orphans};
 use super::story_people::{outbox, people, reports, tokens, values};
 use super::story_privacy;
@@ -77,6 +80,7 @@ async fn story(store: Store) {
     story_device::variables(&store, one).await;
     story_device::monitors(&store, one).await;
     story_device::models(&store, one).await;
+    memories(&store).await;
     incidents(&store, one, two).await;
     tickets(&store, one).await;
     tickets_by_due(&store).await;
@@ -93,6 +97,7 @@ async fn story(store: Store) {
     assert_eq!((incident, ticket, transaction), (14, 1882, 3));
     story_privacy::privacy(&store, one).await;
     story_history::history(&store).await;
+    story_correlation::correlation(&store).await;
     let site = store.charger(one).await.expect("read").expect("it is there").site;
     story_uptime::uptime(&store, one, site).await;
     assert!(store.delete_charger(two).await.expect("deleted"));

@@ -151,4 +151,21 @@ pub(crate) async fn models(store: &Store, charger: ChargerKey) {
     assert_eq!(store.signal_keys().await.expect("read"), [key]);
     assert!(store.delete_signal_key("ACME", "X", "ModemRSSI").await.expect("deleted"));
     assert!(!store.delete_signal_key("ACME", "X", "ModemRSSI").await.expect("asked"));
+    let model = mendpoint_model::DesiredFor::Model("ACME".to_owned(), "X 1".to_owned());
+    let one = mendpoint_model::DesiredFor::Charger(mendpoint_model::ChargerKey(1));
+    for (target, value) in [(&model, "60"), (&one, "30"), (&one, "45")] {
+        let wanted = mendpoint_model::DesiredKey {
+            target: target.clone(),
+            name: "HeartbeatInterval".to_owned(),
+            value: value.to_owned(),
+            set_by: "ana".to_owned(),
+            set_at: mendpoint_model::UnixMs(5),
+        };
+        store.put_desired_key(&wanted).await.expect("kept");
+    }
+    let wanted = store.desired_keys().await.expect("read");
+    let values: Vec<_> = wanted.iter().map(|row| (&row.target, row.value.as_str())).collect();
+    assert_eq!(values, [(&one, "45"), (&model, "60")]);
+    assert!(store.delete_desired_key(&one, "HeartbeatInterval").await.expect("deleted"));
+    assert!(!store.delete_desired_key(&one, "HeartbeatInterval").await.expect("asked"));
 }

@@ -65,4 +65,12 @@ pub(crate) async fn rules(store: &Store) {
     let gone = store.delete_rule_threshold("CP_OFFLINE", "site", "4", "offline_for").await;
     assert!(gone.expect("gone"));
     assert!(store.rule_thresholds().await.expect("read").is_empty());
+
+    let used = store.hours_of_use(UnixMs(0), UnixMs(i64::MAX), 0.0).await.expect("read");
+    assert!(used.iter().all(|row| row.hour < 24 && row.sessions > 0));
+    let (first, all) = (used.first().expect("the story charged"), used.len());
+    let before = store.hours_of_use(UnixMs(0), first.last, 0.0).await.expect("read");
+    assert!(before.len() <= all, "what ended later is left out");
+    let much = store.hours_of_use(UnixMs(0), UnixMs(i64::MAX), 1e12).await.expect("read");
+    assert!(much.is_empty(), "so much energy has no session");
 }

@@ -9,11 +9,13 @@ mod auth;
 mod chargers;
 mod commands;
 mod conformance;
+mod desired;
 mod device;
 mod error;
 mod events;
 mod extract;
 pub(crate) mod frames;
+mod healing;
 mod history;
 mod incidents;
 mod json;
@@ -26,8 +28,8 @@ mod rules;
 mod security;
 mod sites;
 mod system;
-mod tickets;
-pub(crate) mod ties;
+pub(crate) mod tickets;
+mod ties;
 mod tokens;
 mod transactions;
 mod uptime;
@@ -35,6 +37,7 @@ mod uptime;
 pub(crate) use audit::table as audit_table;
 use axum::Router;
 use axum::routing::{delete, get, post, put};
+pub(crate) use healing::healing_json;
 pub(crate) use transactions::table as transactions_table;
 
 use crate::AppState;
@@ -70,6 +73,8 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/chargers/{id}/upkeep", get(device::upkeep))
         .route("/capabilities", get(device::capabilities))
         .route("/signal-keys", get(device::signal_keys).put(device::put_signal_key))
+        .route("/desired-keys", get(desired::list).put(desired::put))
+        .route("/chargers/{id}/desired-keys", get(desired::of_charger))
         .route("/transactions", get(transactions::list))
         .route("/transactions.csv", get(transactions::csv))
         .route("/transactions/{id}", get(transactions::one))
@@ -124,7 +129,8 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/chargers/{id}/uptime-burn", get(uptime::burn))
         .route("/outbox", get(system::outbox))
         .route("/system", get(system::vitals))
-        .route("/healing", put(system::healing))
+        .route("/healing", get(healing::report).put(system::healing))
+        .route("/chargers/{id}/healing/allow", post(healing::allow))
         .route("/id-tokens", get(tokens::list).post(tokens::put))
         .route("/id-tokens.csv", get(tokens::export).post(tokens::import))
         .route("/id-tokens/{token}", get(tokens::one).delete(tokens::delete))

@@ -7,9 +7,9 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use super::{
-    audit, chargers, commands, conformance, device, frames, history, incidents, json as shapes,
-    neutral, orders, persons, replay, rules, security, sites, system, tickets, ties, tokens,
-    transactions, uptime,
+    audit, chargers, commands, conformance, desired, device, frames, history, incidents,
+    json as shapes, neutral, orders, persons, replay, rules, security, sites, system, tickets,
+    ties, tokens, transactions, uptime,
 };
 
 /// The shapes of requests and answers.
@@ -31,6 +31,8 @@ use super::{
         frames::FrameJson,
         conformance::DeviationJson,
         conformance::ModelJson,
+        desired::DesiredKeyJson,
+        desired::DesiredValueJson,
         device::CapabilityJson,
         device::MonitorJson,
         device::SignalKeyJson,
@@ -239,6 +241,12 @@ const ADDRESSES: &[Address] = &[
     put("/signal-keys", "Say whether a key tells of a model's radio link")
         .takes("SignalKeyJson")
         .one("SignalKeyJson"),
+    get("/desired-keys", "What configuration keys should be", &[]).page("DesiredKeyJson"),
+    put("/desired-keys", "Say what a key should be; a value of null wants nothing any more")
+        .takes("DesiredKeyJson")
+        .one("DesiredKeyJson"),
+    get("/chargers/{id}/desired-keys", "What a charger's keys should be and what they are", &[])
+        .page("DesiredValueJson"),
     get("/conformance", "What models send that is not as OCPP says", MODEL).page("DeviationJson"),
     Address {
         answer: Answer::Csv,
@@ -321,6 +329,11 @@ const ADDRESSES: &[Address] = &[
     get("/chargers/{id}/uptime-burn", "How fast a charger uses up the budget of 97 %", &[]),
     get("/outbox", "Mail, newest first", PAGED),
     get("/system", "Numbers about the running program", &[]),
+    get("/healing", "How healing stands by model, and what it learned", &[]),
+    post(
+        "/chargers/{id}/healing/allow",
+        "Allow the steps again that are off because they made the charger worse",
+    ),
     put("/healing", "Stop or allow healing: everywhere, at a site, on a charger").takes("Healing"),
     get(
         "/id-tokens",

@@ -314,6 +314,8 @@ mod tests {
             accepted_at: None,
             ended_at: None,
             note: String::new(),
+            guardrail: String::new(),
+            why: String::new(),
         }
     }
 

@@ -65,6 +65,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .route("/chargers/{identity}/settings", get(device::page).post(device::set))
         .route("/chargers/{identity}/settings.csv", get(device::export))
         .route("/chargers/{identity}/settings/signal-key", post(device::decide))
+        .route("/chargers/{identity}/settings/wanted", post(device::want))
         .route("/chargers/{identity}/admission", post(admit))
         .route("/chargers/{identity}/validation", post(validation::change))
 }

@@ -7,7 +7,8 @@ mod charging;
 mod conformance;
 pub(crate) mod errors;
 pub(crate) mod extract;
-mod incident;
+mod healing;
+pub(crate) mod incident;
 mod incidents;
 mod kpis;
 mod live;
@@ -52,6 +53,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .merge(rules::routes())
         .merge(uptime::routes())
         .merge(kpis::routes())
+        .merge(healing::routes())
         .merge(rule::routes())
         .merge(replay::routes())
         .merge(outbox::routes())

@@ -8,7 +8,7 @@ use axum::extract::{Path, State};
 use axum::routing::{get, post};
 use mendpoint_incidents::{HealMode, Rule, ThresholdOverride};
 use mendpoint_model::{Priority, UnixMs};
-use mendpoint_pipeline::{CheckedRule, Handle, NewRuleText, RuleEdits, RuleKind};
+use mendpoint_pipeline::{CheckedRule, Handle, NewRuleText, ReplayStatus, RuleEdits, RuleKind};
 use mendpoint_store::RuleTextRow;
 use serde::Deserialize;
 
@@ -118,7 +118,6 @@ struct OverrideRow {
 
 /// What is known of a rule besides its text.
 struct Facts {
-    title: String,
     sentence: String,
     priority: &'static str,
     severity: u8,
@@ -130,6 +129,8 @@ struct Facts {
     shadow_until: Option<Moment>,
     thresholds: Vec<ThresholdRow>,
     overrides: Vec<OverrideRow>,
+    /// What it would have done in the past, newest first: address, sentence, when and by whom.
+    replays: Vec<(String, String, String)>,
 }
 
 #[derive(Template)]
@@ -139,6 +140,7 @@ struct RulePage {
     kind: &'static str,
     is_new: bool,
     id: String,
+    title: String,
     path: String,
     origin: String,
     facts: Option<Facts>,
@@ -157,6 +159,7 @@ struct RulePage {
     compared: String,
     diff: Vec<diff::Line>,
     is_edited: bool,
+    in_file: bool,
     may_change: bool,
     is_admin: bool,
     builder: Option<Builder>,
@@ -260,6 +263,7 @@ async fn whole(
         kind: kind.name(),
         is_new: false,
         id: id.to_owned(),
+        title,
         origin,
         facts: rule.map(|rule| facts(handle, &edits, &rule, now)),
         modes: MODES.iter().map(|(_, word, _)| *word).collect(),
@@ -277,6 +281,10 @@ async fn whole(
         compared,
         diff,
         is_edited: edited.is_some(),
+        in_file: match kind {
+            RuleKind::Rule => handle.rule_files().rule(id).is_some(),
+            RuleKind::Playbook => handle.rule_files().playbook(id).is_some(),
+        },
         may_change: viewer.manages_cards(),
         is_admin: viewer.is_admin(),
         builder: None,
@@ -384,7 +392,6 @@ fn version(row: &RuleTextRow, newest: i64, path: &str, now: UnixMs) -> VersionRo
 fn facts(handle: &Handle, edits: &RuleEdits, rule: &Rule, now: UnixMs) -> Facts {
     let (mode, mode_sentence) = mode_words(rule.auto_heal);
     Facts {
-        title: rule.title.clone(),
         sentence: sentence(rule),
         priority: Priority::of_severity(rule.severity).name(),
         severity: rule.severity,
@@ -404,6 +411,7 @@ fn facts(handle: &Handle, edits: &RuleEdits, rule: &Rule, now: UnixMs) -> Facts 
                 limits: limits(&threshold.min, &threshold.max),
             })
             .collect(),
+        replays: replays(handle, &rule.id),
         overrides: edits
             .thresholds_of(&rule.id)
             .map(|row| OverrideRow {
@@ -416,6 +424,20 @@ fn facts(handle: &Handle, edits: &RuleEdits, rule: &Rule, now: UnixMs) -> Facts 
             })
             .collect(),
     }
+}
+
+/// What replays of the past made of a rule, the last three.
+fn replays(handle: &Handle, id: &str) -> Vec<(String, String, String)> {
+    let all = handle.replays().all();
+    all.iter()
+        .filter_map(|view| {
+            let ReplayStatus::Done(report) = &view.status else { return None };
+            let found = report.rules.iter().find(|rule| rule.rule == id)?;
+            let when = format!("{} by {}", view.started_at.rfc3339(), view.ask.by);
+            Some((format!("/rules/replay/{}", view.id), found.sentence.clone(), when))
+        })
+        .take(3)
+        .collect()
 }
 
 fn limits(min: &str, max: &str) -> String {
@@ -637,7 +659,7 @@ async fn set_threshold(
     Form(form): Form<Setting>,
 ) -> Page {
     allowed(&viewer)?;
-    let to = format!("{}#thresholds", path_of(RuleKind::Rule, &id));
+    let to = path_of(RuleKind::Rule, &id);
     let handle = state.handle();
     let target = match targets::read(handle, &form.kind, &form.target) {
         Ok(target) => target,
@@ -660,7 +682,7 @@ async fn clear_threshold(
     Form(form): Form<Setting>,
 ) -> Page {
     allowed(&viewer)?;
-    let to = format!("{}#thresholds", path_of(RuleKind::Rule, &id));
+    let to = path_of(RuleKind::Rule, &id);
     let handle = state.handle();
     // By what was shown, so that one of a site that is gone can be taken back, too.
     let edits = handle.rule_edits();
@@ -791,6 +813,7 @@ async fn fresh(
         kind: kind.name(),
         is_new: true,
         id: String::new(),
+        title: String::new(),
         path: format!("/{}s/new", kind.name()),
         origin: String::new(),
         facts: None,
@@ -809,6 +832,7 @@ async fn fresh(
         compared: String::new(),
         diff: Vec::new(),
         is_edited: false,
+        in_file: false,
         may_change: viewer.manages_cards(),
         is_admin: viewer.is_admin(),
         builder,

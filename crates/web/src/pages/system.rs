@@ -9,6 +9,7 @@ use mendpoint_model::{ChargerKey, SECOND_MS, SiteKey};
 use serde::Deserialize;
 
 use super::errors::{Page, back, render};
+use super::healing::{Storm, held_back, storms};
 use crate::pages::extract::{Form, Query};
 use crate::place::Moment;
 use crate::session::{Acting, Viewer};
@@ -54,6 +55,11 @@ struct SystemPage {
     held: &'static str,
     /// How late it is; empty when it is in time.
     engine_lag: String,
+    /// Storms that hold healing back (G6).
+    storms: Vec<Storm>,
+    /// Steps that are off on a model (G8), and steps that are new on one (G7).
+    off: String,
+    new: String,
     /// Whether all healing is stopped.
     all_stopped: bool,
     stopped: Vec<Stopped>,
@@ -77,6 +83,8 @@ async fn page(viewer: Viewer, State(state): State<AppState>, Query(asked): Query
     let now = handle.now();
     let pace = settings.pace;
     let backups = settings.backups.news();
+    let report = handle.healing_report();
+    let (off, new) = held_back(&report.records);
     render(SystemPage {
         version: env!("CARGO_PKG_VERSION"),
         started: Moment::new(now, vitals.started_at),
@@ -95,6 +103,9 @@ async fn page(viewer: Viewer, State(state): State<AppState>, Query(asked): Query
         } else {
             show::duration(vitals.lag_ms)
         },
+        storms: storms(&state, &report.storms),
+        off,
+        new,
         all_stopped: vitals.kill_switches.contains(&KillScope::Global),
         stopped: vitals
             .kill_switches

@@ -5,7 +5,10 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Redirect};
-use mendpoint_model::{AttributeKind, ChargerRecord, Mutability, Protocol, UnixMs, Verdict};
+use mendpoint_model::{
+    AttributeKind, ChargerRecord, ChargerState, DesiredFor, DesiredKey, Mutability, Protocol,
+    UnixMs, Verdict,
+};
 use mendpoint_store::{SignalKeyRow, VariableRow};
 use mendpoint_upkeep::{Progress, Stage};
 use serde::Deserialize;
@@ -87,6 +90,19 @@ struct CapabilityLine {
     last: Moment,
 }
 
+/// A value that a setting should have.
+struct WantedLine {
+    name: String,
+    wanted: String,
+    told: String,
+    is_known: bool,
+    drifts: bool,
+    from: String,
+    /// Whether it is wanted of this charger alone.
+    is_own: bool,
+    by: String,
+}
+
 /// How far the upkeep is, a line each.
 struct UpkeepLines {
     lines: Vec<(String, String)>,
@@ -113,6 +129,7 @@ struct DevicePage {
     capabilities: Vec<CapabilityLine>,
     model: String,
     candidates: Vec<Candidate>,
+    wanted: Vec<WantedLine>,
     upkeep: UpkeepLines,
     answer: Option<Told>,
 }
@@ -187,6 +204,7 @@ pub(super) async fn page(
         capabilities: capabilities(&state, now, &record),
         model: format!("{} {} {}", record.vendor, record.model, record.firmware).trim().to_owned(),
         candidates: device::candidates(handle, &record.vendor, &record.model, &looked_through),
+        wanted: wanted(&state, live.as_deref()),
         upkeep: upkeep_lines(now, &progress, protocol),
         answer: history::answer(&state, record.key, protocol, "", &viewer, &asked.command)
             .await?
@@ -196,6 +214,80 @@ pub(super) async fn page(
         href: home.clone(),
     };
     render(page)
+}
+
+/// What is wanted of the charger's settings.
+fn wanted(state: &AppState, live: Option<&ChargerState>) -> Vec<WantedLine> {
+    let desired = state.handle().desired();
+    let values = live.map(|live| desired.of(live)).unwrap_or_default();
+    let line = |value: &mendpoint_model::DesiredValue<'_>| WantedLine {
+        name: value.wanted.name.clone(),
+        wanted: value.wanted.value.clone(),
+        told: value.actual.unwrap_or_default().to_owned(),
+        is_known: value.is_known,
+        drifts: value.drifts(),
+        from: device::words_of_target(state, value.wanted),
+        is_own: matches!(value.wanted.target, DesiredFor::Charger(_)),
+        by: value.wanted.set_by.clone(),
+    };
+    values.iter().map(line).collect()
+}
+
+/// What a setting should be, as a form tells it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct WantedValue {
+    name: String,
+    value: String,
+    /// `charger`, `site` or `model`.
+    scope: String,
+    /// `want` or `forget`.
+    #[serde(rename = "do")]
+    what: String,
+}
+
+/// Says what a setting should be, or that nothing is wanted of it any more.
+pub(super) async fn want(
+    Acting(viewer): Acting,
+    State(state): State<AppState>,
+    Path(identity): Path<String>,
+    Form(form): Form<WantedValue>,
+) -> Page {
+    let record = find(&state, &identity)?;
+    let home = format!("{}#wanted", href(&record.identity));
+    let handle = state.handle();
+    let name = form.name.trim();
+    if name.is_empty() || name.len() > 500 || form.value.len() > 2_500 {
+        return Ok(back(&home, Err("Say which setting, and its value.".to_owned())));
+    }
+    if mendpoint_model::is_secret_name(name) {
+        return Ok(back(&home, Err(format!("{name} is a secret: its value is never kept."))));
+    }
+    let target = match form.scope.as_str() {
+        "model" => DesiredFor::Model(record.vendor.clone(), record.model.clone()),
+        "site" => DesiredFor::Site(record.site),
+        _ => DesiredFor::Charger(record.key),
+    };
+    let row = DesiredKey {
+        target,
+        name: name.to_owned(),
+        value: form.value.clone(),
+        set_by: viewer.name.clone(),
+        set_at: handle.now(),
+    };
+    let subject = format!("{name} for {}", device::words_of_target(&state, &row));
+    let done = if form.what == "forget" {
+        handle.unwant_key(&row.target, &row.name).await?;
+        handle.audit(&viewer.name, "desired key taken back", &subject).await;
+        format!("Nothing is wanted of {subject} any more.")
+    } else {
+        let done = format!("{subject} should be {} from now on.", form.value);
+        handle.want_key(row).await?;
+        handle.audit(&viewer.name, "desired key", &format!("{subject} = {}", form.value)).await;
+        done
+    };
+    handle.settle(record.site).await;
+    Ok(back(&home, Ok(done)))
 }
 
 async fn one(

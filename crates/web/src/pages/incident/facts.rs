@@ -38,6 +38,8 @@ pub(super) struct Seen {
 pub(super) struct Before {
     pub(super) seen: Vec<Seen>,
     pub(super) hint: String,
+    /// What is known of the steps of its ladder on this model.
+    pub(super) known: Vec<String>,
 }
 
 /// Looks at incidents of the same rule and code on this charger and on its model.
@@ -66,7 +68,10 @@ pub(super) async fn before(handle: &Handle, incident: &Incident) -> Result<Befor
             elsewhere,
         });
     }
-    Ok(Before { seen, hint: hint(&similar) })
+    let rungs = incident.healing.as_ref().map_or(&[][..], |healing| &healing.ladder);
+    let known = handle.known_of_steps(incident.charger, &incident.code, rungs);
+    let hint = if known.is_empty() { hint(&similar) } else { String::new() };
+    Ok(Before { seen, hint, known })
 }
 
 fn outcome_of(incident: &Incident, repair: Option<&Ticket>) -> String {

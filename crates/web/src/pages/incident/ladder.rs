@@ -20,6 +20,10 @@ pub(super) struct RungView {
     pub(super) at: Option<Moment>,
     /// When it goes on, while it is under way.
     pub(super) due: Option<Moment>,
+    /// The guardrail that holds it back, or did; empty when none does.
+    pub(super) guardrail: String,
+    /// Why it was chosen; empty when the playbook's order was.
+    pub(super) why: String,
 }
 
 /// The rungs of an incident's playbook and the person after them. Empty where no command can heal.
@@ -55,7 +59,17 @@ fn of_rung(rung: Rung, healing: &Healing, incident: &Incident, now: UnixMs) -> R
         StepState::Verifying => "Accepted, watching what it does".to_owned(),
         _ => String::new(),
     };
-    RungView { class, icon, look, name, note, at: Some(Moment::new(now, step.at)), due }
+    RungView {
+        class,
+        icon,
+        look,
+        name,
+        note,
+        at: Some(Moment::new(now, step.at)),
+        due,
+        guardrail: step.guardrail.clone(),
+        why: step.why.clone(),
+    }
 }
 
 /// A rung that was not tried: still to come, or not needed any more.
@@ -79,6 +93,8 @@ fn untried(rung: Rung, healing: &Healing, incident: &Incident) -> RungView {
         note,
         at: None,
         due: None,
+        guardrail: String::new(),
+        why: String::new(),
     }
 }
 
@@ -89,7 +105,9 @@ pub(super) fn outcome(
 ) -> (&'static str, &'static str, &'static str) {
     match state {
         // Asking repairs nothing: that nothing changed is an answer and no failure.
-        StepState::NotFixed if rung == Some(Rung::L1) => ("neu", "activity", "asked, no change"),
+        StepState::NotFixed if matches!(rung, Some(Rung::L1 | Rung::L1M)) => {
+            ("neu", "activity", "asked, no change")
+        }
         StepState::Fixed => ("ok", "check", "worked"),
         StepState::Done => ("neu", "check", "done"),
         StepState::NotFixed => ("no", "x", "did not help"),
@@ -123,5 +141,7 @@ fn person(incident: &Incident, timeline: &[TimelineEntry], now: UnixMs) -> RungV
         note,
         at: handed.map(|entry| Moment::new(now, entry.at)),
         due: None,
+        guardrail: String::new(),
+        why: String::new(),
     }
 }

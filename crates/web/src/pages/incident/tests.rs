@@ -16,6 +16,8 @@ fn step(number: u32, rung: Rung, state: StepState) -> Step {
         accepted_at: Some(NOW - 59_000),
         ended_at: state.is_over().then_some(NOW - 30_000),
         note: String::new(),
+        guardrail: String::new(),
+        why: String::new(),
     }
 }
 
@@ -55,6 +57,7 @@ fn view(incident: &Incident, timeline: &[TimelineEntry]) -> View {
     )]);
     let events = timeline::events(incident, timeline, &frames, NOW);
     View {
+        ties: TiesView::default(),
         id: incident.id.to_string(),
         href: "/incidents/INC-7".to_owned(),
         refresh: "/incidents/INC-7?show=&fragment=incident".to_owned(),
@@ -76,6 +79,7 @@ fn view(incident: &Incident, timeline: &[TimelineEntry]) -> View {
         actions: Actions::of(incident, "ana"),
         approve: waiting_step(incident),
         ticket: None,
+        ties: super::ties::TiesView::default(),
         playbook: "Faulted".to_owned(),
         rungs: ladder::ladder(incident, timeline, NOW),
         ribbon: ribbon::ribbon(NOW - 60_000, NOW, &[], &[], &marks(incident, timeline, NOW)),

@@ -155,6 +155,8 @@ fn an_incident_that_was_tried_and_handed_over_is_called_not_healed() {
             accepted_at: None,
             ended_at: Some(NOW),
             note: String::new(),
+            guardrail: String::new(),
+            why: String::new(),
         }],
         stopped_by: None,
     });

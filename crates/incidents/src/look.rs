@@ -1,0 +1,77 @@
+//! Which rules are worth a look: most have nothing to say most of the time, and that is found out
+//! without touching anything.
+
+use mendpoint_model::{ChargerKey, ConnectorRef};
+use smallvec::SmallVec;
+
+use crate::case::Watch;
+use crate::engine::{Cx, Engine};
+use crate::predicate::{Holds, Inputs, Subject};
+use crate::program::Program;
+use crate::rule::{Condition, Scope};
+
+impl Engine {
+    /// The rules that some news may matter to, and where, in the order in which they are looked at.
+    pub(crate) fn due(
+        &self,
+        cx: &Cx<'_>,
+        program: &Program,
+        key: ChargerKey,
+        focus: Option<ConnectorRef>,
+        inputs: Inputs,
+    ) -> SmallVec<[(u16, ConnectorRef); 8]> {
+        let mut due = SmallVec::new();
+        let Some(watch) = self.watches.get(&key) else { return due };
+        let Some(charger) = cx.fleet.charger(key) else { return due };
+        let cohort = self.cohorts.get(watch.cohort);
+        let subject = |at| {
+            Subject::watched(cx.now, charger, at, watch.signals.as_deref(), watch.calls)
+                .remembering(watch.memory.as_deref(), cohort)
+        };
+        let mut subjects: SmallVec<[Subject<'_>; 3]> = SmallVec::new();
+        for connector in &charger.connectors {
+            if focus.is_none_or(|at| at.is_charger() || at == connector.at) {
+                subjects.push(subject(connector.at));
+            }
+        }
+        let whole = subject(ConnectorRef::CHARGER);
+        if focus.is_none_or(ConnectorRef::is_charger) {
+            subjects.push(whole);
+        }
+        for place in program.concerned(inputs, &watch.alerts).iter() {
+            let subjects = match program.rules[usize::from(place)].scope {
+                Scope::Charger => std::slice::from_ref(&whole),
+                Scope::Connector => &subjects,
+            };
+            for subject in subjects {
+                if may_matter(program, watch, place, subject) {
+                    due.push((place, subject.at));
+                }
+            }
+        }
+        due
+    }
+}
+
+/// Whether a look at a rule can change anything: there is an alert, or its condition may hold.
+fn may_matter(program: &Program, watch: &Watch, place: u16, subject: &Subject<'_>) -> bool {
+    let index = usize::from(place);
+    if watch.alert(place, subject.at).is_some() {
+        return true;
+    }
+    let is_blind = !subject.charger.link.connected && !program.judges_link[index];
+    if is_blind || !program.enabled[index] {
+        return false;
+    }
+    let own = watch.own_rule(place);
+    let rule = own.as_deref().unwrap_or_else(|| &program.rules[index]);
+    match &rule.condition {
+        Condition::State { when, .. } => {
+            let holds = when.holds(subject);
+            holds != Holds::NEVER && holds.until > subject.now
+        }
+        Condition::Absent { .. } => true,
+        // These begin with what happens, not with a look.
+        Condition::Count(_) | Condition::Sequence { .. } | Condition::NotFollowed { .. } => false,
+    }
+}
