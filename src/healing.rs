@@ -69,10 +69,10 @@ pub(crate) struct SitePower {
     pub(crate) secret: Secret,
 }
 
-fn bound<T: PartialOrd + std::fmt::Display>(
+fn bound<T: Copy + PartialOrd + std::fmt::Display>(
     name: &str,
     value: T,
-    range: RangeInclusive<T>,
+    range: &RangeInclusive<T>,
 ) -> Result<()> {
     anyhow::ensure!(
         range.contains(&value),
@@ -86,41 +86,41 @@ fn bound<T: PartialOrd + std::fmt::Display>(
 impl Healing {
     /// What types cannot say.
     pub(crate) fn check(&self) -> Result<()> {
-        bound("after_plug_in_s", self.after_plug_in_s, 30..=3_600)?;
-        bound("ground_wait_s", self.ground_wait_s, 900..=86_400)?;
-        bound("gap_s", self.gap_s, 60..=86_400)?;
-        bound("tries_per_rung", self.tries_per_rung, 1..=5)?;
-        bound("disruptive_per_day", self.disruptive_per_day, 1..=10)?;
-        bound("hard_reset_gap_s", self.hard_reset_gap_s, 3_600..=604_800)?;
-        bound("wait_max_s", self.wait_max_s, 300..=86_400)?;
-        bound("site_percent", self.site_percent, 1..=50)?;
-        bound("cohort_percent", self.cohort_percent, 0.1..=25.0)?;
-        bound("fleet_percent", self.fleet_percent, 0.1..=10.0)?;
-        bound("fleet_at_least", self.fleet_at_least, 1..=20)?;
-        bound("new_per_minute", self.new_per_minute, 1..=100)?;
-        bound("storm_site_percent", self.storm_site_percent, 10.0..=90.0)?;
-        bound("storm_cohort_percent", self.storm_cohort_percent, 5.0..=90.0)?;
-        bound("storm_fleet_percent", self.storm_fleet_percent, 1.0..=50.0)?;
-        bound("storm_fleet_min", self.storm_fleet_min, 10..=100_000)?;
-        bound("storm_cool_s", self.storm_cool_s, 60..=86_400)?;
-        bound("canary_chargers", self.canary_chargers, 1..=20)?;
-        bound("breaker_below_percent", self.breaker_below_percent, 5.0..=90.0)?;
-        bound("breaker_outcomes", self.breaker_outcomes, 5..=200)?;
-        bound("breaker_worse", self.breaker_worse, 1..=10)?;
-        bound("breaker_open_h", self.breaker_open_h, 1..=720)?;
-        bound("boot_loop", self.boot_loop, 2..=10)?;
-        bound("new_rule_shadow_days", self.new_rule_shadow_days, 0..=90)?;
-        bound("quiet_hour", self.quiet_hour, -1..=23)?;
-        bound("boot_s", self.boot_s, 60..=1_800)?;
-        bound("boot_min_s", self.boot_min_s, 10..=600)?;
-        bound("boot_max_s", self.boot_max_s, 60..=3_600)?;
+        bound("after_plug_in_s", self.after_plug_in_s, &(30..=3_600))?;
+        bound("ground_wait_s", self.ground_wait_s, &(900..=86_400))?;
+        bound("gap_s", self.gap_s, &(60..=86_400))?;
+        bound("tries_per_rung", self.tries_per_rung, &(1..=5))?;
+        bound("disruptive_per_day", self.disruptive_per_day, &(1..=10))?;
+        bound("hard_reset_gap_s", self.hard_reset_gap_s, &(3_600..=604_800))?;
+        bound("wait_max_s", self.wait_max_s, &(300..=86_400))?;
+        bound("site_percent", self.site_percent, &(1..=50))?;
+        bound("cohort_percent", self.cohort_percent, &(0.1..=25.0))?;
+        bound("fleet_percent", self.fleet_percent, &(0.1..=10.0))?;
+        bound("fleet_at_least", self.fleet_at_least, &(1..=20))?;
+        bound("new_per_minute", self.new_per_minute, &(1..=100))?;
+        bound("storm_site_percent", self.storm_site_percent, &(10.0..=90.0))?;
+        bound("storm_cohort_percent", self.storm_cohort_percent, &(5.0..=90.0))?;
+        bound("storm_fleet_percent", self.storm_fleet_percent, &(1.0..=50.0))?;
+        bound("storm_fleet_min", self.storm_fleet_min, &(10..=100_000))?;
+        bound("storm_cool_s", self.storm_cool_s, &(60..=86_400))?;
+        bound("canary_chargers", self.canary_chargers, &(1..=20))?;
+        bound("breaker_below_percent", self.breaker_below_percent, &(5.0..=90.0))?;
+        bound("breaker_outcomes", self.breaker_outcomes, &(5..=200))?;
+        bound("breaker_worse", self.breaker_worse, &(1..=10))?;
+        bound("breaker_open_h", self.breaker_open_h, &(1..=720))?;
+        bound("boot_loop", self.boot_loop, &(2..=10))?;
+        bound("new_rule_shadow_days", self.new_rule_shadow_days, &(0..=90))?;
+        bound("quiet_hour", self.quiet_hour, &(-1..=23))?;
+        bound("boot_s", self.boot_s, &(60..=1_800))?;
+        bound("boot_min_s", self.boot_min_s, &(10..=600))?;
+        bound("boot_max_s", self.boot_max_s, &(60..=3_600))?;
         anyhow::ensure!(
             self.boot_min_s <= self.boot_max_s,
             "healing.boot_min_s must not be above healing.boot_max_s"
         );
-        bound("healthy_s", self.healthy_s, 60..=3_600)?;
-        bound("proof_h", self.proof_h, 1..=168)?;
-        bound("learn_fleet_min", self.learn_fleet_min, 10..=1_000_000)?;
+        bound("healthy_s", self.healthy_s, &(60..=3_600))?;
+        bound("proof_h", self.proof_h, &(1..=168))?;
+        bound("learn_fleet_min", self.learn_fleet_min, &(10..=1_000_000))?;
         let mut sites = BTreeSet::new();
         for hook in &self.power_hooks {
             let site = &hook.site;

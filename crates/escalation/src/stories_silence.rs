@@ -80,6 +80,9 @@ fn what_is_over_and_what_is_taken_passes_a_silence() {
     assert_eq!(subjects, [false, true, true]);
 }
 
+/// A part of a matcher.
+type Part = fn(&mut Matcher) -> &mut String;
+
 #[test]
 fn every_part_of_a_matcher_must_fit() {
     let kit = Kit::new(book());
@@ -94,7 +97,6 @@ fn every_part_of_a_matcher_must_fit() {
         label: "motorway".to_owned(),
     };
     assert!(whole.fits(&book, &brief));
-    type Part = fn(&mut Matcher) -> &mut String;
     let parts: [Part; 5] =
         [|m| &mut m.rule, |m| &mut m.charger, |m| &mut m.site, |m| &mut m.model, |m| &mut m.label];
     for part in parts {

@@ -214,7 +214,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         (
             "StatusNotification, a change",
             bench.measure(|bench, key, n| {
-                let to = if n / CHARGERS % 2 == 0 {
+                let to = if (n / CHARGERS).is_multiple_of(2) {
                     ConnectorStatus::Preparing
                 } else {
                     ConnectorStatus::Available
@@ -226,7 +226,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             "mix: 60 % Heartbeat, 30 % MeterValues, 10 % status",
             bench.measure(|bench, key, n| match n % 10 {
                 0 => {
-                    let to = if n / CHARGERS % 2 == 0 {
+                    let to = if (n / CHARGERS).is_multiple_of(2) {
                         ConnectorStatus::Preparing
                     } else {
                         ConnectorStatus::Available

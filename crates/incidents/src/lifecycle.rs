@@ -22,12 +22,12 @@ const FAILURE_LINES_MAX: u32 = 60;
 
 impl Engine {
     /// The condition was gone for a moment and is there again.
-    pub(crate) fn seen_again(&mut self, _cx: &Cx<'_>, id: IncidentId) {
+    pub(crate) fn seen_again(&mut self, cx: &Cx<'_>, id: IncidentId) {
         if let Some(case) = self.cases.get_mut(&id) {
             case.incident.occurrences += 1;
             self.dirty.insert(id);
         }
-        self.damped_again(_cx, id);
+        self.damped_again(cx, id);
     }
 
     /// A counting rule that fires has counted one more.

@@ -47,7 +47,7 @@ struct Clock {
     of: Restless,
     at: ConnectorRef,
     look_ms: i64,
-    clock: FlapClock,
+    ticks: FlapClock,
 }
 
 /// What is remembered of one charger.
@@ -94,10 +94,8 @@ impl Wants {
                 self.keep(*kind, KEPT_MAX);
                 self.cohorts = true;
             }
-            Predicate::Flap { of, look_ms, .. } => {
-                if !self.flaps.contains(&(*of, *look_ms)) {
-                    self.flaps.push((*of, *look_ms));
-                }
+            Predicate::Flap { of, look_ms, .. } if !self.flaps.contains(&(*of, *look_ms)) => {
+                self.flaps.push((*of, *look_ms));
             }
             Predicate::Silence { .. } => self.usage = true,
             _ => {}
@@ -168,11 +166,11 @@ impl Memory {
                 .iter_mut()
                 .find(|clock| clock.of == of && clock.at == at && clock.look_ms == look_ms);
             if let Some(known) = known {
-                known.clock.changed(now, look_ms);
+                known.ticks.changed(now, look_ms);
             } else if self.clocks.len() < CLOCKS_MAX {
                 let mut clock = FlapClock::new(now);
                 clock.changed(now, look_ms);
-                self.clocks.push(Clock { of, at, look_ms, clock });
+                self.clocks.push(Clock { of, at, look_ms, ticks: clock });
             }
         }
     }
@@ -283,7 +281,7 @@ impl Memory {
         self.clocks
             .iter()
             .find(|clock| clock.of == of && clock.at == at && clock.look_ms == look_ms)
-            .map(|clock| &clock.clock)
+            .map(|clock| &clock.ticks)
     }
 }
 

@@ -624,7 +624,8 @@ impl Predicate {
         let mut inputs = Inputs::default();
         self.each(&mut |part| {
             inputs.add(match part {
-                Self::Flag(Flag::Connected | Flag::EverConnected) => Inputs::LINK,
+                Self::Flag(Flag::Connected | Flag::EverConnected)
+                | Self::Flap { of: Restless::Link, .. } => Inputs::LINK,
                 Self::Flag(Flag::Spoke) => Inputs(Inputs::LINK.0 | Inputs::MESSAGE.0),
                 Self::Flag(Flag::TransactionOpen) => Inputs::TRANSACTION,
                 Self::Flag(Flag::AnswersCommands) => Inputs::CALLS,
@@ -656,7 +657,6 @@ impl Predicate {
                 | Self::BelowCohort { .. }
                 | Self::TimesCohort { .. }
                 | Self::CohortExpects { .. } => Inputs::HAPPENED,
-                Self::Flap { of: Restless::Link, .. } => Inputs::LINK,
                 Self::Flap { of: Restless::Status, .. } => Inputs::STATUS,
                 // A success puts the moment off; coming back does too.
                 Self::Silence { .. } => Inputs(Inputs::HAPPENED.0 | Inputs::LINK.0),
@@ -671,10 +671,13 @@ impl Predicate {
         let mut judges = false;
         self.each(&mut |part| {
             judges |= match part {
-                // Nobody can charge at a charger that is away.
-                Self::Silence { .. } => false,
                 Self::Happened { kind, .. } | Self::TimesCohort { kind, .. } => kind.is_of_link(),
-                Self::All(_) | Self::Any(_) | Self::Not(_) | Self::CohortExpects { .. } => false,
+                // Nobody can charge at a charger that is away.
+                Self::Silence { .. }
+                | Self::CohortExpects { .. }
+                | Self::All(_)
+                | Self::Any(_)
+                | Self::Not(_) => false,
                 part => part.inputs().meets(Inputs::LINK),
             };
         });

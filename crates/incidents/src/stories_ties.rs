@@ -11,11 +11,12 @@ use crate::world::{ONE, World, world};
 const TWO: ChargerKey = ChargerKey(2);
 
 fn notices(world: &World) -> Vec<&Notice> {
-    let notice = |effect| match effect {
-        &Effect::Notice(ref notice) => Some(&**notice),
-        _ => None,
-    };
-    world.effects.iter().filter_map(notice).collect()
+    let effects = world.effects.iter();
+    effects
+        .filter_map(
+            |effect| if let Effect::Notice(notice) = effect { Some(&**notice) } else { None },
+        )
+        .collect()
 }
 
 /// Two chargers with a fault that no command heals.

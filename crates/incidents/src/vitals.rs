@@ -212,8 +212,9 @@ impl VitalTime {
             Self::Authorised | Self::Error | Self::ErrorTold => Inputs::STATUS,
             Self::Firmware => Inputs::FIRMWARE,
             Self::Card => Inputs::HAPPENED,
-            Self::NoProgress | Self::MeterOverdue => Inputs::METER_OR_TRANSACTION,
-            Self::RegisterFell => Inputs::METER_OR_TRANSACTION,
+            Self::NoProgress | Self::MeterOverdue | Self::RegisterFell => {
+                Inputs::METER_OR_TRANSACTION
+            }
             Self::RegisterStill | Self::SocUnchanged => Inputs::METER,
         }
     }

@@ -114,7 +114,9 @@ pub(crate) fn shipped_with(
         files.iter().map(|(n, t)| ((*n).to_owned(), (*t).to_owned())).collect::<Vec<_>>()
     };
     let mut rules = owned(&rules);
-    rules.iter_mut().for_each(|(name, text)| *text = change(name, text));
+    for (name, text) in &mut rules {
+        *text = change(name, text);
+    }
     rules.extend(owned(more));
     Arc::new(Catalogue::parse(&rules, &owned(&playbooks)).expect("what is shipped is right"))
 }
@@ -148,7 +150,7 @@ impl World {
             effects: Vec::new(),
             memory: BTreeMap::new(),
             catalogue: shipped(),
-            settings: settings.clone(),
+            settings,
             first_id: 1,
             answers: |_| Some(accepted()),
             pending: Vec::new(),
@@ -396,7 +398,7 @@ impl World {
             value,
             unit: mendpoint_model::SignalUnit::RssiDbm,
         };
-        self.handle(key, EventKind::Signal(reading.clone()), &[Fact::SignalRead(reading)]);
+        self.handle(key, EventKind::Signal(reading), &[Fact::SignalRead(reading)]);
     }
 
     pub(crate) fn heartbeat(&mut self, key: ChargerKey) {

@@ -135,6 +135,17 @@ impl Pipeline {
         outbound: Arc<dyn Outbound>,
         registry: &prometheus::Registry,
     ) -> Result<Self, Error> {
+        // Boxed: all that is read is held across many waits.
+        Box::pin(Self::begin(settings, store, catalogue, outbound, registry)).await
+    }
+
+    async fn begin(
+        settings: PipelineSettings,
+        store: Store,
+        catalogue: Arc<Catalogue>,
+        outbound: Arc<dyn Outbound>,
+        registry: &prometheus::Registry,
+    ) -> Result<Self, Error> {
         let now = clock::now();
         let kept = Kept::read(&store, &settings, now).await?;
         let (kill_switches, highest) = (kept.kill_switches, kept.highest);

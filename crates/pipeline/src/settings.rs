@@ -58,7 +58,7 @@ pub struct PipelineSettings {
 #[derive(Clone, PartialEq, Eq, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PowerHook {
-    /// `http://` or `https://`; POSTed to.
+    /// `http://` or `https://`: what is asked with a POST.
     pub url: String,
     /// What requests are signed with (HMAC-SHA256).
     pub secret: String,

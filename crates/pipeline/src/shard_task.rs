@@ -628,13 +628,11 @@ impl ShardTask {
             Effect::SwitchPower { command, charger, site, incident, not_after } => {
                 self.switch_power(PowerRequest { command, charger, site, incident, not_after });
             }
-            // The shard's upkeep asks.
-            Effect::AskSignal(_) => {}
             Effect::Remember(memory) => self.state.entries.push(memory_entry(memory)),
             Effect::Exclusion(proposal) => self.state.entries.push(Entry::Exclusion(proposal)),
             Effect::Notice(notice) => self.state.released.push(Release::Notice(notice)),
-            // The overseer's task writes it down, once for all shards.
-            Effect::Vehicle(..) => {}
+            // The shard's upkeep asks; the overseer's task writes down vehicles, once for all shards.
+            Effect::AskSignal(_) | Effect::Vehicle(..) => {}
             // Figures are made from what is stored of sessions.
             Effect::Attempt(ended) => self.inner.kpis.attempt(&ended),
             Effect::Visit(ended) => self.inner.kpis.visit(&ended),

@@ -461,13 +461,14 @@ impl Replay {
                     let now = self.now;
                     self.would(now, charger, None, "switch the power off and on".to_owned());
                 }
-                Effect::AskSignal(_) | Effect::Remember(_) => {}
                 Effect::Attempt(ended) => {
                     if matches!(ended.outcome, Outcome::Failed(_)) && ended.ended_at >= self.from {
                         self.run.failed_charges.push((ended.ended_at, ended.charger));
                     }
                 }
                 Effect::Timeline(_)
+                | Effect::AskSignal(_)
+                | Effect::Remember(_)
                 | Effect::Exclusion(_)
                 | Effect::Notice(_)
                 | Effect::Vehicle(..)

@@ -309,11 +309,18 @@ impl RuleReport {
             [(self.earlier, self.earlier_by_ms, "earlier"), (self.later, self.later_by_ms, "later")]
         {
             if count > 0 {
-                sentence += &format!(", {count} {word} by {}", duration_words(by_ms));
+                sentence.extend([
+                    ", ",
+                    &count.to_string(),
+                    " ",
+                    word,
+                    " by ",
+                    &duration_words(by_ms),
+                ]);
             }
         }
         if self.gone > 0 {
-            sentence += &format!("; {} of the live ones gone", self.gone);
+            sentence.extend(["; ", &self.gone.to_string(), " of the live ones gone"]);
         }
         self.sentence = sentence;
     }

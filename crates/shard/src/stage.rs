@@ -403,10 +403,13 @@ impl<'a> Stage<'a> {
                 Effect::TicketEvidence { text, .. } => self.note(&text),
                 Effect::CloseSocket(_) => close = true,
                 Effect::SwitchPower { .. } => self.note("the power is to be switched off and on"),
-                Effect::AskSignal(_) | Effect::Remember(_) => {}
                 Effect::Notice(notice) => self.note(&format!("people are told: {}", notice.title)),
-                Effect::Exclusion(_) | Effect::Vehicle(..) => {}
-                Effect::Attempt(_) | Effect::Visit(_) => {}
+                Effect::AskSignal(_)
+                | Effect::Remember(_)
+                | Effect::Exclusion(_)
+                | Effect::Vehicle(..)
+                | Effect::Attempt(_)
+                | Effect::Visit(_) => {}
             }
         }
         for (incident, ticket) in tickets {

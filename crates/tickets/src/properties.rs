@@ -68,13 +68,12 @@ fn is_legal(from: Status, to: Status) -> bool {
         (Waiting { .. }, to) => to.is_active() || matches!(to, Resolved | Verifying | Closed),
         steps => matches!(
             steps,
-            (Assigned | Accepted, New | Resolved | Verifying | Closed)
-                | (New, Resolved | Verifying | Closed)
+            (Assigned | Accepted, New)
+                | (New | Assigned | Accepted | OnSite | InProgress, Resolved | Verifying | Closed)
                 | (Assigned, Accepted)
                 | (Accepted, EnRoute | OnSite)
                 | (EnRoute, OnSite)
                 | (New | Assigned | Accepted | OnSite, InProgress)
-                | (OnSite | InProgress, Resolved | Verifying | Closed)
                 | (Resolved | Verifying, Closed | Assigned | New)
         ),
     }

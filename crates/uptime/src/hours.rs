@@ -2,6 +2,9 @@
 
 use mendpoint_model::{DAY_MS, MINUTE_MS, UnixMs};
 
+/// A week, in milliseconds.
+const WEEK_MS: i64 = 7 * DAY_MS;
+
 /// The days as they are written.
 const DAYS: [&str; 7] = ["mo", "tu", "we", "th", "fr", "sa", "su"];
 /// Minutes of a day.
@@ -76,7 +79,6 @@ impl Hours {
         if self.is_always() {
             return if from < until { vec![(from, until)] } else { Vec::new() };
         }
-        const WEEK_MS: i64 = 7 * DAY_MS;
         // 1970-01-05 was a Monday.
         let monday = 4 * DAY_MS - self.offset_minutes * MINUTE_MS;
         let mut week = (from.0 - monday).div_euclid(WEEK_MS) * WEEK_MS + monday - WEEK_MS;

@@ -201,6 +201,24 @@ pub(crate) async fn all_rows(
     Ok(rows)
 }
 
+/// For whom a value is wanted, in words.
+pub(crate) fn words_of_target(
+    state: &crate::AppState,
+    row: &mendpoint_model::DesiredKey,
+) -> String {
+    use mendpoint_model::DesiredFor;
+    let directory = state.handle().directory();
+    match &row.target {
+        DesiredFor::Model(vendor, model) => format!("every {vendor} {model}").trim().to_owned(),
+        DesiredFor::Site(site) => {
+            directory.site(*site).map_or_else(|| "a site".to_owned(), |site| site.name.clone())
+        }
+        DesiredFor::Charger(key) => directory
+            .charger(*key)
+            .map_or_else(|| "a charger".to_owned(), |charger| charger.identity.to_string()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -250,23 +268,5 @@ mod tests {
     fn counts_read_as_words() {
         let counts = CapabilityCounts { works: 3, rejected: 1, ..CapabilityCounts::default() };
         assert_eq!(counts_words(&counts), "worked 3 times, rejected once");
-    }
-}
-
-/// For whom a value is wanted, in words.
-pub(crate) fn words_of_target(
-    state: &crate::AppState,
-    row: &mendpoint_model::DesiredKey,
-) -> String {
-    use mendpoint_model::DesiredFor;
-    let directory = state.handle().directory();
-    match &row.target {
-        DesiredFor::Model(vendor, model) => format!("every {vendor} {model}").trim().to_owned(),
-        DesiredFor::Site(site) => {
-            directory.site(*site).map_or_else(|| "a site".to_owned(), |site| site.name.clone())
-        }
-        DesiredFor::Charger(key) => directory
-            .charger(*key)
-            .map_or_else(|| "a charger".to_owned(), |charger| charger.identity.to_string()),
     }
 }

@@ -127,7 +127,8 @@ mod tests {
 
     #[test]
     fn long_parts_that_stayed_are_left_out() {
-        let before: String = (0..20).map(|n| format!("{n}\n")).collect();
+        let numbers: Vec<String> = (0..20).map(|n| n.to_string()).collect();
+        let before = numbers.join("\n") + "\n";
         let after = before.replace("10\n", "ten\n");
         let shown = lines(&before, &after);
         assert_eq!(shown.first(), Some(&Line::Hidden(7)));

@@ -133,7 +133,8 @@ fn spec(index: usize, site: usize, rng: &mut SmallRng) -> ChargerSpec {
     let (vendor, model, is_dc) = models[index % models.len()];
     vendor.clone_into(&mut spec.vendor);
     model.clone_into(&mut spec.model);
-    spec.firmware = if rng.random_bool(0.8) { "2.4.1" } else { "2.3.0" }.to_owned();
+    let firmware = if rng.random_bool(0.8) { "2.4.1" } else { "2.3.0" };
+    firmware.clone_into(&mut spec.firmware);
     if !is_dc {
         spec.current = Current::Ac;
         spec.power_w = 22_000.0;
@@ -220,9 +221,8 @@ impl World {
             let connectors = self.posts[charger].core.spec().connectors;
             let connector = self.rng.random_range(1..=connectors);
             let lasts_ms = match &self.settings.mix.causes[cause].what {
-                What::Fault { lasts_ms, .. } => Some(*lasts_ms),
+                What::Fault { lasts_ms, .. } | What::Flap { lasts_ms, .. } => Some(*lasts_ms),
                 What::Offline { lasts_ms, .. } => *lasts_ms,
-                What::Flap { lasts_ms, .. } => Some(*lasts_ms),
             };
             // Long ones are rarer than short ones: even on a scale of logarithms.
             let lasts_ms = lasts_ms.map(|(from, to)| {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use mendpoint_model::{IncidentId, IncidentState, SiteKey, UnixMs};
 
-use super::family::{Family, family_of};
+use super::family::family_of;
 use crate::effect::Effect;
 use crate::engine::{Cx, Engine};
 use crate::timers::Timer;
@@ -87,7 +87,7 @@ impl Engine {
         let incident = &self.cases.get(&id)?.incident;
         let family = family_of(&incident.rule);
         let is_beyond = incident.is_wide() && incident.rule != super::SITE_OUTAGE;
-        let alone = (is_beyond && family == Family::Outage || is_beyond).then_some(id);
+        let alone = is_beyond.then_some(id);
         Some(GroupKey { site: incident.site, family: family.name(), alone })
     }
 

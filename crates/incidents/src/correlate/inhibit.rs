@@ -64,13 +64,13 @@ impl Engine {
                 // Chains end at their head: a child explains nothing.
                 !case.incident.ties.is_quiet()
                     && case.incident.rule != rule.id
-                    && self.is_parent(case, family, rule.scope, at)
+                    && Self::is_parent(case, family, rule.scope, at)
             })
         })
     }
 
     /// Whether an incident explains trouble of a family at a place of its charger.
-    fn is_parent(&self, parent: &Case, family: Family, scope: Scope, at: ConnectorRef) -> bool {
+    fn is_parent(parent: &Case, family: Family, scope: Scope, at: ConnectorRef) -> bool {
         let incident = &parent.incident;
         match family_of(&incident.rule) {
             Family::Offline => matches!(family, Family::Connectivity | Family::Charging),
@@ -155,7 +155,7 @@ impl Engine {
                 // Of two that explain each other the older one stays.
                 && family_of(&case.incident.rule) != Family::Connectivity
                 && rule.is_some_and(|rule| {
-                    self.is_parent(case, family_of(&rule.id), rule.scope, incident.connector)
+                    Self::is_parent(case, family_of(&rule.id), rule.scope, incident.connector)
                 })
         };
         let ids: Vec<IncidentId> = watch.cases.iter().copied().filter(is_child).collect();

@@ -104,6 +104,7 @@ impl Default for OverseerSettings {
 
 impl OverseerSettings {
     /// The settings with every paced duration scaled, and with the guardrails' own numbers.
+    #[must_use]
     pub fn scaled(&self, pace: f64, rails: &Guardrails, startup_grace_ms: i64) -> Self {
         let pace = if pace.is_finite() && pace > 0.0 { pace } else { 1.0 };
         let mut settings = self.clone();

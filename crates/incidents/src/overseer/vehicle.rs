@@ -94,11 +94,11 @@ impl Vehicles {
         self.near.remove(token);
         self.cleared.extend(self.suspects.remove(token));
         // Those that failed here look guiltier.
-        let here = |token: &&Box<str>| {
-            let failures = self.failed.get(*token);
+        let here = |token: &str| {
+            let failures = self.failed.get(token);
             failures.is_some_and(|failures| failures.iter().any(|(_, at, _)| *at == charger))
         };
-        let waiting: Vec<_> = self.near.iter().filter(here).cloned().collect();
+        let waiting: Vec<_> = self.near.iter().filter(|token| here(token)).cloned().collect();
         self.changed.extend(waiting);
     }
 

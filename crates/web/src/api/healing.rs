@@ -50,7 +50,7 @@ pub(crate) fn healing_json(handle: &Handle) -> Value {
             "in_trouble": row.unwell,
             "of": row.known,
             "since": row.since.rfc3339_ms(),
-            "until": row.until.map(|at| at.rfc3339_ms()),
+            "until": row.until.map(mendpoint_model::UnixMs::rfc3339_ms),
         })).collect::<Vec<_>>(),
         "running": report.running.iter().map(|row| json!({
             "charger": name(row.charger),
@@ -66,7 +66,7 @@ pub(crate) fn healing_json(handle: &Handle) -> Value {
             "worse": row.worse,
             "canary": row.canary,
             "breaker": row.breaker,
-            "until": row.until.map(|at| at.rfc3339_ms()),
+            "until": row.until.map(mendpoint_model::UnixMs::rfc3339_ms),
         })).collect::<Vec<_>>(),
         "off": report.off.iter().map(|row| json!({
             "charger": name(row.charger),

@@ -254,10 +254,10 @@ fn job(state: &AppState, viewer: &Viewer, view: &ReplayView) -> JobView {
     let mut of = view.ask.only.clone().unwrap_or_else(|| "All rules".to_owned());
     let directory = state.handle().directory();
     if let Some(site) = view.ask.site.and_then(|key| directory.site(key)) {
-        of += &format!(" at {}", site.name);
+        of.extend([" at ", &site.name]);
     }
     if let Some(charger) = view.ask.charger {
-        of += &format!(" on {}", name(state, charger).0);
+        of.extend([" on ", &name(state, charger).0]);
     }
     let ended_at = view.ended_at.unwrap_or_else(|| state.handle().now());
     JobView {

@@ -339,7 +339,7 @@ async fn exclusions(
                 .site(exclusion.site)
                 .map_or_else(|| "a site that is gone".to_owned(), |site| site.name.clone());
             if let Some(record) = exclusion.charger.and_then(|key| directory.charger(key)) {
-                place += &format!(", {}", record.name);
+                place.extend([", ", &record.name]);
             }
             let (decision, token) = match exclusion.decision {
                 Decision::Proposed => ("waits for you", "warn"),

@@ -217,11 +217,12 @@ fn look(incident: &Incident, entry: &TimelineEntry) -> (&'static str, &'static s
         "recovered" | "resolved" | "closed" => ("ok", "check"),
         "proven" => ("ok", "badge-check"),
         "reopened" | "still_there" => ("fault", "rotate-ccw"),
-        "severity_changed" | "code_changed" => ("fault", "triangle-alert"),
+        "severity_changed" | "code_changed" | "nobody_told" | "breached" => {
+            ("fault", "triangle-alert")
+        }
         "escalated" => ("dark", "ticket"),
         "told" => ("dark", "bell"),
         "told_later" | "held" => ("", "bell-off"),
-        "nobody_told" | "breached" => ("fault", "triangle-alert"),
         "held_over" | "chain_resumed" => ("", "bell"),
         "chain_stopped" => ("", "hand"),
         "ticket" => ("dark", "wrench"),
