@@ -86,7 +86,7 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// A replay of a fleet that is told by [`Replay::add`], with rules of its own.
+    /// A replay of a fleet that is told by [`Replay::begin`], with rules of its own.
     pub fn new(catalogue: Arc<Catalogue>, settings: ReplaySettings) -> Self {
         let incidents = IdSequence { next: 1, step: 1 };
         let transactions = IdSequence { next: FIRST_TRANSACTION, step: 1 };
