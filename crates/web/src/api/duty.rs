@@ -375,11 +375,11 @@ pub(super) async fn add_silence(
     State(state): State<AppState>,
     Body(body): Body<AddSilence>,
 ) -> Result<(StatusCode, Json<SilenceJson>)> {
-    let now = state.handle().now();
+    let asked = state.handle().now();
     let MatcherJson { rule, charger, site, model, label } = body.matcher;
     let silence = Silence {
         matcher: Matcher { rule, charger, site, model, label },
-        from: body.from.as_deref().map(|text| at("from", text)).transpose()?.unwrap_or(now),
+        from: body.from.as_deref().map(|text| at("from", text)).transpose()?.unwrap_or(asked),
         until: at("until", &body.until)?,
         reason: body.reason,
         ..Silence::default()
@@ -388,7 +388,8 @@ pub(super) async fn add_silence(
     let book = state.handle().duty_book();
     let silence =
         book.silences.get(&id).ok_or_else(|| ApiError::not_found("it is gone already"))?;
-    Ok((StatusCode::CREATED, Json(SilenceJson::of(silence, now))))
+    // Read again: the book may have begun it a moment after it was asked for.
+    Ok((StatusCode::CREATED, Json(SilenceJson::of(silence, state.handle().now()))))
 }
 
 /// `DELETE /duty/silences/{id}`
