@@ -202,8 +202,12 @@ impl Engine {
         incident.previous = self.past(&Fingerprint::of(&incident));
         incident.healing = self.healing_for(cx, key, rule, &incident.code);
         let lasted = duration_words(cx.now.since_ms(began));
-        let line = Line::new("opened", format!("Opened: {}", incident.title))
-            .text(format!("{} Seen for {lasted}.", incident.description));
+        let line =
+            Line::new("opened", format!("Opened: {}", incident.title)).text(if cx.now > began {
+                format!("{} Seen for {lasted}.", incident.description)
+            } else {
+                incident.description.clone()
+            });
         let mut case = Case::new(incident, Some(place));
         case.run.active = case.incident.healing.is_some();
         if !case.run.active {
