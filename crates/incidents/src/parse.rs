@@ -12,6 +12,7 @@ use crate::predicate::Predicate;
 use crate::problem::{Reader, suggestion};
 use crate::rule::{
     Clear, ClearWay, Condition, Count, Distinct, Moment, Occurrence, Proof, Rule, SAFETY, Scope,
+    Together,
 };
 use crate::threshold::{RawThresholds, read_thresholds};
 use crate::timeline_parse::{RawTest, parse_test};
@@ -38,6 +39,8 @@ struct RawRule {
     probe: bool,
     #[serde(default)]
     forbids_reset: bool,
+    #[serde(default)]
+    raises_others: bool,
     proof: Option<Spanned<String>>,
     escalate_after: Option<Spanned<String>>,
     #[serde(default)]
@@ -71,6 +74,7 @@ struct RawCondition {
     #[serde(default)]
     for_by_code: BTreeMap<Spanned<String>, Spanned<String>>,
     keep_firing_for: Option<Spanned<String>>,
+    pub(crate) chargers: Option<Spanned<RawChargers>>,
 }
 
 #[derive(Deserialize)]
@@ -108,6 +112,7 @@ struct RawCount {
     distinct_by: Option<Spanned<String>>,
     at_least_distinct: Option<Spanned<u32>>,
     cooldown: Option<Spanned<String>>,
+    pub(crate) times_usual: Option<Spanned<f64>>,
 }
 
 #[derive(Deserialize)]
@@ -130,11 +135,21 @@ struct RawClearCount {
     at_least: u32,
 }
 
+/// How many chargers a rule about a site, a cohort or the fleet asks for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawChargers {
+    pub(crate) at_least: Option<Spanned<u32>>,
+    pub(crate) percent: Option<Spanned<u32>>,
+}
+
 /// The route of a rule that names none: the first that fits.
 const ROUTE: &str = "default";
 
 /// What a headline may contain.
 const PLACES: [&str; 6] = ["code", "where", "for", "count", "within", "value"];
+/// What the headline of a rule about many chargers may contain.
+const WIDE_PLACES: [&str; 6] = ["place", "chargers", "of", "for", "count", "within"];
 
 /// Reads a rule's file; `None` when something is wrong with it.
 pub(crate) fn parse_rule(reader: &mut Reader<'_>) -> Option<Rule> {
@@ -150,13 +165,7 @@ pub(crate) fn parse_rule_with(
     let before = reader.problems.len();
     reader.thresholds = read_thresholds(reader, &raw.thresholds, values);
     check_identity(reader, &raw);
-    let scope = choice(
-        reader,
-        &raw.scope,
-        "scope",
-        &[("connector", Scope::Connector), ("charger", Scope::Charger)],
-    )
-    .unwrap_or(Scope::Charger);
+    let scope = choice(reader, &raw.scope, "scope", &Scope::NAMES).unwrap_or(Scope::Charger);
     let auto_heal = choice(
         reader,
         &raw.auto_heal,
@@ -181,9 +190,15 @@ pub(crate) fn parse_rule_with(
     let proof = raw.proof.as_ref().and_then(|proof| {
         choice(reader, proof, "proof", &[("session", Proof::Session), ("clear", Proof::Clear)])
     });
+    let together = read_together(reader, &raw, scope);
     let condition_at = raw.condition.span().start;
     let (condition, keep_firing_ms, condition_text) =
         read_condition(reader, condition_at, raw.condition.get_ref(), scope)?;
+    let condition_text = format!("{condition_text}{}", together.words(scope));
+    let keep_firing_ms = match (&raw.condition.get_ref().keep_firing_for, scope.is_wide()) {
+        (None, true) => WIDE_KEEP_MS,
+        _ => keep_firing_ms,
+    };
     let mut clears = Vec::new();
     let mut clear_text = Vec::new();
     for clear in &raw.clear {
@@ -194,6 +209,7 @@ pub(crate) fn parse_rule_with(
     }
     if let Some(keep) = raw.condition.get_ref().keep_firing_for.as_ref()
         && (!raw.clear.is_empty() || !matches!(condition, Condition::State { .. }))
+        && !scope.is_wide()
     {
         let message = "keep_firing_for has no effect here: it is for a rule with `when` and without \
                        [[clear]]; give the [[clear]] a `for` instead";
@@ -204,10 +220,16 @@ pub(crate) fn parse_rule_with(
             Condition::State { when, .. } => {
                 clears.push(Clear {
                     way: ClearWay::When(Predicate::Not(Box::new(when.clone()))),
-                    for_ms: keep_firing_ms,
+                    // Of many chargers it is the whole that keeps on, not each of them.
+                    for_ms: if scope.is_wide() { 0 } else { keep_firing_ms },
                     unproven: false,
                 });
                 clear_text.push("as soon as the condition is gone".to_owned());
+            }
+            Condition::Count(_) if scope.is_wide() => {
+                let within = raw.condition.get_ref().count.as_ref();
+                let within = within.map_or("", |count| count.within.get_ref());
+                clear_text.push(format!("fewer within {within}"));
             }
             _ => reader.refuse(condition_at, "a rule that counts or misses needs a [[clear]]"),
         }
@@ -241,7 +263,7 @@ pub(crate) fn parse_rule_with(
         reader.refuse(id_at, format!("rule {id} needs a [[test]] in which it stays silent"));
     }
     let title = raw.title.into_inner();
-    (reader.problems.len() == before).then(|| Rule {
+    let rule = (reader.problems.len() == before).then(|| Rule {
         id,
         version: raw.version.into_inner(),
         headline: raw.headline.map_or_else(|| title.clone(), Spanned::into_inner),
@@ -262,6 +284,9 @@ pub(crate) fn parse_rule_with(
         source: reader.text.into(),
         enabled: true,
         thresholds,
+        unit: Scope::Charger,
+        together,
+        raises_others: raw.raises_others,
         probe: raw.probe,
         forbids_reset: raw.forbids_reset,
         condition,
@@ -271,7 +296,111 @@ pub(crate) fn parse_rule_with(
         severity_by_code,
         severity_by_distinct,
         memory_ms: 0,
-    })
+    });
+    rule.map(|rule| Rule { unit: unit_of(&rule), ..rule })
+}
+
+/// What one alert of a rule is about.
+fn unit_of(rule: &Rule) -> Scope {
+    match rule.scope {
+        Scope::Connector => Scope::Connector,
+        Scope::Charger => Scope::Charger,
+        _ if rule.predicates().any(Predicate::reads_connector) => Scope::Connector,
+        _ => Scope::Charger,
+    }
+}
+
+/// How long it must be over at a whole site, where a rule does not say.
+const WIDE_KEEP_MS: i64 = 60_000;
+
+/// How many chargers a rule asks for; what does not go with its scope is refused.
+fn read_together(reader: &mut Reader<'_>, raw: &RawRule, scope: Scope) -> Together {
+    let condition = raw.condition.get_ref();
+    let times_usual = condition.count.as_ref().and_then(|count| count.times_usual.as_ref());
+    if !scope.is_wide() {
+        let about = "is for rules about many chargers: scope = \"site\", \"cohort\" or \"fleet\"";
+        if let Some(chargers) = &condition.chargers {
+            reader.refuse(chargers.span().start, format!("`chargers` {about}"));
+        }
+        if let Some(times) = times_usual {
+            reader.refuse(times.span().start, format!("`times_usual` {about}"));
+        }
+        return Together::default();
+    }
+    let name = scope.name();
+    if raw.auto_heal.get_ref() != "off" {
+        let message = format!(
+            "a rule about a {name} heals nothing: what many chargers show has one cause, and no \
+             step at a single one removes it; write auto_heal = \"off\""
+        );
+        reader.refuse(raw.auto_heal.span().start, message);
+    }
+    for (is_there, key) in [
+        (raw.probe, "probe"),
+        (raw.forbids_reset, "forbids_reset"),
+        (raw.raises_others, "raises_others"),
+        (!raw.severity_by_code.is_empty(), "severity_by_code"),
+        (raw.severity_by_distinct.is_some(), "severity_by_distinct"),
+        (!condition.for_by_code.is_empty(), "for_by_code"),
+    ] {
+        if is_there {
+            let message =
+                format!("`{key}` is for rules about one charger, and this is about a {name}");
+            reader.refuse(raw.scope.span().start, message);
+        }
+    }
+    if let Some(count) = &condition.count {
+        if let Some(word) = &count.distinct_by {
+            let message = "a rule about many chargers counts all of them; for so many different \
+                           chargers write chargers = { at_least = 3 } beside the count";
+            reader.refuse(word.span().start, message);
+        }
+        if let Some(word) = &count.cooldown {
+            let message = "`cooldown` is for rules about one charger; a wide one is over when fewer \
+                           come, for `keep_firing_for`";
+            reader.refuse(word.span().start, message);
+        }
+        if let Some(clear) = raw.clear.first() {
+            let message = "a count over many chargers is over when fewer come: leave [[clear]] out, \
+                           and say with `keep_firing_for` for how long";
+            reader.refuse(clear.span().start, message);
+        }
+    }
+    let mut together = Together::default();
+    if let Some(times) = times_usual {
+        let times = (*times.get_ref(), times.span().start);
+        if !(times.0.is_finite() && (1.0..=1_000.0).contains(&times.0)) {
+            reader.refuse(times.1, "times_usual goes from 1 to 1000");
+        }
+        together.times_usual = times.0;
+    }
+    let Some(chargers) = &condition.chargers else {
+        if condition.count.is_none() {
+            let message = format!(
+                "a rule about a {name} says how many chargers must show it: chargers = {{ at_least \
+                 = 3 }}, or chargers = {{ at_least = 3, percent = 30 }}"
+            );
+            reader.refuse(raw.condition.span().start, message);
+        }
+        return together;
+    };
+    let (at, chargers) = (chargers.span().start, chargers.get_ref());
+    if let Some(least) = &chargers.at_least {
+        if *least.get_ref() == 0 {
+            reader.refuse(least.span().start, "at_least goes from 1 on: nobody is no group");
+        }
+        together.at_least = *least.get_ref();
+    }
+    if let Some(percent) = &chargers.percent {
+        if !(1..=100).contains(percent.get_ref()) {
+            reader.refuse(percent.span().start, "a percentage goes from 1 to 100");
+        }
+        together.percent = *percent.get_ref();
+    }
+    if chargers.at_least.is_none() && chargers.percent.is_none() {
+        reader.refuse(at, "`chargers` has `at_least`, `percent` or both");
+    }
+    together
 }
 
 fn check_identity(reader: &mut Reader<'_>, raw: &RawRule) {
@@ -303,8 +432,10 @@ fn check_identity(reader: &mut Reader<'_>, raw: &RawRule) {
     if let Some(headline) = &raw.headline {
         for place in headline.get_ref().split('{').skip(1) {
             let name = place.split('}').next().unwrap_or_default();
-            if !PLACES.contains(&name) {
-                let hint = suggestion(name, &PLACES);
+            let is_wide = ["site", "cohort", "fleet"].contains(&raw.scope.get_ref().as_str());
+            let places = if is_wide { &WIDE_PLACES } else { &PLACES };
+            if !places.contains(&name) {
+                let hint = suggestion(name, places);
                 let message = format!("unknown place {{{name}}} in the headline{hint}");
                 reader.refuse(headline.span().start, message);
             }

@@ -155,6 +155,17 @@ pub(crate) enum Number {
     UnansweredCommands,
     Signal(Channel),
     Vital(VitalNumber),
+    /// How fast the budget of uptime is used up.
+    Burn(BurnOver),
+}
+
+/// Over which time a budget is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BurnOver {
+    FiveMinutes,
+    Hour,
+    SixHours,
+    ThreeDays,
 }
 
 /// Fields that grow by themselves.
@@ -268,6 +279,13 @@ pub(crate) enum Predicate {
         compare: Compare,
         value: f64,
     },
+    /// The most power of the last so many sessions, as a part of what half of the sessions of its
+    /// cohort exceed.
+    PowerOfKind {
+        last: usize,
+        compare: Compare,
+        value: f64,
+    },
     /// How restless it is (Nagios), in percent.
     Flap {
         of: Restless,
@@ -366,6 +384,15 @@ impl<'a> Subject<'a> {
             Number::UnansweredCommands => Some(f64::from(self.calls.unanswered)),
             Number::Signal(channel) => self.signals?.last(channel),
             Number::Vital(vital) => vital.of(self),
+            Number::Burn(over) => {
+                let burn = self.memory?.burn.as_deref()?;
+                Some(match over {
+                    BurnOver::FiveMinutes => burn.five_minutes,
+                    BurnOver::Hour => burn.hour,
+                    BurnOver::SixHours => burn.six_hours,
+                    BurnOver::ThreeDays => burn.three_days,
+                })
+            }
         }
     }
 
@@ -407,6 +434,13 @@ impl<'a> Subject<'a> {
     /// How often something is usual for a charger of its kind within a time.
     fn cohort_expects(&self, kind: Occurrence, within_ms: i64) -> Option<f64> {
         Some(self.cohort?.a_day(kind)? * within_ms as f64 / mendpoint_model::DAY_MS as f64)
+    }
+
+    /// The power of the last sessions, as a part of what is usual for its kind.
+    fn power_of_kind(&self, last: usize) -> Option<(f64, f64)> {
+        let most = self.memory?.power.as_ref()?.most(self.at, last)?;
+        let usual = self.cohort?.median_power_w()?;
+        Some((most, usual))
     }
 
     /// When a growing field began to grow.
@@ -535,6 +569,11 @@ impl Predicate {
                 let usual = subject.cohort_expects(*kind, *within_ms);
                 Holds::when(usual.is_some_and(|usual| compare.holds(usual, *value)))
             }
+            Self::PowerOfKind { last, compare, value } => Holds::when(
+                subject
+                    .power_of_kind(*last)
+                    .is_some_and(|(most, usual)| compare.holds(most / usual, *value)),
+            ),
             Self::TimesCohort { kind, within_ms, compare, value } => {
                 match subject.times_cohort(*kind, *within_ms) {
                     Some((times, until)) if compare.holds(times, *value) => {
@@ -608,6 +647,15 @@ impl Predicate {
                 let (times, _) = subject.times_cohort(*kind, *within_ms)?;
                 Some(format!("{times:.1} times as often"))
             }
+            Self::PowerOfKind { last, .. } if self.holds(subject).at(subject.now) => {
+                let (most, usual) = subject.power_of_kind(*last)?;
+                Some(format!("{:.0} kW of {:.0} kW", most / 1_000.0, usual / 1_000.0))
+            }
+            Self::Number { field: field @ Number::Burn(_), .. }
+                if self.holds(subject).at(subject.now) =>
+            {
+                Some(format!("{:.1} times", subject.number(*field)?))
+            }
             Self::Silence { .. } if self.holds(subject).at(subject.now) => {
                 let usage = subject.memory?.usage.as_ref()?;
                 Some(crate::duration::duration_words(subject.now.since_ms(usage.last)))
@@ -641,6 +689,8 @@ impl Predicate {
                     Number::UnansweredCommands => Inputs::CALLS,
                     Number::ClockSkew => Inputs::CLOCK,
                     Number::Vital(vital) => vital.inputs(),
+                    // It is used up while the charger is away, too.
+                    Number::Burn(_) => Inputs(Inputs::HAPPENED.0 | Inputs::LINK.0),
                     _ => Inputs::METER,
                 },
                 Self::Elapsed { field, .. } => match field {
@@ -652,6 +702,7 @@ impl Predicate {
                     Elapsed::Vital(vital) => vital.inputs(),
                 },
                 Self::Median { .. } | Self::Weak { .. } => Inputs::SIGNAL,
+                Self::PowerOfKind { .. } => Inputs::TRANSACTION,
                 Self::Happened { .. }
                 | Self::Ratio { .. }
                 | Self::BelowCohort { .. }
@@ -698,6 +749,7 @@ impl Predicate {
             reads |= matches!(
                 part,
                 Self::Status { whole: false, .. }
+                    | Self::PowerOfKind { .. }
                     | Self::Flap { of: Restless::Status, .. }
                     | Self::Flag(Flag::Plugged | Flag::FaultActive)
                     | Self::Text { field: Text::ErrorCode, .. }

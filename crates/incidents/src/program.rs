@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 use crate::alert::Alert;
 use crate::catalogue::Catalogue;
 use crate::memory::Wants;
+use crate::overseer::WideRule;
 use crate::playbook::Playbook;
 use crate::predicate::Inputs;
 use crate::rule::{Occurrence, Rule};
@@ -62,6 +63,8 @@ pub(crate) struct Program {
     pub(crate) inputs: Vec<(Inputs, Inputs)>,
     /// The rules that each single kind of news can begin, a bit a rule.
     listeners: [Places; Inputs::KINDS],
+    /// The rules about many chargers, as the overseer is told of them.
+    pub(crate) wide: Vec<Option<Arc<WideRule>>>,
     /// What the rules look back on.
     pub(crate) wants: Wants,
     /// The rules that listen to each kind of thing that happens.
@@ -99,6 +102,7 @@ impl Program {
         });
         Self {
             listeners,
+            wide: rules.iter().map(|rule| rule.wide().map(Arc::new)).collect(),
             wants,
             hearers,
             reads_calls: rules
@@ -140,6 +144,12 @@ impl Program {
     /// The rules that listen to things of a kind.
     pub(crate) fn hearers(&self, kind: Occurrence) -> &[u16] {
         &self.hearers[kind as usize]
+    }
+
+    /// The ids of the rules about many chargers that are switched on.
+    pub(crate) fn wide_ids(&self) -> Vec<Box<str>> {
+        let on = self.wide.iter().zip(&self.enabled).filter(|(_, enabled)| **enabled);
+        on.filter_map(|(wide, _)| Some(wide.as_ref()?.id.clone())).collect()
     }
 
     /// A rule's place.

@@ -12,6 +12,7 @@ mod admission;
 mod attempts;
 mod audited;
 mod board;
+mod burn;
 mod capabilities;
 mod clock;
 mod commands;

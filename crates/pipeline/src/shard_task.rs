@@ -246,6 +246,24 @@ impl ShardTask {
             ShardMessage::Catalogue(catalogue, overrides) => {
                 self.shard.set_rules(self.state.now, catalogue, overrides);
             }
+            ShardMessage::Burns(chargers) => {
+                for (charger, burn) in chargers {
+                    let (now, out) = (self.state.now, &mut self.state.outputs);
+                    self.shard.note_burn(now, charger, burn, out);
+                }
+                self.take_outputs();
+            }
+            ShardMessage::OpeningHours(hours) => {
+                let (now, out) = (self.state.now, &mut self.state.outputs);
+                self.shard.set_opening_hours(now, hours, out);
+                self.take_outputs();
+            }
+            ShardMessage::Cohorts(answer) => {
+                let _ = answer.send(self.shard.cohort_figures());
+            }
+            ShardMessage::FleetCohorts(figures) => {
+                self.shard.set_cohorts(self.state.now, &figures);
+            }
             ShardMessage::Usage(chargers) => {
                 for (charger, usage) in chargers {
                     let (now, out) = (self.state.now, &mut self.state.outputs);

@@ -140,6 +140,7 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/kpis", get(uptime::kpis))
         .route("/uptime/exclusions", get(uptime::exclusions).post(uptime::propose))
         .route("/uptime/exclusions/{id}/{decision}", post(uptime::decide))
+        .route("/uptime/outages/{id}/{decision}", post(uptime::decide_outage))
         .route("/uptime/hours", put(uptime::hours))
         .route("/chargers/{id}/uptime-burn", get(uptime::burn))
         .route("/outbox", get(system::outbox))

@@ -360,7 +360,12 @@ const ADDRESSES: &[Address] = &[
         &["month", "from", "until", "site", "charger"],
     ),
     get("/kpis", "Figures of charging and healing", &["by", "from", "until", "site"]),
-    get("/uptime/exclusions", "Minutes that do not count, with what shows it", &["site"]),
+    get(
+        "/uptime/exclusions",
+        "Minutes that do not count, with what shows it; of a site, or what an outage proposed",
+        &["site", "incident"],
+    ),
+    post("/uptime/outages/{id}/{decision}", "approve or refuse all that an outage proposed"),
     post("/uptime/exclusions", "Propose an exclusion").takes("ExclusionBody"),
     post("/uptime/exclusions/{id}/{decision}", "approve or refuse an exclusion"),
     put("/uptime/hours", "Set the opening hours of a site").takes("HoursBody"),

@@ -451,10 +451,7 @@ fn limits(min: &str, max: &str) -> String {
 
 /// A rule as a sentence.
 pub(crate) fn sentence(rule: &Rule) -> String {
-    let scope = match rule.scope {
-        mendpoint_incidents::Scope::Connector => "connector",
-        mendpoint_incidents::Scope::Charger => "charger",
-    };
+    let scope = rule.scope.name();
     let heal = match &rule.playbook {
         Some(playbook) if rule.auto_heal != HealMode::Off => {
             let how = match rule.auto_heal {
