@@ -28,6 +28,7 @@ mod evaluate;
 mod expression;
 pub mod flap;
 mod functions;
+mod gate;
 mod guardrail;
 mod heal;
 mod lag;

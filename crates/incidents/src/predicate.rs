@@ -308,7 +308,7 @@ pub(crate) struct Subject<'a> {
     pub(crate) at: ConnectorRef,
     pub(crate) signals: Option<&'a SignalLog>,
     calls: Calls,
-    memory: Option<&'a Memory>,
+    pub(crate) memory: Option<&'a Memory>,
     cohort: Option<&'a Cohort>,
 }
 
@@ -396,7 +396,9 @@ impl<'a> Subject<'a> {
         }
     }
 
-    fn transactions(&self) -> impl Iterator<Item = &'a mendpoint_model::Transaction> + use<'a> {
+    pub(crate) fn transactions(
+        &self,
+    ) -> impl Iterator<Item = &'a mendpoint_model::Transaction> + use<'a> {
         let at = self.at;
         self.charger.transactions.iter().filter(move |tx| is_at(tx, at))
     }
@@ -715,6 +717,23 @@ impl Predicate {
             });
         });
         inputs
+    }
+
+    /// Whether it looks back on things of a kind.
+    pub(crate) fn recalls(&self, kind: Occurrence) -> bool {
+        let mut recalls = false;
+        self.each(&mut |part| {
+            recalls |= match part {
+                Self::Happened { kind: of, .. } | Self::TimesCohort { kind: of, .. } => *of == kind,
+                Self::Ratio { good, bad, .. } | Self::BelowCohort { good, bad, .. } => {
+                    *good == kind || *bad == kind
+                }
+                // A success puts the moment off.
+                Self::Silence { .. } => kind == Occurrence::AttemptSucceeded,
+                _ => false,
+            };
+        });
+        recalls
     }
 
     /// Whether it is about the connection itself, so that it can be judged while offline.

@@ -21,6 +21,11 @@ const DAYS: &str = "SELECT d.charger_key, d.evse, d.connector, d.day_at_ms, d.sp
 const SESSIONS: &str = "SELECT evse, connector, started_at_ms, ended_at_ms FROM charge_transaction
     WHERE charger_key = $1 AND ended_at_ms > $2 AND started_at_ms < $3 AND energy_wh >= 100.0
     ORDER BY started_at_ms LIMIT 20000";
+const CHARGES: &str = "SELECT
+    COALESCE(SUM(CASE WHEN energy_wh >= 100.0 THEN 1 ELSE 0 END), 0),
+    COALESCE(SUM(CASE WHEN energy_wh < 100.0 THEN 1 ELSE 0 END), 0)
+    FROM charge_transaction WHERE charger_key = $1 AND opened_at_ms > $2 AND opened_at_ms <= $3
+      AND ended_at_ms IS NOT NULL AND ($4 = 0 OR (evse = $4 AND connector = $5))";
 const ADD: &str = "INSERT INTO uptime_exclusion (id, site_key, charger_key, evse, connector,
     from_at_ms, until_at_ms, reason, evidence, decision, proposed_by, proposed_at_ms, decided_by,
     decided_at_ms, incident_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, '', NULL,
@@ -208,6 +213,27 @@ impl Store {
                 Ok((at, UnixMs(row.int(2)?), UnixMs(row.int(3)?)))
             })
         })
+    }
+
+    /// How many charges at a connector, or at the whole charger, delivered 100 Wh and how many did not,
+    /// of those that began within a time and ended.
+    pub async fn charges_between(
+        &self,
+        charger: ChargerKey,
+        at: ConnectorRef,
+        from: UnixMs,
+        until: UnixMs,
+    ) -> Result<(u32, u32)> {
+        let counts = read!(&self.db, conn => {
+            let query = sqlx::query(CHARGES)
+                .bind(i64::from(charger.0))
+                .bind(from.0)
+                .bind(until.0)
+                .bind(i64::from(at.evse))
+                .bind(i64::from(at.connector));
+            one(query.fetch_optional(conn).await?.as_ref(), |row| Ok((row.number(0)?, row.number(1)?)))
+        })?;
+        Ok(counts.unwrap_or_default())
     }
 
     /// Proposes an exclusion; `None` when the same site, reason and beginning were proposed before,

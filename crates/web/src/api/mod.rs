@@ -127,6 +127,7 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/rules/check", post(rules::check))
         .route("/rules/reload", post(rules::reload))
         .route("/rules/{id}", get(rules::rule).put(rules::put_rule).patch(rules::change))
+        .route("/rules/{id}/shadow", get(rules::shadow))
         .route("/rules/{id}/versions", get(rules::rule_versions))
         .route("/rules/{id}/take-back", post(rules::take_back_rule))
         .route("/rules/{id}/thresholds", put(rules::put_threshold))

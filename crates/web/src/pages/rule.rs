@@ -13,6 +13,7 @@ use mendpoint_store::RuleTextRow;
 use serde::Deserialize;
 
 use super::errors::{Page, PageError, back, render, wrong};
+use super::shadow::{self, ShadowView};
 use crate::diff;
 use crate::pages::extract::{Form, Query};
 use crate::place::Moment;
@@ -164,6 +165,7 @@ struct RulePage {
     is_admin: bool,
     builder: Option<Builder>,
     shadow_href: String,
+    seen: Option<ShadowView>,
 }
 
 /// The sentence builder.
@@ -256,7 +258,12 @@ async fn whole(
     let path = path_of(kind, id);
     let (compared, diff) = compare(handle, kind, id, &versions, asked.version);
     let rule = handle.catalogue().rule(id).filter(|_| kind == RuleKind::Rule).cloned();
+    let seen = match &rule {
+        Some(rule) => shadow::view(handle, rule).await?,
+        None => None,
+    };
     let mut page = RulePage {
+        seen,
         shell: Shell::new(state, viewer, "rules", &title)
             .await
             .with_messages(asked.done, asked.error),
@@ -834,6 +841,7 @@ async fn fresh(
         is_admin: viewer.is_admin(),
         builder,
         shadow_href: String::new(),
+        seen: None,
     };
     page.show(shown.written, shown.checked);
     render(page)
