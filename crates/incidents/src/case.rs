@@ -88,6 +88,12 @@ impl Watch {
             || self.alerts.iter().any(|alert| !matches!(alert.phase, crate::alert::Phase::Pending))
     }
 
+    /// Whether it is known to all who count chargers, no attempt to charge goes on, and there is no
+    /// incident.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.enrolled && self.attempts.is_none() && self.cases.is_empty()
+    }
+
     /// A rule as it holds for this charger.
     pub(crate) fn rule(&self, program: &Program, place: u16) -> Arc<Rule> {
         self.own_rule(place).unwrap_or_else(|| Arc::clone(&program.rules[usize::from(place)]))

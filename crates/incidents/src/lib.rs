@@ -29,6 +29,7 @@ mod expression;
 mod figures;
 pub mod flap;
 mod functions;
+mod gate;
 mod guardrail;
 mod heal;
 mod lag;

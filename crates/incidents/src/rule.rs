@@ -7,7 +7,7 @@ use mendpoint_model::HealMode;
 use crate::codes::is_safety;
 use crate::duration::paced;
 use crate::parse::parse_rule_with;
-use crate::predicate::{Elapsed, Flag, Inputs, Predicate};
+use crate::predicate::{Elapsed, Flag, Inputs, Predicate, Subject};
 use crate::problem::{Problem, Reader, suggestion};
 use crate::threshold::Threshold;
 use crate::timeline_test::TimelineTest;
@@ -265,6 +265,14 @@ impl Rule {
             .map_or(self.severity, |(_, severity)| *severity)
     }
 
+    /// The same for a subject, whose code is only asked for where it counts.
+    pub(crate) fn for_ms_of(&self, subject: &Subject<'_>) -> i64 {
+        match &self.condition {
+            Condition::State { for_ms, for_by_code, .. } if for_by_code.is_empty() => *for_ms,
+            _ => self.for_ms(&subject.code()),
+        }
+    }
+
     /// How long the condition must last for a code, in milliseconds; 0 where the rule has no time.
     pub fn for_ms(&self, code: &str) -> i64 {
         match &self.condition {
@@ -408,9 +416,28 @@ impl Rule {
         of_condition.into_iter().flatten().chain(of_clears).chain(&self.exclusions)
     }
 
-    /// Whether silence of some kind is what it looks for: then a start of ours gives it grace.
-    pub(crate) fn is_absence(&self) -> bool {
-        self.judges_link()
+    /// Whether a condition on the state that has to hold (or, while it fires, one that ends it) looks
+    /// back on things of a kind.
+    pub(crate) fn recalls(&self, kind: Occurrence, firing: bool) -> bool {
+        let of_condition = match &self.condition {
+            Condition::State { when, .. } => Some(when),
+            _ => None,
+        };
+        let of_clears =
+            self.clears.iter().filter(|_| firing).filter_map(|clear| match &clear.way {
+                ClearWay::When(when) => Some(when),
+                _ => None,
+            });
+        of_condition.into_iter().chain(of_clears).any(|predicate| predicate.recalls(kind))
+    }
+
+    /// Whether it asks when something of a kind last happened.
+    pub(crate) fn misses(&self, kind: Occurrence) -> bool {
+        matches!(self.condition, Condition::Absent { kind: of, .. } if of == kind)
+            || self
+                .clears
+                .iter()
+                .any(|clear| matches!(clear.way, ClearWay::Absent(of) if of == kind))
     }
 
     /// The news that can change it. While it fires, its clears count too.

@@ -2,6 +2,7 @@
 
 use super::{Elapsed, Flag, Number, Predicate, Text};
 use crate::memory::Restless;
+use crate::rule::Occurrence;
 
 /// Kinds of news that can change a condition: a rule is looked at only for its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -91,6 +92,23 @@ impl Predicate {
             });
         });
         inputs
+    }
+
+    /// Whether it looks back on things of a kind.
+    pub(crate) fn recalls(&self, kind: Occurrence) -> bool {
+        let mut recalls = false;
+        self.each(&mut |part| {
+            recalls |= match part {
+                Self::Happened { kind: of, .. } | Self::TimesCohort { kind: of, .. } => *of == kind,
+                Self::Ratio { good, bad, .. } | Self::BelowCohort { good, bad, .. } => {
+                    *good == kind || *bad == kind
+                }
+                // A success puts the moment off.
+                Self::Silence { .. } => kind == Occurrence::AttemptSucceeded,
+                _ => false,
+            };
+        });
+        recalls
     }
 
     /// Whether it is about the connection itself, so that it can be judged while offline.

@@ -19,7 +19,7 @@ pub(crate) struct Subject<'a> {
     pub(crate) at: ConnectorRef,
     pub(crate) signals: Option<&'a SignalLog>,
     calls: Calls,
-    pub(super) memory: Option<&'a Memory>,
+    pub(crate) memory: Option<&'a Memory>,
     cohort: Option<&'a Cohort>,
 }
 
@@ -98,7 +98,7 @@ impl<'a> Subject<'a> {
         }
     }
 
-    pub(super) fn transactions(
+    pub(crate) fn transactions(
         &self,
     ) -> impl Iterator<Item = &'a mendpoint_model::Transaction> + use<'a> {
         let at = self.at;
