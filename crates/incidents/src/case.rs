@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use mendpoint_model::{
-    Actor, CommandId, ConnectorRef, FrameSeq, Healing, Incident, IncidentId, Link, Rung, SiteKey,
-    Step, StepState, TimelineEntry, UnixMs,
+    Actor, CommandId, ConnectorRef, FrameSeq, Healing, Incident, IncidentId, IncidentState, Link,
+    Rung, SiteKey, Step, StepState, TimelineEntry, UnixMs,
 };
 use smallvec::SmallVec;
 
@@ -278,6 +278,12 @@ impl Case {
             calm: false,
             armed: None,
         }
+    }
+
+    /// Whether it is open and its condition was there until now: it may explain other incidents.
+    pub(crate) fn is_firing(&self) -> bool {
+        let state = self.incident.state;
+        !state.is_over() && state != IncidentState::RecoveredUnproven
     }
 
     /// The step under way, if any.

@@ -469,6 +469,11 @@ impl Rule {
             })
     }
 
+    /// Whether it counts what happens at many chargers, all together.
+    pub(crate) fn counts_together(&self) -> bool {
+        self.scope.is_wide() && matches!(self.condition, Condition::Count(_))
+    }
+
     /// What the overseer has to know of a rule about many chargers.
     pub(crate) fn wide(&self) -> Option<WideRule> {
         let count = match &self.condition {

@@ -255,6 +255,10 @@ fn what_does_not_go_with_many_chargers_is_refused_with_a_place_and_a_way_out() {
             .collect();
         assert!(told.iter().any(|told| told.contains(wanted)), "{wanted}: {told:?}");
     }
+    let spike = include_str!("../../../config/rules/auth_reject_spike.toml").to_owned();
+    let spike = Catalogue::parse(&[("s.toml".to_owned(), spike)], &[]).expect("it is good");
+    let told = spike.check_threshold("AUTH_REJECT_SPIKE", "refused", "30");
+    assert!(told.is_err_and(|why| why.contains("the same for all of them")));
     let good = Catalogue::parse(&[("m.toml".to_owned(), good)], &[]).expect("it is good");
     let text = &good.rules()[0].condition_text;
     assert_eq!(text, "status == \"Unavailable\" for 5m, at 2 or more chargers");

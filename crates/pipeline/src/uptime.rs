@@ -17,7 +17,7 @@ use mendpoint_uptime::{
 use crate::burn::Burns;
 use crate::message::ShardMessage;
 use crate::pipeline::Inner;
-use crate::{Error, Handle, clock};
+use crate::{Error, Handle, clock, kpi_gauges};
 
 /// How often we write down that we live.
 const ALIVE_EVERY: Duration = Duration::from_secs(30);
@@ -338,6 +338,7 @@ pub(crate) async fn run(inner: Arc<Inner>) {
     }
     let mut burns = Burns::default();
     let mut hours_told = false;
+    let mut measured_at: Option<UnixMs> = None;
     loop {
         let now = clock::now();
         if !hours_told {
@@ -353,6 +354,12 @@ pub(crate) async fn run(inner: Arc<Inner>) {
         }
         if let Err(error) = burns.look(&inner, now).await {
             tracing::debug!(%error, "budgets of uptime wait for the database");
+        }
+        if measured_at.is_none_or(|at| now.since_ms(at) >= kpi_gauges::EVERY_MS) {
+            measured_at = Some(now);
+            if let Err(error) = Handle(Arc::clone(&inner)).measure_kpis(now).await {
+                tracing::debug!(%error, "figures of charging wait for the database");
+            }
         }
         // A database that is away is told of elsewhere; the next turn tries again.
         if let Err(error) = inner.store.set_value(ALIVE, &now.0.to_string()).await {

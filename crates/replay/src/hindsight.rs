@@ -246,9 +246,7 @@ pub fn sums(all: &[Shadowed]) -> Sums {
 
 #[cfg(test)]
 mod tests {
-    use mendpoint_model::{
-        ChargerKey, Healing, IncidentState, MINUTE_MS, Rung, SiteKey, Step, Ties,
-    };
+    use mendpoint_model::{ChargerKey, Healing, IncidentState, MINUTE_MS, Rung, SiteKey, Step};
 
     use super::*;
 
@@ -256,34 +254,10 @@ mod tests {
 
     fn incident(id: i64, rule: &str, after_ms: i64) -> Incident {
         Incident {
-            id: IncidentId(id),
-            rule: rule.to_owned(),
-            rule_version: 1,
             state: IncidentState::Resolved,
-            severity: 5,
-            source: Source::System,
-            reporter: "system".to_owned(),
-            charger: ChargerKey(1),
-            site: SiteKey(1),
             connector: ConnectorRef::v16(1),
-            code: String::new(),
-            title: rule.to_owned(),
-            description: String::new(),
-            next: String::new(),
-            next_at: None,
-            began_at: AT + after_ms,
-            opened_at: AT + after_ms,
-            updated_at: AT + after_ms,
-            resolved_at: None,
-            occurrences: 1,
-            previous: None,
-            ticket: None,
-            needs_person: false,
-            owner: None,
-            healing: None,
             resolution: "Went away by itself".to_owned(),
-            blind: false,
-            ties: Ties::default(),
+            ..Incident::opened(IncidentId(id), rule, ChargerKey(1), SiteKey(1), AT + after_ms)
         }
     }
 

@@ -25,6 +25,8 @@ pub(super) struct RuleJson {
     description: String,
     condition: String,
     clear: Vec<String>,
+    /// What one incident is about: `connector`, `charger`, `site`, `cohort` or `fleet`.
+    scope: &'static str,
     severity: u8,
     labels: Vec<String>,
     playbook: Option<String>,
@@ -90,6 +92,7 @@ fn rule_json(handle: &Handle, edits: &RuleEdits, rule: &Rule) -> RuleJson {
         description: rule.description.clone(),
         condition: rule.condition_text.clone(),
         clear: rule.clear_text.clone(),
+        scope: rule.scope.name(),
         severity: rule.severity,
         labels: rule.labels.clone(),
         playbook: rule.playbook.clone(),
