@@ -223,9 +223,9 @@ fn what_does_not_go_with_many_chargers_is_refused_with_a_place_and_a_way_out() {
         (good.replace("at_least = 2 }", "}"), "`chargers` has `at_least`, `percent` or both"),
         (
             good.replace("at_least = 2 }", "at_leats = 2 }"),
-            "unknown key `at_leats`; did you mean `at_least`?",
+            "did you mean `at_least`?",
         ),
-        (good.replace("{place}", "{where}"), "unknown place {where} in the headline; "),
+        (good.replace("{place}", "{where}"), "unknown place {where} in the headline"),
         (
             good.replace("auto_heal", "probe = true\nauto_heal"),
             "`probe` is for rules about one charger, and this is about a site",
