@@ -10,6 +10,7 @@ use mendpoint_model::{ConnectorRef, Fact, UnixMs};
 use smallvec::SmallVec;
 
 use crate::flap::FlapClock;
+use crate::power::{PowerLog, UptimeBurn};
 use crate::predicate::{Holds, Predicate};
 use crate::rule::{Distinct, Occurrence};
 use crate::usage::Usage;
@@ -56,6 +57,10 @@ pub(crate) struct Memory {
     happened: VecDeque<Happened>,
     clocks: SmallVec<[Clock; 0]>,
     pub(crate) usage: Option<Box<Usage>>,
+    /// How much power its sessions got.
+    pub(crate) power: Option<Box<PowerLog>>,
+    /// How fast it uses up its budget of uptime.
+    pub(crate) burn: Option<Box<UptimeBurn>>,
 }
 
 /// What the rules of a program ask of memories.
@@ -69,6 +74,8 @@ pub(crate) struct Wants {
     pub(crate) usage: bool,
     /// Whether any rule compares a charger with others of its kind.
     pub(crate) cohorts: bool,
+    /// Whether any rule asks for the power of sessions.
+    pub(crate) power: bool,
 }
 
 impl Wants {
@@ -90,6 +97,7 @@ impl Wants {
                 self.cohorts = true;
             }
             Predicate::CohortExpects { .. } => self.cohorts = true,
+            Predicate::PowerOfKind { .. } => (self.cohorts, self.power) = (true, true),
             Predicate::TimesCohort { kind, .. } => {
                 self.keep(*kind, KEPT_MAX);
                 self.cohorts = true;
@@ -181,6 +189,9 @@ impl Memory {
         self.clocks.retain(|clock| wants.flaps.contains(&(clock.of, clock.look_ms)));
         if !wants.usage {
             self.usage = None;
+        }
+        if !wants.power {
+            self.power = None;
         }
     }
 
@@ -286,7 +297,7 @@ impl Memory {
 }
 
 /// A word as a number (FNV-1a), 0 for none: whether two marks differ is all that is asked.
-fn number_of(mark: &str) -> u32 {
+pub(crate) fn number_of(mark: &str) -> u32 {
     if mark.is_empty() {
         return 0;
     }

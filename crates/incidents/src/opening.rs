@@ -51,6 +51,10 @@ impl Engine {
         began: UnixMs,
         counted: Counted,
     ) {
+        if self.program.wide[usize::from(place)].is_some() {
+            self.member_fires(cx, key, (place, at), began);
+            return;
+        }
         let program = std::sync::Arc::clone(&self.program);
         let Some(charger) = cx.fleet.charger(key) else { return };
         let Some(watch) = self.watches.get(&key) else { return };
@@ -180,13 +184,13 @@ impl Engine {
         let watch = self.watches.entry(key).or_default();
         let rule = &*watch.rule(&program, place);
         let site = watch.site;
-        watch.cases.push(id);
         let mut severity = rule.severity_of(&code);
         if let Some((at_least, other)) = rule.severity_by_distinct
             && counted.1 >= at_least
         {
             severity = other;
         }
+        let severity = self.raised(key, rule, severity);
         let mut incident = Incident {
             rule_version: rule.version,
             severity,
@@ -218,8 +222,10 @@ impl Engine {
                 case.will_ask(at);
             }
         }
+        self.watches.entry(key).or_default().cases.push(id);
         self.cases.insert(id, case);
         self.say(cx, id, line);
+        self.raise_others(cx, id);
         self.tell_alert(cx, id);
         self.hard_change(cx, id);
         self.inhibit_children(cx, id);

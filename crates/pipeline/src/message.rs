@@ -116,6 +116,14 @@ pub(crate) enum ShardMessage {
         std::sync::Arc<mendpoint_incidents::Catalogue>,
         Vec<mendpoint_incidents::ThresholdOverride>,
     ),
+    /// How fast chargers use up their budgets of uptime.
+    Burns(Vec<(ChargerKey, mendpoint_incidents::UptimeBurn)>),
+    /// When sites are open, those that close at some time.
+    OpeningHours(std::sync::Arc<std::collections::BTreeMap<SiteKey, mendpoint_model::Hours>>),
+    /// Somebody adds up what shards counted of each kind of charger.
+    Cohorts(oneshot::Sender<Vec<mendpoint_incidents::CohortFigures>>),
+    /// What the whole fleet counted of each kind of charger.
+    FleetCohorts(std::sync::Arc<[mendpoint_incidents::CohortFigures]>),
     /// When chargers were used before our start.
     Usage(Vec<(ChargerKey, mendpoint_incidents::Usage)>),
     /// Answer when everything decided so far is on disk.

@@ -9,6 +9,7 @@ const ADD: &str = "INSERT INTO report_photo (id, reference, kind, created_at_ms,
     VALUES ($1, $2, $3, $4, $5)";
 const OF_REPORT: &str =
     "SELECT id, reference, kind, created_at_ms FROM report_photo WHERE reference = $1 ORDER BY id";
+const PRUNE: &str = "DELETE FROM report_photo WHERE created_at_ms < $1";
 const DATA: &str = "SELECT kind, data FROM report_photo WHERE id = $1";
 
 /// A photo without its bytes.
@@ -59,6 +60,13 @@ impl Store {
                     created_at: UnixMs(row.int(3)?),
                 })
             })
+        })
+    }
+
+    /// Deletes photos that were sent before a moment; how many there were.
+    pub async fn prune_photos(&self, before: UnixMs) -> Result<u64> {
+        write!(&self.db, conn => {
+            Ok(sqlx::query(PRUNE).bind(before.0).execute(conn).await?.rows_affected())
         })
     }
 

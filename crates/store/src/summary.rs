@@ -116,6 +116,8 @@ pub struct Retention {
     pub meter_values: u32,
     /// Changes of connectors' states and of connections.
     pub changes: u32,
+    /// Photos that drivers sent with their reports.
+    pub photos: u32,
     /// Hours of chargers.
     pub hours: u32,
     /// Days of chargers.
@@ -299,6 +301,9 @@ impl Store {
         if keep.meter_values > 0 {
             let bound = row_id::first_of(now - i64::from(keep.meter_values) * DAY_MS);
             deleted += self.prune_readings(bound).await?;
+        }
+        if keep.photos > 0 {
+            deleted += self.prune_photos(now - i64::from(keep.photos) * DAY_MS).await?;
         }
         for (span_ms, days) in [(HOUR_MS, keep.hours), (DAY_MS, keep.days)] {
             if days > 0 {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use mendpoint_escalation::{
-    Book, Brief, Case, Claim, Matcher, Person, PlaceTags, Rota, Scope, Silence, Window,
+    Book, Brief, Case, Claim, Held, Matcher, Person, PlaceTags, Rota, Scope, Silence, Window,
 };
 use mendpoint_incidents::{Request, correlate};
 use mendpoint_model::{ChargerKey, IncidentId, SiteKey, UnixMs};
@@ -53,6 +53,11 @@ impl Handle {
     /// How far the chain of an incident is; `None` when it is over, or nobody need be told.
     pub fn duty_case(&self, incident: IncidentId) -> Option<Case> {
         self.0.duty.machine().case(incident).cloned()
+    }
+
+    /// What keeps people from being told of an incident: a silence, or planned work.
+    pub fn held(&self, incident: IncidentId) -> Option<Held> {
+        self.0.duty.machine().case(incident)?.held.clone()
     }
 
     /// How many things wait for somebody, and how many they were told today.
