@@ -156,7 +156,7 @@ mod tests {
     use super::*;
     use crate::catalogue::Catalogue;
     use crate::expression::{STATUSES, parse_expression};
-    use crate::predicate::Holds;
+    use crate::predicate::{Compiled, Holds};
 
     const NOW: UnixMs = UnixMs(1_795_305_600_000);
     const ONE: ConnectorRef = ConnectorRef { evse: 1, connector: 1 };
@@ -164,7 +164,7 @@ mod tests {
     const PARTS: u32 = 9;
 
     /// The conditions that are shipped, and some that say no to what others ask for.
-    fn conditions() -> Vec<Predicate> {
+    fn conditions() -> Vec<Compiled> {
         let read = |folder: &str| -> Vec<(String, String)> {
             let config = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config");
             let entries = std::fs::read_dir(config.join(folder)).expect("it is shipped");
@@ -190,7 +190,7 @@ mod tests {
             "not known(signal.wifi.dbm) and flap(link, 3m) <= 5",
             r#"error.code in ["GroundFailure"] or register.still"#,
         ];
-        shipped.chain(own.map(|text| parse_expression(text).expect("it is right"))).collect()
+        shipped.chain(own.map(|text| parse_expression(text).expect("it is right").into())).collect()
     }
 
     fn charger(status: ConnectorStatus, parts: u32) -> ChargerState {

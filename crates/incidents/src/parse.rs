@@ -18,7 +18,7 @@ use self::raw::RawRule;
 use self::wide::{WIDE_KEEP_MS, WIDE_PLACES, read_together, unit_of};
 use crate::expression::{check_code, parse_with};
 use crate::playbook::duration;
-use crate::predicate::Predicate;
+use crate::predicate::{Compiled, Predicate};
 use crate::problem::{Reader, suggestion};
 use crate::rule::{Clear, ClearWay, Condition, Proof, Rule, Scope};
 use crate::threshold::read_thresholds;
@@ -98,7 +98,7 @@ pub(crate) fn parse_rule_with(
         match &condition {
             Condition::State { when, .. } => {
                 clears.push(Clear {
-                    way: ClearWay::When(Predicate::Not(Box::new(when.clone()))),
+                    way: ClearWay::When(Predicate::Not(Box::new(Predicate::clone(when))).into()),
                     // Of many chargers it is the whole that keeps on, not each of them.
                     for_ms: if scope.is_wide() { 0 } else { keep_firing_ms },
                     unproven: false,
@@ -243,7 +243,7 @@ fn choice<T: Copy>(
 }
 
 /// Reads a condition's text; its mistakes are placed in the file.
-fn expression(reader: &mut Reader<'_>, text: &Spanned<String>, scope: Scope) -> Option<Predicate> {
+fn expression(reader: &mut Reader<'_>, text: &Spanned<String>, scope: Scope) -> Option<Compiled> {
     let start = text.span().start;
     match parse_with(text.get_ref(), &reader.thresholds) {
         Ok(predicate) if scope == Scope::Charger && predicate.reads_connector() => {
@@ -252,7 +252,7 @@ fn expression(reader: &mut Reader<'_>, text: &Spanned<String>, scope: Scope) -> 
             reader.refuse(start, message);
             None
         }
-        Ok(predicate) => Some(predicate),
+        Ok(predicate) => Some(predicate.into()),
         Err((offset, message)) => {
             let quoted = &reader.text[text.span()];
             let opening = if quoted.starts_with("\"\"\"") || quoted.starts_with("'''") {

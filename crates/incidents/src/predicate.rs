@@ -4,12 +4,14 @@
 //! from two minutes after the last message on. So the engine knows when to look again, and a
 //! heartbeat that moves that moment costs nothing.
 
+mod code;
 mod holds;
 mod inputs;
 mod subject;
 
 use mendpoint_model::{ConnectorStatus, Transport};
 
+pub(crate) use self::code::Compiled;
 pub(crate) use self::holds::Holds;
 pub(crate) use self::inputs::Inputs;
 pub(crate) use self::subject::{Subject, connector_state, is_at, is_planned_out};
@@ -204,31 +206,12 @@ pub(crate) fn status_bit(status: ConnectorStatus) -> u16 {
 }
 
 impl Predicate {
-    /// When it holds, as far as is known now.
-    pub(crate) fn holds(&self, subject: &Subject<'_>) -> Holds {
+    /// When a single test holds, as far as is known now; [`Compiled`] joins them.
+    pub(crate) fn test(&self, subject: &Subject<'_>) -> Holds {
         let now = subject.now;
         match self {
-            Self::All(parts) => {
-                let mut all = Holds::ALWAYS;
-                for part in parts {
-                    all = all.and(part.holds(subject));
-                    if all == Holds::NEVER {
-                        break;
-                    }
-                }
-                all
-            }
-            Self::Any(parts) => {
-                let mut any = Holds::NEVER;
-                for part in parts {
-                    any = any.or(part.holds(subject), now);
-                    if any == Holds::ALWAYS {
-                        break;
-                    }
-                }
-                any
-            }
-            Self::Not(part) => part.holds(subject).not(now),
+            // Never alone: they are taken apart where a condition is compiled.
+            Self::All(_) | Self::Any(_) | Self::Not(_) => Holds::NEVER,
             Self::Flag(flag) => Holds::when(subject.flag(*flag)),
             Self::Status { whole, set } => {
                 let state = if *whole { Some(&subject.charger.whole) } else { subject.connector };
@@ -343,41 +326,41 @@ impl Predicate {
                 parts.iter().find_map(|part| part.evidence(subject))
             }
             Self::Median { channel, within_ms, samples, .. } => {
-                if !self.holds(subject).at(subject.now) {
+                if !self.test(subject).at(subject.now) {
                     return None;
                 }
                 let (median, _) =
                     subject.signals?.median(*channel, subject.now, *within_ms, *samples)?;
                 Some(channel.words(median))
             }
-            Self::Flap { of, look_ms, .. } if self.holds(subject).at(subject.now) => {
+            Self::Flap { of, look_ms, .. } if self.test(subject).at(subject.now) => {
                 let clock = subject.memory?.clock(*of, subject.at, *look_ms)?;
                 Some(format!("{:.0} %", clock.percent(subject.now, *look_ms)))
             }
             Self::Ratio { good, bad, last, .. } | Self::BelowCohort { good, bad, last }
-                if self.holds(subject).at(subject.now) =>
+                if self.test(subject).at(subject.now) =>
             {
                 let well = subject.memory?.share(subject.at, *good, *bad, *last)?;
                 Some(format!("{well} of {last}"))
             }
-            Self::TimesCohort { kind, within_ms, .. } if self.holds(subject).at(subject.now) => {
+            Self::TimesCohort { kind, within_ms, .. } if self.test(subject).at(subject.now) => {
                 let (times, _) = subject.times_cohort(*kind, *within_ms)?;
                 Some(format!("{times:.1} times as often"))
             }
-            Self::PowerOfKind { last, .. } if self.holds(subject).at(subject.now) => {
+            Self::PowerOfKind { last, .. } if self.test(subject).at(subject.now) => {
                 let (most, usual) = subject.power_of_kind(*last)?;
                 Some(format!("{:.0} kW of {:.0} kW", most / 1_000.0, usual / 1_000.0))
             }
             Self::Number { field: field @ Number::Burn(_), .. }
-                if self.holds(subject).at(subject.now) =>
+                if self.test(subject).at(subject.now) =>
             {
                 Some(format!("{:.1} times", subject.number(*field)?))
             }
-            Self::Silence { .. } if self.holds(subject).at(subject.now) => {
+            Self::Silence { .. } if self.test(subject).at(subject.now) => {
                 let usage = subject.memory?.usage.as_ref()?;
                 Some(crate::duration::duration_words(subject.now.since_ms(usage.last)))
             }
-            Self::Weak { .. } if self.holds(subject).at(subject.now) => {
+            Self::Weak { .. } if self.test(subject).at(subject.now) => {
                 Some("reported by the charger".to_owned())
             }
             _ => None,
@@ -385,7 +368,7 @@ impl Predicate {
     }
 
     /// Scales every duration in it.
-    pub(crate) fn pace(&mut self, pace: f64) {
+    fn pace(&mut self, pace: f64) {
         match self {
             Self::All(parts) | Self::Any(parts) => {
                 for part in parts {

@@ -8,7 +8,7 @@ use crate::codes::is_safety;
 use crate::duration::paced;
 use crate::overseer::{WideCount, WideRule};
 use crate::parse::parse_rule_with;
-use crate::predicate::{Elapsed, Flag, Inputs, Predicate, Subject};
+use crate::predicate::{Compiled, Elapsed, Flag, Inputs, Predicate, Subject};
 use crate::problem::{Problem, Reader, suggestion};
 use crate::threshold::Threshold;
 use crate::timeline_test::TimelineTest;
@@ -69,7 +69,7 @@ pub struct Rule {
     pub(crate) condition: Condition,
     pub(crate) clears: Vec<Clear>,
     pub(crate) keep_firing_ms: i64,
-    pub(crate) exclusions: Vec<Predicate>,
+    pub(crate) exclusions: Vec<Compiled>,
     pub(crate) severity_by_code: Vec<(String, u8)>,
     pub(crate) severity_by_distinct: Option<(u32, u8)>,
     /// For how long back its clears look into what is remembered.
@@ -159,7 +159,7 @@ pub enum Proof {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Condition {
     /// A state that lasts.
-    State { when: Predicate, for_ms: i64, for_by_code: Vec<(String, i64)> },
+    State { when: Compiled, for_ms: i64, for_by_code: Vec<(String, i64)> },
     /// Things that happen too often: `at_least` within a sliding `within_ms`, ends included.
     Count(Count),
     /// Something that does not happen.
@@ -194,14 +194,14 @@ impl Condition {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Moment {
     pub(crate) kind: Occurrence,
-    pub(crate) filter: Option<Predicate>,
+    pub(crate) filter: Option<Compiled>,
 }
 
 /// `count(kind where ..) >= n within d`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Count {
     pub(crate) kind: Occurrence,
-    pub(crate) filter: Option<Predicate>,
+    pub(crate) filter: Option<Compiled>,
     pub(crate) at_least: u32,
     pub(crate) within_ms: i64,
     pub(crate) distinct_by: Option<Distinct>,
@@ -315,7 +315,7 @@ pub(crate) struct Clear {
 /// What a clear goes by.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum ClearWay {
-    When(Predicate),
+    When(Compiled),
     Count {
         kind: Occurrence,
         at_least: u32,
@@ -504,18 +504,22 @@ impl Rule {
     pub(crate) fn predicates(&self) -> impl Iterator<Item = &Predicate> {
         let of_condition: [Option<&Predicate>; 2] = match &self.condition {
             Condition::State { when, .. } => [Some(when), None],
-            Condition::Count(count) => [count.filter.as_ref(), None],
+            Condition::Count(count) => [count.filter.as_deref(), None],
             Condition::Absent { .. } => [None, None],
             Condition::Sequence { first, then: other, .. }
             | Condition::NotFollowed { first, by: other, .. } => {
-                [first.filter.as_ref(), other.filter.as_ref()]
+                [first.filter.as_deref(), other.filter.as_deref()]
             }
         };
         let of_clears = self.clears.iter().filter_map(|clear| match &clear.way {
-            ClearWay::When(when) => Some(when),
+            ClearWay::When(when) => Some(&**when),
             _ => None,
         });
-        of_condition.into_iter().flatten().chain(of_clears).chain(&self.exclusions)
+        of_condition
+            .into_iter()
+            .flatten()
+            .chain(of_clears)
+            .chain(self.exclusions.iter().map(|part| &**part))
     }
 
     /// Whether a condition on the state that has to hold (or, while it fires, one that ends it) looks
