@@ -409,6 +409,13 @@ impl<'a> Subject<'a> {
         Some(self.cohort?.a_day(kind)? * within_ms as f64 / mendpoint_model::DAY_MS as f64)
     }
 
+    /// How often a connector of its kind, or a charger, is used in a day.
+    fn kind_a_day(&self) -> Option<f64> {
+        let a_day = self.cohort?.a_day(Occurrence::AttemptSucceeded)?;
+        let places = if self.at.is_charger() { 1 } else { self.charger.connectors.len().max(1) };
+        Some(a_day / places as f64)
+    }
+
     /// When a growing field began to grow.
     fn anchor(&self, field: Elapsed) -> Option<UnixMs> {
         let link = &self.charger.link;
@@ -559,10 +566,11 @@ impl Predicate {
                     (_, false) => Holds::ALWAYS,
                 }
             }
-            Self::Silence { p } => subject
-                .memory
-                .and_then(|memory| memory.usage.as_ref()?.silent_from(*p))
-                .map_or(Holds::NEVER, Holds::since),
+            Self::Silence { p } => {
+                let usage = subject.memory.and_then(|memory| memory.usage(subject.at));
+                let from = usage.and_then(|usage| usage.silent_from(*p, subject.kind_a_day()));
+                from.map_or(Holds::NEVER, Holds::since)
+            }
         }
     }
 
@@ -609,7 +617,7 @@ impl Predicate {
                 Some(format!("{times:.1} times as often"))
             }
             Self::Silence { .. } if self.holds(subject).at(subject.now) => {
-                let usage = subject.memory?.usage.as_ref()?;
+                let usage = subject.memory?.usage(subject.at)?;
                 Some(crate::duration::duration_words(subject.now.since_ms(usage.last)))
             }
             Self::Weak { .. } if self.holds(subject).at(subject.now) => {
@@ -658,8 +666,10 @@ impl Predicate {
                 | Self::TimesCohort { .. }
                 | Self::CohortExpects { .. } => Inputs::HAPPENED,
                 Self::Flap { of: Restless::Status, .. } => Inputs::STATUS,
-                // A success puts the moment off; coming back does too.
-                Self::Silence { .. } => Inputs(Inputs::HAPPENED.0 | Inputs::LINK.0),
+                // A success puts the moment off; what is not free is not silent.
+                Self::Silence { .. } => {
+                    Inputs(Inputs::HAPPENED.0 | Inputs::LINK.0 | Inputs::STATUS.0)
+                }
                 Self::All(_) | Self::Any(_) | Self::Not(_) => Inputs::default(),
             });
         });

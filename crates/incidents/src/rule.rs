@@ -343,6 +343,14 @@ impl Rule {
             && self.clears == other.clears
     }
 
+    /// Whether it is about nobody charging any more.
+    pub(crate) fn judges_silence(&self) -> bool {
+        let Condition::State { when, .. } = &self.condition else { return false };
+        let mut judges = false;
+        when.each(&mut |part| judges |= matches!(part, Predicate::Silence { .. }));
+        judges
+    }
+
     /// Whether it can be judged while the charger is offline.
     pub(crate) fn judges_link(&self) -> bool {
         match &self.condition {

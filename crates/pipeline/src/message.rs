@@ -116,8 +116,8 @@ pub(crate) enum ShardMessage {
         std::sync::Arc<mendpoint_incidents::Catalogue>,
         Vec<mendpoint_incidents::ThresholdOverride>,
     ),
-    /// When chargers were used before our start.
-    Usage(Vec<(ChargerKey, mendpoint_incidents::Usage)>),
+    /// When connectors were used before our start.
+    Usage(Vec<((ChargerKey, mendpoint_model::ConnectorRef), mendpoint_incidents::Usage)>),
     /// Answer when everything decided so far is on disk.
     Settle(oneshot::Sender<()>),
 }

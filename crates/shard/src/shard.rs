@@ -9,7 +9,8 @@ use mendpoint_incidents::{
     Request, RequestError, ThresholdOverride, Usage,
 };
 use mendpoint_model::{
-    Capabilities, CellState, ChargerEvent, ChargerKey, ChargerState, Chargers, Command, Desired,
+    Capabilities, CellState, ChargerEvent, ChargerKey, ChargerState, Chargers, Command,
+    ConnectorRef, Desired,
     EventKind, Fact, Incident, IncidentId, MeterReading, SiteKey, Transaction, TransactionEnded,
     TransactionId, TransactionStarted, UnixMs,
 };
@@ -350,17 +351,17 @@ impl Shard {
         self.engine.set_catalogue(now, &catalogue, &self.fleet);
     }
 
-    /// Takes over when a charger was used before our start: see
+    /// Takes over when a connector was used before our start: see
     /// [`Engine::restore_usage`](mendpoint_incidents::Engine::restore_usage).
     pub fn restore_usage(
         &mut self,
         now: UnixMs,
-        charger: ChargerKey,
-        usage: Usage,
+        place: (ChargerKey, ConnectorRef),
+        usage: &Usage,
         out: &mut Outputs,
     ) {
         let before = out.effects.len();
-        self.engine.restore_usage(now, charger, usage, &self.fleet, &mut out.effects);
+        self.engine.restore_usage(now, place, usage, &self.fleet, &mut out.effects);
         self.note_commands(now, &out.effects[before..]);
     }
 

@@ -87,6 +87,11 @@ impl Truth {
         !self.active[charger].is_empty()
     }
 
+    /// Whether nothing was wrong, or all that was wrong went away without anybody's doing.
+    pub(crate) fn cleared_by_itself(&self, failures: &[usize]) -> bool {
+        failures.iter().all(|failure| self.failures[*failure].how == "by itself")
+    }
+
     /// The failures of a charger that last now.
     pub(crate) fn active(&self, charger: usize) -> &[usize] {
         &self.active[charger]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use mendpoint_fleet::FleetSettings;
 use mendpoint_incidents::overseer::Overseer;
-use mendpoint_incidents::{Catalogue, Effect, EngineSettings, IdSequence, Request};
+use mendpoint_incidents::{Catalogue, Effect, EngineSettings, IdSequence, Permits, Request};
 use mendpoint_model::{
     Action, ChargerEvent, ChargerKey, Command, CommandAnswered, CommandId, CommandOutcome,
     Connected, ConnectorRef, DAY_MS, Disconnected, EventKind, HOUR_MS, IncidentId, Origin,
@@ -21,6 +21,7 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
 use crate::book::Book;
+use crate::disk::Disk;
 use crate::line::Line;
 use crate::mix::{Mix, What};
 use crate::report::Report;
@@ -108,6 +109,7 @@ struct World {
     rng: SmallRng,
     truth: Truth,
     book: Book,
+    disk: Disk,
     messages: u64,
 }
 
@@ -186,6 +188,7 @@ impl World {
             tickets: Vec::new(),
             rng,
             book: Book::default(),
+            disk: Disk::default(),
             messages: 0,
             settings,
         };
@@ -427,7 +430,10 @@ impl World {
         let kept = self.book.kept(self.now - DAY_MS);
         let next = self.book.entries.keys().next_back().map_or(1, |id| id.0 + 1);
         let transactions = 1_000_000 + self.order as i64 % 1_000_000_000;
-        self.shard = new_shard(&self.settings, next, transactions);
+        let permits = Permits::new(&self.settings.engine);
+        let unread = permits.recall(self.disk.memory());
+        assert!(unread.is_empty(), "what healing remembered cannot be read: {unread:?}");
+        self.shard = new_shard(&self.settings, next, transactions).with_permits(permits);
         let mut lost = Vec::new();
         for (index, post) in self.posts.iter_mut().enumerate() {
             let identity = post.core.spec().identity.clone();
@@ -442,6 +448,10 @@ impl World {
             self.shard.restore_charger(self.now, state);
         }
         self.shard.restore(self.now, kept, &mut self.out);
+        self.take_outputs();
+        for (charger, connector, usage) in self.disk.usage(START, self.now) {
+            self.shard.restore_usage(self.now, (charger, connector), &usage, &mut self.out);
+        }
         self.take_outputs();
         for index in lost {
             self.work.push_back(Work::Core(index, Input::Closed("the server stopped".to_owned())));
@@ -585,7 +595,9 @@ impl World {
     }
 
     fn take_outputs(&mut self) {
-        self.out.facts.clear();
+        for (charger, _, _, fact) in self.out.facts.drain(..) {
+            self.disk.note(charger, &fact);
+        }
         self.out.lines.clear();
         self.out.upkeep.clear();
         if self.out.effects.is_empty() {
@@ -635,8 +647,8 @@ impl World {
                 | Effect::Notice(_)
                 | Effect::Vehicle(..)
                 | Effect::SwitchPower { .. }
-                | Effect::AskSignal(_)
-                | Effect::Remember(_) => {}
+                | Effect::AskSignal(_) => {}
+                Effect::Remember(row) => self.disk.remember(row),
             }
         }
     }
