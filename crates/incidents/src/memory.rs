@@ -379,8 +379,7 @@ fn is_free(charger: &ChargerState, at: ConnectorRef) -> bool {
 fn is_in_use(charger: &ChargerState, at: ConnectorRef) -> bool {
     let is_out = |status| matches!(status, ConnectorStatus::Faulted | ConnectorStatus::Unavailable);
     let mut places = charger.connectors.iter().filter(|state| at.is_charger() || state.at == at);
-    !is_out(charger.whole.status)
-        && places.any(|state| state.status == ConnectorStatus::Available)
+    !is_out(charger.whole.status) && places.any(|state| state.status == ConnectorStatus::Available)
 }
 
 /// A word as a number (FNV-1a), 0 for none: whether two marks differ is all that is asked.

@@ -42,9 +42,8 @@ impl Engine {
         if incident.ticket.is_some() || case.ticket_asked || !case.was_tried() {
             return (None, false);
         }
-        let wait_ms = case
-            .rule
-            .map_or(0, |place| self.program.rules[usize::from(place)].escalate_after_ms);
+        let wait_ms =
+            case.rule.map_or(0, |place| self.program.rules[usize::from(place)].escalate_after_ms);
         let due = recovered_at + wait_ms;
         if due > cx.now {
             return (Some(due), false);

@@ -177,7 +177,8 @@ impl Usage {
     }
 
     fn shape(&self) -> Shape {
-        let days = if self.knows_weeks() { beside_mean(self.days, WEEKDAY_WORTH) } else { [1.0; 7] };
+        let days =
+            if self.knows_weeks() { beside_mean(self.days, WEEKDAY_WORTH) } else { [1.0; 7] };
         Shape { hours: beside_mean(self.hours, HOUR_WORTH), days }
     }
 
@@ -357,7 +358,9 @@ mod tests {
         let before = Usage::counted(whole.hours, whole.days, whole.since, whole.last);
         // Free for five hours already, when we start.
         later.join(&before, Some((whole.last, None)));
-        assert!((hours_until_silent(&later, 0.001) - hours_until_silent(&whole, 0.001)).abs() < 0.5);
+        assert!(
+            (hours_until_silent(&later, 0.001) - hours_until_silent(&whole, 0.001)).abs() < 0.5
+        );
         let mut used = Usage::new(whole.last + 5 * HOUR_MS);
         used.set_free(used.since, true);
         used.note(used.since + HOUR_MS);

@@ -10,9 +10,8 @@ use mendpoint_incidents::{
 };
 use mendpoint_model::{
     Capabilities, CellState, ChargerEvent, ChargerKey, ChargerState, Chargers, Command,
-    ConnectorRef, Desired,
-    EventKind, Fact, Incident, IncidentId, MeterReading, SiteKey, Transaction, TransactionEnded,
-    TransactionId, TransactionStarted, UnixMs,
+    ConnectorRef, Desired, EventKind, Fact, Incident, IncidentId, MeterReading, SiteKey,
+    Transaction, TransactionEnded, TransactionId, TransactionStarted, UnixMs,
 };
 use mendpoint_upkeep::{Profiles, Progress, Upkeep, UpkeepEffect, UpkeepSettings};
 use smallvec::SmallVec;

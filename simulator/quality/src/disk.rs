@@ -47,13 +47,11 @@ impl Disk {
     ) -> impl Iterator<Item = (ChargerKey, ConnectorRef, Usage)> {
         let since = (now + -BACK_MS).max(start);
         self.sessions.iter().filter_map(move |((charger, connector), ends)| {
-            let mut usage = Usage::new(since);
-            let mut many = 0;
-            for at in ends.iter().filter(|at| **at >= since) {
-                usage.note(*at);
-                many += 1;
-            }
-            (many > 0).then_some((*charger, *connector, usage))
+            let mut counted = Usage::new(since);
+            ends.iter().filter(|at| **at >= since).for_each(|at| counted.note(*at));
+            let Usage { hours, days, last, .. } = counted;
+            let usage = Usage::counted(hours, days, since, last);
+            (last > since).then_some((*charger, *connector, usage))
         })
     }
 }

@@ -5,6 +5,7 @@
 //! The same seed, mix and rules give the same report. Read [`Mix`], [`run`] and [`Report`] first.
 
 mod book;
+mod compare;
 mod disk;
 mod line;
 mod mix;
@@ -13,6 +14,7 @@ mod report;
 mod truth;
 mod world;
 
+pub use compare::{Comparison, compare};
 pub use mix::{Cause, Mix};
 pub use pages::PageReport;
 pub use report::{CauseReport, Gate, Report};

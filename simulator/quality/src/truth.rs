@@ -5,10 +5,20 @@ use mendpoint_simulator::{Note, Shows};
 
 use crate::mix::{Cause, What};
 
+/// What was planned of a failure before anybody knew of it: the same with every engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Begun {
+    /// Its number in the plan; the chargers of a site share one.
+    pub(crate) planned: usize,
+    /// How long after a ticket somebody is there.
+    pub(crate) person_after_ms: i64,
+}
+
 /// One failure of one charger.
 #[derive(Clone, Debug)]
 pub(crate) struct Failure {
     pub(crate) cause: usize,
+    pub(crate) begun: Begun,
     pub(crate) charger: usize,
     /// The connector; 0 for the whole charger.
     pub(crate) connector: u16,
@@ -45,8 +55,8 @@ impl Truth {
         &mut self,
         cause: usize,
         of: &Cause,
-        charger: usize,
-        connector: u16,
+        (charger, connector): (usize, u16),
+        begun: Begun,
         now: UnixMs,
     ) -> usize {
         let code = match &of.what {
@@ -55,6 +65,7 @@ impl Truth {
         };
         let failure = Failure {
             cause,
+            begun,
             charger,
             connector,
             code,

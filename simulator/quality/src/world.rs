@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use mendpoint_fleet::FleetSettings;
 use mendpoint_incidents::overseer::Overseer;
-use mendpoint_incidents::{Catalogue, Effect, EngineSettings, IdSequence, Permits, Request};
+use mendpoint_incidents::{
+    Catalogue, Effect, EngineSettings, Evidence, IdSequence, Permits, Request,
+};
 use mendpoint_model::{
     Action, ChargerEvent, ChargerKey, Command, CommandAnswered, CommandId, CommandOutcome,
     Connected, ConnectorRef, DAY_MS, Disconnected, EventKind, HOUR_MS, IncidentId, Origin,
@@ -25,12 +27,14 @@ use crate::disk::Disk;
 use crate::line::Line;
 use crate::mix::{Mix, What};
 use crate::report::Report;
-use crate::truth::Truth;
+use crate::truth::{Begun, Failure, Truth};
 
 /// When every run begins: 2026-01-01T00:00:00Z.
 const START: UnixMs = UnixMs(1_767_225_600_000);
 /// Chargers of a site.
 const SITE_SIZE: usize = 8;
+/// From a connection's beginning to the first word on it: no network is quicker.
+const NETWORK_MS: i64 = 40;
 /// Nothing breaks so soon after the start: rules begin with what is normal.
 const CALM_MS: i64 = HOUR_MS;
 
@@ -57,6 +61,8 @@ pub struct QualitySettings {
 enum Due {
     /// A charger wants to be woken.
     Tick(usize),
+    /// A charger learns that its connection, with this number, is open.
+    Opened(usize, u64),
     /// A planned failure begins.
     Failure(usize),
     /// A failure of circumstances ends.
@@ -90,6 +96,8 @@ struct Planned {
     connector: u16,
     cause: usize,
     lasts_ms: Option<i64>,
+    /// How long after a ticket somebody is there: the same with every engine.
+    person_after_ms: i64,
     /// The failure, once it began.
     failure: Option<usize>,
 }
@@ -115,10 +123,36 @@ struct World {
 
 /// Lives through the days and reports.
 pub fn run(settings: QualitySettings) -> Report {
+    live(settings).report()
+}
+
+/// What is left of a world at the end.
+pub(crate) struct Lived {
+    settings: QualitySettings,
+    pub(crate) truth: Truth,
+    book: Book,
+    messages: u64,
+    pub(crate) now: UnixMs,
+}
+
+impl Lived {
+    /// When the first incident of a failure was opened.
+    pub(crate) fn seen_at(&self, failure: &Failure) -> Option<UnixMs> {
+        let opened = |id| self.book.entries.get(id).map(|entry| entry.opened_at);
+        failure.incidents.iter().filter_map(opened).min()
+    }
+
+    pub(crate) fn report(&self) -> Report {
+        Report::new(&self.settings, &self.truth, &self.book, self.messages, self.now)
+    }
+}
+
+/// Lives through the days.
+pub(crate) fn live(settings: QualitySettings) -> Lived {
     let mut world = World::new(settings);
     world.live();
     let World { truth, book, settings, messages, now, .. } = world;
-    Report::new(&settings, &truth, &book, messages, now)
+    Lived { settings, truth, book, messages, now }
 }
 
 fn key(charger: usize) -> ChargerKey {
@@ -233,7 +267,16 @@ impl World {
                 (from.ln() + self.rng.random::<f64>() * (to.ln() - from.ln())).exp() as i64
             });
             let number = self.planned.len();
-            self.planned.push(Planned { charger, connector, cause, lasts_ms, failure: None });
+            let (from, to) = self.settings.mix.person_after_ms;
+            let person_after_ms = self.rng.random_range(from..=to.max(from));
+            self.planned.push(Planned {
+                charger,
+                connector,
+                cause,
+                lasts_ms,
+                person_after_ms,
+                failure: None,
+            });
             self.push(START + at as i64, Due::Failure(number));
         }
         for turn in 1..=self.settings.restarts {
@@ -283,6 +326,12 @@ impl World {
                     self.work.push_back(Work::Core(charger, Input::Tick));
                 }
             }
+            Due::Opened(charger, epoch) => {
+                let line = &self.posts[charger].line;
+                if line.open && line.epoch == epoch {
+                    self.work.push_back(Work::Core(charger, Input::Opened));
+                }
+            }
             Due::Failure(number) => self.fail(number),
             Due::FailureEnds(number) => self.end_circumstance(number),
             Due::Timeout(charger, number) => {
@@ -298,7 +347,9 @@ impl World {
     }
 
     fn fail(&mut self, number: usize) {
-        let Planned { charger, connector, cause, lasts_ms, .. } = self.planned[number];
+        let Planned { charger, connector, cause, lasts_ms, person_after_ms, .. } =
+            self.planned[number];
+        let begun = Begun { planned: number, person_after_ms };
         let what = self.settings.mix.causes[cause].what.clone();
         let of = self.settings.mix.causes[cause].clone();
         // One thing at a time: what happens to a broken charger could not be told apart.
@@ -310,13 +361,14 @@ impl World {
                     if self.truth.is_broken(member) {
                         continue;
                     }
-                    let failure = self.truth.begin(cause, &of, member, 0, self.now);
+                    let failure = self.truth.begin(cause, &of, (member, 0), begun, self.now);
                     let copy = self.planned.len();
                     self.planned.push(Planned {
                         charger: member,
                         connector: 0,
                         cause,
                         lasts_ms,
+                        person_after_ms,
                         failure: Some(failure),
                     });
                     self.act(member, Act::GoOffline { for_ms: None, power });
@@ -329,7 +381,7 @@ impl World {
             }
             _ if self.truth.is_broken(charger) => {}
             What::Offline { power, .. } => {
-                let failure = self.truth.begin(cause, &of, charger, 0, self.now);
+                let failure = self.truth.begin(cause, &of, (charger, 0), begun, self.now);
                 self.planned[number].failure = Some(failure);
                 self.act(charger, Act::GoOffline { for_ms: None, power });
                 if let Some(ms) = lasts_ms {
@@ -337,7 +389,7 @@ impl World {
                 }
             }
             What::Flap { times, .. } => {
-                let failure = self.truth.begin(cause, &of, charger, 0, self.now);
+                let failure = self.truth.begin(cause, &of, (charger, 0), begun, self.now);
                 self.planned[number].failure = Some(failure);
                 let (down_ms, up_ms) = (lasts_ms.unwrap_or(30_000), 4 * 60_000);
                 self.act(charger, Act::Flap { times, down_ms, up_ms });
@@ -347,10 +399,12 @@ impl World {
             What::Fault { fault, .. } => {
                 let mut fault = *fault;
                 fault.connector = connector;
+                let model = &self.posts[charger].core.spec().model;
+                fault.cure = self.settings.mix.cure_on(model, &fault);
                 if let Cure::Itself { .. } = fault.cure {
                     fault.cure = Cure::Itself { after_ms: lasts_ms.unwrap_or(30_000) };
                 }
-                let failure = self.truth.begin(cause, &of, charger, connector, self.now);
+                let failure = self.truth.begin(cause, &of, (charger, connector), begun, self.now);
                 self.planned[number].failure = Some(failure);
                 self.act(charger, Act::Fault(fault));
             }
@@ -491,7 +545,8 @@ impl World {
                             certificate_ends: None,
                         }),
                     );
-                    self.work.push_back(Work::Core(charger, Input::Opened));
+                    let epoch = self.posts[charger].line.epoch;
+                    self.push(self.now + NETWORK_MS, Due::Opened(charger, epoch));
                 }
                 Output::Close => self.closed(charger, "the charger is gone"),
                 Output::Send(text) => self.hear(charger, &text),
@@ -640,6 +695,15 @@ impl World {
                     let input = Input::Closed("closed by the server".to_owned());
                     self.work.push_back(Work::Core(charger, input));
                 }
+                // The ticket is open again: somebody comes once more.
+                Effect::TicketEvidence {
+                    ticket, incident, kind: Evidence::FaultReturned, ..
+                } => {
+                    let of = self.book.last.get(&incident).map(|incident| incident.charger);
+                    if let Some(of) = of {
+                        self.send_person(incident, ticket, of);
+                    }
+                }
                 Effect::TicketEvidence { .. }
                 | Effect::Attempt(_)
                 | Effect::Visit(_)
@@ -659,11 +723,7 @@ impl World {
             entry.paged_at.get_or_insert(self.now);
         }
         let ticket = TicketId(self.tickets.len() as i64 + 1);
-        self.tickets.push((incident, ticket));
-        let (from, to) = self.settings.mix.person_after_ms;
-        let after = self.rng.random_range(from..=to.max(from));
-        let number = self.tickets.len() as u64 - 1;
-        self.push(self.now + after, Due::Person(of.0 as usize - 1, number));
+        self.send_person(incident, ticket, of);
         let request = Request::TicketChanged {
             incident,
             ticket,
@@ -672,6 +732,18 @@ impl World {
         };
         let _ = self.shard.request(self.now, request, &mut self.out);
         self.take_outputs();
+    }
+
+    /// Somebody sets out.
+    fn send_person(&mut self, incident: IncidentId, ticket: TicketId, of: ChargerKey) {
+        self.tickets.push((incident, ticket));
+        let index = of.0 as usize - 1;
+        let planned = self.truth.active(index).first().map(|at| self.truth.failures[*at].begun);
+        // Where nothing is wrong somebody comes all the same.
+        let (from, to) = self.settings.mix.person_after_ms;
+        let after = planned.map_or((from + to) / 2, |begun| begun.person_after_ms);
+        let number = self.tickets.len() as u64 - 1;
+        self.push(self.now + after, Due::Person(index, number));
     }
 }
 
