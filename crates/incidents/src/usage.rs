@@ -41,9 +41,11 @@ pub struct Usage {
     pub since: UnixMs,
     /// The newest.
     pub last: UnixMs,
-    /// For how many usual days it was free, until the newest success.
+    /// For how many days it was free, until the newest success.
     known: f64,
     /// The same since then, without what is under way.
+    unused: f64,
+    /// The same in usual days: a busy hour counts for more than a quiet one.
     silent: f64,
     /// Since when it is free, if it is.
     free_since: Option<UnixMs>,
@@ -78,6 +80,7 @@ impl Usage {
             since,
             last: since,
             known: 0.0,
+            unused: 0.0,
             silent: 0.0,
             free_since: None,
         }
@@ -87,13 +90,14 @@ impl Usage {
     /// when, and the newest. It is taken to have been free all the time.
     pub fn counted(hours: [u16; 24], days: [u16; 7], since: UnixMs, last: UnixMs) -> Self {
         let known = last.since_ms(since).max(0) as f64 / DAY_MS as f64;
-        Self { hours, days, since, last, known, silent: 0.0, free_since: None }
+        Self { hours, days, last, known, ..Self::new(since) }
     }
 
     /// Takes in a success.
     pub fn note(&mut self, at: UnixMs) {
         self.pass(at);
-        self.known += std::mem::take(&mut self.silent);
+        self.known += std::mem::take(&mut self.unused);
+        self.silent = 0.0;
         let hour = &mut self.hours[hour_of(at)];
         *hour = hour.saturating_add(1);
         let day = &mut self.days[weekday_of(at)];
@@ -118,7 +122,7 @@ impl Usage {
 
     /// It was repaired: the silence before says nothing of the time after.
     pub(crate) fn begin_anew(&mut self, now: UnixMs) {
-        self.silent = 0.0;
+        (self.unused, self.silent) = (0.0, 0.0);
         if self.free_since.is_some() {
             self.free_since = Some(now);
         }
@@ -127,6 +131,7 @@ impl Usage {
     /// Adds what was counted before. `free` is since when it is free, as far as that is known, and
     /// until when, where it is not any more.
     pub(crate) fn join(&mut self, before: &Self, free: Option<(UnixMs, Option<UnixMs>)>) {
+        let is_new = self.successes() == 0;
         for (count, more) in self.hours.iter_mut().zip(before.hours) {
             *count = count.saturating_add(more);
         }
@@ -135,10 +140,10 @@ impl Usage {
         }
         self.since = self.since.min(before.since);
         self.known += before.known;
-        if before.last >= self.last {
+        if is_new {
             // Nothing was counted since: it may be silent for longer than we run.
             self.last = before.last;
-            self.silent = 0.0;
+            (self.unused, self.silent) = (0.0, 0.0);
             self.free_since = free.map(|(from, _)| from.max(before.last));
             if let Some((_, Some(until))) = free {
                 self.set_free(until, false);
@@ -156,6 +161,7 @@ impl Usage {
             self.free_since = Some(from);
             return;
         }
+        self.unused += now.since_ms(from) as f64 / DAY_MS as f64;
         let shape = self.shape();
         let mut at = from;
         let weeks = now.since_ms(from) / (7 * DAY_MS);

@@ -118,6 +118,8 @@ struct World {
     truth: Truth,
     book: Book,
     disk: Disk,
+    /// When our server last began.
+    restarted_at: UnixMs,
     messages: u64,
 }
 
@@ -223,6 +225,7 @@ impl World {
             rng,
             book: Book::default(),
             disk: Disk::default(),
+            restarted_at: START,
             messages: 0,
             settings,
         };
@@ -480,6 +483,7 @@ impl World {
 
     /// Our server stops and starts anew with what it had on disk.
     fn restart(&mut self) {
+        self.restarted_at = self.now;
         let states: Vec<_> = self.shard.fleet().iter().cloned().collect();
         let kept = self.book.kept(self.now - DAY_MS);
         let next = self.book.entries.keys().next_back().map_or(1, |id| id.0 + 1);
@@ -672,7 +676,9 @@ impl World {
                         if let Some(entry) = self.book.entries.get_mut(&id) {
                             entry.failures = failures;
                             entry.was_online = away.is_none();
-                            entry.away_ms = away.map(|since| entry.opened_at.since_ms(since));
+                            // After a start of ours the time begins anew (1.2).
+                            let since = away.filter(|since| *since >= self.restarted_at);
+                            entry.away_ms = since.map(|since| entry.opened_at.since_ms(since));
                         }
                     }
                 }
