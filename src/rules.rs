@@ -32,8 +32,8 @@ const RULES: &[(&str, &str)] = built_in!("rules":
     "weak_cell.toml", "weak_wifi.toml", "zombie_tx.toml",
 );
 const PLAYBOOKS: &[(&str, &str)] = built_in!("playbooks":
-    "ask_status.toml", "cmd_unresponsive.toml", "err_faulted.toml", "failed_burst.toml",
-    "soft_reset_once.toml", "stuck_finishing.toml", "unavailable.toml",
+    "ask_meter.toml", "ask_status.toml", "cmd_unresponsive.toml", "err_faulted.toml", "failed_burst.toml",
+    "soft_reset_once.toml", "stop_stuck_charge.toml", "stuck_finishing.toml", "unavailable.toml",
 );
 
 /// `mendpoint rules ..`.

@@ -247,25 +247,23 @@ impl Engine {
         self.cohorts.set_fleet(now, figures);
     }
 
-    /// Takes over when a charger was used before our start, for rules about unusual silence. What
+    /// Takes over when a connector was used before our start, for rules about unusual silence. What
     /// was counted since is added to it.
     pub fn restore_usage(
         &mut self,
         now: UnixMs,
-        charger: ChargerKey,
-        usage: Usage,
+        (charger, connector): (ChargerKey, ConnectorRef),
+        usage: &Usage,
         fleet: &dyn Chargers,
         out: &mut Vec<Effect>,
     ) {
-        if !self.program.wants.usage {
+        let wants = &self.program.wants;
+        if !wants.usage || (connector.is_charger() && !wants.usage_of_whole) {
             return;
         }
         let watch = self.watches.entry(charger).or_default();
         let memory = watch.memory.get_or_insert_default();
-        match &mut memory.usage {
-            Some(known) => known.join(&usage),
-            known => *known = Some(Box::new(usage)),
-        }
+        memory.join_usage(now, connector, usage, fleet.charger(charger));
         let cx = Cx { now, fleet, frame: 0, from: None };
         self.evaluate_all(&cx, charger, None, Inputs::HAPPENED);
         self.flush(now, out);

@@ -14,7 +14,6 @@ use crate::predicate::{Holds, Inputs, Subject};
 use crate::program::{News, Program};
 use crate::rule::{ClearWay, Condition, Distinct, Occurrence, Scope};
 use crate::timers::Timer;
-use crate::usage::Usage;
 use crate::whole::Cleared;
 
 /// How long nothing more is queued for a charger whose queue was full.
@@ -590,9 +589,12 @@ impl Engine {
             let memory = watch.memory.get_or_insert_default();
             memory.note(cx.now, item.kind, item.connector, &item.id_token, kept);
         }
-        if wants.usage && item.kind == Occurrence::AttemptSucceeded {
+        if wants.usage
+            && item.kind == Occurrence::AttemptSucceeded
+            && let Some(charger) = cx.fleet.charger(key)
+        {
             let memory = watch.memory.get_or_insert_default();
-            memory.usage.get_or_insert_with(|| Box::new(Usage::new(cx.now))).note(cx.now);
+            memory.used(cx.now, item.connector, wants, charger);
         }
     }
 
@@ -611,10 +613,16 @@ impl Engine {
             if wants.power {
                 note_power(cx, key, fact, watch, &mut self.cohorts);
             }
-            if let Fact::LinkUp { away_ms: Some(away_ms) } = fact
-                && let Some(usage) = watch.memory.as_mut().and_then(|memory| memory.usage.as_mut())
+            let changes = matches!(
+                fact,
+                Fact::LinkUp { .. } | Fact::LinkDown { .. } | Fact::StatusChanged { .. }
+            );
+            if wants.usage
+                && changes
+                && let Some(memory) = watch.memory.as_mut()
+                && let Some(charger) = cx.fleet.charger(key)
             {
-                usage.away(*away_ms);
+                memory.note_free(cx.now, charger);
             }
         }
     }

@@ -60,6 +60,7 @@ mod restore;
 mod rule;
 mod settings;
 mod signal;
+mod silence;
 #[cfg(test)]
 mod stories;
 #[cfg(test)]

@@ -83,6 +83,7 @@ impl Engine {
         };
         let title = headline(rule, &places);
         let same = self.same_case(key, rule, at, &code);
+        let same = same.filter(|id| !self.put_to_rest(cx, *id));
         let is_open = same.is_some_and(|id| self.is_firing(id));
         if !is_open && let Some(parent) = self.inhibitor(key, rule, at, &code) {
             self.hold_alert(cx, key, place, at, parent);
@@ -153,6 +154,21 @@ impl Engine {
                 same && (!incident.state.is_over() || incident.code == code)
             })
         })
+    }
+
+    /// Whether an incident is one of before: it recovered and stayed away for as long as a failed
+    /// charge would have undone it. No session came to prove it, and what comes now is new, with a
+    /// repair of its own.
+    fn put_to_rest(&mut self, cx: &Cx<'_>, id: IncidentId) -> bool {
+        let Some(case) = self.cases.get(&id) else { return false };
+        let is_old = case.incident.state == IncidentState::RecoveredUnproven
+            && case.recovered_at.is_some_and(|at| cx.now.since_ms(at) > self.settings.proof_ms);
+        if is_old {
+            let after = duration_words(self.settings.proof_ms);
+            let words = format!("Recovered; it stayed away for more than {after}");
+            self.resolve(cx, id, &words, &Actor::Engine, false);
+        }
+        is_old
     }
 
     /// Whether an incident is open and its condition was there until now.

@@ -298,10 +298,11 @@ impl Predicate {
                     (_, false) => Holds::ALWAYS,
                 }
             }
-            Self::Silence { p } => subject
-                .memory
-                .and_then(|memory| memory.usage.as_ref()?.silent_from(*p))
-                .map_or(Holds::NEVER, Holds::since),
+            Self::Silence { p } => {
+                let usage = subject.memory.and_then(|memory| memory.usage(subject.at));
+                let from = usage.and_then(|usage| usage.silent_from(*p, subject.kind_a_day()));
+                from.map_or(Holds::NEVER, Holds::since)
+            }
         }
     }
 
@@ -357,7 +358,7 @@ impl Predicate {
                 Some(format!("{:.1} times", subject.number(*field)?))
             }
             Self::Silence { .. } if self.test(subject).at(subject.now) => {
-                let usage = subject.memory?.usage.as_ref()?;
+                let usage = subject.memory?.usage(subject.at)?;
                 Some(crate::duration::duration_words(subject.now.since_ms(usage.last)))
             }
             Self::Weak { .. } if self.test(subject).at(subject.now) => {

@@ -422,6 +422,14 @@ impl Rule {
             && self.together == other.together
     }
 
+    /// Whether it is about nobody charging any more.
+    pub(crate) fn judges_silence(&self) -> bool {
+        let Condition::State { when, .. } = &self.condition else { return false };
+        let mut judges = false;
+        when.each(&mut |part| judges |= matches!(part, Predicate::Silence { .. }));
+        judges
+    }
+
     /// Whether it can be judged while the charger is offline.
     pub(crate) fn judges_link(&self) -> bool {
         match &self.condition {

@@ -128,7 +128,7 @@ fn g02_nobody_who_just_came_is_disturbed() {
 
 #[test]
 fn g03_a_ground_fault_has_one_reset_after_the_car_is_gone_and_a_quarter_of_an_hour() {
-    let mut world = of(with_ladder("GroundFailure", "[\"L0\", \"L4\", \"Q\"]", "15m"));
+    let mut world = world();
     world.status(ONE, 1, S::Faulted, "GroundFailure");
     world.live(ONE, 14);
     assert_eq!(acts(&world), [""; 0], "it may clear by itself");
@@ -153,10 +153,11 @@ fn g03_a_ground_fault_has_one_reset_after_the_car_is_gone_and_a_quarter_of_an_ho
 
 #[test]
 fn g03_a_ground_fault_with_a_car_is_taken_out_of_service_at_once() {
-    let mut world = of(with_ladder("GroundFailure", "[\"L0\", \"L4\", \"Q\"]", "15m"));
+    let mut world = world();
     world.status(ONE, 1, S::Charging, "");
     world.status(ONE, 1, S::Faulted, "GroundFailure");
     assert_eq!(acts(&world), ["ChangeAvailability 1 Inoperative"]);
+    assert_eq!(world.tickets.len(), 1, "a person is asked at once");
     world.live(ONE, 60);
     assert_eq!(acts(&world).len(), 1, "and never reset while it is there");
 }

@@ -124,8 +124,8 @@ pub(crate) enum ShardMessage {
     Cohorts(oneshot::Sender<Vec<mendpoint_incidents::CohortFigures>>),
     /// What the whole fleet counted of each kind of charger.
     FleetCohorts(std::sync::Arc<[mendpoint_incidents::CohortFigures]>),
-    /// When chargers were used before our start.
-    Usage(Vec<(ChargerKey, mendpoint_incidents::Usage)>),
+    /// When connectors were used before our start.
+    Usage(Vec<((ChargerKey, mendpoint_model::ConnectorRef), mendpoint_incidents::Usage)>),
     /// Answer when everything decided so far is on disk.
     Settle(oneshot::Sender<()>),
 }

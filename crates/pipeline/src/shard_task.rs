@@ -267,9 +267,9 @@ impl ShardTask {
                 self.shard.set_cohorts(self.state.now, &figures);
             }
             ShardMessage::Usage(chargers) => {
-                for (charger, usage) in chargers {
+                for (place, usage) in chargers {
                     let (now, out) = (self.state.now, &mut self.state.outputs);
-                    self.shard.restore_usage(now, charger, usage, out);
+                    self.shard.restore_usage(now, place, &usage, out);
                 }
                 self.take_outputs();
             }

@@ -10,9 +10,9 @@ use mendpoint_incidents::{
     Request, RequestError, ThresholdOverride, UptimeBurn, Usage,
 };
 use mendpoint_model::{
-    Capabilities, CellState, ChargerEvent, ChargerKey, ChargerState, Chargers, Command, Desired,
-    EventKind, Fact, Hours, Incident, IncidentId, MeterReading, SiteKey, Transaction,
-    TransactionEnded, TransactionId, TransactionStarted, UnixMs,
+    Capabilities, CellState, ChargerEvent, ChargerKey, ChargerState, Chargers, Command,
+    ConnectorRef, Desired, EventKind, Fact, Hours, Incident, IncidentId, MeterReading, SiteKey,
+    Transaction, TransactionEnded, TransactionId, TransactionStarted, UnixMs,
 };
 use mendpoint_upkeep::{Profiles, Progress, Upkeep, UpkeepEffect, UpkeepSettings};
 use smallvec::SmallVec;
@@ -369,17 +369,17 @@ impl Shard {
         self.engine.set_catalogue(now, &catalogue, &self.fleet);
     }
 
-    /// Takes over when a charger was used before our start: see
+    /// Takes over when a connector was used before our start: see
     /// [`Engine::restore_usage`](mendpoint_incidents::Engine::restore_usage).
     pub fn restore_usage(
         &mut self,
         now: UnixMs,
-        charger: ChargerKey,
-        usage: Usage,
+        place: (ChargerKey, ConnectorRef),
+        usage: &Usage,
         out: &mut Outputs,
     ) {
         let before = out.effects.len();
-        self.engine.restore_usage(now, charger, usage, &self.fleet, &mut out.effects);
+        self.engine.restore_usage(now, place, usage, &self.fleet, &mut out.effects);
         self.note_commands(now, &out.effects[before..]);
     }
 

@@ -260,13 +260,17 @@ impl<'a> Stage<'a> {
             }
             Act::Used { every_ms, days } => {
                 let since = now - i64::from(*days) * mendpoint_model::DAY_MS;
-                let mut usage = Usage::new(since);
+                let mut counted = Usage::new(since);
                 let mut at = since + *every_ms;
                 while at <= now {
-                    usage.note(at);
+                    counted.note(at);
                     at = at + *every_ms;
                 }
-                self.shard.restore_usage(now, actor, usage, &mut self.out);
+                let Usage { hours, days, since, last, .. } = counted;
+                let usage = Usage::counted(hours, days, since, last);
+                for at in [ConnectorRef::v16(1), ConnectorRef::CHARGER] {
+                    self.shard.restore_usage(now, (CHARGER, at), &usage, &mut self.out);
+                }
                 self.take_outputs();
             }
             // Looked at where the failures are collected.

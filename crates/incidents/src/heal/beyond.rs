@@ -375,7 +375,8 @@ impl Engine {
         !taken && last.is_none_or(|at| cx.now.since_ms(at) >= again_ms)
     }
 
-    /// Ground faults with a car at the plug are taken out of service before anything else (G3).
+    /// What is dangerous with a car at a plug is taken out of service before anything else, and a person
+    /// is asked at once: nothing is tried while the car stands there (G3).
     pub(crate) fn danger_first(&mut self, cx: &Cx<'_>, id: IncidentId) {
         let Some(case) = self.cases.get(&id) else { return };
         if !crate::codes::is_safety(&case.incident.code) {
@@ -395,6 +396,7 @@ impl Engine {
         if let Some(ahead) = place {
             let moved = healing.ladder.remove(position + 1 + ahead);
             healing.ladder.insert(position, moved);
+            healing.ladder.truncate(position + 1);
         }
     }
 }

@@ -90,8 +90,10 @@ impl Predicate {
                 | Self::TimesCohort { .. }
                 | Self::CohortExpects { .. } => Inputs::HAPPENED,
                 Self::Flap { of: Restless::Status, .. } => Inputs::STATUS,
-                // A success puts the moment off; coming back does too.
-                Self::Silence { .. } => Inputs(Inputs::HAPPENED.0 | Inputs::LINK.0),
+                // A success puts the moment off; what is not free is not silent.
+                Self::Silence { .. } => {
+                    Inputs(Inputs::HAPPENED.0 | Inputs::LINK.0 | Inputs::STATUS.0)
+                }
                 Self::All(_) | Self::Any(_) | Self::Not(_) => Inputs::default(),
             });
         });

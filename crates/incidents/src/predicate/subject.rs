@@ -160,6 +160,13 @@ impl<'a> Subject<'a> {
         Some((most, usual))
     }
 
+    /// How often a connector of its kind, or a charger, is used in a day.
+    pub(super) fn kind_a_day(&self) -> Option<f64> {
+        let a_day = self.cohort?.a_day(Occurrence::AttemptSucceeded)?;
+        let places = if self.at.is_charger() { 1 } else { self.charger.connectors.len().max(1) };
+        Some(a_day / places as f64)
+    }
+
     /// When a growing field began to grow.
     pub(super) fn anchor(&self, field: Elapsed) -> Option<UnixMs> {
         let link = &self.charger.link;
