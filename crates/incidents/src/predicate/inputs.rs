@@ -3,6 +3,7 @@
 use super::{Elapsed, Flag, Number, Predicate, Text};
 use crate::memory::Restless;
 use crate::rule::Occurrence;
+use crate::vitals::VitalTime;
 
 /// Kinds of news that can change a condition: a rule is looked at only for its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -108,6 +109,10 @@ impl Predicate {
                 }
                 // A success puts the moment off.
                 Self::Silence { .. } => kind == Occurrence::AttemptSucceeded,
+                Self::CohortExpects { kind: of, .. } => *of == kind,
+                Self::Elapsed { field: Elapsed::Vital(VitalTime::Card), .. } => {
+                    kind == Occurrence::Card
+                }
                 _ => false,
             };
         });
