@@ -109,7 +109,6 @@ impl Predicate {
                 }
                 // A success puts the moment off.
                 Self::Silence { .. } => kind == Occurrence::AttemptSucceeded,
-                Self::CohortExpects { kind: of, .. } => *of == kind,
                 Self::Elapsed { field: Elapsed::Vital(VitalTime::Card), .. } => {
                     kind == Occurrence::Card
                 }

@@ -166,19 +166,23 @@ impl Handle {
             let all = directory.sites();
             all.iter().any(|site| site.name.to_lowercase() == name.to_lowercase())
         };
-        type Known<'a> = &'a dyn Fn(&str) -> bool;
-        let parts: [(&str, &str, Known<'_>); 3] = [
-            ("rule", matcher.rule.trim(), &is_rule),
-            ("charger", matcher.charger.trim(), &is_charger),
-            ("site", matcher.site.trim(), &is_site),
-        ];
-        for (what, name, is_known) in parts {
-            if !name.is_empty() && !name.contains('*') && !is_known(name) {
-                return Err(Error::Refused(format!(
-                    "there is no {what} \u{201c}{name}\u{201d}, so nothing would be silent; with * a name \
-                     stands for several, as in {name}*"
-                )));
-            }
+        let (rule, charger, site) =
+            (matcher.rule.trim(), matcher.charger.trim(), matcher.site.trim());
+        let is_exact = |name: &str| !name.is_empty() && !name.contains('*');
+        let wrong = if is_exact(rule) && !is_rule(rule) {
+            Some(("rule", rule))
+        } else if is_exact(charger) && !is_charger(charger) {
+            Some(("charger", charger))
+        } else if is_exact(site) && !is_site(site) {
+            Some(("site", site))
+        } else {
+            None
+        };
+        if let Some((what, name)) = wrong {
+            return Err(Error::Refused(format!(
+                "there is no {what} \u{201c}{name}\u{201d}, so nothing would be silent; with * a name \
+                 stands for several, as in {name}*"
+            )));
         }
         Ok(())
     }
