@@ -8,7 +8,7 @@ use mendpoint_model::{
 
 use crate::case::{Case, Line};
 use crate::engine::{Cx, Engine};
-use crate::guardrail::{Question, Verdict, is_delivering, judge};
+use crate::guardrail::{Question, Verdict, judge, may_deliver};
 use crate::heal::beyond::{Next, PATIENCE_MS};
 use crate::heal::ladder::{first_action, fits, rung_at};
 use crate::heal::verify::{Look, View, look};
@@ -632,7 +632,7 @@ impl Engine {
         let stuck = charger
             .transactions
             .iter()
-            .find(|tx| (at.is_charger() || tx.connector == at) && !is_delivering(tx))?;
+            .find(|tx| (at.is_charger() || tx.connector == at) && !may_deliver(charger, tx))?;
         Some(Action::RemoteStop {
             transaction: stuck.id,
             external_id: stuck.external_id.to_string(),
