@@ -13,6 +13,7 @@ mod attempts;
 mod audited;
 mod board;
 mod capabilities;
+mod cards;
 mod clock;
 mod commands;
 mod conformance;
@@ -56,6 +57,7 @@ mod waiting;
 
 pub use admission::{Admitted, Door, NotAdmitted};
 pub use board::{Board, Change};
+pub use cards::{TextForm, masked_card};
 pub use commands::{Asked, CommandReport, Taken, WAIT_MAX_MS};
 pub use directory::Directory;
 pub use duty::{DutyCase, DutySettings, Maintenance};

@@ -107,6 +107,23 @@ impl Vehicles {
         self.restored.push(suspect);
     }
 
+    /// Knows nothing of a card any more, however it is spelt; the suspect that it was.
+    pub(crate) fn forget(&mut self, token: &str) -> Option<VehicleSuspect> {
+        let is_it = |known: &str| known.eq_ignore_ascii_case(token);
+        self.failed.retain(|known, _| !is_it(known));
+        self.near.retain(|known| !is_it(known));
+        self.changed.retain(|known| !is_it(known));
+        self.restored.retain(|suspect| !is_it(&suspect.token));
+        self.cleared.retain(|suspect| !is_it(&suspect.token));
+        for charges in self.worked.values_mut() {
+            for charge in charges {
+                charge.take_if(|(_, known)| is_it(known));
+            }
+        }
+        let known = self.suspects.keys().find(|known| is_it(known)).cloned()?;
+        self.suspects.remove(&known)
+    }
+
     pub(crate) fn suspects(&self) -> impl Iterator<Item = &VehicleSuspect> {
         self.suspects.values()
     }
