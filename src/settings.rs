@@ -179,6 +179,7 @@ pub(crate) struct Database {
     pub(crate) keep_signals_days: u32,
     pub(crate) keep_meter_values_days: u32,
     pub(crate) keep_changes_days: u32,
+    pub(crate) keep_people_days: u32,
     pub(crate) keep_hours_days: u32,
     pub(crate) keep_days_days: u32,
     pub(crate) dump_folder: PathBuf,
@@ -485,6 +486,7 @@ impl Settings {
             signals: database.keep_signals_days,
             meter_values: database.keep_meter_values_days,
             changes: database.keep_changes_days,
+            people: database.keep_people_days,
             hours: database.keep_hours_days,
             days: database.keep_days_days,
         }

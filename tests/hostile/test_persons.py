@@ -114,6 +114,8 @@ async def a_day(server: Server) -> None:
         ticket = await post("/tickets", {
             "charger": CHARGER, "title": f"Reader refuses {CARD}",
             "description": f"See card {CARD}."})
+        await post(f"/tickets/{ticket['id']}/assign", {
+            "name": "Ilie", "email": "ilie@example.org", "phone": "1"})
         server.persons = {"incidents": report["id"], "tickets": ticket["id"],
                           "transactions": str(started["transactionId"])}
 
@@ -164,7 +166,7 @@ def test_s21_nobody_else_sees_one_anywhere(server: Server, role: str) -> None:
 def test_s21_no_card_is_in_letters_and_logs(server: Server) -> None:
     """Letters leave to people who mend chargers; logs are read by whoever runs the machine."""
     letters = server.get("/outbox?limit=200")["items"]
-    assert any("not_working" in json.dumps(letter) or "…AB77" in json.dumps(letter) for letter in letters), letters
+    assert any("…AB77" in letter["subject"] for letter in letters), letters
     assert not [letter for letter in letters if CARD in json.dumps(letter)]
     assert CARD not in server.log_path.read_text()
 

@@ -249,7 +249,12 @@ impl Handle {
     /// # Errors
     /// When the incident is unknown, or what is asked cannot be done now; the sentence says why.
     pub async fn request(&self, request: Request) -> Result<IncidentId, Error> {
-        self.0.request(request).await
+        let decision = crate::audited::decision(&request);
+        let done = self.0.request(request).await?;
+        if let Some((who, what, incident)) = decision {
+            self.audit(&who, what, &incident.to_string()).await;
+        }
+        Ok(done)
     }
 
     /// Does something with a ticket.

@@ -104,7 +104,7 @@ async fn upkeep(name: &str, store: &Store, now: UnixMs, told: &mut String) {
     assert!(report.rows > 0, "{report:?}");
     tell(&format!("a person erased, {} rows and blocks,", report.rows), took, &waits);
 
-    let keep = Retention { signals: 1, meter_values: 1, changes: 1, hours: 1, days: 1 };
+    let keep = Retention { signals: 1, meter_values: 1, changes: 1, people: 1, hours: 1, days: 1 };
     store.set_value("history.next_hour", &now.0.to_string()).await.expect("put");
     let (rows, took, waits) = beside(store, store.prune_to(now, keep)).await;
     let rows = rows.expect("deleted");
@@ -204,6 +204,8 @@ async fn fill(store: &Store, now: UnixMs, seq: &mut u64, until: u64) {
                 if (*seq).is_multiple_of(20_000) {
                     charged.id_token = CARD.into();
                 }
+                // Every charger has some.
+                let charger = ChargerKey(1 + (*seq / 100 % u64::from(CHARGERS)) as u32);
                 let entry = closed(charger, charged, at.0 + HOUR_MS);
                 last = journal.append(vec![entry]).await;
             }
