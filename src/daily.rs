@@ -177,8 +177,7 @@ mod tests {
         }
 
         fn daily(&self, now: UnixMs) -> Daily {
-            let daily =
-                Daily::new(&self.settings, &self.store, &self.board, &Registry::new(), now);
+            let daily = Daily::new(&self.settings, &self.store, &self.board, &Registry::new(), now);
             daily.expect("it looks into the folder").expect("there is a folder")
         }
 

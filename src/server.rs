@@ -27,7 +27,6 @@ use crate::{descriptors, housekeeping, rules, security};
 /// How long everything may take to stop.
 const STOP_WITHIN: Duration = Duration::from_secs(25);
 
-
 /// A server that runs.
 pub(crate) struct Server {
     pub(crate) handle: Handle,

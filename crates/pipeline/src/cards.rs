@@ -176,7 +176,9 @@ impl Cards {
             return Some(found);
         }
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        [&seen.now, &seen.before].into_iter().find_map(|of| of.get(run).and_then(|all| longest(all)))
+        [&seen.now, &seen.before]
+            .into_iter()
+            .find_map(|of| of.get(run).and_then(|all| longest(all)))
     }
 }
 
@@ -266,14 +268,17 @@ mod tests {
     #[test]
     fn json_stays_json() {
         let cards = cards(&["04C0FFEE99AB77", "12345678"]);
-        let text = r#"{"seq":12345678,"text":"a\n04C0FFEE99AB77 \"12345678\" \\u002204C0FFEE99AB77"}"#;
+        let text =
+            r#"{"seq":12345678,"text":"a\n04C0FFEE99AB77 \"12345678\" \\u002204C0FFEE99AB77"}"#;
         let hidden = cards.hide(text, TextForm::Json);
         assert_eq!(hidden, r#"{"seq":12345678,"text":"a\n…AB77 \"…5678\" \\u0022…AB77"}"#);
         assert!(serde_json::from_str::<serde_json::Value>(&hidden).is_ok());
         // JSON that stands in JSON, as in a log of messages.
         let inner = serde_json::json!({ "text": text }).to_string();
         let hidden = cards.hide(&inner, TextForm::Json);
-        assert!(!hidden.contains("04C0") && serde_json::from_str::<serde_json::Value>(&hidden).is_ok());
+        assert!(
+            !hidden.contains("04C0") && serde_json::from_str::<serde_json::Value>(&hidden).is_ok()
+        );
     }
 
     #[test]

@@ -44,7 +44,10 @@ impl Sight {
     /// A card is erased.
     pub(crate) fn forget(&self, token: &str) {
         self.vehicles.rcu(|all| {
-            all.iter().filter(|one| !one.token.eq_ignore_ascii_case(token)).cloned().collect::<Vec<_>>()
+            all.iter()
+                .filter(|one| !one.token.eq_ignore_ascii_case(token))
+                .cloned()
+                .collect::<Vec<_>>()
         });
         self.forgotten.lock().unwrap_or_else(PoisonError::into_inner).push(token.to_owned());
         self.forget.notify_one();

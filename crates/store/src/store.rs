@@ -216,7 +216,9 @@ fn not_opened(file: &Path, error: sqlx::Error) -> Error {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     let why = match code.and_then(|code| code.parse::<i64>().ok()).map(|code| code & 0xff) {
         // CANTOPEN, READONLY
-        Some(14 | 8) => "cannot be opened: see that it is a file, and that it and its folder may be written",
+        Some(14 | 8) => {
+            "cannot be opened: see that it is a file, and that it and its folder may be written"
+        }
         // NOTADB
         Some(26) => "is no database of SQLite, or it is damaged from the beginning on",
         _ => return error.into(),

@@ -44,9 +44,9 @@ pub(crate) async fn veil(
     let (mut head, body) = response.into_parts();
     if form == Form::Stream {
         // An event is written whole.
-        let hidden = body.into_data_stream().map(move |piece| {
-            piece.map(|bytes| hide(&handle, bytes, TextForm::Plain))
-        });
+        let hidden = body
+            .into_data_stream()
+            .map(move |piece| piece.map(|bytes| hide(&handle, bytes, TextForm::Plain)));
         return Response::from_parts(head, Body::from_stream(hidden));
     }
     let Ok(bytes) = axum::body::to_bytes(body, usize::MAX).await else {

@@ -237,7 +237,7 @@ async fn replace_schema(
         for row in &rows.unwrap_or_default() {
             erased.push(crate::erasure::erased(row)?);
         }
-        aside = Some(format!("before_restore_{}", row_id::now().0));
+        aside = Some(format!("{}{}", tools::ASIDE, row_id::now().0));
     }
     if let Some(name) = &aside {
         let sql = format!("ALTER SCHEMA public RENAME TO {name}");

@@ -14,6 +14,9 @@ use crate::{Error, Result};
 const KNOWN_TO_LIBPQ: [&str; 7] =
     ["host", "port", "user", "sslmode", "sslrootcert", "sslcert", "sslkey"];
 
+/// What the names of schemas begin with that a restore put aside.
+pub(crate) const ASIDE: &str = "before_restore_";
+
 /// Lets SQLite copy itself into a new file. On a connection of its own, so that the copy of a large
 /// database holds nobody up.
 pub(crate) async fn vacuum(options: &SqliteConnectOptions, to: &Path) -> Result<()> {
@@ -31,7 +34,9 @@ pub(crate) async fn vacuum(options: &SqliteConnectOptions, to: &Path) -> Result<
 /// Lets `pg_dump` write a database into a file, in its own format.
 pub(crate) async fn dump(url: &str, to: &Path, more: &[&str]) -> Result<()> {
     let file = format!("--file={}", to.display());
-    let mut args = vec!["--format=custom", "--no-owner", "--no-privileges", &file];
+    // Databases that a restore put aside are none of it.
+    let aside = format!("--exclude-schema={ASIDE}*");
+    let mut args = vec!["--format=custom", "--no-owner", "--no-privileges", &aside, &file];
     args.extend(more);
     run("pg_dump", Some(url), &args).await?;
     Ok(())

@@ -216,7 +216,8 @@ mod tests {
 
     #[test]
     fn a_token_that_is_a_key_is_exchanged_too() {
-        let list = r#"{"04A2B3C4":"{\"status\":\"Accepted\"}","LOCAL":"{\"parentIdTag\":\"Local\"}"}"#;
+        let list =
+            r#"{"04A2B3C4":"{\"status\":\"Accepted\"}","LOCAL":"{\"parentIdTag\":\"Local\"}"}"#;
         let changed = Exchange::new("04a2b3c4", "ERASED-1").in_json(list).expect("it is there");
         assert!(changed.contains(r#""ERASED-1":"{"#) && !changed.contains("04A2"), "{changed}");
         let word = Exchange::new("Local", "ERASED-1");

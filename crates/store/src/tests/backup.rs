@@ -198,6 +198,13 @@ async fn r20_backup_story_on_postgres() {
         "triggers too"
     );
     store.close().await;
+    // What a restore put aside is in no later copy, which comes back as well.
+    let later = file.folder().join("b.backup");
+    make_backup(&settings, &later).await.expect("copied");
+    restore_backup(&settings, &later, force).await.expect("brought back once more");
+    let store = Store::open(&settings, &Registry::new()).await.expect("it opens");
+    assert_eq!(count(&store).await, 500);
+    store.close().await;
     let mut bytes = std::fs::read(&to).expect("read");
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;

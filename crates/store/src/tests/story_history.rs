@@ -83,7 +83,9 @@ async fn what_people_left_is_deleted(store: &Store, now: UnixMs) {
                 "INSERT INTO driver_report VALUES ('LEFT-{number}', {id}, 1, NULL, NULL, 'other', 'it \
                  hums', 'ana@example.org', NULL, {at})"
             ),
-            format!("INSERT INTO report_photo VALUES ({id}, 'LEFT-{number}', 'image/png', {at}, '')"),
+            format!(
+                "INSERT INTO report_photo VALUES ({id}, 'LEFT-{number}', 'image/png', {at}, '')"
+            ),
             format!(
                 "INSERT INTO security_event VALUES ({id}, 1, 'LEFT', {at}, 'LoginRefused', '', NULL, '')"
             ),
