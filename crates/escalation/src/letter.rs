@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 
-use mendpoint_model::{DAY_MS, Priority, UnixMs};
+use mendpoint_model::{DAY_MS, Priority, UnixMs, escape};
 use serde_json::json;
 
 use crate::book::{Book, WebhookFormat};
 use crate::inbox::{Item, LISTED_MAX, News};
 use crate::signing::{Claim, Signer};
-use crate::words::{escape, one_line};
+use crate::words::one_line;
 
 /// How long a link that takes an incident is good.
 const LINK_MS: i64 = 7 * DAY_MS;

@@ -8,6 +8,8 @@ use crate::{Error, pick};
 
 /// The longest a silence may last.
 pub const SILENCE_MAX_MS: i64 = 30 * DAY_MS;
+/// The longest a reason may be, in letters.
+const REASON_MAX: usize = 300;
 
 /// A silence.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,6 +104,9 @@ impl Silence {
         }
         if self.reason.trim().is_empty() {
             return wrong("say why: whoever looks for the alarm will want to know");
+        }
+        if self.reason.chars().count() > REASON_MAX {
+            return wrong("say why in 300 letters at most");
         }
         if self.until <= now || self.until <= self.from {
             return wrong("it ends in the future, after it begins");

@@ -119,6 +119,7 @@ fn what_is_wrong_with_a_silence_is_said() {
     };
     wrong(|silence| silence.until = silence.until + 1, "30 days are the longest");
     wrong(|silence| silence.reason.clear(), "say why");
+    wrong(|silence| silence.reason = "x".repeat(301), "in 300 letters");
     wrong(|silence| silence.matcher = Matcher::default(), "say what it is about");
     wrong(|silence| silence.matcher.site = "*".to_owned(), "a silence of everything");
     wrong(|silence| silence.until = silence.from, "ends in the future");

@@ -51,22 +51,6 @@ pub(crate) fn list(names: &[String]) -> String {
     }
 }
 
-/// Text inside HTML.
-pub(crate) fn escape(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            other => safe.push(other),
-        }
-    }
-    safe
-}
-
 /// One line, without what could begin a header.
 pub(crate) fn one_line(text: &str) -> String {
     text.split_whitespace()

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use mendpoint_model::{
-    Actor, CommandId, ConnectorRef, FrameSeq, Healing, Incident, IncidentId, Link, Rung, SiteKey,
-    Step, StepState, TimelineEntry, UnixMs,
+    Actor, CommandId, ConnectorRef, FrameSeq, Healing, Incident, IncidentId, IncidentState, Link,
+    Rung, SiteKey, Step, StepState, TimelineEntry, UnixMs,
 };
 use smallvec::SmallVec;
 
@@ -86,6 +86,12 @@ impl Watch {
     pub(crate) fn is_hot(&self) -> bool {
         !self.cases.is_empty()
             || self.alerts.iter().any(|alert| !matches!(alert.phase, crate::alert::Phase::Pending))
+    }
+
+    /// Whether it is known to all who count chargers, no attempt to charge goes on, and there is no
+    /// incident.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.enrolled && self.attempts.is_none() && self.cases.is_empty()
     }
 
     /// A rule as it holds for this charger.
@@ -272,6 +278,12 @@ impl Case {
             calm: false,
             armed: None,
         }
+    }
+
+    /// Whether it is open and its condition was there until now: it may explain other incidents.
+    pub(crate) fn is_firing(&self) -> bool {
+        let state = self.incident.state;
+        !state.is_over() && state != IncidentState::RecoveredUnproven
     }
 
     /// The step under way, if any.

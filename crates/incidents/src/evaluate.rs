@@ -10,7 +10,7 @@ use crate::attempts::{AttemptNews, NewsKind};
 use crate::engine::{Cx, Engine};
 use crate::news::{Happening, focus_of, happenings, inputs_of, is_late};
 use crate::predicate::{Holds, Inputs, Subject};
-use crate::program::Program;
+use crate::program::{News, Program};
 use crate::rule::{ClearWay, Condition, Distinct, Occurrence, Scope};
 use crate::timers::Timer;
 use crate::usage::Usage;
@@ -20,6 +20,23 @@ use crate::whole::Cleared;
 const FULL_MS: i64 = 30_000;
 /// How often an end is looked for again while we are late.
 pub(crate) const LATE_POLL_MS: i64 = 10_000;
+
+/// Whether an event is a status without an error or a reading, and nothing followed from it that
+/// anything but rules would hear.
+fn is_plain(event: &ChargerEvent, facts: &[Fact]) -> bool {
+    let plain = match &event.kind {
+        EventKind::Status(report) => report.error.is_none(),
+        EventKind::Meter(_) => true,
+        _ => false,
+    };
+    plain
+        && facts.iter().all(|fact| {
+            matches!(
+                fact,
+                Fact::StatusChanged { .. } | Fact::StatusRepeated { .. } | Fact::Metered { .. }
+            )
+        })
+}
 
 impl Engine {
     /// One event: signals, answers, attempts, alerts, cases, in this order.
@@ -37,6 +54,14 @@ impl Engine {
         }
         let watch = self.watches.entry(key).or_default();
         watch.site = event.site;
+        if is_plain(event, facts) && watch.is_quiet() {
+            // The next most frequent ones, where nothing is going on.
+            self.note_memory(cx, key, facts);
+            self.evaluate_all(cx, key, focus_of(event, facts), inputs);
+            self.happen(cx, key, &happenings(event, facts));
+            self.tend_charger(cx, key);
+            return;
+        }
         if let EventKind::CommandAnswered(answer) = &event.kind {
             match answer.outcome {
                 CommandOutcome::NotConnected => watch.lost_at = Some(cx.now),
@@ -223,8 +248,16 @@ impl Engine {
         inputs: Inputs,
     ) {
         let program = std::sync::Arc::clone(&self.program);
-        let due = self.due(cx, &program, key, focus, inputs);
-        for (place, at) in due {
+        for (place, at) in self.due(cx, &program, key, focus, News::Of(inputs)) {
+            self.evaluate_in(cx, &program, key, place, at);
+        }
+    }
+
+    /// Looks at every rule that looks back on things of this kind.
+    fn evaluate_kind(&mut self, cx: &Cx<'_>, key: ChargerKey, at: ConnectorRef, kind: Occurrence) {
+        let program = std::sync::Arc::clone(&self.program);
+        let focus = Some(at).filter(|at| !at.is_charger());
+        for (place, at) in self.due(cx, &program, key, focus, News::Happened(kind)) {
             self.evaluate_in(cx, &program, key, place, at);
         }
     }
@@ -310,13 +343,14 @@ impl Engine {
         if found.is_none() && (holds == Holds::NEVER || holds.until <= cx.now) {
             return;
         }
-        let for_ms = rule.for_ms(&subject.code());
+        let for_ms = rule.for_ms_of(&subject);
         let index = found.unwrap_or_else(|| {
             watch.alerts.push(Alert::new(place, at, rule.clears.len()));
             watch.alerts.len() - 1
         });
         let alert = &mut watch.alerts[index];
-        let grace = match (rule.is_absence(), self.lag.holds()) {
+        // Silence of some kind is what it looks for: then a start of ours gives it grace.
+        let grace = match (program.judges_link[usize::from(place)], self.lag.holds()) {
             (false, _) => UnixMs(i64::MIN),
             (true, None) => self.grace_until.max(watch.grace_until),
             (true, Some(_)) => self.grace_until.max(cx.now + LATE_POLL_MS),
@@ -513,9 +547,8 @@ impl Engine {
                     self.happen_to_connectors(cx, key, *place, item);
                 }
             }
-            if program.wants.kept(item.kind) > 0 || program.wants.usage {
-                let focus = Some(item.connector).filter(|at| !at.is_charger());
-                self.evaluate_all(cx, key, focus, Inputs::HAPPENED);
+            if program.is_recalled(item.kind) {
+                self.evaluate_kind(cx, key, item.connector, item.kind);
             }
         }
     }
@@ -541,7 +574,9 @@ impl Engine {
     /// Keeps what happened, for the rules that look back.
     fn remember(&mut self, cx: &Cx<'_>, key: ChargerKey, item: &Happening) {
         let Some(watch) = self.watches.get_mut(&key) else { return };
-        watch.note(item.kind, cx.now);
+        if self.program.is_missed(item.kind) {
+            watch.note(item.kind, cx.now);
+        }
         self.cohorts.note(cx.now, watch.cohort, item.kind);
         let wants = &self.program.wants;
         let kept = wants.kept(item.kind);

@@ -49,7 +49,7 @@ const ELAPSED: [(&str, Elapsed); 7] = [
     ("certificate_left", Elapsed::CertificateLeft),
 ];
 
-const STATUSES: [ConnectorStatus; 10] = [
+pub(crate) const STATUSES: [ConnectorStatus; 10] = [
     ConnectorStatus::Unknown,
     ConnectorStatus::Available,
     ConnectorStatus::Preparing,

@@ -6,8 +6,9 @@ use smallvec::SmallVec;
 
 use crate::case::Watch;
 use crate::engine::{Cx, Engine};
-use crate::predicate::{Holds, Inputs, Subject};
-use crate::program::Program;
+use crate::gate::Traits;
+use crate::predicate::{Holds, Subject};
+use crate::program::{News, Program};
 use crate::rule::{Condition, Scope};
 
 impl Engine {
@@ -18,7 +19,7 @@ impl Engine {
         program: &Program,
         key: ChargerKey,
         focus: Option<ConnectorRef>,
-        inputs: Inputs,
+        news: News,
     ) -> SmallVec<[(u16, ConnectorRef); 8]> {
         let mut due = SmallVec::new();
         let Some(watch) = self.watches.get(&key) else { return due };
@@ -28,23 +29,27 @@ impl Engine {
             Subject::watched(cx.now, charger, at, watch.signals.as_deref(), watch.calls)
                 .remembering(watch.memory.as_deref(), cohort)
         };
-        let mut subjects: SmallVec<[Subject<'_>; 3]> = SmallVec::new();
+        let mut subjects: SmallVec<[(Subject<'_>, Traits); 3]> = SmallVec::new();
+        let seen = |at| {
+            let subject = subject(at);
+            (subject, Traits::of(&subject))
+        };
         for connector in &charger.connectors {
             if focus.is_none_or(|at| at.is_charger() || at == connector.at) {
-                subjects.push(subject(connector.at));
+                subjects.push(seen(connector.at));
             }
         }
-        let whole = subject(ConnectorRef::CHARGER);
+        let whole = seen(ConnectorRef::CHARGER);
         if focus.is_none_or(ConnectorRef::is_charger) {
             subjects.push(whole);
         }
-        for place in program.concerned(inputs, &watch.alerts).iter() {
+        for place in program.concerned(news, &watch.alerts).iter() {
             let subjects = match program.rules[usize::from(place)].scope {
                 Scope::Charger => std::slice::from_ref(&whole),
                 Scope::Connector => &subjects,
             };
-            for subject in subjects {
-                if may_matter(program, watch, place, subject) {
+            for (subject, traits) in subjects {
+                if may_matter(program, watch, place, subject, *traits) {
                     due.push((place, subject.at));
                 }
             }
@@ -54,13 +59,19 @@ impl Engine {
 }
 
 /// Whether a look at a rule can change anything: there is an alert, or its condition may hold.
-fn may_matter(program: &Program, watch: &Watch, place: u16, subject: &Subject<'_>) -> bool {
+fn may_matter(
+    program: &Program,
+    watch: &Watch,
+    place: u16,
+    subject: &Subject<'_>,
+    traits: Traits,
+) -> bool {
     let index = usize::from(place);
     if watch.alert(place, subject.at).is_some() {
         return true;
     }
     let is_blind = !subject.charger.link.connected && !program.judges_link[index];
-    if is_blind || !program.enabled[index] {
+    if is_blind || !program.enabled[index] || !program.gates[index].lets(traits) {
         return false;
     }
     let own = watch.own_rule(place);

@@ -1,8 +1,7 @@
 //! From a condition that lasted to an incident: a new one, or the one there is.
 
 use mendpoint_model::{
-    Actor, ChargerKey, ConnectorRef, HealMode, Healing, Incident, IncidentId, IncidentState,
-    Source, UnixMs,
+    Actor, ChargerKey, ConnectorRef, HealMode, Healing, Incident, IncidentId, IncidentState, UnixMs,
 };
 
 use crate::alert::Phase;
@@ -154,10 +153,7 @@ impl Engine {
 
     /// Whether an incident is open and its condition was there until now.
     fn is_firing(&self, id: IncidentId) -> bool {
-        self.cases.get(&id).is_some_and(|case| {
-            let state = case.incident.state;
-            !state.is_over() && state != IncidentState::RecoveredUnproven
-        })
+        self.cases.get(&id).is_some_and(Case::is_firing)
     }
 
     /// The condition of an incident that is known is back.
@@ -192,41 +188,26 @@ impl Engine {
             severity = other;
         }
         let mut incident = Incident {
-            id,
-            rule: rule.id.clone(),
             rule_version: rule.version,
-            state: IncidentState::Open,
             severity,
-            source: Source::System,
-            reporter: "system".to_owned(),
-            charger: key,
-            site,
             connector: at,
             code,
             title,
-            description: String::new(),
-            next: String::new(),
-            next_at: None,
             began_at: began,
-            opened_at: cx.now,
-            updated_at: cx.now,
-            resolved_at: None,
             occurrences: counted.0.max(1),
-            previous: None,
-            ticket: None,
-            needs_person: false,
-            owner: None,
-            healing: None,
-            resolution: String::new(),
-            blind: false,
             ties: crate::correlate::ties_of(site, &rule.id),
+            ..Incident::opened(id, &rule.id, key, site, cx.now)
         };
         incident.description = describe(cx, rule, &incident, counted);
         incident.previous = self.past(&Fingerprint::of(&incident));
         incident.healing = self.healing_for(cx, key, rule, &incident.code);
         let lasted = duration_words(cx.now.since_ms(began));
-        let line = Line::new("opened", format!("Opened: {}", incident.title))
-            .text(format!("{} Seen for {lasted}.", incident.description));
+        let line =
+            Line::new("opened", format!("Opened: {}", incident.title)).text(if cx.now > began {
+                format!("{} Seen for {lasted}.", incident.description)
+            } else {
+                incident.description.clone()
+            });
         let mut case = Case::new(incident, Some(place));
         case.run.active = case.incident.healing.is_some();
         if !case.run.active {

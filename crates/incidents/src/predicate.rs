@@ -4,121 +4,22 @@
 //! from two minutes after the last message on. So the engine knows when to look again, and a
 //! heartbeat that moves that moment costs nothing.
 
-use mendpoint_model::{
-    ChargerState, ConnectorRef, ConnectorState, ConnectorStatus, Transport, UnixMs,
-};
+mod code;
+mod holds;
+mod inputs;
+mod subject;
 
-use crate::calls::Calls;
-use crate::codes::{is_safety, normalise_error, normalise_fault};
-use crate::cohort::{Cohort, wilson_upper};
+use mendpoint_model::{ConnectorStatus, Transport};
+
+pub(crate) use self::code::Compiled;
+pub(crate) use self::holds::Holds;
+pub(crate) use self::inputs::Inputs;
+pub(crate) use self::subject::{Subject, connector_state, is_at, is_planned_out};
 use crate::duration::paced;
-use crate::memory::{Memory, Restless};
+use crate::memory::Restless;
 use crate::rule::{Distinct, Occurrence};
-use crate::signal::{Channel, SignalLog};
+use crate::signal::Channel;
 use crate::vitals::{VitalFlag, VitalNumber, VitalTime};
-
-/// The time in which a condition holds if nothing else happens: `from` included, `until` not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Holds {
-    pub(crate) from: UnixMs,
-    pub(crate) until: UnixMs,
-}
-
-impl Holds {
-    pub(crate) const ALWAYS: Self = Self { from: UnixMs(i64::MIN), until: UnixMs(i64::MAX) };
-    pub(crate) const NEVER: Self = Self { from: UnixMs(i64::MAX), until: UnixMs(i64::MAX) };
-
-    pub(crate) fn when(yes: bool) -> Self {
-        if yes { Self::ALWAYS } else { Self::NEVER }
-    }
-
-    pub(crate) fn since(from: UnixMs) -> Self {
-        Self { from, ..Self::ALWAYS }
-    }
-
-    pub(crate) fn before(until: UnixMs) -> Self {
-        Self { until, ..Self::ALWAYS }
-    }
-
-    pub(crate) fn at(self, now: UnixMs) -> bool {
-        self.from <= now && now < self.until
-    }
-
-    /// When the answer next changes by time alone.
-    pub(crate) fn next_change(self, now: UnixMs) -> Option<UnixMs> {
-        let never = UnixMs(i64::MAX);
-        [self.from, self.until].into_iter().find(|at| *at > now && *at != never)
-    }
-
-    fn and(self, other: Self) -> Self {
-        let both = Self { from: self.from.max(other.from), until: self.until.min(other.until) };
-        if both.from < both.until { both } else { Self::NEVER }
-    }
-
-    fn or(self, other: Self, now: UnixMs) -> Self {
-        match (self.at(now), other.at(now)) {
-            (true, true) => {
-                Self { from: self.from.min(other.from), until: self.until.max(other.until) }
-            }
-            (true, false) => self,
-            (false, true) => other,
-            // The one that comes sooner; one that is over does not count.
-            _ if self.from > now && (other.from <= now || self.from <= other.from) => self,
-            _ => other,
-        }
-    }
-
-    fn not(self, now: UnixMs) -> Self {
-        if self.from > now {
-            Self::before(self.from)
-        } else {
-            // Either it holds now and stops at `until`, or it is over.
-            Self::since(self.until)
-        }
-    }
-}
-
-/// Kinds of news that can change a condition: a rule is looked at only for its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub(crate) struct Inputs(pub(crate) u16);
-
-impl Inputs {
-    pub(crate) const LINK: Self = Self(1);
-    pub(crate) const STATUS: Self = Self(2);
-    pub(crate) const TRANSACTION: Self = Self(4);
-    pub(crate) const SIGNAL: Self = Self(8);
-    pub(crate) const METER: Self = Self(16);
-    pub(crate) const BOOT: Self = Self(32);
-    /// Any message: a sign of life.
-    pub(crate) const MESSAGE: Self = Self(64);
-    /// The end of a command.
-    pub(crate) const CALLS: Self = Self(128);
-    /// The progress of a firmware update.
-    pub(crate) const FIRMWARE: Self = Self(256);
-    /// Configuration keys, or what they should be.
-    pub(crate) const CONFIGURATION: Self = Self(512);
-    /// The charger's clock is known better: any message that tells a time.
-    pub(crate) const CLOCK: Self = Self(1_024);
-    /// A security event.
-    pub(crate) const SECURITY: Self = Self(2_048);
-    /// Something that can be counted.
-    pub(crate) const HAPPENED: Self = Self(4_096);
-    /// All of them.
-    pub(crate) const ALL: Self = Self(u16::MAX);
-    /// How many kinds there can be.
-    pub(crate) const KINDS: usize = 16;
-
-    pub(crate) const BOOT_OR_LINK: Self = Self(Self::BOOT.0 | Self::LINK.0);
-    pub(crate) const METER_OR_TRANSACTION: Self = Self(Self::METER.0 | Self::TRANSACTION.0);
-
-    pub(crate) fn add(&mut self, other: Self) {
-        self.0 |= other.0;
-    }
-
-    pub(crate) fn meets(self, other: Self) -> bool {
-        self.0 & other.0 != 0
-    }
-}
 
 /// Yes-or-no fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -281,203 +182,18 @@ pub(crate) enum Predicate {
     },
 }
 
-/// What a condition is asked of.
-#[derive(Clone, Copy)]
-pub(crate) struct Subject<'a> {
-    pub(crate) now: UnixMs,
-    pub(crate) charger: &'a ChargerState,
-    pub(crate) connector: Option<&'a ConnectorState>,
-    pub(crate) at: ConnectorRef,
-    pub(crate) signals: Option<&'a SignalLog>,
-    calls: Calls,
-    memory: Option<&'a Memory>,
-    cohort: Option<&'a Cohort>,
-}
-
-impl<'a> Subject<'a> {
-    /// A connector of a charger, or the charger itself.
-    pub(crate) fn new(now: UnixMs, charger: &'a ChargerState, at: ConnectorRef) -> Self {
-        let connector = connector_state(charger, at);
-        let (signals, memory, cohort) = (None, None, None);
-        Self { now, charger, connector, at, signals, calls: Calls::default(), memory, cohort }
-    }
-
-    /// The same, with what the engine itself knows of the charger.
-    pub(crate) fn watched(
-        now: UnixMs,
-        charger: &'a ChargerState,
-        at: ConnectorRef,
-        signals: Option<&'a SignalLog>,
-        calls: Calls,
-    ) -> Self {
-        Self { signals, calls, ..Self::new(now, charger, at) }
-    }
-
-    /// The same, with what is remembered of the charger and known of its kind.
-    pub(crate) fn remembering(
-        self,
-        memory: Option<&'a Memory>,
-        cohort: Option<&'a Cohort>,
-    ) -> Self {
-        Self { memory, cohort, ..self }
-    }
-
-    /// The normalised code of what is wrong here; empty when the charger names nothing. Of several
-    /// errors and faults it is the most dangerous one: a matter of safety, then the most severe.
-    pub(crate) fn code(&self) -> String {
-        let Some(connector) = self.connector else { return String::new() };
-        let mut faults: Vec<String> = self.faults().map(normalise_fault).collect();
-        faults.sort();
-        // The first of equals stays: the error beside the status.
-        connector
-            .error
-            .as_deref()
-            .map(normalise_error)
-            .into_iter()
-            .chain(faults)
-            .min_by_key(|code| crate::codes::danger(code))
-            .unwrap_or_default()
-    }
-
-    /// The 2.x faults that count as such: active, of severity 5 (the standard's default) or worse,
-    /// and not about the radio link. What is a matter of safety counts whatever its variable and
-    /// severity are: the `Active` of an emergency stop is as much a fault as its `Tripped` (G3).
-    pub(crate) fn faults(
-        &self,
-    ) -> impl Iterator<Item = &'a mendpoint_model::FaultReport> + use<'a> {
-        self.connector.into_iter().flat_map(|connector| &connector.faults).filter(|fault| {
-            let named = ["Problem", "Tripped", "Active"];
-            fault.active
-                && (is_safety(&normalise_fault(fault))
-                    || (fault.severity.is_none_or(|severity| severity <= 5)
-                        && named.iter().any(|name| fault.variable.eq_ignore_ascii_case(name))
-                        && !fault.component.eq_ignore_ascii_case("DataLink")
-                        && normalise_fault(fault) != "WeakSignal"))
-        })
-    }
-
-    fn number(&self, field: Number) -> Option<f64> {
-        match field {
-            Number::Connector => Some(f64::from(self.at.evse)),
-            Number::Power => self.connector?.power_w,
-            Number::Soc => self.connector?.soc_percent,
-            Number::Temperature => self.connector?.temperature_c,
-            Number::ClockSkew => self.charger.clock_skew_ms.map(|ms| ms as f64 / 1_000.0),
-            Number::UnansweredCommands => Some(f64::from(self.calls.unanswered)),
-            Number::Signal(channel) => self.signals?.last(channel),
-            Number::Vital(vital) => vital.of(self),
-        }
-    }
-
-    fn transactions(&self) -> impl Iterator<Item = &'a mendpoint_model::Transaction> + use<'a> {
-        let at = self.at;
-        self.charger.transactions.iter().filter(move |tx| is_at(tx, at))
-    }
-
-    fn flag(&self, flag: Flag) -> bool {
-        let link = &self.charger.link;
-        match flag {
-            Flag::Connected => link.connected,
-            Flag::EverConnected => link.since.is_some() || link.last_seen_at.is_some(),
-            Flag::Spoke => {
-                link.connected && link.last_seen_at.is_some_and(|seen| Some(seen) > link.since)
-            }
-            Flag::Plugged => self.connector.is_some_and(|connector| connector.plugged_at.is_some()),
-            Flag::TransactionOpen => self.transactions().next().is_some(),
-            Flag::FaultActive => self.faults().next().is_some(),
-            Flag::OutOfServiceByPlan => is_planned_out(self.charger, self.at),
-            Flag::AnswersCommands => self.calls.answers,
-            Flag::Vital(vital) => vital.of(self),
-        }
-    }
-
-    fn below_cohort(&self, good: Occurrence, bad: Occurrence, last: usize) -> bool {
-        let well = self.memory.and_then(|memory| memory.share(self.at, good, bad, last));
-        let usual = self.cohort.and_then(|cohort| cohort.share(good, bad));
-        well.zip(usual).is_some_and(|(well, usual)| wilson_upper(well, last) < usual)
-    }
-
-    /// How often something happened here, as a multiple of what is usual, and when that next sinks.
-    fn times_cohort(&self, kind: Occurrence, within_ms: i64) -> Option<(f64, Option<UnixMs>)> {
-        let usual = self.cohort?.a_day(kind)? * within_ms as f64 / mendpoint_model::DAY_MS as f64;
-        let (many, until) = self.memory?.count(self.now, self.at, kind, within_ms);
-        (usual > 0.0).then(|| (f64::from(many) / usual, until))
-    }
-
-    /// How often something is usual for a charger of its kind within a time.
-    fn cohort_expects(&self, kind: Occurrence, within_ms: i64) -> Option<f64> {
-        Some(self.cohort?.a_day(kind)? * within_ms as f64 / mendpoint_model::DAY_MS as f64)
-    }
-
-    /// When a growing field began to grow.
-    fn anchor(&self, field: Elapsed) -> Option<UnixMs> {
-        let link = &self.charger.link;
-        match field {
-            Elapsed::Silent => link.last_seen_at.max(link.since),
-            Elapsed::Offline => link.since.filter(|_| !link.connected),
-            Elapsed::Status => self.connector?.since,
-            Elapsed::Plugged => self.connector?.plugged_at,
-            Elapsed::TransactionAge => self.transactions().map(|tx| tx.opened_at).min(),
-            Elapsed::TransactionIdle => self.transactions().filter_map(|tx| tx.idle_since).min(),
-            Elapsed::CertificateLeft => link.certificate_ends,
-            // Answers for itself.
-            Elapsed::Vital(_) => None,
-        }
-    }
-}
-
-/// Whether a transaction is at a place. One that names its EVSE only is at each of its connectors.
-pub(crate) fn is_at(tx: &mendpoint_model::Transaction, at: ConnectorRef) -> bool {
-    let whole_evse = tx.connector.connector == 0 && tx.connector.evse == at.evse;
-    at.is_charger() || tx.connector == at || whole_evse
-}
-
-/// Whether a person took the connector or its charger out of service.
-pub(crate) fn is_planned_out(charger: &ChargerState, at: ConnectorRef) -> bool {
-    charger.whole.desired_operative == Some(false)
-        || connector_state(charger, at).is_some_and(|state| state.desired_operative == Some(false))
-}
-
-/// The state of a connector, or of the charger as a whole.
-pub(crate) fn connector_state(charger: &ChargerState, at: ConnectorRef) -> Option<&ConnectorState> {
-    if at.is_charger() {
-        Some(&charger.whole)
-    } else {
-        charger.connectors.iter().find(|connector| connector.at == at)
-    }
-}
-
 /// The bit of a status.
 pub(crate) fn status_bit(status: ConnectorStatus) -> u16 {
     1 << (status as u16)
 }
 
 impl Predicate {
-    /// When it holds, as far as is known now.
-    pub(crate) fn holds(&self, subject: &Subject<'_>) -> Holds {
+    /// When a single test holds, as far as is known now; [`Compiled`] joins them.
+    pub(crate) fn test(&self, subject: &Subject<'_>) -> Holds {
         let now = subject.now;
         match self {
-            Self::All(parts) => {
-                let mut all = Holds::ALWAYS;
-                for part in parts {
-                    all = all.and(part.holds(subject));
-                    if all == Holds::NEVER {
-                        break;
-                    }
-                }
-                all
-            }
-            Self::Any(parts) => {
-                let mut any = Holds::NEVER;
-                for part in parts {
-                    any = any.or(part.holds(subject), now);
-                    if any == Holds::ALWAYS {
-                        break;
-                    }
-                }
-                any
-            }
-            Self::Not(part) => part.holds(subject).not(now),
+            // Never alone: they are taken apart where a condition is compiled.
+            Self::All(_) | Self::Any(_) | Self::Not(_) => Holds::NEVER,
             Self::Flag(flag) => Holds::when(subject.flag(*flag)),
             Self::Status { whole, set } => {
                 let state = if *whole { Some(&subject.charger.whole) } else { subject.connector };
@@ -587,150 +303,40 @@ impl Predicate {
                 parts.iter().find_map(|part| part.evidence(subject))
             }
             Self::Median { channel, within_ms, samples, .. } => {
-                if !self.holds(subject).at(subject.now) {
+                if !self.test(subject).at(subject.now) {
                     return None;
                 }
                 let (median, _) =
                     subject.signals?.median(*channel, subject.now, *within_ms, *samples)?;
                 Some(channel.words(median))
             }
-            Self::Flap { of, look_ms, .. } if self.holds(subject).at(subject.now) => {
+            Self::Flap { of, look_ms, .. } if self.test(subject).at(subject.now) => {
                 let clock = subject.memory?.clock(*of, subject.at, *look_ms)?;
                 Some(format!("{:.0} %", clock.percent(subject.now, *look_ms)))
             }
             Self::Ratio { good, bad, last, .. } | Self::BelowCohort { good, bad, last }
-                if self.holds(subject).at(subject.now) =>
+                if self.test(subject).at(subject.now) =>
             {
                 let well = subject.memory?.share(subject.at, *good, *bad, *last)?;
                 Some(format!("{well} of {last}"))
             }
-            Self::TimesCohort { kind, within_ms, .. } if self.holds(subject).at(subject.now) => {
+            Self::TimesCohort { kind, within_ms, .. } if self.test(subject).at(subject.now) => {
                 let (times, _) = subject.times_cohort(*kind, *within_ms)?;
                 Some(format!("{times:.1} times as often"))
             }
-            Self::Silence { .. } if self.holds(subject).at(subject.now) => {
+            Self::Silence { .. } if self.test(subject).at(subject.now) => {
                 let usage = subject.memory?.usage.as_ref()?;
                 Some(crate::duration::duration_words(subject.now.since_ms(usage.last)))
             }
-            Self::Weak { .. } if self.holds(subject).at(subject.now) => {
+            Self::Weak { .. } if self.test(subject).at(subject.now) => {
                 Some("reported by the charger".to_owned())
             }
             _ => None,
         }
     }
 
-    /// What can change it.
-    pub(crate) fn inputs(&self) -> Inputs {
-        let mut inputs = Inputs::default();
-        self.each(&mut |part| {
-            inputs.add(match part {
-                Self::Flag(Flag::Connected | Flag::EverConnected)
-                | Self::Flap { of: Restless::Link, .. } => Inputs::LINK,
-                Self::Flag(Flag::Spoke) => Inputs(Inputs::LINK.0 | Inputs::MESSAGE.0),
-                Self::Flag(Flag::TransactionOpen) => Inputs::TRANSACTION,
-                Self::Flag(Flag::AnswersCommands) => Inputs::CALLS,
-                Self::Flag(Flag::Vital(vital)) => vital.inputs(),
-                Self::Text { field: Text::FirmwareStatus, .. } => Inputs::FIRMWARE,
-                Self::Flag(_) | Self::Status { .. } | Self::Text { field: Text::ErrorCode, .. } => {
-                    Inputs::STATUS
-                }
-                Self::Text { .. } => Inputs::BOOT,
-                Self::Number { field, .. } | Self::Known(field) => match field {
-                    Number::Signal(_) => Inputs::SIGNAL,
-                    Number::Connector => Inputs::default(),
-                    Number::UnansweredCommands => Inputs::CALLS,
-                    Number::ClockSkew => Inputs::CLOCK,
-                    Number::Vital(vital) => vital.inputs(),
-                    _ => Inputs::METER,
-                },
-                Self::Elapsed { field, .. } => match field {
-                    // Silence ends with any message, and looking is put off to when it matters.
-                    Elapsed::Silent | Elapsed::Offline | Elapsed::CertificateLeft => Inputs::LINK,
-                    Elapsed::Status | Elapsed::Plugged => Inputs::STATUS,
-                    Elapsed::TransactionAge => Inputs::TRANSACTION,
-                    Elapsed::TransactionIdle => Inputs::METER_OR_TRANSACTION,
-                    Elapsed::Vital(vital) => vital.inputs(),
-                },
-                Self::Median { .. } | Self::Weak { .. } => Inputs::SIGNAL,
-                Self::Happened { .. }
-                | Self::Ratio { .. }
-                | Self::BelowCohort { .. }
-                | Self::TimesCohort { .. }
-                | Self::CohortExpects { .. } => Inputs::HAPPENED,
-                Self::Flap { of: Restless::Status, .. } => Inputs::STATUS,
-                // A success puts the moment off; coming back does too.
-                Self::Silence { .. } => Inputs(Inputs::HAPPENED.0 | Inputs::LINK.0),
-                Self::All(_) | Self::Any(_) | Self::Not(_) => Inputs::default(),
-            });
-        });
-        inputs
-    }
-
-    /// Whether it is about the connection itself, so that it can be judged while offline.
-    pub(crate) fn judges_link(&self) -> bool {
-        let mut judges = false;
-        self.each(&mut |part| {
-            judges |= match part {
-                Self::Happened { kind, .. } | Self::TimesCohort { kind, .. } => kind.is_of_link(),
-                // Nobody can charge at a charger that is away.
-                Self::Silence { .. }
-                | Self::CohortExpects { .. }
-                | Self::All(_)
-                | Self::Any(_)
-                | Self::Not(_) => false,
-                part => part.inputs().meets(Inputs::LINK),
-            };
-        });
-        judges
-    }
-
-    /// Whether it reads the state of a connector, which a rule about a charger cannot.
-    pub(crate) fn reads_connector(&self) -> bool {
-        let mut reads = false;
-        self.each(&mut |part| {
-            reads |= match part {
-                Self::Flag(Flag::Vital(vital)) => vital.reads_connector(),
-                Self::Number { field: Number::Vital(vital), .. }
-                | Self::Known(Number::Vital(vital)) => vital.reads_connector(),
-                Self::Elapsed { field: Elapsed::Vital(vital), .. } => vital.reads_connector(),
-                _ => false,
-            };
-            reads |= matches!(
-                part,
-                Self::Status { whole: false, .. }
-                    | Self::Flap { of: Restless::Status, .. }
-                    | Self::Flag(Flag::Plugged | Flag::FaultActive)
-                    | Self::Text { field: Text::ErrorCode, .. }
-                    | Self::Elapsed { field: Elapsed::Status | Elapsed::Plugged, .. }
-                    | Self::Number {
-                        field: Number::Connector
-                            | Number::Power
-                            | Number::Soc
-                            | Number::Temperature,
-                        ..
-                    }
-            );
-        });
-        reads
-    }
-
-    /// For how long back it looks into what is remembered, in milliseconds.
-    pub(crate) fn memory_ms(&self) -> i64 {
-        let mut longest = 0;
-        self.each(&mut |part| {
-            longest = longest.max(match part {
-                Self::Happened { within_ms, .. } | Self::TimesCohort { within_ms, .. } => {
-                    *within_ms
-                }
-                Self::Flap { look_ms, .. } => look_ms * i64::from(crate::flap::LOOKS),
-                _ => 0,
-            });
-        });
-        longest
-    }
-
     /// Scales every duration in it.
-    pub(crate) fn pace(&mut self, pace: f64) {
+    fn pace(&mut self, pace: f64) {
         match self {
             Self::All(parts) | Self::Any(parts) => {
                 for part in parts {
@@ -760,36 +366,5 @@ impl Predicate {
             Self::Not(part) => part.each(visit),
             _ => {}
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn between(from: i64, until: i64) -> Holds {
-        Holds { from: UnixMs(from), until: UnixMs(until) }
-    }
-
-    #[test]
-    fn and_or_not_of_times() {
-        let now = UnixMs(10);
-        assert_eq!(between(0, 20).and(between(5, 30)), between(5, 20));
-        assert_eq!(between(0, 5).and(between(5, 9)), Holds::NEVER);
-        assert_eq!(between(0, 20).or(between(5, 30), now), between(0, 30));
-        assert_eq!(between(40, 50).or(between(20, 30), now), between(20, 30));
-        assert_eq!(between(0, 5).or(between(20, 30), now), between(20, 30));
-        assert_eq!(Holds::NEVER.not(now), Holds::before(UnixMs(i64::MAX)));
-        assert_eq!(Holds::ALWAYS.not(now), Holds::NEVER);
-        assert_eq!(between(0, 20).not(now), Holds::since(UnixMs(20)));
-        assert_eq!(between(20, 30).not(now), Holds::before(UnixMs(20)));
-    }
-
-    #[test]
-    fn the_next_change_lies_ahead() {
-        assert_eq!(between(0, 20).next_change(UnixMs(10)), Some(UnixMs(20)));
-        assert_eq!(between(15, 20).next_change(UnixMs(10)), Some(UnixMs(15)));
-        assert_eq!(Holds::ALWAYS.next_change(UnixMs(10)), None);
-        assert_eq!(Holds::NEVER.next_change(UnixMs(10)), None);
     }
 }

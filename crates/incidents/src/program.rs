@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::alert::Alert;
+use crate::alert::{Alert, Phase};
 use crate::catalogue::Catalogue;
+use crate::gate::Gate;
 use crate::memory::Wants;
 use crate::playbook::Playbook;
 use crate::predicate::Inputs;
@@ -24,6 +25,14 @@ impl Places {
             self.0.resize(word + 1, 0);
         }
         self.0[word] |= 1 << (place % 64);
+    }
+
+    fn has(&self, place: u16) -> bool {
+        self.0.get(usize::from(place / 64)).is_some_and(|word| word & (1 << (place % 64)) != 0)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     fn join(&mut self, other: &Self) {
@@ -48,6 +57,23 @@ impl Places {
     }
 }
 
+/// What rules are looked at for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum News {
+    /// News of these kinds.
+    Of(Inputs),
+    /// Something happened that some look back on.
+    Happened(Occurrence),
+}
+
+/// The rules that look back on things of one kind.
+#[derive(Clone, Debug, Default)]
+struct Recallers {
+    before: Places,
+    /// Those as well that look back only while they fire.
+    firing: Places,
+}
+
 /// Rules and playbooks, ready to run.
 #[derive(Debug, Default)]
 pub(crate) struct Program {
@@ -62,6 +88,12 @@ pub(crate) struct Program {
     pub(crate) inputs: Vec<(Inputs, Inputs)>,
     /// The rules that each single kind of news can begin, a bit a rule.
     listeners: [Places; Inputs::KINDS],
+    /// The rules that look back on each kind of thing.
+    recallers: [Recallers; Occurrence::NAMES.len()],
+    /// The kinds of things of which some rule asks when they last happened, a bit each.
+    missed: u64,
+    /// What must hold of a subject before each rule's condition is worth working out.
+    pub(crate) gates: Vec<Gate>,
     /// What the rules look back on.
     pub(crate) wants: Wants,
     /// The rules that listen to each kind of thing that happens.
@@ -97,8 +129,25 @@ impl Program {
             }
             places
         });
+        let mut recallers: [Recallers; Occurrence::NAMES.len()] = Default::default();
+        let mut missed = 0;
+        for (_, kind) in Occurrence::NAMES {
+            let of = &mut recallers[kind as usize];
+            for (place, rule) in rules.iter().enumerate() {
+                if rule.recalls(kind, false) {
+                    of.before.add(place as u16);
+                }
+                if rule.recalls(kind, true) {
+                    of.firing.add(place as u16);
+                }
+                missed |= u64::from(rule.misses(kind)) << kind as u32;
+            }
+        }
         Self {
             listeners,
+            recallers,
+            missed,
+            gates: rules.iter().map(|rule| Gate::of_rule(rule)).collect(),
             wants,
             hearers,
             reads_calls: rules
@@ -121,7 +170,11 @@ impl Program {
     }
 
     /// The rules that some news concerns: those it can begin, and those of the alerts that are there.
-    pub(crate) fn concerned(&self, inputs: Inputs, alerts: &[Alert]) -> Places {
+    pub(crate) fn concerned(&self, news: News, alerts: &[Alert]) -> Places {
+        let inputs = match news {
+            News::Of(inputs) => inputs,
+            News::Happened(kind) => return self.recalled(kind, alerts),
+        };
         let mut places = Places::default();
         let mut left = inputs.0;
         while left != 0 {
@@ -130,11 +183,34 @@ impl Program {
         }
         for alert in alerts {
             let (before, firing) = self.inputs[usize::from(alert.rule)];
-            if inputs.meets(Inputs(before.0 | firing.0)) {
+            // What has not fired yet waits for its condition only, and not for what would end it.
+            let waits = matches!(alert.phase, Phase::Pending);
+            if inputs.meets(if waits { before } else { Inputs(before.0 | firing.0) }) {
                 places.add(alert.rule);
             }
         }
         places
+    }
+
+    fn recalled(&self, kind: Occurrence, alerts: &[Alert]) -> Places {
+        let recallers = &self.recallers[kind as usize];
+        let mut places = recallers.before.clone();
+        for alert in alerts.iter().filter(|alert| !matches!(alert.phase, Phase::Pending)) {
+            if recallers.firing.has(alert.rule) {
+                places.add(alert.rule);
+            }
+        }
+        places
+    }
+
+    /// Whether any rule looks back on things of a kind.
+    pub(crate) fn is_recalled(&self, kind: Occurrence) -> bool {
+        !self.recallers[kind as usize].firing.is_empty()
+    }
+
+    /// Whether any rule asks when something of a kind last happened.
+    pub(crate) fn is_missed(&self, kind: Occurrence) -> bool {
+        self.missed & (1 << kind as u32) != 0
     }
 
     /// The rules that listen to things of a kind.

@@ -1,8 +1,6 @@
 //! What people report: it joins what is open, or becomes an incident.
 
-use mendpoint_model::{
-    Actor, ChargerKey, ConnectorRef, Incident, IncidentId, IncidentState, Source,
-};
+use mendpoint_model::{Actor, ChargerKey, ConnectorRef, Incident, IncidentId, Source};
 
 use crate::case::{Case, Line};
 use crate::engine::{Cx, Engine};
@@ -71,34 +69,16 @@ impl Engine {
             description = format!("{description} \u{201c}{}\u{201d}", report.text.trim());
         }
         let incident = Incident {
-            id,
-            rule: rule.to_owned(),
-            rule_version: 1,
-            state: IncidentState::Open,
             severity,
             source: report.source,
             reporter: report.reporter.clone(),
-            charger: report.charger,
-            site,
             connector: at,
             code: code.to_owned(),
             title: words.to_owned(),
-            description: description.clone(),
-            next: String::new(),
-            next_at: None,
-            began_at: cx.now,
-            opened_at: cx.now,
-            updated_at: cx.now,
-            resolved_at: None,
-            occurrences: 1,
-            previous: None,
-            ticket: None,
+            description,
             needs_person: true,
-            owner: None,
-            healing: None,
-            resolution: String::new(),
-            blind: false,
             ties: crate::correlate::ties_of(site, rule),
+            ..Incident::opened(id, rule, report.charger, site, cx.now)
         };
         let watch = self.watches.entry(report.charger).or_default();
         watch.site = site;

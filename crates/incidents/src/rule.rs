@@ -7,7 +7,7 @@ use mendpoint_model::HealMode;
 use crate::codes::is_safety;
 use crate::duration::paced;
 use crate::parse::parse_rule_with;
-use crate::predicate::{Elapsed, Flag, Inputs, Predicate};
+use crate::predicate::{Compiled, Elapsed, Flag, Inputs, Predicate, Subject};
 use crate::problem::{Problem, Reader, suggestion};
 use crate::threshold::Threshold;
 use crate::timeline_test::TimelineTest;
@@ -61,7 +61,7 @@ pub struct Rule {
     pub(crate) condition: Condition,
     pub(crate) clears: Vec<Clear>,
     pub(crate) keep_firing_ms: i64,
-    pub(crate) exclusions: Vec<Predicate>,
+    pub(crate) exclusions: Vec<Compiled>,
     pub(crate) severity_by_code: Vec<(String, u8)>,
     pub(crate) severity_by_distinct: Option<(u32, u8)>,
     /// For how long back its clears look into what is remembered.
@@ -90,7 +90,7 @@ pub enum Proof {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Condition {
     /// A state that lasts.
-    State { when: Predicate, for_ms: i64, for_by_code: Vec<(String, i64)> },
+    State { when: Compiled, for_ms: i64, for_by_code: Vec<(String, i64)> },
     /// Things that happen too often: `at_least` within a sliding `within_ms`, ends included.
     Count(Count),
     /// Something that does not happen.
@@ -125,14 +125,14 @@ impl Condition {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Moment {
     pub(crate) kind: Occurrence,
-    pub(crate) filter: Option<Predicate>,
+    pub(crate) filter: Option<Compiled>,
 }
 
 /// `count(kind where ..) >= n within d`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Count {
     pub(crate) kind: Occurrence,
-    pub(crate) filter: Option<Predicate>,
+    pub(crate) filter: Option<Compiled>,
     pub(crate) at_least: u32,
     pub(crate) within_ms: i64,
     pub(crate) distinct_by: Option<Distinct>,
@@ -246,7 +246,7 @@ pub(crate) struct Clear {
 /// What a clear goes by.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum ClearWay {
-    When(Predicate),
+    When(Compiled),
     Count {
         kind: Occurrence,
         at_least: u32,
@@ -263,6 +263,14 @@ impl Rule {
             .iter()
             .find(|(name, _)| name.eq_ignore_ascii_case(code))
             .map_or(self.severity, |(_, severity)| *severity)
+    }
+
+    /// The same for a subject, whose code is only asked for where it counts.
+    pub(crate) fn for_ms_of(&self, subject: &Subject<'_>) -> i64 {
+        match &self.condition {
+            Condition::State { for_ms, for_by_code, .. } if for_by_code.is_empty() => *for_ms,
+            _ => self.for_ms(&subject.code()),
+        }
     }
 
     /// How long the condition must last for a code, in milliseconds; 0 where the rule has no time.
@@ -394,23 +402,46 @@ impl Rule {
     pub(crate) fn predicates(&self) -> impl Iterator<Item = &Predicate> {
         let of_condition: [Option<&Predicate>; 2] = match &self.condition {
             Condition::State { when, .. } => [Some(when), None],
-            Condition::Count(count) => [count.filter.as_ref(), None],
+            Condition::Count(count) => [count.filter.as_deref(), None],
             Condition::Absent { .. } => [None, None],
             Condition::Sequence { first, then: other, .. }
             | Condition::NotFollowed { first, by: other, .. } => {
-                [first.filter.as_ref(), other.filter.as_ref()]
+                [first.filter.as_deref(), other.filter.as_deref()]
             }
         };
         let of_clears = self.clears.iter().filter_map(|clear| match &clear.way {
-            ClearWay::When(when) => Some(when),
+            ClearWay::When(when) => Some(&**when),
             _ => None,
         });
-        of_condition.into_iter().flatten().chain(of_clears).chain(&self.exclusions)
+        of_condition
+            .into_iter()
+            .flatten()
+            .chain(of_clears)
+            .chain(self.exclusions.iter().map(|part| &**part))
     }
 
-    /// Whether silence of some kind is what it looks for: then a start of ours gives it grace.
-    pub(crate) fn is_absence(&self) -> bool {
-        self.judges_link()
+    /// Whether a condition on the state that has to hold (or, while it fires, one that ends it) looks
+    /// back on things of a kind.
+    pub(crate) fn recalls(&self, kind: Occurrence, firing: bool) -> bool {
+        let of_condition = match &self.condition {
+            Condition::State { when, .. } => Some(when),
+            _ => None,
+        };
+        let of_clears =
+            self.clears.iter().filter(|_| firing).filter_map(|clear| match &clear.way {
+                ClearWay::When(when) => Some(when),
+                _ => None,
+            });
+        of_condition.into_iter().chain(of_clears).any(|predicate| predicate.recalls(kind))
+    }
+
+    /// Whether it asks when something of a kind last happened.
+    pub(crate) fn misses(&self, kind: Occurrence) -> bool {
+        matches!(self.condition, Condition::Absent { kind: of, .. } if of == kind)
+            || self
+                .clears
+                .iter()
+                .any(|clear| matches!(clear.way, ClearWay::Absent(of) if of == kind))
     }
 
     /// The news that can change it. While it fires, its clears count too.

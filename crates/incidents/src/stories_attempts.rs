@@ -35,27 +35,36 @@ fn failed(why: Failure) -> Vec<Outcome> {
 
 /// A person starts a charge from afar, and the charger answers.
 fn remote_start(world: &mut World, outcome: CommandOutcome) {
+    let connector = Some(ConnectorRef::v16(1));
+    let command = send(world, Action::RemoteStart { connector, id_token: "A".to_owned() });
+    world.answer(ONE, command, outcome);
+}
+
+/// A person sends a command.
+fn send(world: &mut World, action: Action) -> CommandId {
     let command = Command {
         id: CommandId("u-9".into()),
         charger: ONE,
-        action: Action::RemoteStart {
-            connector: Some(ConnectorRef::v16(1)),
-            id_token: "A".to_owned(),
-        },
+        action,
         origin: Origin::User("ana".to_owned()),
         created_at: world.now,
         timeout_ms: COMMAND_TIMEOUT_MS,
         not_after: world.now + COMMAND_TIMEOUT_MS,
     };
     world.engine.note_command(world.now, &command, &world.fleet);
-    world.answer(ONE, command.id, outcome);
+    command.id
+}
+
+/// A car is plugged in, and after a while its transaction begins.
+fn begin(world: &mut World) {
+    world.status(ONE, 1, S::Preparing, "");
+    world.wait(150);
+    world.start(ONE, 1, "A");
 }
 
 /// A car charges; `seconds` later its transaction ends.
 fn session(world: &mut World, seconds: i64, energy_wh: f64, reason: &str) {
-    world.status(ONE, 1, S::Preparing, "");
-    world.wait(150);
-    world.start(ONE, 1, "A");
+    begin(world);
     world.wait(seconds);
     world.stop(ONE, 1, energy_wh, reason);
     world.wait(61);
@@ -118,9 +127,7 @@ fn f3_unless_the_driver_ended_it_after_a_minute_with_power() {
         (60, false, "Local", Outcome::Failed(Failure::EndedAtOnce)),
     ] {
         let mut world = world();
-        world.status(ONE, 1, S::Preparing, "");
-        world.wait(150);
-        world.start(ONE, 1, "A");
+        begin(&mut world);
         world.state(ONE).transactions[0].had_power = had_power;
         world.wait(seconds);
         world.stop(ONE, 1, 40.0, reason);
@@ -136,9 +143,7 @@ fn f4_less_than_100_wh_after_300_seconds_fails_and_a_full_car_does_not() {
     assert_eq!(outcomes(&world), failed(Failure::NoEnergy));
     // A full battery: SuspendedEV came first.
     let mut world = self::world();
-    world.status(ONE, 1, S::Preparing, "");
-    world.wait(150);
-    world.start(ONE, 1, "A");
+    begin(&mut world);
     world.state(ONE).transactions[0].suspended_by_ev = true;
     world.wait(400);
     world.stop(ONE, 1, 20.0, "EVDisconnected");
@@ -149,9 +154,7 @@ fn f4_less_than_100_wh_after_300_seconds_fails_and_a_full_car_does_not() {
 #[test]
 fn f4_a_pause_of_the_power_manager_is_no_failure() {
     let mut world = world();
-    world.status(ONE, 1, S::Preparing, "");
-    world.wait(150);
-    world.start(ONE, 1, "A");
+    begin(&mut world);
     world.status(ONE, 1, S::SuspendedEvse, "");
     world.wait(400);
     world.stop(ONE, 1, 0.0, "Local");
@@ -185,20 +188,9 @@ fn f5_what_the_charger_breaks_off_fails_whatever_it_delivered() {
 #[test]
 fn f5_unless_a_reset_or_unlock_of_ours_explains_it() {
     let mut world = world();
-    world.status(ONE, 1, S::Preparing, "");
-    world.wait(150);
-    world.start(ONE, 1, "A");
+    begin(&mut world);
     world.wait(60);
-    let command = Command {
-        id: CommandId("u-9".into()),
-        charger: ONE,
-        action: Action::Reset { hard: false, evse: None },
-        origin: Origin::User("ana".to_owned()),
-        created_at: world.now,
-        timeout_ms: COMMAND_TIMEOUT_MS,
-        not_after: world.now + COMMAND_TIMEOUT_MS,
-    };
-    world.engine.note_command(world.now, &command, &world.fleet);
+    send(&mut world, Action::Reset { hard: false, evse: None });
     world.wait(20);
     world.stop(ONE, 1, 500.0, "SoftReset");
     world.wait(61);
@@ -208,18 +200,14 @@ fn f5_unless_a_reset_or_unlock_of_ours_explains_it() {
 #[test]
 fn f6_a_fault_in_the_transaction_or_within_a_minute_of_its_start_fails() {
     let mut world = world();
-    world.status(ONE, 1, S::Preparing, "");
-    world.wait(150);
-    world.start(ONE, 1, "A");
+    begin(&mut world);
     world.wait(600);
     world.status(ONE, 1, S::Faulted, "InternalError");
     world.stop(ONE, 1, 5_000.0, "Local");
     assert_eq!(outcomes(&world), failed(Failure::Faulted));
     for (after, outcome) in [(59, Outcome::Failed(Failure::Faulted)), (61, Outcome::Completed)] {
         let mut world = self::world();
-        world.status(ONE, 1, S::Preparing, "");
-        world.wait(150);
-        world.start(ONE, 1, "A");
+        begin(&mut world);
         world.wait(30);
         world.stop(ONE, 1, 300.0, "Local");
         world.wait(after - 30);
@@ -238,8 +226,8 @@ fn a_refused_card_is_no_attempt() {
     assert_eq!(outcomes(&world), []);
 }
 
-#[test]
-fn a_driver_who_unplugs_at_once_and_does_not_try_again_has_changed_their_mind() {
+/// A driver plugged in, began, and unplugged within half a minute.
+fn unplugged_at_once() -> World {
     let mut world = world();
     world.status(ONE, 1, S::Preparing, "");
     world.wait(10);
@@ -247,19 +235,19 @@ fn a_driver_who_unplugs_at_once_and_does_not_try_again_has_changed_their_mind() 
     world.wait(20);
     world.stop(ONE, 1, 0.0, "EVDisconnected");
     world.status(ONE, 1, S::Available, "");
+    world
+}
+
+#[test]
+fn a_driver_who_unplugs_at_once_and_does_not_try_again_has_changed_their_mind() {
+    let mut world = unplugged_at_once();
     world.wait(301);
     assert_eq!(outcomes(&world), [Outcome::Excused]);
 }
 
 #[test]
 fn a_driver_who_unplugs_at_once_and_tries_again_met_a_failure() {
-    let mut world = world();
-    world.status(ONE, 1, S::Preparing, "");
-    world.wait(10);
-    world.start(ONE, 1, "A");
-    world.wait(20);
-    world.stop(ONE, 1, 0.0, "EVDisconnected");
-    world.status(ONE, 1, S::Available, "");
+    let mut world = unplugged_at_once();
     world.wait(120);
     world.status(ONE, 1, S::Preparing, "");
     world.start(ONE, 1, "A");

@@ -487,21 +487,26 @@ fn a_2x_charger_is_asked_for_its_problems_beside_its_status() {
     assert_eq!(payload["componentVariable"][0]["variable"]["name"], "Tripped");
 }
 
-#[test]
-fn what_helped_is_tried_first_and_says_so() {
-    let mut world = of(with_ladder("InternalError", "[\"L3\", \"L4\"]", "5m"));
-    world.model(ONE, "X", "1.4");
+/// Six times, more than a day apart: a fault, some minutes later a restart, and a charge that proves it.
+fn resets_help(world: &mut World, minutes: i64) {
     for _ in 0..6 {
-        fault(&mut world, "InternalError");
-        // Off and on does not help, the reset does.
-        world.live(ONE, 6);
-        restart(&mut world, S::Available, "");
+        fault(world, "InternalError");
+        world.live(ONE, minutes);
+        restart(world, S::Available, "");
         world.live(ONE, 10);
         world.start(ONE, 1, "A");
         world.wait(600);
         world.stop(ONE, 1, 9_000.0, "Local");
         world.live(ONE, 26 * 60);
     }
+}
+
+#[test]
+fn what_helped_is_tried_first_and_says_so() {
+    let mut world = of(with_ladder("InternalError", "[\"L3\", \"L4\"]", "5m"));
+    world.model(ONE, "X", "1.4");
+    // Off and on does not help, the reset does.
+    resets_help(&mut world, 6);
     let before = world.sent.len();
     fault(&mut world, "InternalError");
     world.live(ONE, 1);
@@ -523,16 +528,7 @@ fn what_helped_is_tried_first_and_says_so() {
 fn the_verify_window_is_the_models() {
     let mut world = world();
     world.model(ONE, "X", "1.4");
-    for _ in 0..6 {
-        fault(&mut world, "InternalError");
-        world.live(ONE, 1);
-        restart(&mut world, S::Available, "");
-        world.live(ONE, 10);
-        world.start(ONE, 1, "A");
-        world.wait(600);
-        world.stop(ONE, 1, 9_000.0, "Local");
-        world.live(ONE, 26 * 60);
-    }
+    resets_help(&mut world, 1);
     let boots = world.engine.permits().report(world.now).boots;
     assert!(boots[0].starts >= 5, "{boots:?}");
     fault(&mut world, "InternalError");

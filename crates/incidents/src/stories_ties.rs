@@ -180,6 +180,24 @@ fn suggestions_go_by_place_time_and_habit() {
     assert!(suggestions(&world.incidents[&second], &[far], &[]).is_empty());
 }
 
+/// A car charges as it should.
+fn charge(world: &mut World, key: ChargerKey, card: &str) {
+    world.authorize(key, card);
+    world.start(key, 1, card);
+    world.wait(600);
+    world.stop(key, 1, 9_000.0, "EVDisconnected");
+}
+
+/// One car tries to charge, in vain.
+fn fail(world: &mut World, key: ChargerKey) {
+    world.heartbeat(key);
+    world.authorize(key, "BADCAR");
+    world.start(key, 1, "BADCAR");
+    world.wait(20);
+    world.stop(key, 1, 0.0, "Other");
+    world.wait(60);
+}
+
 #[test]
 fn a_vehicle_that_fails_everywhere_opens_no_incident() {
     let mut world = World::new();
@@ -189,19 +207,8 @@ fn a_vehicle_that_fails_everywhere_opens_no_incident() {
     }
     // Others charge everywhere.
     for key in [a, b, c] {
-        world.authorize(key, "OTHER");
-        world.start(key, 1, "OTHER");
-        world.wait(600);
-        world.stop(key, 1, 9_000.0, "EVDisconnected");
+        charge(&mut world, key, "OTHER");
     }
-    let fail = |world: &mut World, key| {
-        world.heartbeat(key);
-        world.authorize(key, "BADCAR");
-        world.start(key, 1, "BADCAR");
-        world.wait(20);
-        world.stop(key, 1, 0.0, "Other");
-        world.wait(60);
-    };
     fail(&mut world, a);
     fail(&mut world, b);
     assert!(world.overseer.vehicles().next().is_none(), "two are no proof");
@@ -213,10 +220,7 @@ fn a_vehicle_that_fails_everywhere_opens_no_incident() {
     }
     assert!(world.incidents.is_empty(), "its failures are not the chargers'");
     // It charges after all: the suspicion is gone.
-    world.authorize(c, "BADCAR");
-    world.start(c, 1, "BADCAR");
-    world.wait(600);
-    world.stop(c, 1, 9_000.0, "EVDisconnected");
+    charge(&mut world, c, "BADCAR");
     assert!(world.overseer.vehicles().next().is_none());
     for _ in 0..3 {
         fail(&mut world, c);
@@ -231,19 +235,8 @@ fn an_incident_that_one_vehicle_made_is_ended_when_it_is_found_out() {
     world.add_at(a, SiteKey(1));
     world.add_at(b, SiteKey(2));
     for key in [a, b] {
-        world.authorize(key, "OTHER");
-        world.start(key, 1, "OTHER");
-        world.wait(600);
-        world.stop(key, 1, 9_000.0, "EVDisconnected");
+        charge(&mut world, key, "OTHER");
     }
-    let fail = |world: &mut World, key| {
-        world.heartbeat(key);
-        world.authorize(key, "BADCAR");
-        world.start(key, 1, "BADCAR");
-        world.wait(20);
-        world.stop(key, 1, 0.0, "Other");
-        world.wait(60);
-    };
     for _ in 0..3 {
         fail(&mut world, a);
     }

@@ -201,73 +201,6 @@ impl Engine {
     }
 }
 
-/// The figures of charging, as sums that can be added up over days, sites and fleets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ChargeFigures {
-    /// Attempts that are judged.
-    pub attempts: u64,
-    /// Of those, in how many a transaction began.
-    pub started: u64,
-    /// Of those, how many were properly completed.
-    pub completed: u64,
-    /// Attempts that are neither: the driver's choice, refused places, our own doing.
-    pub excused: u64,
-    /// Visits.
-    pub visits: u64,
-    /// Of those, whose first attempt succeeded.
-    pub visits_first: u64,
-    /// Of those, with at least one success.
-    pub visits_succeeded: u64,
-}
-
-impl ChargeFigures {
-    /// Takes in an attempt.
-    pub fn attempt(&mut self, ended: &AttemptEnded) {
-        match ended.outcome {
-            Outcome::Completed | Outcome::Failed(_) => {
-                self.attempts += 1;
-                self.started += u64::from(ended.started);
-                self.completed += u64::from(ended.started && ended.outcome == Outcome::Completed);
-            }
-            Outcome::Excused => self.excused += 1,
-            Outcome::Unknown => {}
-        }
-    }
-
-    /// Takes in a visit.
-    pub fn visit(&mut self, ended: &VisitEnded) {
-        self.visits += 1;
-        self.visits_first += u64::from(ended.first_succeeded);
-        self.visits_succeeded += u64::from(ended.succeeded);
-    }
-
-    /// First-time charge success rate: visits whose first attempt succeeded, of all visits.
-    pub fn ftcsr(&self) -> Option<f64> {
-        share(self.visits_first, self.visits)
-    }
-
-    /// Charging success rate (NOW, P3): attempts that started and were properly completed, of all,
-    /// those that were the driver's choice included.
-    pub fn csr(&self) -> Option<f64> {
-        share(self.completed, self.attempts + self.excused)
-    }
-
-    /// Visits with at least one success, of all visits.
-    pub fn visit_success(&self) -> Option<f64> {
-        share(self.visits_succeeded, self.visits)
-    }
-
-    /// Technical success rate: the same as the charging success rate, without what drivers and their
-    /// authorisation caused.
-    pub fn tsr(&self) -> Option<f64> {
-        share(self.completed, self.attempts)
-    }
-}
-
-fn share(part: u64, whole: u64) -> Option<f64> {
-    (whole > 0).then(|| part as f64 / whole as f64)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -300,37 +233,5 @@ mod tests {
         assert!(visits.note("B", &ended(1_301, 1_310, FAILED), APART_MS).is_empty());
         assert_eq!(visits.note("", &ended(1_301, 1_310, FAILED), APART_MS).len(), 1);
         assert!(visits.note("A", &ended(1_302, 1_310, Outcome::Excused), APART_MS).is_empty());
-    }
-
-    #[test]
-    fn the_four_rates_come_of_one_fold() {
-        let mut figures = ChargeFigures::default();
-        assert_eq!((figures.csr(), figures.ftcsr()), (None, None));
-        for outcome in [Outcome::Completed, Outcome::Completed, Outcome::Completed, FAILED] {
-            figures.attempt(&ended(0, 1, outcome));
-        }
-        figures.attempt(&ended(0, 1, Outcome::Excused));
-        figures.attempt(&ended(0, 1, Outcome::Unknown));
-        figures.attempt(&AttemptEnded {
-            started: false,
-            ..ended(0, 1, Outcome::Failed(Failure::NeverStarted))
-        });
-        assert_eq!((figures.attempts, figures.started, figures.completed), (5, 4, 3));
-        assert_eq!(figures.csr(), Some(0.5));
-        assert_eq!(figures.tsr(), Some(0.6));
-        let visit = |first, any| VisitEnded {
-            site: SiteKey(1),
-            charger: ChargerKey(1),
-            began_at: UnixMs(0),
-            ended_at: UnixMs(0),
-            attempts: 1,
-            first_succeeded: first,
-            succeeded: any,
-        };
-        for (first, any) in [(true, true), (false, true), (false, false), (true, true)] {
-            figures.visit(&visit(first, any));
-        }
-        assert_eq!(figures.ftcsr(), Some(0.5));
-        assert_eq!(figures.visit_success(), Some(0.75));
     }
 }

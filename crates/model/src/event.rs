@@ -471,3 +471,14 @@ pub struct CommandAnswered {
     /// Whether the answer came after the time-out had been told (behaviour 29).
     pub late: bool,
 }
+
+/// The OCPP 2.x transaction that the events of a message are about; empty when they are about none.
+pub fn external_id_of(events: &[EventKind]) -> String {
+    let id = events.iter().find_map(|event| match event {
+        EventKind::TransactionStarted(started) => Some(&started.external_id),
+        EventKind::TransactionUpdated(updated) => Some(&updated.external_id),
+        EventKind::TransactionEnded(ended) => Some(&ended.external_id),
+        _ => None,
+    });
+    id.cloned().unwrap_or_default()
+}

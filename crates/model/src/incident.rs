@@ -69,6 +69,49 @@ pub struct Incident {
     pub ties: Ties,
 }
 
+impl Incident {
+    /// One that was opened at `now` by the first version of `rule`, found by the system, about a whole
+    /// charger, and of which nothing else is known yet. Its severity is 9, the mildest.
+    pub fn opened(
+        id: IncidentId,
+        rule: &str,
+        charger: ChargerKey,
+        site: SiteKey,
+        now: UnixMs,
+    ) -> Self {
+        Self {
+            id,
+            rule: rule.to_owned(),
+            rule_version: 1,
+            state: IncidentState::Open,
+            severity: 9,
+            source: Source::System,
+            reporter: "system".to_owned(),
+            charger,
+            site,
+            connector: ConnectorRef::CHARGER,
+            code: String::new(),
+            title: String::new(),
+            description: String::new(),
+            next: String::new(),
+            next_at: None,
+            began_at: now,
+            opened_at: now,
+            updated_at: now,
+            resolved_at: None,
+            occurrences: 1,
+            previous: None,
+            ticket: None,
+            needs_person: false,
+            owner: None,
+            healing: None,
+            resolution: String::new(),
+            blind: false,
+            ties: Ties::default(),
+        }
+    }
+}
+
 /// Where an incident stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

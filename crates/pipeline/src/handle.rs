@@ -517,6 +517,6 @@ impl Handle {
 
 impl From<RequestError> for Error {
     fn from(error: RequestError) -> Self {
-        Self::Refused(error.to_string())
+        Self::Refused(format!("failed to {error}"))
     }
 }

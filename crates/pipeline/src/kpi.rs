@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use mendpoint_incidents::{AttemptEnded, ChargeFigures, VisitEnded};
-use mendpoint_model::{ChargerKey, DAY_MS, Incident, SiteKey, StepState, UnixMs};
+use mendpoint_incidents::{AttemptEnded, HealFigures, VisitEnded};
+use mendpoint_model::{ChargeFigures, ChargerKey, DAY_MS, Incident, SiteKey, UnixMs};
 use mendpoint_store::{ChargeDayRow, IncidentFilter, PAGE_MAX, Store};
 
 use crate::{Error, Handle};
@@ -30,12 +30,12 @@ impl KpiBook {
 
     /// An attempt is over.
     pub(crate) fn attempt(&self, ended: &AttemptEnded) {
-        self.count(ended.charger, ended.began_at, |figures| figures.attempt(ended));
+        self.count(ended.charger, ended.began_at, |figures| ended.count_in(figures));
     }
 
     /// A visit is over.
     pub(crate) fn visit(&self, ended: &VisitEnded) {
-        self.count(ended.charger, ended.began_at, |figures| figures.visit(ended));
+        self.count(ended.charger, ended.began_at, |figures| ended.count_in(figures));
     }
 
     /// Adds what was counted to what is kept; put back when the database does not take it.
@@ -60,18 +60,10 @@ impl KpiBook {
             let rows: Vec<ChargeDayRow> = counted
                 .iter()
                 .map(|((charger, day), figures)| {
-                    let row = kept.get(&(*charger, *day)).copied().unwrap_or_default();
-                    ChargeDayRow {
-                        charger: *charger,
-                        day: *day,
-                        attempts: row.attempts + figures.attempts,
-                        started: row.started + figures.started,
-                        completed: row.completed + figures.completed,
-                        excused: row.excused + figures.excused,
-                        visits: row.visits + figures.visits,
-                        visits_first: row.visits_first + figures.visits_first,
-                        visits_succeeded: row.visits_succeeded + figures.visits_succeeded,
-                    }
+                    let row = kept.get(&(*charger, *day));
+                    let mut sum = row.map(|row| row.figures).unwrap_or_default();
+                    sum += *figures;
+                    ChargeDayRow { charger: *charger, day: *day, figures: sum }
                 })
                 .collect();
             store.put_charge_days(&rows).await
@@ -79,45 +71,12 @@ impl KpiBook {
         if let Err(error) = written.await {
             let mut days = self.days.lock().unwrap_or_else(PoisonError::into_inner);
             for (key, figures) in counted {
-                add(days.entry(key).or_default(), &figures);
+                *days.entry(key).or_default() += figures;
             }
             return Err(error.into());
         }
         Ok(())
     }
-}
-
-fn add(sum: &mut ChargeFigures, figures: &ChargeFigures) {
-    sum.attempts += figures.attempts;
-    sum.started += figures.started;
-    sum.completed += figures.completed;
-    sum.excused += figures.excused;
-    sum.visits += figures.visits;
-    sum.visits_first += figures.visits_first;
-    sum.visits_succeeded += figures.visits_succeeded;
-}
-
-/// What became of incidents.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HealFigures {
-    /// Incidents that were opened.
-    pub incidents: u64,
-    /// Of those, resolved.
-    pub resolved: u64,
-    /// Of those, by a command of ours, and nobody had to come.
-    pub healed: u64,
-    /// Of the resolved ones, gone by themselves: no command, nobody.
-    pub by_itself: u64,
-    /// Handed to a person.
-    pub handed_over: u64,
-    /// Handed over, and gone by themselves.
-    pub false_alarms: u64,
-    /// Steps that were sent.
-    pub steps: u64,
-    /// Of those, that made it worse (G9).
-    pub worse: u64,
-    /// From opening to resolved where a command did it, in the middle, milliseconds.
-    pub heal_ms: Option<i64>,
 }
 
 /// Figures of a stretch of time.
@@ -138,33 +97,6 @@ pub enum KpiBy {
     Site,
     /// Vendor and model.
     Model,
-}
-
-fn healing(incidents: &[&Incident]) -> HealFigures {
-    let mut figures = HealFigures::default();
-    let mut times = Vec::new();
-    for incident in incidents {
-        figures.incidents += 1;
-        let steps = || incident.healing.iter().flat_map(|healing| &healing.steps);
-        let sent = steps().filter(|step| !step.commands.is_empty()).count() as u64;
-        figures.steps += sent;
-        figures.worse += steps().filter(|step| step.state == StepState::Worse).count() as u64;
-        let fixed = steps().any(|step| step.state == StepState::Fixed);
-        let person = incident.owner.is_some();
-        figures.handed_over += u64::from(incident.ticket.is_some());
-        let Some(resolved_at) = incident.resolved_at else { continue };
-        figures.resolved += 1;
-        if fixed && incident.ticket.is_none() && !person {
-            figures.healed += 1;
-            times.push(resolved_at.since_ms(incident.opened_at));
-        } else if sent == 0 && !person {
-            figures.by_itself += 1;
-            figures.false_alarms += u64::from(incident.ticket.is_some());
-        }
-    }
-    times.sort_unstable();
-    figures.heal_ms = times.get(times.len() / 2).copied();
-    figures
 }
 
 impl Handle {
@@ -198,16 +130,7 @@ impl Handle {
         };
         let mut kpis: BTreeMap<String, Kpis> = BTreeMap::new();
         for row in inner.store.charge_days(from, until, site).await? {
-            let figures = ChargeFigures {
-                attempts: row.attempts,
-                started: row.started,
-                completed: row.completed,
-                excused: row.excused,
-                visits: row.visits,
-                visits_first: row.visits_first,
-                visits_succeeded: row.visits_succeeded,
-            };
-            add(&mut kpis.entry(name(row.charger, row.day)).or_default().charging, &figures);
+            kpis.entry(name(row.charger, row.day)).or_default().charging += row.figures;
         }
         let mut incidents: BTreeMap<String, Vec<Incident>> = BTreeMap::new();
         let filter = IncidentFilter { site, ..IncidentFilter::default() };
@@ -229,8 +152,7 @@ impl Handle {
             }
         }
         for (name, incidents) in incidents {
-            let incidents: Vec<&Incident> = incidents.iter().collect();
-            kpis.entry(name).or_default().healing = healing(&incidents);
+            kpis.entry(name).or_default().healing = HealFigures::of(&incidents);
         }
         Ok(kpis)
     }

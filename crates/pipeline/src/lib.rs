@@ -64,7 +64,7 @@ pub use duty::{DutyCase, DutySettings, Maintenance};
 pub use error::Error;
 pub use handle::{ChargerSecurity, Handle, NewCharger, SecurityChange};
 pub use keyring::new_secret;
-pub use kpi::{HealFigures, KpiBy, Kpis};
+pub use kpi::{KpiBy, Kpis};
 pub use mendpoint_shard::timeline_test::{Outcome as RuleTestOutcome, run_all as run_rule_tests};
 pub use message::{Answer, Incoming, ReplyTo, Sampled};
 pub use outbound::{Outbound, SendRefused};

@@ -7,6 +7,7 @@
 use std::fmt::Write as _;
 
 use mendpoint_incidents::correlate::{Audience, Notice, NoticeKind};
+use mendpoint_model::escape;
 use mendpoint_store::NewMail;
 
 use crate::Error;
@@ -83,14 +84,14 @@ impl Inner {
     }
 
     fn html(&self, notice: &Notice) -> String {
-        let mut html = format!("<p><strong>{}</strong></p>", escaped(&notice.title));
+        let mut html = format!("<p><strong>{}</strong></p>", escape(&notice.title));
         let place = self.where_of(notice);
         if !place.is_empty() {
-            let _ = write!(html, "<p>{}</p>", escaped(&place));
+            let _ = write!(html, "<p>{}</p>", escape(&place));
         }
-        let _ = write!(html, "<p>{}</p>", escaped(&notice.text));
+        let _ = write!(html, "<p>{}</p>", escape(&notice.text));
         for id in &notice.incidents {
-            let link = escaped(&self.link(*id));
+            let link = escape(&self.link(*id));
             let _ = write!(html, "<p><a href=\"{link}\">{id}</a></p>");
         }
         html
@@ -102,19 +103,4 @@ fn subject(notice: &Notice) -> String {
     // A subject is one line, whatever a charger calls itself.
     let line: String = notice.title.chars().filter(|letter| !letter.is_control()).collect();
     format!("[P{}] {again}{line}", if notice.severity <= 2 { 1 } else { 2 })
-}
-
-fn escaped(text: &str) -> String {
-    let mut html = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '<' => html.push_str("&lt;"),
-            '>' => html.push_str("&gt;"),
-            '&' => html.push_str("&amp;"),
-            '"' => html.push_str("&quot;"),
-            '\'' => html.push_str("&#39;"),
-            other => html.push(other),
-        }
-    }
-    html
 }

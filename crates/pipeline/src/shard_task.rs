@@ -10,7 +10,7 @@ use mendpoint_incidents::{Effect, KillScope, Memory, Request};
 use mendpoint_model::{
     Admission, Authorize, Capabilities, ChargerEvent, ChargerKey, Chargers, Command, CommandId,
     CommandOutcome, EventKind, Fact, Finding, FindingCode, FrameSeq, Incident, LedgerLine,
-    ReservationStatus, TransactionId, UnixMs,
+    ReservationStatus, TransactionId, UnixMs, external_id_of,
 };
 use mendpoint_shard::{Outputs, Shard};
 use mendpoint_store::{Entry, ReservationState};
@@ -760,15 +760,4 @@ impl ShardTask {
 pub(crate) fn memory_entry(memory: Memory) -> Entry {
     let Memory { kind, key, json, revision } = memory;
     Entry::Memory(mendpoint_store::Memory { kind, key, json, revision })
-}
-
-/// The OCPP 2.x transaction that a message is about; empty when it is about none.
-fn external_id_of(events: &[EventKind]) -> String {
-    let id = events.iter().find_map(|event| match event {
-        EventKind::TransactionStarted(started) => Some(&started.external_id),
-        EventKind::TransactionUpdated(updated) => Some(&updated.external_id),
-        EventKind::TransactionEnded(ended) => Some(&ended.external_id),
-        _ => None,
-    });
-    id.cloned().unwrap_or_default()
 }

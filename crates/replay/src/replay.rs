@@ -10,7 +10,7 @@ use mendpoint_incidents::{Catalogue, Effect, EngineSettings, IdSequence, Outcome
 use mendpoint_model::{
     Authorize, ChargerEvent, ChargerKey, Command, CommandAnswered, CommandId, CommandOutcome,
     Connected, Disconnected, EventKind, FrameSeq, Incident, IncidentId, Origin, Protocol, SiteKey,
-    Source, TicketId, UnixMs,
+    Source, TicketId, UnixMs, external_id_of,
 };
 use mendpoint_ocpp::{Frame, decode, encode_action, read_answer, read_frame};
 use mendpoint_shard::{Outputs, Shard};
@@ -578,15 +578,4 @@ fn depends_on_answer(kind: &EventKind) -> bool {
         }
         _ => false,
     }
-}
-
-/// The OCPP 2.x transaction that a message is about; empty when it is about none.
-fn external_id_of(events: &SmallVec<[EventKind; 2]>) -> String {
-    let id = events.iter().find_map(|event| match event {
-        EventKind::TransactionStarted(started) => Some(&started.external_id),
-        EventKind::TransactionUpdated(updated) => Some(&updated.external_id),
-        EventKind::TransactionEnded(ended) => Some(&ended.external_id),
-        _ => None,
-    });
-    id.cloned().unwrap_or_default()
 }

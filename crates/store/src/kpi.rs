@@ -1,6 +1,6 @@
 //! Sums of charging and of incidents, for the figures.
 
-use mendpoint_model::{ChargerKey, SiteKey, UnixMs};
+use mendpoint_model::{ChargeFigures, ChargerKey, SiteKey, UnixMs};
 
 use crate::db::{Columns as _, all, read, tx};
 use crate::{Result, Store};
@@ -25,20 +25,8 @@ pub struct ChargeDayRow {
     pub charger: ChargerKey,
     /// When the day began (UTC).
     pub day: UnixMs,
-    /// Attempts that are judged.
-    pub attempts: u64,
-    /// Of those, in how many a transaction began.
-    pub started: u64,
-    /// Of those, how many were properly completed.
-    pub completed: u64,
-    /// Attempts that are neither.
-    pub excused: u64,
-    /// Visits.
-    pub visits: u64,
-    /// Of those, whose first attempt succeeded.
-    pub visits_first: u64,
-    /// Of those, with at least one success.
-    pub visits_succeeded: u64,
+    /// The sums of that day.
+    pub figures: ChargeFigures,
 }
 
 impl Store {
@@ -49,13 +37,13 @@ impl Store {
                 let mut query =
                     sqlx::query(PUT).bind(i64::from(row.charger.0)).bind(row.day.0);
                 for count in [
-                    row.attempts,
-                    row.started,
-                    row.completed,
-                    row.excused,
-                    row.visits,
-                    row.visits_first,
-                    row.visits_succeeded,
+                    row.figures.attempts,
+                    row.figures.started,
+                    row.figures.completed,
+                    row.figures.excused,
+                    row.figures.visits,
+                    row.figures.visits_first,
+                    row.figures.visits_succeeded,
                 ] {
                     query = query.bind(count.cast_signed());
                 }
@@ -80,13 +68,15 @@ impl Store {
             all(&query.fetch_all(conn).await?, |row| Ok(ChargeDayRow {
                 charger: ChargerKey(row.number(0)?),
                 day: UnixMs(row.int(1)?),
-                attempts: row.number(2)?,
-                started: row.number(3)?,
-                completed: row.number(4)?,
-                excused: row.number(5)?,
-                visits: row.number(6)?,
-                visits_first: row.number(7)?,
-                visits_succeeded: row.number(8)?,
+                figures: ChargeFigures {
+                    attempts: row.number(2)?,
+                    started: row.number(3)?,
+                    completed: row.number(4)?,
+                    excused: row.number(5)?,
+                    visits: row.number(6)?,
+                    visits_first: row.number(7)?,
+                    visits_succeeded: row.number(8)?,
+                },
             }))
         })
     }

@@ -229,11 +229,7 @@ impl Store {
         lease_ms: i64,
         limit: u32,
     ) -> Result<Vec<MailRow>> {
-        let sql = match &self.db {
-            Db::Sqlite { .. } => CLAIM_SQLITE,
-            Db::Postgres(_) => CLAIM_POSTGRES,
-        };
-        self.claim(sql, now, lease_ms, limit).await
+        self.claim([CLAIM_SQLITE, CLAIM_POSTGRES], now, lease_ms, limit).await
     }
 
     /// The same, of those only that go to programs: they need no mail server.
@@ -243,20 +239,20 @@ impl Store {
         lease_ms: i64,
         limit: u32,
     ) -> Result<Vec<MailRow>> {
-        let sql = match &self.db {
-            Db::Sqlite { .. } => CLAIM_WEB_SQLITE,
-            Db::Postgres(_) => CLAIM_WEB_POSTGRES,
-        };
-        self.claim(sql, now, lease_ms, limit).await
+        self.claim([CLAIM_WEB_SQLITE, CLAIM_WEB_POSTGRES], now, lease_ms, limit).await
     }
 
     async fn claim(
         &self,
-        sql: &'static str,
+        [sqlite, postgres]: [&'static str; 2],
         now: UnixMs,
         lease_ms: i64,
         limit: u32,
     ) -> Result<Vec<MailRow>> {
+        let sql = match &self.db {
+            Db::Sqlite { .. } => sqlite,
+            Db::Postgres(_) => postgres,
+        };
         write!(&self.db, conn => {
             let rows = sqlx::query(sql)
                 .bind(now.0)

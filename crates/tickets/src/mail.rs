@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use mendpoint_model::{Actor, Contact};
+use mendpoint_model::{Actor, Contact, escape};
 
 use crate::clock::time_words;
 use crate::event::{EvidenceKind, TicketEvent, TicketEventKind};
@@ -237,20 +237,4 @@ fn sign(context: &MailContext) -> String {
 
 fn filled(label: &'static str, value: &str) -> Option<(&'static str, String)> {
     (!value.trim().is_empty()).then(|| (label, value.to_owned()))
-}
-
-/// Everything a charger or a driver says is text, never markup.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            c => escaped.push(c),
-        }
-    }
-    escaped
 }

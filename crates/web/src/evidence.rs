@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use mendpoint_escalation::suspected_part;
 use mendpoint_model::{
     HOUR_MS, Incident, IncidentId, Priority, SignalReading, SignalUnit, StepState, TimelineEntry,
-    UnixMs,
+    UnixMs, escape,
 };
 use mendpoint_pipeline::Handle;
 use mendpoint_store::{Direction, FrameRecord, FrameTimes, PhotoRow, ReportRow};
@@ -323,21 +323,6 @@ fn chart(points: &[SignalPoint]) -> String {
         places.join(" "),
         unit = first.unit,
     )
-}
-
-fn escape(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            other => safe.push(other),
-        }
-    }
-    safe
 }
 
 const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;\

@@ -3,6 +3,7 @@
 use mendpoint_model::CellState;
 
 use crate::AppState;
+use crate::pages::errors::capitalised;
 use crate::session::Viewer;
 
 /// The frame around a page. Every page template has a field `shell` of this type and begins with
@@ -117,7 +118,7 @@ impl Shell {
     /// The frame with the messages of `?done=` and `?error=`.
     pub(crate) fn with_messages(mut self, done: Option<String>, error: Option<String>) -> Self {
         self.done = done.unwrap_or_default();
-        self.error = error.unwrap_or_default();
+        self.error = error.map(|error| capitalised(&error)).unwrap_or_default();
         self
     }
 }

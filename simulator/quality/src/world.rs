@@ -10,7 +10,7 @@ use mendpoint_incidents::{Catalogue, Effect, EngineSettings, IdSequence, Request
 use mendpoint_model::{
     Action, ChargerEvent, ChargerKey, Command, CommandAnswered, CommandId, CommandOutcome,
     Connected, ConnectorRef, DAY_MS, Disconnected, EventKind, HOUR_MS, IncidentId, Origin,
-    Protocol, SiteKey, TicketId, UnixMs,
+    Protocol, SiteKey, TicketId, UnixMs, external_id_of,
 };
 use mendpoint_shard::{Outputs, Shard};
 use mendpoint_simulator::{
@@ -676,15 +676,4 @@ fn new_shard(settings: &QualitySettings, incidents: i64, transactions: i64) -> S
         Arc::new(Profiles::default()),
     )
     .with_overseer(Overseer::beside(&settings.engine))
-}
-
-/// The OCPP 2.x transaction that a message is about; empty when it is about none.
-fn external_id_of(events: &[EventKind]) -> String {
-    let id = events.iter().find_map(|event| match event {
-        EventKind::TransactionStarted(started) => Some(&started.external_id),
-        EventKind::TransactionUpdated(updated) => Some(&updated.external_id),
-        EventKind::TransactionEnded(ended) => Some(&ended.external_id),
-        _ => None,
-    });
-    id.cloned().unwrap_or_default()
 }

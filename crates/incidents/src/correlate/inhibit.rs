@@ -25,13 +25,6 @@ pub(crate) struct Paused {
     next_at: Option<UnixMs>,
 }
 
-impl Case {
-    fn explains(&self) -> bool {
-        let state = self.incident.state;
-        !state.is_over() && state != IncidentState::RecoveredUnproven
-    }
-}
-
 impl Engine {
     /// The open incident that explains why a rule fires here.
     pub(crate) fn inhibitor(
@@ -59,7 +52,7 @@ impl Engine {
             }
         }
         watch.cases.iter().copied().find(|id| {
-            let case = self.cases.get(id).filter(|case| case.explains());
+            let case = self.cases.get(id).filter(|case| case.is_firing());
             case.is_some_and(|case| {
                 // Chains end at their head: a child explains nothing.
                 !case.incident.ties.is_quiet()
@@ -127,7 +120,7 @@ impl Engine {
     pub(crate) fn inhibit_links(&mut self, cx: &Cx<'_>, key: ChargerKey, parent: IncidentId) {
         let Some(watch) = self.watches.get(&key) else { return };
         let of_link = |id: &IncidentId| {
-            let case = self.cases.get(id).filter(|case| case.explains());
+            let case = self.cases.get(id).filter(|case| case.is_firing());
             case.is_some_and(|case| is_of_link(&case.incident.rule, family_of(&case.incident.rule)))
         };
         let ids: Vec<IncidentId> = watch.cases.iter().copied().filter(of_link).collect();
@@ -138,13 +131,13 @@ impl Engine {
 
     /// An incident was opened or came back: what it explains of its own charger rests.
     pub(crate) fn inhibit_children(&mut self, cx: &Cx<'_>, parent: IncidentId) {
-        let Some(case) = self.cases.get(&parent).filter(|case| case.explains()) else { return };
+        let Some(case) = self.cases.get(&parent).filter(|case| case.is_firing()) else { return };
         if case.incident.ties.is_quiet() {
             return;
         }
         let Some(watch) = self.watches.get(&case.incident.charger) else { return };
         let is_child = |id: &IncidentId| {
-            let Some(child) = self.cases.get(id).filter(|child| child.explains()) else {
+            let Some(child) = self.cases.get(id).filter(|child| child.is_firing()) else {
                 return false;
             };
             let incident = &child.incident;
@@ -264,8 +257,8 @@ impl Engine {
     pub(crate) fn release_children(&mut self, cx: &Cx<'_>, parent: IncidentId) {
         if let Some(held) = self.correlation.held.remove(&parent) {
             let grace = cx.now + self.settings.correlation.release_grace_ms;
-            for (key, place, at) in held {
-                self.release_alert(cx, key, place, at, parent, grace);
+            for alert in held {
+                self.release_alert(cx, alert, parent, grace);
             }
         }
         let ids: Vec<IncidentId> = self
@@ -312,7 +305,7 @@ impl Engine {
             let Some(case) = self.cases.get(id) else { continue };
             let parent = case.incident.ties.inhibited_by;
             let holds =
-                parent.is_some_and(|parent| self.cases.get(&parent).is_some_and(Case::explains));
+                parent.is_some_and(|parent| self.cases.get(&parent).is_some_and(Case::is_firing));
             if parent.is_some()
                 && !holds
                 && let Some(case) = self.cases.get_mut(id)
@@ -328,9 +321,7 @@ impl Engine {
     fn release_alert(
         &mut self,
         cx: &Cx<'_>,
-        key: ChargerKey,
-        place: u16,
-        at: ConnectorRef,
+        (key, place, at): (ChargerKey, u16, ConnectorRef),
         parent: IncidentId,
         grace: UnixMs,
     ) {

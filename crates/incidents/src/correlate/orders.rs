@@ -1,8 +1,6 @@
 //! What the overseer orders, and incidents about more than a charger.
 
-use mendpoint_model::{
-    Actor, Breadth, Chargers, ConnectorRef, Incident, IncidentId, IncidentState, Source, Ties,
-};
+use mendpoint_model::{Actor, Breadth, Chargers, Incident, IncidentId, Ties};
 
 use super::{FLEET_BLIND, SITE_OUTAGE};
 use crate::case::{Case, Line};
@@ -121,34 +119,14 @@ impl Engine {
         let line = Line::new("opened", format!("Opened: {}", wide.title))
             .text(format!("{} Seen for {lasted}.", wide.description));
         let mut incident = Incident {
-            id,
-            rule: wide.rule.to_owned(),
-            rule_version: 1,
-            state: IncidentState::Open,
             severity: wide.severity,
-            source: Source::System,
-            reporter: "system".to_owned(),
-            charger: wide.charger,
-            site: wide.site,
-            connector: ConnectorRef::CHARGER,
             code: wide.code,
             title: wide.title,
             description: wide.description,
-            next: String::new(),
-            next_at: None,
             began_at: wide.began_at,
-            opened_at: cx.now,
-            updated_at: cx.now,
-            resolved_at: None,
-            occurrences: 1,
-            previous: None,
-            ticket: None,
             needs_person: !is_site,
-            owner: None,
-            healing: None,
-            resolution: String::new(),
-            blind: false,
             ties: Ties { breadth: wide.breadth, group, ..Ties::default() },
+            ..Incident::opened(id, wide.rule, wide.charger, wide.site, cx.now)
         };
         incident.ties.outage = wide.outage.map(Box::new);
         incident.ties.regression = wide.regression.map(Box::new);

@@ -1,13 +1,15 @@
 //! Chargers of several sites that one mobile network lost (1.7).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use mendpoint_model::{Boot, Breadth, Cause, ChargerKey, HOUR_MS, Incident, Outage, UnixMs};
+use mendpoint_model::{
+    Boot, Breadth, Cause, ChargerKey, HOUR_MS, Incident, Outage, SiteKey, UnixMs,
+};
 
 use super::burst::{Burst, Losses};
 use super::report::{Directive, Order, Target, Wide};
 use super::seen::Fleet;
-use super::{Opened, Overseer};
+use super::{Opened, Overseer, OverseerSettings};
 use crate::duration::duration_words;
 
 /// Ordinary losses are averaged over about this time.
@@ -91,6 +93,23 @@ impl Watch {
         self.counted = 0;
         self.usual_at = Some(now);
     }
+
+    /// The chargers that are away since their loss, when and where, if they are enough for an outage.
+    fn lost_together(
+        &self,
+        settings: &OverseerSettings,
+        fleet: &Fleet,
+    ) -> Option<BTreeMap<ChargerKey, (UnixMs, SiteKey)>> {
+        let usual = (self.usual * f64::from(settings.carrier_factor)).ceil() as usize;
+        let enough = settings.carrier_min.max(usual);
+        if self.losses.len() < enough {
+            return None;
+        }
+        let away = self.losses.away(fleet);
+        let away: BTreeMap<_, _> = away.map(|(at, charger, site)| (charger, (at, site))).collect();
+        let sites: BTreeSet<_> = away.values().map(|(_, site)| *site).collect();
+        (away.len() >= enough && sites.len() >= settings.carrier_sites).then_some(away)
+    }
 }
 
 /// All carriers.
@@ -166,31 +185,17 @@ impl Overseer {
         now: UnixMs,
         out: &mut Vec<Directive>,
     ) -> Option<UnixMs> {
-        let settings = self.settings.clone();
         let watch = self.carriers.watches.get_mut(&number)?;
-        watch.learn(now, settings.carrier_window_ms);
-        watch.losses.forget(now, settings.carrier_window_ms);
+        watch.learn(now, self.settings.carrier_window_ms);
+        watch.losses.forget(now, self.settings.carrier_window_ms);
         if watch.burst.is_none() {
-            let usual = (watch.usual * f64::from(settings.carrier_factor)).ceil() as usize;
-            let enough = settings.carrier_min.max(usual);
-            if watch.losses.len() < enough {
+            let Some(away) = watch.lost_together(&self.settings, &self.fleet) else {
                 watch.since = None;
                 return None;
-            }
-            let away: BTreeMap<_, _> = watch
-                .losses
-                .away(&self.fleet)
-                .map(|(at, charger, site)| (charger, (at, site)))
-                .collect();
-            let sites: std::collections::BTreeSet<_> =
-                away.values().map(|(_, site)| *site).collect();
-            if away.len() < enough || sites.len() < settings.carrier_sites {
-                watch.since = None;
-                return None;
-            }
+            };
             let since = *watch.since.get_or_insert(now);
             // Half of what an outage of a site is given, so that it comes before those of its sites.
-            let opens = (since + settings.settle_ms / 2).max(self.grace_until);
+            let opens = (since + self.settings.settle_ms / 2).max(self.grace_until);
             if opens > now {
                 return Some(opens);
             }

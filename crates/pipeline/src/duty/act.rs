@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use mendpoint_escalation::{
-    Book, Brief, Case, Claim, Person, PlaceTags, Rota, Scope, Silence, Window,
+    Book, Brief, Case, Claim, Matcher, Person, PlaceTags, Rota, Scope, Silence, Window,
 };
-use mendpoint_incidents::Request;
+use mendpoint_incidents::{Request, correlate};
 use mendpoint_model::{ChargerKey, IncidentId, SiteKey, UnixMs};
 use mendpoint_store::Entry;
 
@@ -132,6 +132,7 @@ impl Handle {
         let now = clock::now();
         silence.from = silence.from.max(now);
         silence.check(now).map_err(|error| refused(&error))?;
+        self.names_what_is(&silence.matcher)?;
         silence.id = self.0.duty.next_id.fetch_add(1, Ordering::Relaxed);
         by.clone_into(&mut silence.author);
         silence.ended_by.clear();
@@ -140,6 +141,41 @@ impl Handle {
         let detail = format!("until {}: {}", silence.until, silence.reason);
         self.note(by, "silence added", &silence.matcher.words(), &detail).await;
         Ok(silence.id)
+    }
+
+    /// Refuses a name that nothing has, for whoever wrote it believes that something is silent now.
+    /// A name with `*` may fit what comes later.
+    fn names_what_is(&self, matcher: &Matcher) -> Result<(), Error> {
+        let directory = self.directory();
+        let catalogue = self.catalogue();
+        let is_rule = |name: &str| {
+            catalogue.rules().iter().any(|rule| rule.id.eq_ignore_ascii_case(name))
+                || correlate::BUILT_IN.iter().any(|(id, ..)| id.eq_ignore_ascii_case(name))
+                || ["USER_REPORT", "MANUAL"].iter().any(|id| id.eq_ignore_ascii_case(name))
+        };
+        let is_charger = |name: &str| {
+            let all = directory.chargers();
+            all.iter().any(|charger| charger.identity.to_lowercase() == name.to_lowercase())
+        };
+        let is_site = |name: &str| {
+            let all = directory.sites();
+            all.iter().any(|site| site.name.to_lowercase() == name.to_lowercase())
+        };
+        type Known<'a> = &'a dyn Fn(&str) -> bool;
+        let parts: [(&str, &str, Known<'_>); 3] = [
+            ("rule", matcher.rule.trim(), &is_rule),
+            ("charger", matcher.charger.trim(), &is_charger),
+            ("site", matcher.site.trim(), &is_site),
+        ];
+        for (what, name, is_known) in parts {
+            if !name.is_empty() && !name.contains('*') && !is_known(name) {
+                return Err(Error::Refused(format!(
+                    "there is no {what} \u{201c}{name}\u{201d}, so nothing would be silent; with * a name \
+                     stands for several, as in {name}*"
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// Ends a silence before its time.

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use mendpoint_model::{
     ChargerKey, ChargerState, ConnectorRef, ConnectorState, ConnectorStatus, HealMode, Healing,
-    Incident, IncidentId, IncidentState, Link, Rung, SiteKey, Source, Step, StepState, Transaction,
+    Incident, IncidentId, IncidentState, Link, Rung, SiteKey, Step, StepState, Transaction,
     TransactionEnded, TransactionId, UnixMs,
 };
 use prometheus::Registry;
@@ -83,35 +83,13 @@ pub(crate) fn end(external_id: &str) -> TransactionEnded {
 }
 
 pub(crate) fn incident(id: i64, charger: ChargerKey, opened_at: i64) -> Incident {
+    let (id, at) = (IncidentId(id), UnixMs(opened_at));
     Incident {
-        id: IncidentId(id),
-        rule: "ERR_FAULTED".to_owned(),
-        rule_version: 1,
-        state: IncidentState::Open,
         severity: 3,
-        source: Source::System,
-        reporter: "system".to_owned(),
-        charger,
-        site: SiteKey(1),
         connector: ConnectorRef::v16(1),
         code: "GroundFailure".to_owned(),
         title: "Connector 1 is faulted: 100% GroundFailure".to_owned(),
-        description: String::new(),
-        next: String::new(),
-        next_at: None,
-        began_at: UnixMs(opened_at),
-        opened_at: UnixMs(opened_at),
-        updated_at: UnixMs(opened_at),
-        resolved_at: None,
-        occurrences: 1,
-        previous: None,
-        ticket: None,
-        needs_person: false,
-        owner: None,
-        healing: None,
-        resolution: String::new(),
-        blind: false,
-        ties: mendpoint_model::Ties::default(),
+        ..Incident::opened(id, "ERR_FAULTED", charger, SiteKey(1), at)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Uptime ledgers (on both databases).
 
-use mendpoint_model::{ChargerKey, ConnectorRef, DAY_MS, HOUR_MS, SiteKey, UnixMs};
+use mendpoint_model::{ChargeFigures, ChargerKey, ConnectorRef, DAY_MS, HOUR_MS, SiteKey, UnixMs};
 use mendpoint_uptime::{Class, Decision, Exclusion, Reason, Span};
 
 use super::kit::{closed, transaction, write};
@@ -61,13 +61,15 @@ pub(super) async fn uptime(store: &Store, charger: ChargerKey, site: SiteKey) {
     let counted = |attempts| ChargeDayRow {
         charger,
         day,
-        attempts,
-        started: 3,
-        completed: 2,
-        excused: 1,
-        visits: 3,
-        visits_first: 1,
-        visits_succeeded: 2,
+        figures: ChargeFigures {
+            attempts,
+            started: 3,
+            completed: 2,
+            excused: 1,
+            visits: 3,
+            visits_first: 1,
+            visits_succeeded: 2,
+        },
     };
     store.put_charge_days(&[counted(3)]).await.expect("written");
     store.put_charge_days(&[counted(4)]).await.expect("written");

@@ -122,6 +122,8 @@ pub(crate) struct ChainView {
     pub(crate) taken: String,
     /// Whether it waits for a session that proves the repair: nobody is told meanwhile.
     pub(crate) rests: bool,
+    /// Whether there is no further step.
+    pub(crate) ended: bool,
     pub(crate) held: String,
     pub(crate) breached: Option<Moment>,
 }
@@ -174,6 +176,7 @@ impl ChainView {
                 .iter()
                 .map(|told| (format!("{}, {}", told.name, told.role), Moment::new(now, told.at)))
                 .collect(),
+            ended: following.is_none(),
             rests: brief.state == IncidentState::RecoveredUnproven,
             taken: case.taken.as_ref().map(|taken| taken.by.clone()).unwrap_or_default(),
             held,

@@ -79,12 +79,12 @@ impl IntoResponse for PageError {
 }
 
 /// Errors are written to follow "failed to"; a page shows them as a sentence.
-fn capitalised(sentence: &str) -> String {
+pub(crate) fn capitalised(sentence: &str) -> String {
     let mut chars = sentence.chars();
     let mut text: String =
         chars.next().map(|first| first.to_uppercase().collect()).unwrap_or_default();
     text.push_str(chars.as_str());
-    if !text.is_empty() && !text.ends_with(['.', '!', '?']) {
+    if !text.is_empty() && !text.ends_with(['.', '!', '?', '\u{2026}']) {
         text.push('.');
     }
     text
@@ -163,8 +163,10 @@ pub(crate) fn back(to: &str, result: Result<String, String>) -> Response {
         None => text,
     };
     let to = if url::is_local(to) { to } else { "/" };
+    // What stands behind the place in a page is no part of what is asked of the server.
+    let (to, place) = to.split_at(to.find('#').unwrap_or(to.len()));
     let joint = if to.contains('?') { '&' } else { '?' };
-    Redirect::to(&format!("{to}{joint}{name}={}", url::encode(&text))).into_response()
+    Redirect::to(&format!("{to}{joint}{name}={}{place}", url::encode(&text))).into_response()
 }
 
 #[cfg(test)]
@@ -179,6 +181,8 @@ mod tests {
             response.headers()[header::LOCATION],
             "/incidents?tab=all&done=Taken%20%26%20noted"
         );
+        let response = back("/chargers/A/settings#wanted", Err("no".to_owned()));
+        assert_eq!(response.headers()[header::LOCATION], "/chargers/A/settings?error=no#wanted");
         let response = back("/sites", Err("x".repeat(20_000)));
         assert!(response.headers()[header::LOCATION].len() < 1_000, "it has to fit into a header");
         let response = back("//evil.example", Err("no".to_owned()));

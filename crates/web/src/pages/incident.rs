@@ -545,9 +545,15 @@ async fn tie(
         "merge" => {
             let text = form.into.trim();
             let Ok(into) = text.parse::<IncidentId>() else {
-                return Ok(Some(Err(format!(
-                    "{text:?} is not an incident's number, as INC-12 is."
-                ))));
+                let why = match text {
+                    "" => {
+                        "Write the number of the incident it is part of, as in INC-12.".to_owned()
+                    }
+                    text => {
+                        format!("\u{201c}{text}\u{201d} is no number of an incident, as INC-12 is.")
+                    }
+                };
+                return Ok(Some(Err(why)));
             };
             handle
                 .merge(incident, into, user)

@@ -11,7 +11,7 @@ use mendpoint_pipeline::{ReplayAsk, ReplayStatus, ReplayView};
 use mendpoint_replay::{Kinship, Report, RuleReport};
 use serde::Deserialize;
 
-use super::errors::{Page, PageError, back, render};
+use super::errors::{Page, PageError, back, capitalised, render, wrong};
 use crate::pages::extract::{Form, Query};
 use crate::place::charger_href;
 use crate::session::{Acting, Viewer};
@@ -111,6 +111,8 @@ struct ReportView {
 struct ReplayPage {
     shell: Shell,
     asked: Asked,
+    /// What is wrong with what was asked, a line each.
+    problems: Vec<String>,
     rules: Vec<(String, String)>,
     sites: Vec<String>,
     jobs: Vec<JobView>,
@@ -131,11 +133,11 @@ struct OneFragment {
     report: Option<ReportView>,
 }
 
-async fn list(
-    viewer: Viewer,
-    State(state): State<AppState>,
-    Query(mut asked): Query<Asked>,
-) -> Page {
+async fn list(viewer: Viewer, State(state): State<AppState>, Query(asked): Query<Asked>) -> Page {
+    show(&state, &viewer, asked, Vec::new()).await
+}
+
+async fn show(state: &AppState, viewer: &Viewer, mut asked: Asked, problems: Vec<String>) -> Page {
     let handle = state.handle();
     let rules = handle
         .catalogue()
@@ -146,10 +148,10 @@ async fn list(
     let mut sites: Vec<String> =
         handle.directory().sites().iter().map(|site| site.name.clone()).collect();
     sites.sort();
-    let jobs = handle.replays().all().iter().map(|view| job(&state, &viewer, view)).collect();
-    let shell = Shell::new(&state, &viewer, "rules", "Try rules on the past").await;
+    let jobs = handle.replays().all().iter().map(|view| job(state, viewer, view)).collect();
+    let shell = Shell::new(state, viewer, "rules", "Try rules on the past").await;
     let shell = shell.with_messages(asked.done.take(), asked.error.take());
-    render(ReplayPage { shell, asked, rules, sites, jobs })
+    render(ReplayPage { shell, asked, problems, rules, sites, jobs })
 }
 
 async fn start(
@@ -157,14 +159,14 @@ async fn start(
     State(state): State<AppState>,
     Form(asked): Form<Asked>,
 ) -> Page {
-    let started = begin(&state, &viewer, &asked);
-    Ok(match started {
-        Ok(id) => back(&format!("/rules/replay/{id}"), Ok("It has begun.".to_owned())),
-        Err(why) => back("/rules/replay", Err(why)),
-    })
+    match begin(&state, &viewer, &asked) {
+        Ok(id) => Ok(back(&format!("/rules/replay/{id}"), Ok("It has begun.".to_owned()))),
+        // What was written, a whole rule perhaps, is still in the form.
+        Err(problems) => wrong(show(&state, &viewer, asked, problems).await),
+    }
 }
 
-fn begin(state: &AppState, viewer: &Viewer, asked: &Asked) -> Result<u64, String> {
+fn begin(state: &AppState, viewer: &Viewer, asked: &Asked) -> Result<u64, Vec<String>> {
     let handle = state.handle();
     let file = |name: &str, text: &str| {
         if text.trim().is_empty() { Vec::new() } else { vec![(name.to_owned(), text.to_owned())] }
@@ -172,24 +174,19 @@ fn begin(state: &AppState, viewer: &Viewer, asked: &Asked) -> Result<u64, String
     let rules = handle
         .catalogue()
         .overlaid(&file("rule.toml", &asked.text), &file("playbook.toml", &asked.playbook))
-        .map_err(|problems| {
-            let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            lines.join("; ")
-        })?;
+        .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     let days: i64 = match asked.days.trim() {
         "" => 30,
-        text => text
-            .parse()
-            .ok()
-            .filter(|days| (1..=400).contains(days))
-            .ok_or_else(|| format!("{text:?} is no number of days from 1 to 400."))?,
+        text => text.parse().ok().filter(|days| (1..=400).contains(days)).ok_or_else(|| {
+            vec![format!("\u{201c}{text}\u{201d} is no number of days from 1 to 400.")]
+        })?,
     };
     let site = match asked.site.trim() {
         "" => None,
         name => {
             let sites = handle.directory().sites();
             let site = sites.iter().find(|site| site.name == name);
-            Some(site.ok_or_else(|| format!("There is no site {name:?}."))?.key)
+            Some(site.ok_or_else(|| vec![format!("There is no site \u{201c}{name}\u{201d}.")])?.key)
         }
     };
     let charger = match asked.charger.trim() {
@@ -198,7 +195,7 @@ fn begin(state: &AppState, viewer: &Viewer, asked: &Asked) -> Result<u64, String
             handle
                 .directory()
                 .by_identity(name)
-                .ok_or_else(|| format!("There is no charger {name:?}."))?
+                .ok_or_else(|| vec![format!("There is no charger \u{201c}{name}\u{201d}.")])?
                 .key,
         ),
     };
@@ -214,7 +211,7 @@ fn begin(state: &AppState, viewer: &Viewer, asked: &Asked) -> Result<u64, String
         lead_ms: DAY_MS,
         by: viewer.name.clone(),
     };
-    handle.start_replay(ask).map_err(|error| error.to_string())
+    handle.start_replay(ask).map_err(|error| vec![capitalised(&error.to_string())])
 }
 
 async fn one(
@@ -272,7 +269,7 @@ fn job(state: &AppState, viewer: &Viewer, view: &ReplayView) -> JobView {
         frames: view.frames,
         took: show::duration(ended_at.since_ms(view.started_at)),
         sentence: match &view.status {
-            ReplayStatus::Done(report) => capital(&report.sentence),
+            ReplayStatus::Done(report) => capitalised(&report.sentence),
             _ => String::new(),
         },
         error: match &view.status {
@@ -288,12 +285,6 @@ fn name(state: &AppState, charger: ChargerKey) -> (String, String) {
         || (format!("charger {charger}"), "/chargers".to_owned()),
         |record| (record.name.clone(), charger_href(&record.identity)),
     )
-}
-
-fn capital(sentence: &str) -> String {
-    let mut chars = sentence.chars();
-    let first: String = chars.next().map(|c| c.to_uppercase().collect()).unwrap_or_default();
-    format!("{first}{}.", chars.as_str())
 }
 
 fn report_view(state: &AppState, report: &Report) -> ReportView {

@@ -13,7 +13,7 @@ use mendpoint_pipeline::{PortTally, UptimeScope};
 use mendpoint_uptime::{Decision, Exclusion, Hours, Reason, Tally, formula};
 use serde::Deserialize;
 
-use super::errors::{Page, PageError, back, render};
+use super::errors::{Page, PageError, back, render, wrong};
 use crate::pages::extract::{Form, Query};
 use crate::place::utc;
 use crate::session::{Acting, Viewer};
@@ -318,6 +318,9 @@ struct ExclusionLine {
 struct ExclusionsPage {
     shell: Shell,
     lines: Vec<ExclusionLine>,
+    /// What was typed, and what is wrong with it.
+    form: NewExclusion,
+    problem: String,
     sites: Vec<(String, String)>,
     reasons: Vec<(&'static str, &'static str)>,
 }
@@ -326,6 +329,16 @@ async fn exclusions(
     viewer: Viewer,
     State(state): State<AppState>,
     Query(asked): Query<Asked>,
+) -> Page {
+    list_exclusions(&state, &viewer, asked, NewExclusion::default(), String::new()).await
+}
+
+async fn list_exclusions(
+    state: &AppState,
+    viewer: &Viewer,
+    asked: Asked,
+    form: NewExclusion,
+    problem: String,
 ) -> Page {
     let handle = state.handle();
     let directory = handle.directory();
@@ -366,10 +379,12 @@ async fn exclusions(
         .collect();
     let sites = directory.sites();
     render(ExclusionsPage {
-        shell: Shell::new(&state, &viewer, "uptime", "Excluded minutes")
+        shell: Shell::new(state, viewer, "uptime", "Excluded minutes")
             .await
             .with_messages(asked.done, asked.error),
         lines,
+        form,
+        problem,
         sites: sites.iter().map(|site| (site.key.to_string(), site.name.clone())).collect(),
         reasons: Reason::EVERY.iter().map(|reason| (reason.name(), reason.label())).collect(),
     })
@@ -394,7 +409,9 @@ async fn add(
     const HOME: &str = "/uptime/exclusions";
     let exclusion = match read(&state, &form) {
         Ok(exclusion) => exclusion,
-        Err(why) => return Ok(back(HOME, Err(why))),
+        Err(why) => {
+            return wrong(list_exclusions(&state, &viewer, Asked::default(), form, why).await);
+        }
     };
     let handle = state.handle();
     let id = handle.store().propose_exclusion(&exclusion, &viewer.name).await?;
@@ -402,7 +419,8 @@ async fn add(
         handle.audit(&viewer.name, "exclusion proposed", &id.to_string()).await;
         return Ok(back(HOME, Ok("It waits for somebody else's approval.".to_owned())));
     }
-    Ok(back(HOME, Err("That was proposed before.".to_owned())))
+    let why = "That was proposed before.".to_owned();
+    wrong(list_exclusions(&state, &viewer, Asked::default(), form, why).await)
 }
 
 fn read(state: &AppState, form: &NewExclusion) -> Result<Exclusion, String> {
@@ -415,12 +433,19 @@ fn read(state: &AppState, form: &NewExclusion) -> Result<Exclusion, String> {
             directory
                 .by_identity(identity)
                 .filter(|record| record.site == site)
-                .ok_or_else(|| format!("There is no charger {identity:?} at that site."))?
+                .ok_or_else(|| {
+                    format!("There is no charger \u{201c}{identity}\u{201d} at that site.")
+                })?
                 .key,
         ),
     };
-    let at = |text: &str| utc(text).ok_or_else(|| format!("{text:?} is no time."));
-    let (from, until) = (at(&form.from)?, at(&form.until)?);
+    let at = |what: &str, text: &str| {
+        utc(text).ok_or_else(|| match text.trim() {
+            "" => format!("Say {what}."),
+            text => format!("\u{201c}{text}\u{201d} is no date and time."),
+        })
+    };
+    let (from, until) = (at("from when", &form.from)?, at("until when", &form.until)?);
     if until <= from {
         return Err("The end must be after the beginning.".to_owned());
     }

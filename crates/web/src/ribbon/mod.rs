@@ -210,22 +210,9 @@ fn description(
     words
 }
 
-/// Makes a text safe inside markup and inside quoted attributes.
+/// Makes a text safe inside the drawing. Control characters have no place in XML at all.
 fn escape(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            // Control characters have no place in XML at all.
-            letter if letter.is_control() => safe.push(' '),
-            letter => safe.push(letter),
-        }
-    }
-    safe
+    mendpoint_model::escape(&text.replace(char::is_control, " "))
 }
 
 #[cfg(test)]

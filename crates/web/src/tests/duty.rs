@@ -79,6 +79,12 @@ async fn every_page_of_duty_is_shown_and_only_to_those_who_sign_in() {
     let wrong =
         server.send("POST /duty/silences", &[("cookie", &admin)], "rule=ERR_*&hours=1").await;
     assert!(wrong.status == 422 && wrong.body.contains("say why"), "{}", wrong.body);
+    for unknown in ["rule=ERR_FAULTY", "charger=HB-99", "site=Nowhere"] {
+        let form = format!("{unknown}&hours=1&reason=x");
+        let wrong = server.send("POST /duty/silences", &[("cookie", &admin)], &form).await;
+        let told = wrong.body.contains("so nothing would be silent");
+        assert!(wrong.status == 422 && told, "{unknown}: {}", wrong.body);
+    }
     let shown = server.get("/duty/silences", &admin).await.body;
     assert!(shown.contains("rule ERR_*") && shown.contains("holds"), "{shown}");
     let qr = server.get("/chargers/HB-03/qr.svg", &viewer).await;

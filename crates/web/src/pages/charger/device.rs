@@ -266,7 +266,8 @@ pub(super) async fn want(
     let target = match form.scope.as_str() {
         "model" => DesiredFor::Model(record.vendor.clone(), record.model.clone()),
         "site" => DesiredFor::Site(record.site),
-        _ => DesiredFor::Charger(record.key),
+        "charger" => DesiredFor::Charger(record.key),
+        _ => return Ok(back(&home, Err("Say for whom: charger, site or model.".to_owned()))),
     };
     let row = DesiredKey {
         target,

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{Asked, Tab, tabs};
 use crate::AppState;
-use crate::pages::errors::{Page, back, render, wrong};
+use crate::pages::errors::{Page, back, capitalised, render, wrong};
 use crate::pages::extract::{Form, Query};
 use crate::session::Viewer;
 use crate::shell::Shell;
@@ -79,7 +79,7 @@ async fn show(
         tabs: tabs("/duty/me"),
         email: person.email,
         form,
-        problem,
+        problem: capitalised(&problem),
         waiting,
         sent_today,
     })

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{AHEAD_MS, Asked, Tab, tabs};
 use crate::AppState;
-use crate::pages::errors::{Page, PageError, back, render, wrong};
+use crate::pages::errors::{Page, PageError, back, capitalised, render, wrong};
 use crate::pages::extract::{Form, Query};
 use crate::place::{Moment, utc};
 use crate::session::{Acting, Viewer};
@@ -203,7 +203,7 @@ async fn show(
         rotas: views(handle),
         people: people.collect(),
         form,
-        problem,
+        problem: capitalised(&problem),
     })
 }
 

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{Asked, Tab, tabs};
 use crate::AppState;
-use crate::pages::errors::{Page, PageError, back, render, wrong};
+use crate::pages::errors::{Page, PageError, back, capitalised, render, wrong};
 use crate::pages::extract::{Form, Query};
 use crate::place::{Moment, utc};
 use crate::session::{Acting, Viewer};
@@ -128,7 +128,7 @@ async fn show(
         tabs: tabs("/duty/silences"),
         rows,
         form,
-        problem,
+        problem: capitalised(&problem),
         rules: handle.catalogue().rules().iter().map(|rule| rule.id.clone()).collect(),
         sites: handle.directory().sites().iter().map(|site| site.name.clone()).collect(),
     })

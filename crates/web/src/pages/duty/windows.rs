@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::{Asked, Tab, tabs};
 use crate::AppState;
-use crate::pages::errors::{Page, PageError, back, render, wrong};
+use crate::pages::errors::{Page, PageError, back, capitalised, render, wrong};
 use crate::pages::extract::{Form, Query};
 use crate::place::{Moment, charger_href};
 use crate::session::{Acting, Viewer};
@@ -158,7 +158,7 @@ async fn show(
         rows,
         lines,
         form,
-        problem,
+        problem: capitalised(&problem),
         sites: handle.directory().sites().iter().map(|site| site.name.clone()).collect(),
     })
 }

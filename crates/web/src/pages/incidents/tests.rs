@@ -8,16 +8,10 @@ const NOW: UnixMs = UnixMs(1_790_000_000_000);
 
 /// An incident with nothing special about it.
 pub(in crate::pages) fn incident(id: i64, state: IncidentState, needs_person: bool) -> Incident {
+    let id = IncidentId(id);
     Incident {
-        id: IncidentId(id),
-        rule: "ERR_FAULTED".to_owned(),
-        rule_version: 1,
         state,
         severity: 3,
-        source: Source::System,
-        reporter: "system".to_owned(),
-        charger: ChargerKey(1),
-        site: SiteKey(1),
         connector: ConnectorRef::v16(2),
         code: "GroundFailure".to_owned(),
         title: "GroundFailure, connector 2".to_owned(),
@@ -26,17 +20,8 @@ pub(in crate::pages) fn incident(id: i64, state: IncidentState, needs_person: bo
         next_at: Some(NOW + 240_000),
         began_at: NOW - 600_000,
         opened_at: NOW - 540_000,
-        updated_at: NOW,
-        resolved_at: None,
-        occurrences: 1,
-        previous: None,
-        ticket: None,
         needs_person,
-        owner: None,
-        healing: None,
-        resolution: String::new(),
-        blind: false,
-        ties: mendpoint_model::Ties::default(),
+        ..Incident::opened(id, "ERR_FAULTED", ChargerKey(1), SiteKey(1), NOW)
     }
 }
 

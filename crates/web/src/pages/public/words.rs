@@ -173,34 +173,20 @@ mod tests {
 
     fn incident(state: IncidentState) -> Incident {
         Incident {
-            id: IncidentId(1),
-            rule: "CP_ERR_FAULTED".to_owned(),
-            rule_version: 1,
             state,
             severity: 4,
             source: Source::User,
             reporter: "a driver".to_owned(),
-            charger: ChargerKey(1),
-            site: SiteKey(1),
             connector: ConnectorRef::v16(2),
             code: "GroundFailure".to_owned(),
             title: "GroundFailure on RO-MIL-03".to_owned(),
-            description: String::new(),
-            next: String::new(),
-            next_at: None,
-            began_at: UnixMs(0),
-            opened_at: UnixMs(0),
-            updated_at: UnixMs(0),
-            resolved_at: None,
-            occurrences: 1,
-            previous: None,
-            ticket: None,
-            needs_person: false,
-            owner: None,
-            healing: None,
-            resolution: String::new(),
-            blind: false,
-            ties: mendpoint_model::Ties::default(),
+            ..Incident::opened(
+                IncidentId(1),
+                "CP_ERR_FAULTED",
+                ChargerKey(1),
+                SiteKey(1),
+                UnixMs(0),
+            )
         }
     }
 

@@ -1,0 +1,49 @@
+//! What ends an incident of a rule.
+
+use serde_spanned::Spanned;
+
+use super::condition::occurrence;
+use super::raw::RawClear;
+use super::{choice, expression};
+use crate::playbook::duration;
+use crate::problem::Reader;
+use crate::rule::{Clear, ClearWay, Scope};
+
+pub(super) fn read_clear(
+    reader: &mut Reader<'_>,
+    raw: &Spanned<RawClear>,
+    scope: Scope,
+) -> Option<(Clear, String)> {
+    let offset = raw.span().start;
+    let raw = raw.get_ref();
+    let for_ms = raw.lasting.as_ref().map_or(0, |text| duration(reader, text));
+    let lasting =
+        raw.lasting.as_ref().map(|text| format!(" for {}", text.get_ref())).unwrap_or_default();
+    let becomes = raw.becomes.as_ref().and_then(|word| {
+        choice(reader, word, "state", &[("resolved", false), ("recovered_unproven", true)])
+    });
+    let (way, text) = match (&raw.when, &raw.count, &raw.absent) {
+        (None, None, None) if raw.person => (ClearWay::Person, "when a person says so".to_owned()),
+        (Some(when), None, None) => {
+            let predicate = expression(reader, when, scope)?;
+            (ClearWay::When(predicate), format!("{}{lasting}", when.get_ref().trim()))
+        }
+        (None, Some(count), None) => {
+            let kind = occurrence(reader, &count.kind)?;
+            let text = format!("{} x {}", count.at_least, count.kind.get_ref());
+            (ClearWay::Count { kind, at_least: count.at_least.max(1) }, text)
+        }
+        (None, None, Some(absent)) => {
+            let text = format!("no {}{lasting}", absent.get_ref());
+            (ClearWay::Absent(occurrence(reader, absent)?), text)
+        }
+        _ => {
+            reader.refuse(
+                offset,
+                "a clear has exactly one of `when`, `count`, `absent` and `person = true`",
+            );
+            return None;
+        }
+    };
+    Some((Clear { way, for_ms, unproven: becomes.unwrap_or(false) }, text))
+}

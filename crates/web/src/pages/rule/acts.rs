@@ -1,0 +1,181 @@
+//! What is done with a rule or playbook that exists: on and off, healing, thresholds, versions.
+
+use axum::extract::{Path, State};
+use mendpoint_incidents::ThresholdOverride;
+use mendpoint_pipeline::RuleKind;
+use serde::Deserialize;
+
+use super::page::held;
+use super::{MODES, allowed, path_of};
+use crate::pages::errors::{Page, back};
+use crate::pages::extract::Form;
+use crate::session::Acting;
+use crate::{AppState, targets};
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Version {
+    version: i64,
+}
+
+pub(super) async fn take_back_rule(
+    acting: Acting,
+    state: State<AppState>,
+    path: Path<String>,
+    form: Form<Version>,
+) -> Page {
+    take_back(acting, state, RuleKind::Rule, path, form).await
+}
+
+pub(super) async fn take_back_playbook(
+    acting: Acting,
+    state: State<AppState>,
+    path: Path<String>,
+    form: Form<Version>,
+) -> Page {
+    take_back(acting, state, RuleKind::Playbook, path, form).await
+}
+
+async fn take_back(
+    Acting(viewer): Acting,
+    State(state): State<AppState>,
+    kind: RuleKind,
+    Path(id): Path<String>,
+    Form(form): Form<Version>,
+) -> Page {
+    allowed(&viewer)?;
+    let done = state.handle().take_back_rule(kind, &id, form.version, &viewer.name).await;
+    let told = match done {
+        Ok(_) if form.version == 0 => Ok("It is as in its file again.".to_owned()),
+        Ok(version) => {
+            Ok(format!("Version {} is in force again, as version {version}.", form.version))
+        }
+        Err(error) => Err(error.to_string()),
+    };
+    let gone = held(state.handle(), kind, &id).is_none();
+    let to = if gone { "/rules".to_owned() } else { path_of(kind, &id) };
+    Ok(back(&to, told))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Switch {
+    on: String,
+}
+
+pub(super) async fn switch(
+    Acting(viewer): Acting,
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    Form(form): Form<Switch>,
+) -> Page {
+    allowed(&viewer)?;
+    let is_on = form.on == "1";
+    let told = state
+        .handle()
+        .set_rule_on(&id, is_on, &viewer.name)
+        .await
+        .map(|()| if is_on { "The rule is on.".to_owned() } else { "The rule is off.".to_owned() })
+        .map_err(|error| error.to_string());
+    Ok(back(&path_of(RuleKind::Rule, &id), told))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Mode {
+    mode: String,
+    at_once: String,
+}
+
+pub(super) async fn mode(
+    Acting(viewer): Acting,
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    Form(form): Form<Mode>,
+) -> Page {
+    allowed(&viewer)?;
+    let to = path_of(RuleKind::Rule, &id);
+    let Some((mode, _, sentence)) = MODES.into_iter().find(|(_, word, _)| *word == form.mode)
+    else {
+        return Ok(back(&to, Err("A mode is off, shadow, approve or on.".to_owned())));
+    };
+    // Only an administrator may say that a new rule need not be watched first.
+    let at_once = form.at_once == "1" && viewer.is_admin();
+    let told = state
+        .handle()
+        .set_rule_mode(&id, mode, at_once, &viewer.name)
+        .await
+        .map(|()| format!("From now on {sentence}."))
+        .map_err(|error| error.to_string());
+    Ok(back(&to, told))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Setting {
+    kind: String,
+    target: String,
+    name: String,
+    value: String,
+}
+
+pub(super) async fn set_threshold(
+    Acting(viewer): Acting,
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    Form(form): Form<Setting>,
+) -> Page {
+    allowed(&viewer)?;
+    let to = path_of(RuleKind::Rule, &id);
+    let handle = state.handle();
+    let target = match targets::read(handle, &form.kind, &form.target) {
+        Ok(target) => target,
+        Err(why) => return Ok(back(&to, Err(why))),
+    };
+    let name = form.name.clone();
+    let own = ThresholdOverride { rule: id, target, name: form.name, value: form.value.clone() };
+    let told = handle
+        .set_threshold(own, &viewer.name)
+        .await
+        .map(|()| format!("{name} is {} for {} now.", form.value.trim(), form.target.trim()))
+        .map_err(|error| error.to_string());
+    Ok(back(&to, told))
+}
+
+pub(super) async fn clear_threshold(
+    Acting(viewer): Acting,
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    Form(form): Form<Setting>,
+) -> Page {
+    allowed(&viewer)?;
+    let to = path_of(RuleKind::Rule, &id);
+    let handle = state.handle();
+    // By what was shown, so that one of a site that is gone can be taken back, too.
+    let edits = handle.rule_edits();
+    let row = edits.thresholds_of(&id).find(|row| {
+        row.target_kind == form.kind
+            && row.name == form.name
+            && targets::words(handle, row) == form.target
+    });
+    let Some(target) = row.and_then(targets::kept) else {
+        return Ok(back(&to, Err("That was taken back already.".to_owned())));
+    };
+    let told = handle
+        .clear_threshold(&id, &target, &form.name, &viewer.name)
+        .await
+        .map(|_| format!("{} for {} is as in the rule again.", form.name, form.target))
+        .map_err(|error| error.to_string());
+    Ok(back(&to, told))
+}
+
+pub(super) async fn reload(Acting(viewer): Acting, State(state): State<AppState>) -> Page {
+    allowed(&viewer)?;
+    let told = state
+        .handle()
+        .reload_rules(&viewer.name)
+        .await
+        .map(|count| format!("The files were read again: {count} rules. Timers and counts go on."))
+        .map_err(|error| error.to_string());
+    Ok(back("/rules", told))
+}
