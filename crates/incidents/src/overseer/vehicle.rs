@@ -206,3 +206,24 @@ fn order(suspect: &VehicleSuspect, suspected: bool) -> Directive {
     let suspect = Box::new(suspect.clone());
     Directive { to: Target::All, order: Order::Vehicle { suspect, suspected } }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_card_that_is_erased_is_forgotten_however_it_is_spelt() {
+        let mut vehicles = Vehicles::default();
+        let (charger, site, at) = (ChargerKey(1), SiteKey(1), UnixMs(1));
+        vehicles.failed(charger, site, "04AA11", at);
+        vehicles.failed(charger, site, "04aa11", at);
+        vehicles.failed(charger, site, "04BB22", at);
+        let token = "04Aa11".into();
+        let suspect = VehicleSuspect { token, since: at, last_at: at, failures: 3, sites: 2 };
+        vehicles.restore(suspect.clone());
+        assert_eq!(vehicles.forget("04AA11"), Some(suspect));
+        assert_eq!(vehicles.forget("04AA11"), None);
+        let left = format!("{vehicles:?}");
+        assert!(!left.to_lowercase().contains("04aa11") && left.contains("04BB22"), "{left}");
+    }
+}

@@ -283,7 +283,8 @@ pub fn prune_backups(folder: &Path, keep: usize) -> Result<usize> {
 fn sweep(folder: &Path) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let is_part = name.starts_with(PREFIX) && name.ends_with(".part");
+        let ending = Path::new(&name).extension();
+        let is_part = name.starts_with(PREFIX) && ending.is_some_and(|ending| ending == "part");
         let age = entry.metadata().and_then(|data| data.modified()).map(|at| at.elapsed());
         if is_part && age.is_ok_and(|age| age.is_ok_and(|age| age > BROKEN_OFF)) {
             // One that stays is only in the way.
