@@ -146,6 +146,7 @@ impl Handle {
     /// Refuses a name that nothing has, for whoever wrote it believes that something is silent now.
     /// A name with `*` may fit what comes later.
     fn names_what_is(&self, matcher: &Matcher) -> Result<(), Error> {
+        type Known<'a> = &'a dyn Fn(&str) -> bool;
         let directory = self.directory();
         let catalogue = self.catalogue();
         let is_rule = |name: &str| {
@@ -161,7 +162,6 @@ impl Handle {
             let all = directory.sites();
             all.iter().any(|site| site.name.to_lowercase() == name.to_lowercase())
         };
-        type Known<'a> = &'a dyn Fn(&str) -> bool;
         let parts: [(&str, &str, Known<'_>); 3] = [
             ("rule", matcher.rule.trim(), &is_rule),
             ("charger", matcher.charger.trim(), &is_charger),
