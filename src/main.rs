@@ -7,9 +7,11 @@
 mod audit;
 mod backup;
 mod cli;
+mod daily;
 mod demo;
 mod descriptors;
 mod healing;
+mod housekeeping;
 mod logging;
 mod people;
 mod person;

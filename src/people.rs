@@ -34,7 +34,8 @@ pub(crate) async fn open(
         .context("failed to open the database")
 }
 
-fn now() -> UnixMs {
+/// The time of the machine's clock.
+pub(crate) fn now() -> UnixMs {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     UnixMs(since.as_millis() as i64)
 }

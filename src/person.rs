@@ -9,6 +9,7 @@ use crate::cli::Person;
 use crate::people::{BY, open};
 use crate::settings::Settings;
 use crate::terminal::say;
+use mendpoint_pipeline::masked_card;
 
 /// `mendpoint person ..`.
 pub(crate) async fn run(
@@ -19,7 +20,7 @@ pub(crate) async fn run(
         Person::Export { token, config } => {
             let store = open(read, &config).await?;
             let told = store.person(&token).await?;
-            store.add_audit(BY, "person exported", &masked(&token), "").await?;
+            store.add_audit(BY, "person exported", &masked_card(&token), "").await?;
             store.close().await;
             say(&serde_json::to_string_pretty(&told)?);
         }
@@ -43,13 +44,4 @@ pub(crate) async fn run(
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// A token with all but its last four characters hidden.
-fn masked(token: &str) -> String {
-    let count = token.chars().count();
-    if count <= 4 {
-        return "*".repeat(count);
-    }
-    format!("…{}", token.chars().skip(count - 4).collect::<String>())
 }

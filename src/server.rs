@@ -10,23 +10,22 @@ use anyhow::{Context, Result};
 use mendpoint_gateway::{
     AddressBook, Authority, Certificates, Gateway, GatewayError, GatewaySettings, ProxyWords,
 };
-use mendpoint_model::{DAY_MS, UnixMs};
+use mendpoint_model::DAY_MS;
 use mendpoint_notify::{Notifier, NotifySettings};
 use mendpoint_pipeline::{Handle, Pipeline};
 use mendpoint_store::{ServerClaim, Store};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::daily::Daily;
+use crate::people::now;
 use crate::settings::Settings;
 use crate::vendors;
 use crate::wiring::{ToChargers, ToPipeline};
-use crate::{backup, descriptors, rules, security};
+use crate::{descriptors, housekeeping, rules, security};
 
 /// How long everything may take to stop.
 const STOP_WITHIN: Duration = Duration::from_secs(25);
-
-/// How often old records are looked for.
-const HOUSEKEEPING_EVERY: Duration = Duration::from_mins(10);
 
 /// A server that runs.
 pub(crate) struct Server {
@@ -193,7 +192,7 @@ impl Server {
         let gateway = tokio::spawn(gateway.run(gateway_stopped));
 
         let board = mendpoint_web::BackupBoard::default();
-        let daily = backup::Daily::new(&settings, &store, &board, &registry)
+        let daily = Daily::new(&settings, &store, &board, &registry, now())
             .context("failed to look into backup.folder")?;
         let web = tokio::net::TcpListener::bind(settings.web.listen)
             .await
@@ -235,7 +234,7 @@ impl Server {
             )),
             tokio::spawn(mendpoint_web::serve(web, state, rest_stopped.clone())),
             tokio::spawn(notifier.run(rest_stopped.clone())),
-            tokio::spawn(housekeeping(
+            tokio::spawn(housekeeping::run(
                 store.clone(),
                 i64::from(settings.database.keep_frames_days) * DAY_MS,
                 settings.retention(),
@@ -312,57 +311,9 @@ fn changed_lines(before: &str, now: &str) -> String {
 }
 
 /// The copy of every day, where one is asked for.
-async fn daily_backup(daily: Option<backup::Daily>, mut stop: watch::Receiver<bool>) {
+async fn daily_backup(daily: Option<Daily>, mut stop: watch::Receiver<bool>) {
     match daily {
         Some(daily) => daily.run(stop).await,
         None => _ = stop.changed().await,
-    }
-}
-
-/// How long changes of a charger's settings are kept.
-const KEEP_CHANGES_MS: i64 = 365 * DAY_MS;
-
-/// Hours that are summarised at once when there are many to make up for.
-const HOURS_AT_ONCE: usize = 24 * 31;
-
-/// Variables of one charger that are kept.
-const KEEP_VARIABLES: u32 = 10_000;
-
-/// Deletes frames that are older than they are to be kept, and what chargers told of themselves
-/// beyond bounds.
-async fn housekeeping(
-    store: Store,
-    keep_ms: i64,
-    keep: mendpoint_store::Retention,
-    mut stop: watch::Receiver<bool>,
-) {
-    loop {
-        let now = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .map_or(0, |since| since.as_millis() as i64);
-        match store.frame_log().prune(UnixMs(now) - keep_ms).await {
-            Ok(0) => {}
-            Ok(blocks) => tracing::info!(blocks, "old frames were deleted"),
-            Err(error) => tracing::warn!(%error, "old frames could not be deleted"),
-        }
-        match store.prune_variables(UnixMs(now) - KEEP_CHANGES_MS, KEEP_VARIABLES).await {
-            Ok(0) => {}
-            Ok(rows) => tracing::info!(rows, "old changes of chargers' settings were deleted"),
-            Err(error) => tracing::warn!(%error, "old changes could not be deleted"),
-        }
-        match store.summarise(UnixMs(now), HOURS_AT_ONCE).await {
-            Ok(0) => {}
-            Ok(hours) => tracing::debug!(hours, "hours of chargers were summarised"),
-            Err(error) => tracing::warn!(%error, "hours could not be summarised"),
-        }
-        match store.prune_to(UnixMs(now), keep).await {
-            Ok(0) => {}
-            Ok(rows) => tracing::info!(rows, "old history was deleted"),
-            Err(error) => tracing::warn!(%error, "old history could not be deleted"),
-        }
-        tokio::select! {
-            () = tokio::time::sleep(HOUSEKEEPING_EVERY) => {}
-            _ = stop.changed() => return,
-        }
     }
 }

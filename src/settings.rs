@@ -185,6 +185,7 @@ pub(crate) struct Database {
     pub(crate) keep_meter_values_days: u32,
     pub(crate) keep_changes_days: u32,
     pub(crate) keep_photos_days: u32,
+    pub(crate) keep_people_days: u32,
     pub(crate) keep_hours_days: u32,
     pub(crate) keep_days_days: u32,
     pub(crate) dump_folder: PathBuf,
@@ -492,6 +493,7 @@ impl Settings {
             meter_values: database.keep_meter_values_days,
             changes: database.keep_changes_days,
             photos: database.keep_photos_days,
+            people: database.keep_people_days,
             hours: database.keep_hours_days,
             days: database.keep_days_days,
         }

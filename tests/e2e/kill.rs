@@ -24,6 +24,7 @@ async fn r01_nothing_acknowledged_is_lost_or_doubled_by_kill_9() {
     let mut kills = 0;
     while kills < rounds {
         let shift = fleet.set_out(&server);
+        fleet.at_work().await;
         // A different moment of the work each time.
         tokio::time::sleep(Duration::from_millis(200 + 37 * (kills % 11))).await;
         server.kill();

@@ -2,8 +2,9 @@
 //! what was not answered, as real ones do.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mendpoint_model::UnixMs;
 use serde_json::{Value, json};
@@ -44,6 +45,8 @@ pub(crate) struct Fleet {
     turns: Vec<Turn>,
     told: Told,
     shift: u64,
+    /// Of how many transactions chargers were told in this shift.
+    heard: Arc<AtomicUsize>,
     /// When this shift and the one before began.
     began: [i64; 2],
 }
@@ -54,20 +57,30 @@ pub(crate) struct Shift(Vec<JoinHandle<(Turn, Option<u16>)>>);
 impl Fleet {
     pub(crate) fn new() -> Self {
         let turns = vec![Turn::default(); CHARGERS];
-        Self { turns, told: Told::default(), shift: 0, began: [now(); 2] }
+        let (told, heard) = (Told::default(), Arc::default());
+        Self { turns, told, shift: 0, heard, began: [now(); 2] }
     }
 
     /// All connect and go on where they were.
     pub(crate) fn set_out(&mut self, server: &Server) -> Shift {
         self.shift += 1;
         self.began = [self.began[1], now()];
+        self.heard = Arc::default();
         let (doors, shift) = (server.doors(), self.shift);
         let turns = std::mem::take(&mut self.turns).into_iter().enumerate();
         let working = turns.map(|(number, turn)| {
-            let told = Arc::clone(&self.told);
-            tokio::spawn(async move { work(doors, number, turn, shift, &told).await })
+            let (told, heard) = (Arc::clone(&self.told), Arc::clone(&self.heard));
+            tokio::spawn(async move { work(doors, number, turn, shift, (&told, &heard)).await })
         });
         Shift(working.collect())
+    }
+
+    /// Waits until enough happened in this shift to be held against what is stored, however busy the
+    /// machine is.
+    pub(crate) async fn at_work(&self) {
+        while self.heard.load(Ordering::Relaxed) <= CHARGERS {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// Waits for the chargers of a shift; with which codes the server closed their connections.
@@ -144,7 +157,7 @@ async fn work(
     number: usize,
     mut turn: Turn,
     shift: u64,
-    told: &Told,
+    (told, heard): (&Told, &AtomicUsize),
 ) -> (Turn, Option<u16>) {
     let is_v16 = number.is_multiple_of(2);
     let protocol = if is_v16 { "ocpp1.6" } else { "ocpp2.0.1" };
@@ -168,6 +181,7 @@ async fn work(
         let Some(answer) = answer else { return (turn, charger.closed_with()) };
         let mut told = told.lock().expect("no charger panicked");
         let fate = told.entry((identity.clone(), turn.number)).or_default();
+        heard.fetch_add(usize::from(fate.shift != shift), Ordering::Relaxed);
         fate.shift = shift;
         if turn.started.is_some() {
             fate.ended = true;

@@ -16,6 +16,7 @@ async fn r18_a_rolling_restart_tells_chargers_to_come_back_and_loses_nothing() {
     let mut slowest = Duration::ZERO;
     for round in 0..5 {
         let shift = fleet.set_out(&server);
+        fleet.at_work().await;
         tokio::time::sleep(Duration::from_millis(300 + 91 * round)).await;
         let began = Instant::now();
         assert!(server.stop(GRACE), "it did not end within {GRACE:?}, or not well");

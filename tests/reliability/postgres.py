@@ -19,10 +19,16 @@ TELL = (
 class Postgres:
     """Lives as long as its `with`; the script that brings it also takes it away."""
 
+    def __init__(self, folder: pathlib.Path | None = None) -> None:
+        self.environment = dict(os.environ)
+        if folder:
+            self.environment["MENDPOINT_TEST_POSTGRES_FOLDER"] = str(folder)
+
     def __enter__(self) -> Self:
         script = ROOT / "scripts" / "with-postgres"
         self.script = subprocess.Popen(
-            [script, "sh", "-c", TELL], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [script, "sh", "-c", TELL], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env=self.environment,
         )
         self.url, control, pid_file = (self.script.stdout.readline().strip() for _ in range(3))
         assert pid_file, "with-postgres did not start a server"

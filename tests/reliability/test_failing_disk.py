@@ -2,12 +2,18 @@
 after each, the power is cut. What was acknowledged is there. R3: the disk is full."""
 
 import asyncio
+import contextlib
 import pathlib
+import subprocess
+import tempfile
 import time
+from collections.abc import Callable, Iterator
 
 import pytest
 from chargers import Charger, Log, missing
 from disk import EIO, ENOSPC, FailingDisk
+from kit import Server
+from postgres import Postgres
 
 # How many calls fail in a row: the first try, and then tries of the journal as well.
 RUNS = (1, 3, 12)
@@ -63,14 +69,16 @@ def test_r2_the_power_cut_finds_what_was_never_synced(failing_disk: pathlib.Path
         assert missing(server, log) != []
 
 
-async def full_disk(server: FailingDisk, log: Log) -> dict[str, float]:
+async def full_disk(
+    server: Server, log: Log, fill: Callable[[], None], free: Callable[[], None]
+) -> dict[str, float]:
     """Chargers at work, the disk full in the middle: how long until it is told, and until it is over."""
     busy = [await Charger(server, f"BUSY-{number}", log).connect() for number in range(8)]
     quiet = await Charger(server, "QUIET", log).connect()
     tasks = [asyncio.create_task(one.charge_for_ever(1_000_000, 0.1)) for one in busy]
     tasks.append(asyncio.create_task(quiet.beat_for_ever(0.2)))
     await asyncio.sleep(2)
-    server.fail(1, 10**9, ENOSPC, "write")
+    await asyncio.to_thread(fill)
     began = time.monotonic()
     told = await until(lambda: server.fetch("/readyz")[0] == 503, 30)
     seconds_to_full = await until(lambda: "full" in server.fetch("/readyz")[1], 30)
@@ -85,7 +93,7 @@ async def full_disk(server: FailingDisk, log: Log) -> dict[str, float]:
     await asyncio.sleep(5)
     assert len(log.times) == acknowledged, "acknowledged on a full disk"
     assert log.heartbeats > beats + 10, "a heartbeat needs no disk"
-    server.well()
+    await asyncio.to_thread(free)
     freed = time.monotonic()
     recovered = await until(lambda: server.fetch("/readyz")[0] == 200, 30)
     await until(lambda: len(log.times) > acknowledged, 30)
@@ -120,10 +128,57 @@ async def until(check, seconds: float) -> float:
 def test_r3_a_full_disk_is_told_and_passes(failing_disk: pathlib.Path, figures) -> None:
     log = Log()
     with FailingDisk(failing_disk) as server:
-        measured = asyncio.run(full_disk(server, log))
+        fill = lambda: server.fail(1, 10**9, ENOSPC, "write")  # noqa: E731
+        measured = asyncio.run(full_disk(server, log, fill, server.well))
         assert measured["named_after_s"] <= 10
         assert measured["slowest_heartbeat_s"] < 2
         assert log.refused == []
         server.cut_power()
         assert missing(server, log) == []
+    figures(**measured, acknowledged=len(log.acknowledged), lost=0)
+
+
+# Room for a new server, its log of writes, and some seconds of chargers.
+SMALL_DISK_MIB = 160
+
+
+@contextlib.contextmanager
+def small_disk() -> Iterator[pathlib.Path]:
+    """A disk in memory that is soon full. Only whoever runs the machine may mount one."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="mendpoint-disk-"))
+    # PostgreSQL runs as somebody else.
+    folder.chmod(0o755)
+    options = f"size={SMALL_DISK_MIB}m,mode=755"
+    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder]
+    if subprocess.run(command, check=False, capture_output=True).returncode:
+        folder.rmdir()
+        pytest.skip("a small disk cannot be mounted here")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", folder], check=True)
+        folder.rmdir()
+
+
+def test_r3_a_full_disk_of_postgresql_is_told_and_passes(figures) -> None:
+    """The real thing: no byte is left on the disk of the server's files."""
+    log = Log()
+    with small_disk() as disk, Postgres(disk) as database:
+        with Server(engine__default_mode="off", database__url=database.url) as server:
+            stuffing = disk / "stuffing"
+
+            def fill() -> None:
+                """Takes all that is left, again and again: the server frees some by itself."""
+                with open(stuffing, "ab", buffering=0) as file, contextlib.suppress(OSError):
+                    while True:
+                        file.write(bytes(64 * 1024))
+                with open(stuffing, "ab", buffering=0) as file, contextlib.suppress(OSError):
+                    while True:
+                        file.write(bytes(512))
+
+            measured = asyncio.run(full_disk(server, log, fill, stuffing.unlink))
+            assert measured["named_after_s"] <= 10
+            assert measured["slowest_heartbeat_s"] < 2
+            assert log.refused == []
+            assert missing(server, log) == []
     figures(**measured, acknowledged=len(log.acknowledged), lost=0)

@@ -148,6 +148,21 @@ impl Fleet {
         Some((over.transaction.id, over.transaction.connector))
     }
 
+    /// Puts other words into what is held of a charger: `change` gives the state as it shall be.
+    /// Gives whether it did.
+    pub fn amend(
+        &mut self,
+        key: ChargerKey,
+        change: impl FnOnce(&ChargerState) -> Option<ChargerState>,
+    ) -> bool {
+        let Some(slot) = self.index.get(&key).map(|index| &mut self.slots[*index as usize]) else {
+            return false;
+        };
+        let Some(amended) = change(&slot.state) else { return false };
+        slot.state = amended;
+        true
+    }
+
     /// Forgets a charger. `false` when it was not known.
     pub fn remove(&mut self, key: ChargerKey) -> bool {
         let Some(index) = self.index.remove(&key) else { return false };

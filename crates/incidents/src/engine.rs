@@ -294,6 +294,15 @@ impl Engine {
         self.cases.values().map(|case| &case.incident).filter(|incident| !incident.state.is_over())
     }
 
+    /// Puts other words into what is held of incidents: `change` gives the incident as it shall be.
+    pub fn amend_incidents(&mut self, change: impl Fn(&Incident) -> Option<Incident>) {
+        for case in self.cases.values_mut() {
+            if let Some(amended) = change(&case.incident) {
+                case.incident = amended;
+            }
+        }
+    }
+
     /// An incident that is not over, or not long ago was.
     pub fn incident(&self, id: IncidentId) -> Option<&Incident> {
         self.cases.get(&id).map(|case| &case.incident)

@@ -2,7 +2,8 @@
 //! ask for. What the program itself asks of chargers is there when it changes something; its questions
 //! are not, as there are some for every charger every day and they are in the raw frames.
 
-use mendpoint_model::{Action, Command, Origin};
+use mendpoint_incidents::Request;
+use mendpoint_model::{Action, Command, IncidentId, Origin};
 use mendpoint_store::Entry;
 
 /// Who asked, as the audit log names them.
@@ -35,6 +36,23 @@ pub(crate) fn line(command: &Command, identity: &str) -> Option<Entry> {
         subject: identity.to_owned(),
         detail: command.id.0.to_string(),
     })
+}
+
+/// Who decided what about an incident. Notes and reports are in its history and change nothing; kill
+/// switches have a line of their own.
+pub(crate) fn decision(request: &Request) -> Option<(String, &'static str, IncidentId)> {
+    let (user, what, incident) = match request {
+        Request::Take { incident, user } => (user, "incident taken", incident),
+        Request::Release { incident, user } => (user, "incident given back", incident),
+        Request::Snooze { incident, user, .. } => (user, "incident snoozed", incident),
+        Request::Resolve { incident, user, .. } => (user, "incident resolved", incident),
+        Request::StopHealing { incident, user } => (user, "healing of incident stopped", incident),
+        Request::RunPlaybook { incident, user } => (user, "playbook begun anew", incident),
+        Request::Approve { incident, user } => (user, "step approved", incident),
+        Request::Refuse { incident, user } => (user, "step refused", incident),
+        _ => return None,
+    };
+    Some((user.clone(), what, *incident))
 }
 
 #[cfg(test)]

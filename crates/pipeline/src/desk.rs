@@ -442,9 +442,9 @@ impl Inner {
             .map(|mail| NewMail {
                 dedupe_key: mail.dedupe_key,
                 recipient: mail.to,
-                subject: mail.subject,
-                text: mail.text_body,
-                html: mail.html_body,
+                subject: self.without_cards(mail.subject),
+                text: self.without_cards(mail.text_body),
+                html: self.without_cards(mail.html_body),
                 reply_to: None,
                 ticket: Some(ticket.id),
                 not_before: ticket.updated_at,

@@ -217,9 +217,9 @@ impl Inner {
                 Order::Letter(letter) => turn.mails.push(NewMail {
                     dedupe_key: letter.key,
                     recipient: letter.to,
-                    subject: letter.subject,
-                    text: letter.text,
-                    html: letter.html,
+                    subject: self.without_cards(letter.subject),
+                    text: self.without_cards(letter.text),
+                    html: self.without_cards(letter.html),
                     reply_to: None,
                     ticket: None,
                     not_before: now,

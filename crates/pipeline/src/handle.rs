@@ -1,5 +1,7 @@
 //! The way in for people, pages and scripts.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mendpoint_incidents::{Catalogue, HealingReport, LearnedRow, Request, RequestError};
@@ -7,14 +9,18 @@ use mendpoint_model::{
     Actor, Admission, ChargerKey, ChargerRecord, ChargerState, ClientCertificate, FrameSeq,
     IncidentId, SecurityProfile, SiteKey, SiteRecord, TicketId, UnixMs,
 };
-use mendpoint_store::{Direction, IdTokenRow, Store};
+use mendpoint_store::{Direction, Erasure, IdTokenRow, Store};
 use mendpoint_tickets::{Ticket, TicketCommand, TicketEvent};
 use tokio::sync::oneshot;
 
+use crate::cards::TextForm;
 use crate::message::{Incoming, ShardMessage};
 use crate::pipeline::Inner;
 use crate::security_log::SecurityNote;
 use crate::{Admitted, Board, Directory, Door, Error, NotAdmitted, Topics, clock, redact};
+
+/// Chargers that are looked through at once for a card that is erased: some milliseconds of a shard.
+const ERASED_AT_ONCE: usize = 200;
 
 /// Everything that pages, the API and the command line may ask of the running program. Cheap to
 /// clone.
@@ -243,7 +249,12 @@ impl Handle {
     /// # Errors
     /// When the incident is unknown, or what is asked cannot be done now; the sentence says why.
     pub async fn request(&self, request: Request) -> Result<IncidentId, Error> {
-        self.0.request(request).await
+        let decision = crate::audited::decision(&request);
+        let done = self.0.request(request).await?;
+        if let Some((who, what, incident)) = decision {
+            self.audit(&who, what, &incident.to_string()).await;
+        }
+        Ok(done)
     }
 
     /// Does something with a ticket.
@@ -396,10 +407,13 @@ impl Handle {
         token: &str,
         by: &str,
     ) -> Result<mendpoint_store::ErasureReport, Error> {
-        let report = self.0.store.erase_person(token, by).await?;
+        let erasure = Arc::new(self.0.store.begin_erasure(token, by).await?);
+        self.erase_in_memory(&erasure, token.trim()).await?;
+        let report = self.0.store.erase(&erasure).await?;
         if let Some(spelling) = self.0.tokens.spelling(token.trim()) {
             self.0.tokens.remove(&spelling);
         }
+        self.0.tokens.cards.forget(token.trim());
         let all = self.0.store.id_tokens().await?;
         let of_group = |row: &IdTokenRow| row.parent.as_deref() == Some(&*report.pseudonym);
         self.put_tokens(all.into_iter().filter(of_group).collect()).await?;
@@ -412,6 +426,36 @@ impl Handle {
         };
         self.0.journal.append(vec![entry]).await;
         Ok(report)
+    }
+
+    /// First in memory, in small steps between which shards do their work: what is held there is
+    /// written down again.
+    async fn erase_in_memory(&self, erasure: &Arc<Erasure>, token: &str) -> Result<(), Error> {
+        self.settle_conformance().await;
+        self.0.sight.forget(token);
+        let mut by_site = BTreeMap::<SiteKey, Vec<ChargerKey>>::new();
+        for record in self.0.directory.chargers() {
+            by_site.entry(record.site).or_default().push(record.key);
+        }
+        for (site, chargers) in by_site {
+            for some in chargers.chunks(ERASED_AT_ONCE) {
+                let (done, amended) = oneshot::channel();
+                let message = ShardMessage::Erase(Arc::clone(erasure), some.to_vec(), done);
+                self.0.to_shard(site, message).await?;
+                amended.await.map_err(|_| Error::Stopping)?;
+            }
+        }
+        let waiting = Mutex::new(Vec::new());
+        let incidents = || {
+            let (done, amended) = oneshot::channel();
+            waiting.lock().unwrap_or_else(PoisonError::into_inner).push(amended);
+            ShardMessage::Erase(Arc::clone(erasure), Vec::new(), done)
+        };
+        self.0.to_all_shards(incidents).await?;
+        for amended in waiting.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            amended.await.map_err(|_| Error::Stopping)?;
+        }
+        Ok(())
     }
 
     /// A registered token, whatever the case it is asked for in.
@@ -427,6 +471,13 @@ impl Handle {
     /// the token itself.
     pub fn find_token(&self, fits: impl Fn(&str) -> bool) -> Option<Box<str>> {
         self.0.tokens.find(fits)
+    }
+
+    /// A text with the numbers of all cards that are known here shortened, wherever they stand in
+    /// it: what people, drivers and chargers wrote is shown so to whoever need not know whose card
+    /// it was (S21).
+    pub fn hide_cards<'a>(&self, text: &'a str, form: TextForm) -> Cow<'a, str> {
+        self.0.tokens.cards.hide(text, form)
     }
 
     /// Whether a token that nobody registered may charge.

@@ -84,9 +84,13 @@ impl Kept {
                 tokens.began(*charger, transaction);
             }
         }
+        let closed = store.recent_transactions().await?;
+        for row in &closed {
+            tokens.cards.note(&row.transaction.id_token);
+        }
         let fleet = KeptFleet {
             progress: store.upkeep().await?,
-            closed: store.recent_transactions().await?,
+            closed,
             orphans: store.recent_orphans().await?,
             incidents: store.open_and_recent_incidents(now - DAY_MS).await?,
             waiting: store.waiting_commands().await?,

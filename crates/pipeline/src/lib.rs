@@ -14,6 +14,7 @@ mod audited;
 mod board;
 mod burn;
 mod capabilities;
+mod cards;
 mod clock;
 mod commands;
 mod conformance;
@@ -59,6 +60,7 @@ mod waiting;
 
 pub use admission::{Admitted, Door, NotAdmitted};
 pub use board::{Board, Change};
+pub use cards::{TextForm, masked_card};
 pub use commands::{Asked, CommandReport, Taken, WAIT_MAX_MS};
 pub use directory::Directory;
 pub use duty::{DutyCase, DutySettings, Maintenance};

@@ -1,5 +1,7 @@
 //! What goes into a shard's queue.
 
+use std::sync::Arc;
+
 use mendpoint_incidents::{KillScope, Request, RequestError};
 use mendpoint_model::{
     ChargerKey, ChargerRecord, ChargerState, Command, CommandId, CommandOutcome, EventKind,
@@ -128,4 +130,6 @@ pub(crate) enum ShardMessage {
     Usage(Vec<((ChargerKey, mendpoint_model::ConnectorRef), mendpoint_incidents::Usage)>),
     /// Answer when everything decided so far is on disk.
     Settle(oneshot::Sender<()>),
+    /// A card is erased: nothing of it stays in what is held of these chargers, and of incidents.
+    Erase(Arc<mendpoint_store::Erasure>, Vec<ChargerKey>, oneshot::Sender<()>),
 }

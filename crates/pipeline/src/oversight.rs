@@ -5,7 +5,7 @@
 //! to the shards by the way of their own feedback, before what chargers send.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -18,7 +18,7 @@ use mendpoint_incidents::overseer::{
 use mendpoint_model::{ChargerKey, Cohort, Incident, UnixMs};
 use mendpoint_store::{Entry, Store};
 use prometheus::IntGauge;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::message::ShardMessage;
 use crate::pipeline::Inner;
@@ -37,6 +37,27 @@ const SLEEP_MS: i64 = 60_000;
 pub(crate) struct Sight {
     pub(crate) rates: ArcSwap<Vec<CohortRate>>,
     pub(crate) vehicles: ArcSwap<Vec<VehicleSuspect>>,
+    /// Cards that were erased and of which the overseer must forget.
+    forgotten: Mutex<Vec<String>>,
+    forget: Notify,
+}
+
+impl Sight {
+    /// A card is erased.
+    pub(crate) fn forget(&self, token: &str) {
+        self.vehicles.rcu(|all| {
+            all.iter()
+                .filter(|one| !one.token.eq_ignore_ascii_case(token))
+                .cloned()
+                .collect::<Vec<_>>()
+        });
+        self.forgotten.lock().unwrap_or_else(PoisonError::into_inner).push(token.to_owned());
+        self.forget.notify_one();
+    }
+
+    fn take_forgotten(&self) -> Vec<String> {
+        std::mem::take(&mut *self.forgotten.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// What the overseer begins with.
@@ -158,6 +179,7 @@ pub(crate) async fn run(
         let wake = Duration::from_millis(wake.clamp(1, SLEEP_MS) as u64);
         let open = tokio::select! {
             count = reports.recv_many(&mut batch, 64) => count > 0,
+            () = inner.sight.forget.notified() => true,
             () = tokio::time::sleep(wake) => true,
         };
         if !open {
@@ -191,6 +213,12 @@ pub(crate) async fn run(
                 news.push(Entry::Firmware { charger: report.charger, at: report.at, cohort });
             }
             overseer.report(report);
+        }
+        for token in inner.sight.take_forgotten() {
+            if let Some(suspect) = overseer.forget_vehicle(&token) {
+                let order = Order::Vehicle { suspect: Box::new(suspect), suspected: false };
+                inner.direct(now, Directive { to: Target::All, order });
+            }
         }
         overseer.advance(now, &mut directives);
         for directive in directives.drain(..) {

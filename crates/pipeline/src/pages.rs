@@ -47,9 +47,9 @@ impl Inner {
         let mail = NewMail {
             dedupe_key: format!("notice:{first}:{told}:{}:{address}", notice.at.0),
             recipient: address.to_owned(),
-            subject: subject(notice),
-            text: self.text(notice),
-            html: self.html(notice),
+            subject: self.without_cards(subject(notice)),
+            text: self.without_cards(self.text(notice)),
+            html: self.without_cards(self.html(notice)),
             reply_to: None,
             ticket: None,
             not_before: notice.at,

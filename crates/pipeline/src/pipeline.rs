@@ -21,6 +21,7 @@ use tokio::task::JoinHandle;
 use crate::admission::LastFailure;
 use crate::attempts::Attempts;
 use crate::capabilities::CapabilityBook;
+use crate::cards::TextForm;
 use crate::conformance::Conformance;
 use crate::desk::Desk;
 use crate::duty::DutyDesk;
@@ -282,6 +283,7 @@ impl Pipeline {
         }
         drop(reports);
         tokio::spawn(crate::usage::restore(Arc::clone(&inner), now));
+        tokio::spawn(crate::cards::read_back(Arc::clone(&inner)));
         let uptime = tokio::spawn(crate::uptime::run(Arc::clone(&inner)));
         Ok(Self { handle: Handle(inner), tasks: (desk, tasks), conformance, uptime })
     }
@@ -523,6 +525,14 @@ impl Inner {
             detail: String::new(),
         };
         self.journal.append(vec![entry]).await;
+    }
+
+    /// A letter as it may leave: whoever reads it need not know whose card it was (S21).
+    pub(crate) fn without_cards(&self, text: String) -> String {
+        match self.tokens.cards.hide(&text, TextForm::Plain) {
+            std::borrow::Cow::Owned(hidden) => hidden,
+            std::borrow::Cow::Borrowed(_) => text,
+        }
     }
 
     /// Whether a token may charge there, and what else is known of it.

@@ -278,6 +278,10 @@ impl ShardTask {
                 self.take_outputs();
             }
             ShardMessage::Settle(done) => self.state.settling.push(done),
+            ShardMessage::Erase(erasure, chargers, done) => {
+                self.erase(&erasure, &chargers);
+                let _ = done.send(());
+            }
         }
     }
 
@@ -549,6 +553,16 @@ impl ShardTask {
             }
             // What a running transaction has measured so far.
             self.journal_open_transactions(charger);
+        }
+    }
+
+    /// Puts a pseudonym in the place of a card in memory, before that is done on disk.
+    fn erase(&mut self, erasure: &mendpoint_store::Erasure, chargers: &[ChargerKey]) {
+        for charger in chargers {
+            self.shard.amend_charger(*charger, |state| erasure.amended(state));
+        }
+        if chargers.is_empty() {
+            self.shard.amend_incidents(|incident| erasure.amended(incident));
         }
     }
 

@@ -8,6 +8,8 @@ use mendpoint_model::{
 };
 use mendpoint_store::IdTokenRow;
 
+use crate::cards::Cards;
+
 /// Registered tokens, and who charges with which now. OCPP's tokens are the same whatever their
 /// case (behaviour 48), so they are found by their small letters.
 #[derive(Debug, Default)]
@@ -15,6 +17,8 @@ pub(crate) struct Tokens {
     known: DashMap<Box<str>, Known>,
     /// Open transactions by token.
     busy: DashMap<Box<str>, Vec<Busy>>,
+    /// All numbers that were told of lately, to be hidden in words.
+    pub(crate) cards: Arc<Cards>,
 }
 
 #[derive(Debug)]
@@ -57,6 +61,10 @@ impl Tokens {
     pub(crate) fn put(&self, row: &IdTokenRow) {
         let known = Known { spelling: row.token.as_str().into(), info: Arc::new(row.info()) };
         self.known.insert(key(&row.token), known);
+        self.cards.register(&row.token);
+        if let Some(parent) = &row.parent {
+            self.cards.register(parent);
+        }
     }
 
     /// Forgets a token.
@@ -84,6 +92,7 @@ impl Tokens {
         unknown: bool,
         several: bool,
     ) -> Verdict {
+        self.cards.note(token);
         let key = key(token);
         let info = self.known.get(&key).map(|known| Arc::clone(&known.info));
         let accepted = match &info {

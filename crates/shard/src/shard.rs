@@ -433,6 +433,20 @@ impl Shard {
         &self.fleet
     }
 
+    /// Puts other words into what is held of a charger; whether it did.
+    pub fn amend_charger(
+        &mut self,
+        key: ChargerKey,
+        change: impl FnOnce(&ChargerState) -> Option<ChargerState>,
+    ) -> bool {
+        self.fleet.amend(key, change)
+    }
+
+    /// Puts other words into what is held of incidents.
+    pub fn amend_incidents(&mut self, change: impl Fn(&Incident) -> Option<Incident>) {
+        self.engine.amend_incidents(change);
+    }
+
     /// The upkeep.
     pub fn upkeep(&self) -> &Upkeep {
         &self.upkeep

@@ -12,7 +12,7 @@ use crate::sheet::{Form, Sheets, Value};
 
 /// Rows a statement takes, largest first. A fixed few sizes, because every size is a statement
 /// of its own in the engine's cache.
-const SIZES: [usize; 4] = [128, 32, 8, 1];
+const SIZES: [usize; 6] = [128, 32, 8, 4, 2, 1];
 
 /// How placeholders are written. SQLite looks numbered ones up by walking a list of names, which
 /// makes a long statement slow; PostgreSQL knows numbered ones only.
@@ -111,7 +111,7 @@ mod tests {
     fn rows_are_cut_into_known_sizes_and_none_is_lost() {
         let rows: Vec<Vec<Value>> = (0..171_i64).map(|n| vec![Value::from(n)]).collect();
         let sizes: Vec<usize> = pieces(&rows).map(<[_]>::len).collect();
-        assert_eq!(sizes, [128, 32, 8, 1, 1, 1]);
+        assert_eq!(sizes, [128, 32, 8, 2, 1]);
         let all: Vec<_> = pieces(&rows).flatten().cloned().collect();
         assert_eq!(all, rows);
     }

@@ -49,6 +49,9 @@ pub enum Error {
     /// The database refused or is away.
     #[error("database: {0}")]
     Database(sqlx::Error),
+    /// The server or the file cannot be opened; the sentence says which it is and why.
+    #[error("{0}")]
+    Unreachable(String),
     /// Another program holds the lock of the SQLite file for longer than is waited for.
     #[error(
         "the database is locked by another program, such as a backup or a shell with an open \

@@ -23,7 +23,7 @@ const BLOCKS_PER_ROUND: i64 = 16;
 /// The most frames of one read.
 const FRAMES_MAX: usize = 2_000;
 /// Blocks deleted by one statement of the retention.
-const PRUNE_CHUNK: i64 = 500;
+const PRUNE_CHUNK: i64 = 100;
 
 /// Packed blocks kept here while they cannot go to disk; beyond that the oldest are dropped, and
 /// counted. Sixteen million bytes are some hundred million bytes of frames.
@@ -329,6 +329,7 @@ impl FrameLog {
     pub async fn prune(&self, older_than: UnixMs) -> Result<u64> {
         let mut deleted = 0;
         loop {
+            let begun = std::time::Instant::now();
             let step = write!(&self.db, conn => {
                 let query = sqlx::query(PRUNE).bind(older_than.0).bind(PRUNE_CHUNK);
                 Ok(query.execute(conn).await?.rows_affected())
@@ -337,7 +338,7 @@ impl FrameLog {
             if step < PRUNE_CHUNK.cast_unsigned() {
                 return Ok(deleted);
             }
-            tokio::task::yield_now().await;
+            crate::summary::give_way(begun).await;
         }
     }
 }

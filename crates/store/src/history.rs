@@ -2,8 +2,8 @@
 
 use mendpoint_model::{Boot, ChargerKey, ConnectorRef, SecurityReport, SignalReading, UnixMs};
 
-use crate::db::{Columns as _, all, read, write};
-use crate::{Error, Result, Store, row_id};
+use crate::db::{Columns as _, all, read};
+use crate::{Error, Result, Store};
 
 /// The changes between two times, with the last one before them, so that a ribbon knows what it
 /// begins with.
@@ -28,18 +28,6 @@ const BOOTS: &str = "SELECT at_ms, json FROM boot WHERE charger_key = $1
 const SECURITY: &str = "SELECT charger_key, at_ms, kind, info, charger_at_ms, remote, identity, id
     FROM security_event WHERE (CAST($1 AS BIGINT) IS NULL OR charger_key = $1) AND id < $2
     ORDER BY id DESC LIMIT $3";
-/// By row number, which says when the row was made: a scan of the table would hold up the writer.
-const PRUNE_STATES: &str = "DELETE FROM state_change WHERE id IN
-    (SELECT id FROM state_change WHERE id < $1 ORDER BY id LIMIT $2)";
-const PRUNE_LINKS: &str = "DELETE FROM link_change WHERE id IN
-    (SELECT id FROM link_change WHERE id < $1 ORDER BY id LIMIT $2)";
-const PRUNE_SIGNALS: &str = "DELETE FROM signal_reading WHERE id IN
-    (SELECT id FROM signal_reading WHERE id < $1 ORDER BY id LIMIT $2)";
-const PRUNE_BOOTS: &str = "DELETE FROM boot WHERE id IN
-    (SELECT id FROM boot WHERE id < $1 ORDER BY id LIMIT $2)";
-/// Rows deleted by one statement.
-const PRUNE_CHUNK: i64 = 2_000;
-
 /// The most rows of one history.
 const HISTORY_MAX: i64 = 20_000;
 
@@ -192,27 +180,6 @@ impl Store {
                 remote: row.text(5)?,
             }))
         })
-    }
-
-    /// Deletes statuses, connections, readings and boots that were written down before this time,
-    /// in small steps so that the journal is not held up; gives how many.
-    pub async fn prune_history(&self, older_than: UnixMs) -> Result<u64> {
-        let mut deleted = 0;
-        let first_kept = row_id::first_of(older_than);
-        for sql in [PRUNE_STATES, PRUNE_LINKS, PRUNE_SIGNALS, PRUNE_BOOTS] {
-            loop {
-                let step = write!(&self.db, conn => {
-                    let query = sqlx::query(sql).bind(first_kept).bind(PRUNE_CHUNK);
-                    Ok(query.execute(conn).await?.rows_affected())
-                })?;
-                deleted += step;
-                if step < PRUNE_CHUNK.cast_unsigned() {
-                    break;
-                }
-                tokio::task::yield_now().await;
-            }
-        }
-        Ok(deleted)
     }
 
     /// Deletes raw frames older than this; gives how many blocks.

@@ -5,17 +5,10 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
-use sqlx::ConnectOptions as _;
-use tokio::process::Command;
-
+use crate::backup::tools;
 use crate::db::Db;
 use crate::{Error, Result, StoreSettings, row_id};
-
-/// What `pg_dump` understands of an address; the rest are words of ours.
-const KNOWN_TO_LIBPQ: [&str; 7] =
-    ["host", "port", "user", "sslmode", "sslrootcert", "sslcert", "sslkey"];
 
 /// Keeps the database as it was: `mendpoint.db.schema-1.1790000000000.bak` beside the file, or
 /// `NAME.schema-1.1790000000000.dump` in the folder of the settings.
@@ -87,97 +80,21 @@ pub(crate) async fn vacuum_into(db: &Db, to: &Path) -> Result<()> {
     if to.exists() {
         return Err(file_error(to)(io::ErrorKind::AlreadyExists.into()));
     }
-    let name = to.to_str().ok_or_else(|| file_error(to)(io::ErrorKind::InvalidFilename.into()))?;
-    // A connection of its own, so that the copy of a large file does not hold up the writer.
-    let mut conn = write.connect_options().as_ref().clone().connect().await?;
-    let copied = sqlx::query("VACUUM INTO $1").bind(name).execute(&mut conn).await;
-    sqlx::Connection::close(conn).await.ok();
-    copied?;
+    tools::vacuum(write.connect_options().as_ref(), to).await?;
     File::open(to).and_then(|copy| copy.sync_all()).map_err(file_error(to))
 }
 
 /// Lets `pg_dump` write the database into a file, in its own format.
 async fn dump(url: &str, to: &Path) -> Result<()> {
-    let refused = |why: String| {
+    let dumped = tools::dump(url, to, &[]).await;
+    if dumped.is_err() {
+        std::fs::remove_file(to).ok();
+    }
+    dumped.map_err(|error| {
         Error::NoCopy(format!(
-            "the schema must be migrated and no copy of the database could be made first: {why}; \
+            "the schema must be migrated and no copy of the database could be made first: {error}; \
              install pg_dump of the server's version, or make a copy yourself and set \
              database.dump_folder = \"\""
         ))
-    };
-    let (address, password) = for_libpq(url);
-    let mut command = Command::new("pg_dump");
-    command.args(["--format=custom", "--no-password", "--dbname", &address, "--file"]).arg(to);
-    if let Some(password) = password {
-        command.env("PGPASSWORD", password);
-    }
-    command.stdin(Stdio::null()).kill_on_drop(true);
-    let done = command.output().await.map_err(|error| refused(format!("pg_dump: {error}")))?;
-    if done.status.success() {
-        return Ok(());
-    }
-    std::fs::remove_file(to).ok();
-    let said = String::from_utf8_lossy(&done.stderr);
-    Err(refused(said.lines().next().unwrap_or("pg_dump said nothing").to_owned()))
-}
-
-/// The address as libpq takes it, and the password apart: a command line can be read by everybody.
-fn for_libpq(url: &str) -> (String, Option<String>) {
-    let (address, query) = url.split_once('?').unwrap_or((url, ""));
-    let (scheme, rest) = address.split_once("://").unwrap_or(("postgres", address));
-    let (user, place) = rest.rsplit_once('@').unwrap_or(("", rest));
-    let (user, mut password) = match user.split_once(':') {
-        Some((user, password)) => (user, Some(decoded(password))),
-        None => (user, None),
-    };
-    let mut kept = Vec::new();
-    for part in query.split('&').filter(|part| !part.is_empty()) {
-        let (name, value) = part.split_once('=').unwrap_or((part, ""));
-        if name == "password" {
-            password = Some(decoded(value));
-        } else if KNOWN_TO_LIBPQ.contains(&name) {
-            kept.push(part);
-        }
-    }
-    let at = if user.is_empty() { "" } else { "@" };
-    let query = if kept.is_empty() { String::new() } else { format!("?{}", kept.join("&")) };
-    (format!("{scheme}://{user}{at}{place}{query}"), password)
-}
-
-/// Undoes the percent signs of an address.
-fn decoded(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(byte) = bytes.get(at) {
-        let hex = bytes.get(at + 1..at + 3).and_then(|hex| std::str::from_utf8(hex).ok());
-        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()).filter(|_| *byte == b'%') {
-            Some(decoded) => {
-                out.push(decoded);
-                at += 3;
-            }
-            None => {
-                out.push(*byte);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_password_is_not_on_the_command_line() {
-        let url =
-            "postgres://mend:s%40cret@db.example:5433/mend?sslmode=require&application_name=x";
-        let (address, password) = for_libpq(url);
-        assert_eq!(address, "postgres://mend@db.example:5433/mend?sslmode=require");
-        assert_eq!(password.as_deref(), Some("s@cret"));
-        let (address, password) = for_libpq("postgres:///mend?host=/run/pg&password=a%20b");
-        assert_eq!(address, "postgres:///mend?host=/run/pg");
-        assert_eq!(password.as_deref(), Some("a b"));
-    }
+    })
 }

@@ -167,6 +167,7 @@ async fn connect(settings: &StoreSettings) -> Result<(Db, Option<PathBuf>)> {
                 ("idle_in_transaction_session_timeout", "90s"),
             ])
             .disable_statement_logging();
+        reach(&options, url).await?;
         let pool = PgPoolOptions::new()
             .max_connections(settings.connections.max(2))
             .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -179,6 +180,50 @@ async fn connect(settings: &StoreSettings) -> Result<(Db, Option<PathBuf>)> {
         "database.url is \"{}\"; write sqlite://FILE or postgres://USER:PASSWORD@HOST/DATABASE",
         without_password(url)
     )))
+}
+
+/// Asks a server by a connection of its own whether it can be reached: a pool would only say that it
+/// waited in vain. One that is just starting is waited for.
+async fn reach(options: &PgConnectOptions, url: &str) -> Result<()> {
+    let begun = std::time::Instant::now();
+    loop {
+        let tried = tokio::time::timeout(ACQUIRE_TIMEOUT, options.connect()).await;
+        let why = match tried {
+            Ok(Ok(connection)) => {
+                sqlx::Connection::close(connection).await.ok();
+                return Ok(());
+            }
+            Ok(Err(sqlx::Error::Io(error))) => error.to_string(),
+            // 57P03: it is starting up, or going down.
+            Ok(Err(sqlx::Error::Database(error))) if error.code().as_deref() == Some("57P03") => {
+                error.message().to_owned()
+            }
+            Ok(Err(error)) => return Err(error.into()),
+            Err(_) => "it does not answer".to_owned(),
+        };
+        if begun.elapsed() >= ACQUIRE_TIMEOUT {
+            return Err(Error::Unreachable(format!(
+                "{} cannot be reached ({why}): see that the server runs and can be reached from here",
+                without_password(url)
+            )));
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+}
+
+/// Why a file could not be opened, with its name.
+fn not_opened(file: &Path, error: sqlx::Error) -> Error {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    let why = match code.and_then(|code| code.parse::<i64>().ok()).map(|code| code & 0xff) {
+        // CANTOPEN, READONLY
+        Some(14 | 8) => {
+            "cannot be opened: see that it is a file, and that it and its folder may be written"
+        }
+        // NOTADB
+        Some(26) => "is no database of SQLite, or it is damaged from the beginning on",
+        _ => return error.into(),
+    };
+    Error::Unreachable(format!("{} {why}", file.display()))
 }
 
 async fn connect_sqlite(url: &str, settings: &StoreSettings) -> Result<(Db, PathBuf)> {
@@ -202,7 +247,7 @@ async fn connect_sqlite(url: &str, settings: &StoreSettings) -> Result<(Db, Path
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(Duration::from_millis(settings.busy_timeout_ms))
-        .statement_cache_capacity(200)
+        .statement_cache_capacity(300)
         // Rows that the reading thread may be ahead; with the default of 50 a large read is mostly
         // two threads that wake each other.
         .row_buffer_size(1_024)
@@ -221,7 +266,8 @@ async fn connect_sqlite(url: &str, settings: &StoreSettings) -> Result<(Db, Path
     // What a statement of many rows would have to take back, were it refused, is kept in memory:
     // in a file, that is a page written for every row.
     let writing = writing.pragma("temp_store", "MEMORY");
-    let write = pool().max_connections(1).connect_with(writing).await?;
+    let write = pool().max_connections(1).connect_with(writing).await;
+    let write = write.map_err(|error| not_opened(&file, error))?;
     check_sqlite_version(&write).await?;
     check_sqlite_promises(&write).await?;
     // Not `read_only`: a reader must be able to set the shared memory of the log up again after a

@@ -5,6 +5,7 @@
 //! be told days later, so the sessions of the last week are counted anew with every hour.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use mendpoint_model::{ChargerKey, DAY_MS, HOUR_MS, MINUTE_MS, NoteKind, SignalReading, UnixMs};
 
@@ -70,6 +71,14 @@ macro_rules! prune {
 const PRUNE_SIGNALS: &str = prune!("signal_reading");
 const PRUNE_STATES: &str = prune!("state_change");
 const PRUNE_LINKS: &str = prune!("link_change");
+const PRUNE_BOOTS: &str = prune!("boot");
+const PRUNE_SECURITY: &str = prune!("security_event");
+const PRUNE_PHOTOS: &str = prune!("report_photo");
+const PRUNE_REPORTS: &str = "DELETE FROM driver_report WHERE row_id IN
+    (SELECT row_id FROM driver_report WHERE row_id < $1 ORDER BY row_id LIMIT $2)";
+/// What waits to be sent is kept.
+const PRUNE_LETTERS: &str = "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox
+    WHERE created_at_ms < $1 AND state IN ('sent', 'failed') ORDER BY created_at_ms, id LIMIT $2)";
 const NOTES: &str =
     "SELECT id FROM transaction_note WHERE id >= $1 AND id < $2 ORDER BY id LIMIT $3";
 const PRUNE_READINGS: &str =
@@ -79,7 +88,7 @@ const PRUNE_SPANS: &str = "DELETE FROM charger_span WHERE span_ms = $3
         WHERE span_ms = $3 AND began_at_ms < $1 ORDER BY began_at_ms LIMIT $2)";
 
 /// Rows that one statement deletes: the writer waits a few milliseconds at most.
-const CHUNK: i64 = 2_000;
+const CHUNK: i64 = 500;
 /// Sessions that are told later than this are counted in their transactions only.
 const TOLD_LATE_MS: i64 = 7 * DAY_MS;
 /// How long after its end an hour is made: what waits for the disk gets there first.
@@ -114,14 +123,22 @@ pub struct Retention {
     pub signals: u32,
     /// Values of meters within a transaction. Its start, its end and its energy stay.
     pub meter_values: u32,
-    /// Changes of connectors' states and of connections.
+    /// Changes of connectors' states and of connections, boots, and security events.
     pub changes: u32,
     /// Photos that drivers sent with their reports.
     pub photos: u32,
+    /// What people left: drivers' reports with their photos, and letters.
+    pub people: u32,
     /// Hours of chargers.
     pub hours: u32,
     /// Days of chargers.
     pub days: u32,
+}
+
+/// Lets others write for as long as this step took: deleting what is old takes half of the writer at
+/// most.
+pub(crate) async fn give_way(begun: Instant) {
+    tokio::time::sleep(begun.elapsed().max(Duration::from_millis(1))).await;
 }
 
 #[derive(Default)]
@@ -298,9 +315,23 @@ impl Store {
                 deleted += self.prune_chunks(sql, until(days), None).await?;
             }
         }
+        let before = |days: u32| row_id::first_of(now - i64::from(days) * DAY_MS);
+        for (sql, days) in [
+            (PRUNE_BOOTS, keep.changes),
+            (PRUNE_SECURITY, keep.changes),
+            (PRUNE_PHOTOS, keep.people),
+            (PRUNE_REPORTS, keep.people),
+        ] {
+            if days > 0 {
+                deleted += self.prune_chunks(sql, before(days), None).await?;
+            }
+        }
+        if keep.people > 0 {
+            let bound = now.0 - i64::from(keep.people) * DAY_MS;
+            deleted += self.prune_chunks(PRUNE_LETTERS, bound, None).await?;
+        }
         if keep.meter_values > 0 {
-            let bound = row_id::first_of(now - i64::from(keep.meter_values) * DAY_MS);
-            deleted += self.prune_readings(bound).await?;
+            deleted += self.prune_readings(before(keep.meter_values)).await?;
         }
         if keep.photos > 0 {
             deleted += self.prune_photos(now - i64::from(keep.photos) * DAY_MS).await?;
@@ -327,13 +358,14 @@ impl Store {
                 all(&query.fetch_all(conn).await?, |row| row.int(0))
             })?;
             let Some(last) = ids.last() else { break };
+            let begun = Instant::now();
             deleted += write!(&self.db, conn => {
                 let query = sqlx::query(PRUNE_READINGS).bind(from).bind(last).bind(&meter);
                 Ok(query.execute(conn).await?.rows_affected())
             })?;
             from = last + 1;
             self.set_value(READINGS_DELETED, &from.to_string()).await?;
-            tokio::task::yield_now().await;
+            give_way(begun).await;
         }
         Ok(deleted)
     }
@@ -346,6 +378,7 @@ impl Store {
     ) -> Result<u64> {
         let mut deleted = 0;
         loop {
+            let begun = Instant::now();
             let step = write!(&self.db, conn => {
                 let mut query = sqlx::query(sql).bind(bound).bind(CHUNK);
                 if let Some(span_ms) = span_ms {
@@ -357,7 +390,7 @@ impl Store {
             if step == 0 {
                 return Ok(deleted);
             }
-            tokio::task::yield_now().await;
+            give_way(begun).await;
         }
     }
 }

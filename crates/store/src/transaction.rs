@@ -14,6 +14,8 @@ macro_rules! columns {
             looked_at_ms, looked_by, look_note FROM charge_transaction "
     };
 }
+const CARDS: &str = "SELECT id_token FROM charge_transaction
+    ORDER BY opened_at_ms DESC, transaction_id DESC LIMIT $1";
 const RECENT: &str = concat!(
     columns!(),
     "WHERE opened_at_ms >= $1 AND ended_at_ms IS NOT NULL
@@ -210,6 +212,14 @@ impl Store {
         read!(&self.db, conn => {
             let query = sqlx::query(RECENT).bind(since.0).bind(RECENT_MAX);
             all(&query.fetch_all(conn).await?, transaction)
+        })
+    }
+
+    /// The cards of the newest transactions, newest first, with repetitions.
+    pub async fn card_numbers(&self, limit: u32) -> Result<Vec<String>> {
+        read!(&self.db, conn => {
+            let query = sqlx::query(CARDS).bind(i64::from(limit));
+            all(&query.fetch_all(conn).await?, |row| row.text(0))
         })
     }
 

@@ -43,6 +43,7 @@ mod targets;
 mod tickets;
 mod uptime;
 mod url;
+mod veil;
 mod wire;
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 
 use crate::pages::errors::PageError;
-use crate::{AppState, api, assets, health, live, pages, security};
+use crate::{AppState, api, assets, health, live, pages, security, veil};
 
 /// The largest form, in bytes. The API has its own limit.
 const FORM_MAX: usize = 256 * 1024;
@@ -21,6 +21,7 @@ pub fn router(state: AppState) -> Router {
         .merge(api::router())
         .fallback(nothing_here)
         .layer(DefaultBodyLimit::max(FORM_MAX))
+        .layer(from_fn_with_state(state.clone(), veil::veil))
         .layer(from_fn_with_state(state.clone(), security::origin))
         .layer(from_fn_with_state(state.clone(), security::headers))
         .with_state(state)

@@ -132,6 +132,11 @@ impl Overseer {
         self.cohorts.note_firmware(charger, cohort, 1, since);
     }
 
+    /// A card is erased: nothing is known of it any more. Gives the suspect that it was.
+    pub fn forget_vehicle(&mut self, token: &str) -> Option<VehicleSuspect> {
+        self.vehicles.forget(token)
+    }
+
     /// A vehicle that was suspected before a restart.
     pub fn remember_vehicle(&mut self, suspect: VehicleSuspect) {
         self.vehicles.restore(suspect);

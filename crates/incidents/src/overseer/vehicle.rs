@@ -107,6 +107,23 @@ impl Vehicles {
         self.restored.push(suspect);
     }
 
+    /// Knows nothing of a card any more, however it is spelt; the suspect that it was.
+    pub(crate) fn forget(&mut self, token: &str) -> Option<VehicleSuspect> {
+        let is_it = |known: &str| known.eq_ignore_ascii_case(token);
+        self.failed.retain(|known, _| !is_it(known));
+        self.near.retain(|known| !is_it(known));
+        self.changed.retain(|known| !is_it(known));
+        self.restored.retain(|suspect| !is_it(&suspect.token));
+        self.cleared.retain(|suspect| !is_it(&suspect.token));
+        for charges in self.worked.values_mut() {
+            for charge in charges {
+                charge.take_if(|(_, known)| is_it(known));
+            }
+        }
+        let known = self.suspects.keys().find(|known| is_it(known)).cloned()?;
+        self.suspects.remove(&known)
+    }
+
     pub(crate) fn suspects(&self) -> impl Iterator<Item = &VehicleSuspect> {
         self.suspects.values()
     }
@@ -188,4 +205,25 @@ impl Overseer {
 fn order(suspect: &VehicleSuspect, suspected: bool) -> Directive {
     let suspect = Box::new(suspect.clone());
     Directive { to: Target::All, order: Order::Vehicle { suspect, suspected } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_card_that_is_erased_is_forgotten_however_it_is_spelt() {
+        let mut vehicles = Vehicles::default();
+        let (charger, site, at) = (ChargerKey(1), SiteKey(1), UnixMs(1));
+        vehicles.failed(charger, site, "04AA11", at);
+        vehicles.failed(charger, site, "04aa11", at);
+        vehicles.failed(charger, site, "04BB22", at);
+        let token = "04Aa11".into();
+        let suspect = VehicleSuspect { token, since: at, last_at: at, failures: 3, sites: 2 };
+        vehicles.restore(suspect.clone());
+        assert_eq!(vehicles.forget("04AA11"), Some(suspect));
+        assert_eq!(vehicles.forget("04AA11"), None);
+        let left = format!("{vehicles:?}");
+        assert!(!left.to_lowercase().contains("04aa11") && left.contains("04BB22"), "{left}");
+    }
 }

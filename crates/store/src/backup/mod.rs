@@ -7,7 +7,7 @@
 
 mod manifest;
 mod restore;
-mod tools;
+pub(crate) mod tools;
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
@@ -148,6 +148,16 @@ async fn finish(
 /// # Errors
 /// A sentence that says what is wrong with it.
 pub async fn verify_backup(file: &Path) -> Result<Manifest> {
+    if !file.exists() {
+        return Err(Error::Backup(format!("{}: there is no such file", file.display())));
+    }
+    if !Manifest::path_of(file).exists() {
+        return Err(Error::Backup(format!(
+            "{0} has no manifest beside it ({0}.manifest): it was never finished, or the manifest was \
+             left behind where it was made",
+            file.display()
+        )));
+    }
     let manifest = Manifest::read(file)?;
     let broken = |why: String| Err(Error::Backup(format!("{} {why}", file.display())));
     let (sha256, bytes) = hash_of(file).await?;
@@ -201,18 +211,11 @@ fn sqlite_options(url: &str) -> Result<SqliteConnectOptions> {
 }
 
 async fn copy_sqlite(url: &str, to: &Path) -> Result<Contents> {
-    let name =
-        to.to_str().ok_or_else(|| file_error(to, std::io::ErrorKind::InvalidFilename.into()))?;
     std::fs::remove_file(to).ok();
     let options = sqlite_options(url)?
         .create_if_missing(false)
-        .busy_timeout(std::time::Duration::from_secs(30))
-        .disable_statement_logging();
-    // A connection of its own, so that the copy of a large file holds nobody up.
-    let mut conn = options.connect().await?;
-    let copied = sqlx::query("VACUUM INTO $1").bind(name).execute(&mut conn).await;
-    conn.close().await.ok();
-    copied?;
+        .busy_timeout(std::time::Duration::from_secs(30));
+    tools::vacuum(&options, to).await?;
     look_into(to).await
 }
 
@@ -250,19 +253,22 @@ async fn dump(url: &str, to: &Path) -> Result<Contents> {
     let snapshot = sqlx::query("SELECT pg_export_snapshot()").fetch_one(&mut conn).await?;
     let snapshot = format!("--snapshot={}", snapshot.text(0)?);
     let contents = count!(conn);
-    let file = format!("--file={}", to.display());
-    let args = ["--format=custom", "--no-owner", "--no-privileges", &snapshot, &file];
-    let dumped = tools::run("pg_dump", Some(url), &args).await;
+    let dumped = tools::dump(url, to, &[&snapshot]).await;
     conn.close().await.ok();
     dumped?;
     Ok(contents)
 }
 
-/// Deletes all but the newest copies that were made by themselves; gives how many.
+/// How long after its last byte a copy that is not whole was broken off.
+const BROKEN_OFF: std::time::Duration = std::time::Duration::from_hours(1);
+
+/// Deletes all but the newest copies that were made by themselves, and what is left of those that were
+/// broken off; gives how many whole ones.
 ///
 /// # Errors
 /// When the folder cannot be read.
 pub fn prune_backups(folder: &Path, keep: usize) -> Result<usize> {
+    sweep(folder);
     let mut copies = automatic_backups(folder)?;
     let spare = copies.len().saturating_sub(keep.max(1));
     for copy in copies.drain(..spare) {
@@ -271,6 +277,20 @@ pub fn prune_backups(folder: &Path, keep: usize) -> Result<usize> {
         std::fs::remove_file(&copy).map_err(|e| file_error(&copy, e))?;
     }
     Ok(spare)
+}
+
+/// Removes copies that were never finished, as after a power cut.
+fn sweep(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let ending = Path::new(&name).extension();
+        let is_part = name.starts_with(PREFIX) && ending.is_some_and(|ending| ending == "part");
+        let age = entry.metadata().and_then(|data| data.modified()).map(|at| at.elapsed());
+        if is_part && age.is_ok_and(|age| age.is_ok_and(|age| age > BROKEN_OFF)) {
+            // One that stays is only in the way.
+            std::fs::remove_file(entry.path()).ok();
+        }
+    }
 }
 
 /// What the names of copies begin with that the server makes by itself.
@@ -299,8 +319,8 @@ pub fn automatic_backups(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// The name of a copy that is made now: names sort by their time.
-pub fn backup_name() -> String {
-    let now = row_id::now().rfc3339();
+pub fn backup_name(now: mendpoint_model::UnixMs) -> String {
+    let now = now.rfc3339();
     let digits: String = now.chars().filter(char::is_ascii_alphanumeric).collect();
     format!("{PREFIX}{digits}.backup")
 }

@@ -99,40 +99,66 @@ async fn into_sqlite(
         Err(TryLockError::Error(error)) => return Err(file_error(&lock_path, error)),
     }
     erased.extend(Erased::read_beside(&target)?);
-    let mut aside = None;
-    if target.exists() {
-        if !options.force && !is_empty_sqlite(&target).await {
-            return Err(not_empty(&target.display().to_string()));
-        }
-        let name = with_ending(&target, &format!("before-restore.{}", row_id::now().0));
-        for ending in ["", "-wal", "-shm"] {
-            let named = |path: &Path| {
-                let mut name = path.as_os_str().to_owned();
-                name.push(ending);
-                PathBuf::from(name)
-            };
-            match std::fs::rename(named(&target), named(&name)) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(file_error(&target, error));
-                }
-                _ => {}
-            }
-        }
+    if target.exists() && !options.force && !is_empty_sqlite(&target).await {
+        return Err(not_empty(&target.display().to_string()));
+    }
+    // First the copy, where it needs room: until it is whole, nothing is moved.
+    let part = with_ending(&target, "part");
+    let written = write_part(file, &part, manifest).await;
+    if written.is_err() {
+        std::fs::remove_file(&part).ok();
+    }
+    written?;
+    // A log of writes that stayed alone would be played into the copy.
+    let name = with_ending(&target, &format!("before-restore.{}", row_id::now().0));
+    let is_there = ENDINGS.iter().any(|ending| named(&target, ending).exists());
+    if is_there {
+        move_files(&target, &name)?;
         // What was erased in it stays erased, if it can still be read.
         erased.extend(erasures_of_file(&name).await.unwrap_or_default());
-        aside = Some(name.display().to_string());
     }
-    let part = with_ending(&target, "part");
-    std::fs::copy(file, &part).map_err(|error| file_error(&part, error))?;
-    let (sha256, _) = super::hash_of(&part).await?;
+    if let Err(error) = std::fs::rename(&part, &target) {
+        if is_there {
+            move_files(&name, &target)?;
+        }
+        return Err(file_error(&target, error));
+    }
+    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = File::open(folder.unwrap_or(Path::new("."))).and_then(|it| it.sync_all());
+    folder.map_err(|error| file_error(&target, error))?;
+    Ok(is_there.then(|| name.display().to_string()))
+}
+
+/// The files of an SQLite database.
+const ENDINGS: [&str; 3] = ["", "-wal", "-shm"];
+
+fn named(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+/// Gives a database another name; what there is not is left out.
+fn move_files(from: &Path, to: &Path) -> Result<()> {
+    for ending in ENDINGS {
+        match std::fs::rename(named(from, ending), named(to, ending)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(file_error(from, error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Writes the copy beside its place, and makes sure that it is on disk as it was read.
+async fn write_part(file: &Path, part: &Path, manifest: &Manifest) -> Result<()> {
+    std::fs::copy(file, part).map_err(|error| file_error(part, error))?;
+    let (sha256, _) = super::hash_of(part).await?;
     if sha256 != manifest.sha256 {
         return Err(Error::Backup(format!("{} was not written as it was read", part.display())));
     }
-    let placed = File::open(&part)
-        .and_then(|part| part.sync_all())
-        .and_then(|()| std::fs::rename(&part, &target));
-    placed.map_err(|error| file_error(&target, error))?;
-    Ok(aside)
+    File::open(part).and_then(|part| part.sync_all()).map_err(|error| file_error(part, error))
 }
 
 /// Whether there is nothing in it that anybody would miss. What cannot be read is not empty.
@@ -211,7 +237,7 @@ async fn replace_schema(
         for row in &rows.unwrap_or_default() {
             erased.push(crate::erasure::erased(row)?);
         }
-        aside = Some(format!("before_restore_{}", row_id::now().0));
+        aside = Some(format!("{}{}", tools::ASIDE, row_id::now().0));
     }
     if let Some(name) = &aside {
         let sql = format!("ALTER SCHEMA public RENAME TO {name}");

@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use sqlx::AssertSqlSafe;
 
 use self::places::{Kind, PLACES};
-use self::text::{Exchange, tokens_in};
+use self::text::{Exchange, keys_in, tokens_in};
 use crate::audit_chain::hex;
 use crate::db::{Columns, Db, all, read, tx, write};
 use crate::incident::pattern;
@@ -54,6 +54,27 @@ pub struct ErasureReport {
     pub pseudonym: String,
     /// Rows in which something was exchanged, blocks of raw frames among them.
     pub rows: u64,
+}
+
+/// An erasure that is going on.
+#[derive(Clone, Debug)]
+pub struct Erasure {
+    exchange: Exchange,
+    pseudonym: String,
+}
+
+impl Erasure {
+    /// What stands in the place of the number from now on.
+    pub fn pseudonym(&self) -> &str {
+        &self.pseudonym
+    }
+
+    /// The same thing with the pseudonym in the place of the number; `None` when it is not in it.
+    pub fn amended<T: Serialize + serde::de::DeserializeOwned>(&self, value: &T) -> Option<T> {
+        let text = serde_json::to_string(value).ok()?;
+        let amended = self.exchange.in_json(&text)?;
+        serde_json::from_str(&amended).ok()
+    }
 }
 
 pub(crate) fn erased(row: &impl Columns) -> Result<Erased> {
@@ -125,6 +146,17 @@ impl Store {
     /// # Errors
     /// [`Error::InUse`] while the card charges.
     pub async fn erase_person(&self, token: &str, by: &str) -> Result<ErasureReport> {
+        let erasure = self.begin_erasure(token, by).await?;
+        self.erase(&erasure).await
+    }
+
+    /// Decides on the pseudonym, and writes down that it is to be done. Whoever holds something of the
+    /// database in memory puts the pseudonym there before [`Store::erase`] does it in the database, or
+    /// what was erased would be written once more.
+    ///
+    /// # Errors
+    /// [`Error::InUse`] while the card charges.
+    pub async fn begin_erasure(&self, token: &str, by: &str) -> Result<Erasure> {
         let token = token.trim();
         if token.is_empty() {
             return Err(Error::Unsupported("write the number of a card"));
@@ -152,8 +184,17 @@ impl Store {
         // when somebody asks again.
         self.put_erasure(&record).await?;
         self.write_erasures(None).await?;
-        let rows = self.exchange(token, &record.pseudonym).await?;
-        Ok(ErasureReport { pseudonym: record.pseudonym, rows })
+        let exchange = Exchange::new(token, &record.pseudonym);
+        Ok(Erasure { exchange, pseudonym: record.pseudonym })
+    }
+
+    /// Puts the pseudonym in the place of the number everywhere in the database.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn erase(&self, erasure: &Erasure) -> Result<ErasureReport> {
+        let rows = self.exchange(&erasure.exchange).await?;
+        Ok(ErasureReport { pseudonym: erasure.pseudonym.clone(), rows })
     }
 
     /// Makes erasures again in a database that is older than they are; gives how many cards were
@@ -171,7 +212,7 @@ impl Store {
         let mut done = 0;
         for token in self.known_tokens().await? {
             if let Some(record) = list.iter().find(|one| one.fits(&token)) {
-                self.exchange(&token, &record.pseudonym).await?;
+                self.exchange(&Exchange::new(&token, &record.pseudonym)).await?;
                 done += 1;
             }
         }
@@ -219,17 +260,17 @@ impl Store {
     }
 
     /// Exchanges a token for a pseudonym wherever it is; gives the rows that were changed.
-    async fn exchange(&self, token: &str, pseudonym: &str) -> Result<u64> {
-        let exchange = Exchange::new(token, pseudonym);
-        let small = token.to_ascii_lowercase();
+    async fn exchange(&self, exchange: &Exchange) -> Result<u64> {
+        // What is on its way to the disk is found there.
+        self.settle_frames().await;
+        let small = exchange.token().to_owned();
         let mut rows = write!(&self.db, conn => {
             Ok(sqlx::query(FORGET_CARD).bind(&small).execute(conn).await?.rows_affected())
         })?;
         for (table, column, kind) in PLACES {
-            rows += self.exchange_in(&exchange, table, column, *kind).await?;
+            rows += self.exchange_in(exchange, table, column, *kind).await?;
         }
-        self.settle_frames().await;
-        rows += frames::exchange(&self.db, &exchange).await?;
+        rows += frames::exchange(&self.db, exchange).await?;
         if matches!(self.db, Db::Sqlite { .. }) {
             // Freed pages keep what was written in them until they are used again.
             write!(&self.db, conn => {
@@ -279,6 +320,7 @@ impl Store {
                     let new = match kind {
                         Kind::Token => exchange.in_cell(&text),
                         Kind::Json => exchange.in_json(&text),
+                        Kind::Keys => exchange.in_keys(&text),
                         Kind::Words => exchange.in_words(&text),
                     }?;
                     Some((row, text, new))
@@ -317,12 +359,16 @@ impl Store {
                 all(&query.fetch_all(conn).await?, |row| row.text(0))
             })?;
             for text in texts {
-                if *kind == Kind::Token {
-                    tokens.insert(text.to_ascii_lowercase());
-                } else {
-                    tokens_in(&text, &mut |token| {
-                        tokens.insert(token.to_ascii_lowercase());
-                    });
+                let mut found = |token: &str| {
+                    tokens.insert(token.to_ascii_lowercase());
+                };
+                match kind {
+                    Kind::Token => found(&text),
+                    Kind::Keys => {
+                        keys_in(&text, &mut found);
+                        tokens_in(&text, &mut found);
+                    }
+                    Kind::Json | Kind::Words => tokens_in(&text, &mut found),
                 }
             }
         }
@@ -346,7 +392,7 @@ impl Store {
             })
         });
         for (table, column, kind) in PLACES {
-            if *kind == Kind::Words {
+            if matches!(kind, Kind::Token | Kind::Words) {
                 continue;
             }
             let sql = format!(
@@ -361,10 +407,10 @@ impl Store {
             let rows: Vec<serde_json::Value> = texts
                 .iter()
                 .filter(|text| match kind {
-                    Kind::Token => exchange.in_cell(text).is_some(),
-                    _ => exchange.in_json(text).is_some(),
+                    Kind::Token | Kind::Words => false,
+                    Kind::Json => exchange.in_json(text).is_some(),
+                    Kind::Keys => exchange.in_keys(text).is_some(),
                 })
-                .filter(|_| *kind == Kind::Json)
                 .map(|text| serde_json::from_str(text).unwrap_or_else(|_| text.as_str().into()))
                 .collect();
             if !rows.is_empty() {

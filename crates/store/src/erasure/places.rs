@@ -8,11 +8,13 @@ pub(crate) enum Kind {
     Token,
     /// JSON, with the token in some field.
     Json,
+    /// JSON, an object whose keys are tokens.
+    Keys,
     /// Prose.
     Words,
 }
 
-use Kind::{Json, Token, Words};
+use Kind::{Json, Keys, Token, Words};
 
 /// The texts that are looked through: (table, column, how).
 pub(crate) const PLACES: &[(&str, &str, Kind)] = &[
@@ -47,7 +49,7 @@ pub(crate) const PLACES: &[(&str, &str, Kind)] = &[
     ("conformance_deviation", "example", Words),
     ("local_list", "token_group", Token),
     ("local_list", "problem", Words),
-    ("local_list", "json", Json),
+    ("local_list", "json", Keys),
     ("reservation", "id_token", Token),
     ("reservation", "parent", Token),
     ("reservation", "problem", Words),

@@ -1,6 +1,6 @@
 //! Finding one card's number in text and JSON, and putting another word in its place.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// A token that is looked for, and what is put in its place.
 #[derive(Clone, Debug)]
@@ -87,6 +87,32 @@ impl Exchange {
         }
     }
 
+    /// A JSON object whose keys are tokens, with the token exchanged in keys and fields; `None` when it
+    /// is not in it.
+    pub(crate) fn in_keys(&self, text: &str) -> Option<String> {
+        if !self.may_be_in(text) {
+            return None;
+        }
+        let Ok(mut value) = serde_json::from_str::<Value>(text) else { return self.in_words(text) };
+        let mut is_changed = self.walk(&mut value, false);
+        if let Value::Object(fields) = &mut value {
+            is_changed |= self.rename(fields);
+        }
+        is_changed.then(|| value.to_string())
+    }
+
+    /// Exchanges a key that is the token.
+    fn rename(&self, fields: &mut Map<String, Value>) -> bool {
+        let Some(key) = fields.keys().find(|key| key.to_ascii_lowercase() == self.token).cloned()
+        else {
+            return false;
+        };
+        if let Some(field) = fields.remove(&key) {
+            fields.insert(self.pseudonym.clone(), field);
+        }
+        true
+    }
+
     fn walk(&self, value: &mut Value, is_token: bool) -> bool {
         match value {
             Value::String(text) => {
@@ -109,12 +135,22 @@ impl Exchange {
             Value::Array(items) => {
                 items.iter_mut().fold(false, |any, item| self.walk(item, is_token) | any)
             }
-            Value::Object(fields) => fields.iter_mut().fold(false, |any, (key, field)| {
-                let is_token = names_token(key) || (is_token && key == "id");
-                self.walk(field, is_token) | any
-            }),
+            Value::Object(fields) => {
+                let is_changed = fields.iter_mut().fold(false, |any, (key, field)| {
+                    let is_token = names_token(key) || (is_token && key == "id");
+                    self.walk(field, is_token) | any
+                });
+                self.is_distinct && self.rename(fields) || is_changed
+            }
             _ => false,
         }
+    }
+}
+
+/// Every key of a JSON object whose keys are tokens.
+pub(crate) fn keys_in(text: &str, found: &mut dyn FnMut(&str)) {
+    if let Ok(Value::Object(fields)) = serde_json::from_str::<Value>(text) {
+        fields.keys().for_each(|key| found(key));
     }
 }
 
@@ -176,6 +212,21 @@ mod tests {
         assert_eq!(exchange.in_words("ended for Local"), None);
         let nested = r#"{"idToken":{"idToken":"local","type":"Local"}}"#;
         assert!(exchange.in_json(nested).expect("it is there").contains("ERASED-1"));
+    }
+
+    #[test]
+    fn a_token_that_is_a_key_is_exchanged_too() {
+        let list =
+            r#"{"04A2B3C4":"{\"status\":\"Accepted\"}","LOCAL":"{\"parentIdTag\":\"Local\"}"}"#;
+        let changed = Exchange::new("04a2b3c4", "ERASED-1").in_json(list).expect("it is there");
+        assert!(changed.contains(r#""ERASED-1":"{"#) && !changed.contains("04A2"), "{changed}");
+        let word = Exchange::new("Local", "ERASED-1");
+        assert!(!word.in_json(list).unwrap_or_default().contains(r#""ERASED-1":"#), "a word stays");
+        let changed = word.in_keys(list).expect("it is a key");
+        assert!(!changed.to_lowercase().contains("local"), "{changed}");
+        let mut found = Vec::new();
+        keys_in(list, &mut |token| found.push(token.to_owned()));
+        assert_eq!(found, ["04A2B3C4", "LOCAL"]);
     }
 
     #[test]

@@ -198,9 +198,81 @@ async fn r20_backup_story_on_postgres() {
         "triggers too"
     );
     store.close().await;
+    // What a restore put aside is in no later copy, which comes back as well.
+    let later = file.folder().join("b.backup");
+    make_backup(&settings, &later).await.expect("copied");
+    restore_backup(&settings, &later, force).await.expect("brought back once more");
+    let store = Store::open(&settings, &Registry::new()).await.expect("it opens");
+    assert_eq!(count(&store).await, 500);
+    store.close().await;
     let mut bytes = std::fs::read(&to).expect("read");
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     std::fs::write(&to, bytes).expect("written");
     assert!(verify_backup(&to).await.is_err());
+}
+
+#[tokio::test]
+async fn a_restore_that_fails_leaves_the_database_where_it_was() {
+    let file = File::new();
+    let store = file.open().await;
+    write(&store, vec![change(1)]).await;
+    let to = file.folder().join("a.backup");
+    make_backup(&file.settings(), &to).await.expect("copied");
+    write(&store, vec![change(2)]).await;
+    store.close().await;
+    // Nothing can be written there, as on a full disk.
+    let mut part = file.path().into_os_string();
+    part.push(".part");
+    std::fs::create_dir(&part).expect("in the way");
+    let force = RestoreOptions { force: true };
+    let failed = restore_backup(&file.settings(), &to, force).await;
+    assert!(matches!(failed, Err(Error::File { .. })), "{failed:?}");
+    let store = file.open().await;
+    assert_eq!(count(&store).await, 2, "the database is as it was");
+    store.close().await;
+    std::fs::remove_dir(&part).expect("it is out of the way");
+    restore_backup(&file.settings(), &to, force).await.expect("brought back");
+    let store = file.open().await;
+    assert_eq!(count(&store).await, 1);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_log_of_writes_that_stayed_alone_is_not_played_into_the_copy() {
+    let file = File::new();
+    let store = file.open().await;
+    write(&store, vec![change(1)]).await;
+    let to = file.folder().join("a.backup");
+    make_backup(&file.settings(), &to).await.expect("copied");
+    write(&store, vec![change(2)]).await;
+    let wal = file.path().with_extension("db-wal");
+    let log = std::fs::read(&wal).expect("there is a log");
+    store.close().await;
+    // Somebody removed the database and overlooked its log.
+    std::fs::remove_file(file.path()).expect("removed");
+    std::fs::write(&wal, log).expect("left behind");
+    let restored = restore_backup(&file.settings(), &to, RestoreOptions::default()).await;
+    assert!(restored.expect("brought back").aside.is_some(), "it is kept aside");
+    let store = file.open().await;
+    assert_eq!(count(&store).await, 1, "the copy, and nothing else");
+    store.close().await;
+}
+
+#[tokio::test]
+async fn what_is_no_copy_and_no_database_is_told_in_a_sentence() {
+    let file = File::new();
+    let none = file.folder().join("none.backup");
+    let told = verify_backup(&none).await.expect_err("there is none").to_string();
+    assert!(told.contains("there is no such file"), "{told}");
+    std::fs::write(&none, "x").expect("written");
+    let told = verify_backup(&none).await.expect_err("it has no manifest").to_string();
+    assert!(told.contains("has no manifest beside it"), "{told}");
+    std::fs::create_dir_all(file.path()).expect("a folder stands there");
+    let told = Store::open(&file.settings(), &Registry::new()).await.expect_err("a folder");
+    assert!(told.to_string().contains("cannot be opened: see that it is a file"), "{told}");
+    std::fs::remove_dir(file.path()).expect("removed");
+    std::fs::write(file.path(), [7; 9_000]).expect("written");
+    let told = Store::open(&file.settings(), &Registry::new()).await.expect_err("no database");
+    assert!(told.to_string().contains("is no database of SQLite"), "{told}");
 }

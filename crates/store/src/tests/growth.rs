@@ -3,6 +3,8 @@
 //! -p mendpoint-store --run-ignored ignored-only growth`.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use mendpoint_model::{ChargerKey, DAY_MS, HOUR_MS, UnixMs};
@@ -10,10 +12,12 @@ use prometheus::Registry;
 
 use super::kit::{File, closed, transaction};
 use super::story_audit::run;
-use crate::{Direction, Entry, Store, StoreSettings, TransactionFilter, row_id};
+use crate::{Direction, Entry, Retention, Store, StoreSettings, TransactionFilter, row_id};
 
 const CHARGERS: u32 = 1_000;
 const DAYS: i64 = 90;
+/// A card that was used now and then.
+const CARD: &str = "04C0FFEE99AB77";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a measurement of minutes: set MENDPOINT_BENCH_FRAMES and MENDPOINT_BENCH_OUT"]
@@ -67,7 +71,101 @@ async fn measure(name: &str, store: &Store) {
         .expect("a text");
         std::fs::write(&out, &told).expect("written");
     }
+    upkeep(name, store, now, &mut told).await;
+    std::fs::write(&out, &told).expect("written");
     store.close().await;
+}
+
+/// What takes long on a large database, and how long the rows of chargers wait beside it: erasing a
+/// person, and deleting what is old.
+async fn upkeep(name: &str, store: &Store, now: UnixMs, told: &mut String) {
+    let idle = tokio::time::sleep(Duration::from_secs(5));
+    let mut tell = |what: &str, took: Duration, waits: &[Duration]| {
+        let at = |part: usize| waits[(waits.len() * part / 1000).min(waits.len() - 1)];
+        let ms = |wait: Duration| wait.as_secs_f64() * 1e3;
+        writeln!(
+            told,
+            "{name}: {what} in {:.1} s; {} rows of chargers meanwhile on disk after: median {:.1} ms, \
+             p99 {:.1} ms, slowest {:.1} ms",
+            took.as_secs_f64(),
+            waits.len(),
+            ms(at(500)),
+            ms(at(990)),
+            ms(at(1000)),
+        )
+        .expect("a text");
+    };
+    let ((), took, waits) = beside(store, idle).await;
+    tell("nothing else", took, &waits);
+
+    old_history(store, now).await;
+    let (report, took, waits) = beside(store, store.erase_person(CARD, "ana")).await;
+    let report = report.expect("erased");
+    assert!(report.rows > 0, "{report:?}");
+    tell(&format!("a person erased, {} rows and blocks,", report.rows), took, &waits);
+
+    let keep = Retention {
+        signals: 1,
+        meter_values: 1,
+        changes: 1,
+        photos: 1,
+        people: 1,
+        hours: 1,
+        days: 1,
+    };
+    store.set_value("history.next_hour", &now.0.to_string()).await.expect("put");
+    let (rows, took, waits) = beside(store, store.prune_to(now, keep)).await;
+    let rows = rows.expect("deleted");
+    assert!(rows > 1_000_000, "{rows}");
+    tell(&format!("{rows} old rows deleted"), took, &waits);
+    let (blocks, took, waits) = beside(store, store.prune_frames(now + DAY_MS)).await;
+    let blocks = blocks.expect("deleted");
+    tell(&format!("{blocks} blocks of messages deleted"), took, &waits);
+}
+
+/// Does some work while rows that chargers wait for are written, one after the other: how long the
+/// work took, and how long each of the rows did, the quickest first.
+async fn beside<T>(store: &Store, work: impl Future<Output = T>) -> (T, Duration, Vec<Duration>) {
+    let (journal, over) = (store.journal(), Arc::new(AtomicBool::new(false)));
+    let is_over = Arc::clone(&over);
+    let rows = tokio::spawn(async move {
+        let mut waits = Vec::new();
+        while !is_over.load(Ordering::Acquire) {
+            let begun = Instant::now();
+            let (charger, at) = (ChargerKey(1), row_id::now());
+            let entry = Entry::LinkChange { charger, at, online: true, reason: String::new() };
+            let seq = journal.append(vec![entry]).await;
+            journal.wait(seq).await;
+            waits.push(begun.elapsed());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        waits.sort();
+        waits
+    });
+    let begun = Instant::now();
+    let done = work.await;
+    let took = begun.elapsed();
+    over.store(true, Ordering::Release);
+    (done, took, rows.await.expect("it ends"))
+}
+
+/// A million changes of states and half a million readings of ninety days ago.
+async fn old_history(store: &Store, now: UnixMs) {
+    let old = row_id::first_of(now - DAYS * DAY_MS);
+    for sql in [
+        format!(
+            "INSERT INTO state_change WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n
+                WHERE i < 999999) SELECT {old} + i, i % {CHARGERS}, 1, 1, i, 'Available', '' FROM n"
+        ),
+        format!(
+            "INSERT INTO transaction_note WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1
+                FROM n WHERE i < 499999) SELECT {old} + i, 10000000 + i, i, 0,
+                '{{\"kind\":\"meter\",\"text\":\"1250 Wh, 7.2 kW, 32 A\"}}' FROM n"
+        ),
+    ] {
+        let sql = sql.replace("SELECT 0 UNION", "SELECT CAST(0 AS BIGINT) UNION");
+        run(store, &sql).await.expect("filled");
+    }
 }
 
 /// Ninety days of hours and days of every charger.
@@ -102,10 +200,21 @@ async fn fill(store: &Store, now: UnixMs, seq: &mut u64, until: u64) {
                 *seq % 90_000,
                 *seq * 3,
             );
+            let text = if (*seq).is_multiple_of(20_000) {
+                format!(r#"[2,"{seq}","Authorize",{{"idTag":"{CARD}"}}]"#)
+            } else {
+                text
+            };
             log.push(*seq, charger, at, Direction::In, &text);
             if (*seq).is_multiple_of(100) {
                 let id = 10_000_000 + *seq as i64;
-                let entry = closed(charger, transaction(id, at.0), at.0 + HOUR_MS);
+                let mut charged = transaction(id, at.0);
+                if (*seq).is_multiple_of(20_000) {
+                    charged.id_token = CARD.into();
+                }
+                // Every charger has some.
+                let charger = ChargerKey(1 + (*seq / 100 % u64::from(CHARGERS)) as u32);
+                let entry = closed(charger, charged, at.0 + HOUR_MS);
                 last = journal.append(vec![entry]).await;
             }
         }

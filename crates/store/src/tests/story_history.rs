@@ -9,8 +9,15 @@ use super::kit::{closed, transaction, write};
 use super::story_audit::run;
 use crate::{Entry, Retention, Store, row_id};
 
-const KEPT: Retention =
-    Retention { signals: 30, meter_values: 30, changes: 30, photos: 30, hours: 60, days: 900 };
+const KEPT: Retention = Retention {
+    signals: 30,
+    meter_values: 30,
+    changes: 30,
+    photos: 30,
+    people: 30,
+    hours: 60,
+    days: 900,
+};
 
 /// The part of the story that both databases tell.
 pub(super) async fn history(store: &Store) {
@@ -66,8 +73,58 @@ pub(super) async fn history(store: &Store) {
     assert!(store.signals(charger, UnixMs(0), later).await.expect("read").is_empty());
     let kept = store.spans(charger, DAY_MS, from, later).await.expect("read");
     assert_eq!(kept[..2], days[..2], "days stay");
+    what_people_left_is_deleted(store, much_later).await;
     run(store, "DELETE FROM charger_span").await.expect("cleared");
     run(store, "DELETE FROM charge_transaction WHERE transaction_id > 900000")
         .await
         .expect("cleared");
+}
+
+/// Reports with photos, and letters that left.
+async fn what_people_left_is_deleted(store: &Store, now: UnixMs) {
+    let (charger, old) = (ChargerKey(1), now - 31 * DAY_MS);
+    for (number, at) in [(1, old), (2, now)] {
+        let (id, at) = (row_id::first_of(at) + number, at.0);
+        for sql in [
+            format!(
+                "INSERT INTO driver_report VALUES ('LEFT-{number}', {id}, 1, NULL, NULL, 'other', 'it \
+                 hums', 'ana@example.org', NULL, {at})"
+            ),
+            format!(
+                "INSERT INTO report_photo VALUES ({id}, 'LEFT-{number}', 'image/png', {at}, '')"
+            ),
+            format!(
+                "INSERT INTO security_event VALUES ({id}, 1, 'LEFT', {at}, 'LoginRefused', '', NULL, '')"
+            ),
+        ] {
+            run(store, &sql).await.expect("put");
+        }
+    }
+    for (number, state) in [(1, "sent"), (2, "queued")] {
+        let at = old.0;
+        let sql = format!(
+            "INSERT INTO outbox VALUES ({number}77, 'left-{number}', 'ana@example.org', 's', 't', 'h',
+                NULL, NULL, {at}, {at}, 0, 0, '', '{state}', NULL)"
+        );
+        run(store, &sql).await.expect("put");
+    }
+    assert!(store.prune_to(now, KEPT).await.expect("pruned") >= 4);
+    assert!(store.report("LEFT-1").await.expect("read").is_none());
+    assert!(store.report("LEFT-2").await.expect("read").is_some());
+    assert!(store.photos("LEFT-1").await.expect("read").is_empty());
+    assert_eq!(store.photos("LEFT-2").await.expect("read").len(), 1);
+    let events = store.security_events(Some(charger), None, 500).await.expect("read");
+    assert_eq!(events.iter().filter(|event| event.identity == "LEFT").count(), 1);
+    let (letters, _) = store.mails(None, None, None, 500).await.expect("read");
+    let left = letters.iter().filter(|letter| letter.mail.dedupe_key.starts_with("left-"));
+    let left: Vec<_> = left.map(|letter| letter.mail.dedupe_key.as_str()).collect();
+    assert_eq!(left, ["left-2"], "what waits to be sent is kept");
+    for sql in [
+        "DELETE FROM driver_report WHERE reference LIKE 'LEFT-%'",
+        "DELETE FROM report_photo WHERE reference LIKE 'LEFT-%'",
+        "DELETE FROM security_event WHERE identity = 'LEFT'",
+        "DELETE FROM outbox WHERE dedupe_key LIKE 'left-%'",
+    ] {
+        run(store, sql).await.expect("cleared");
+    }
 }

@@ -1,0 +1,253 @@
+//! The copy of the database that a server makes every day.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Result;
+use mendpoint_model::{DAY_MS, HOUR_MS, MINUTE_MS, UnixMs};
+use mendpoint_store::{
+    Store, StoreSettings, automatic_backups, backup_name, make_backup, prune_backups,
+};
+use mendpoint_web::BackupBoard;
+use prometheus::{IntCounter, IntGauge, Registry};
+use tokio::sync::watch;
+
+use crate::backup::{name_of, store_settings};
+use crate::people::now;
+use crate::settings::Settings;
+
+/// How long after a failure it is tried again.
+const AGAIN_MS: i64 = HOUR_MS;
+/// How long after a start a copy is made whose time passed while no server ran.
+const MAKE_UP_MS: i64 = MINUTE_MS;
+
+/// The copy of every day.
+pub(crate) struct Daily {
+    folder: PathBuf,
+    /// UTC.
+    hour: u32,
+    keep: u32,
+    settings: StoreSettings,
+    store: Store,
+    board: BackupBoard,
+    made_at: IntGauge,
+    failures: IntCounter,
+    /// When the next one is to be made.
+    due: UnixMs,
+}
+
+impl Daily {
+    /// Nothing when no folder is set.
+    pub(crate) fn new(
+        settings: &Settings,
+        store: &Store,
+        board: &BackupBoard,
+        registry: &Registry,
+        now: UnixMs,
+    ) -> Result<Option<Self>> {
+        if settings.backup.folder.is_empty() {
+            return Ok(None);
+        }
+        let made_at = IntGauge::new(
+            "mendpoint_backup_made_timestamp_seconds",
+            "When the newest automatic copy of the database was made; 0 for none.",
+        )?;
+        let failures = IntCounter::new(
+            "mendpoint_backup_failures_total",
+            "Automatic copies of the database that failed.",
+        )?;
+        registry.register(Box::new(made_at.clone()))?;
+        registry.register(Box::new(failures.clone()))?;
+        let hour = settings.backup.hour;
+        let mut daily = Self {
+            folder: PathBuf::from(&settings.backup.folder),
+            hour,
+            keep: settings.backup.keep,
+            settings: store_settings(settings),
+            store: store.clone(),
+            board: board.clone(),
+            made_at,
+            failures,
+            due: next_due(now, hour),
+        };
+        daily.board.set_folder(&settings.backup.folder);
+        let mut newest_at = None;
+        if let Some(newest) = automatic_backups(&daily.folder)?.pop() {
+            let at = std::fs::metadata(&newest)?.modified()?;
+            let at = at.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+            let at = UnixMs(at.as_millis() as i64);
+            daily.made(at, &name_of(&newest), std::fs::metadata(&newest)?.len());
+            newest_at = Some(at);
+        }
+        // A server that is off at that hour would never make one.
+        if newest_at.is_none_or(|at| at < daily.due - DAY_MS) {
+            daily.due = daily.due.min(now + MAKE_UP_MS);
+        }
+        Ok(Some(daily))
+    }
+
+    fn made(&self, at: UnixMs, name: &str, bytes: u64) {
+        self.made_at.set(at.0 / 1_000);
+        self.board.made(at, name, bytes);
+    }
+
+    /// Makes one every day at its hour until the program stops. One that is being made then is given
+    /// up: chargers do not wait for it.
+    pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        loop {
+            let wait = (self.due - now().0).0.clamp(1_000, 60_000) as u64;
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_millis(wait)) => {}
+                _ = stop.changed() => return,
+            }
+            tokio::select! {
+                () = self.look(now()) => {}
+                _ = stop.changed() => return,
+            }
+        }
+    }
+
+    /// Makes one when it is time.
+    pub(crate) async fn look(&mut self, now: UnixMs) {
+        if now < self.due {
+            return;
+        }
+        self.due = match self.make(now).await {
+            Ok(()) => next_due(now, self.hour),
+            Err(error) => {
+                self.failures.inc();
+                tracing::error!("the daily backup failed and is tried again in an hour: {error:#}");
+                self.board.failed(now, &format!("{error:#}"));
+                let (subject, why) = ("daily backup", error.to_string());
+                self.store.add_audit("system", "backup failed", subject, &why).await.ok();
+                now + AGAIN_MS
+            }
+        };
+    }
+
+    async fn make(&self, now: UnixMs) -> Result<()> {
+        let file = self.folder.join(backup_name(now));
+        let manifest = make_backup(&self.settings, &file).await?;
+        let name = name_of(&file);
+        self.store.add_audit("system", "backup made", &name, &manifest.sha256).await?;
+        self.store.write_erasures(Some(&self.folder)).await?;
+        let pruned = prune_backups(&self.folder, self.keep as usize)?;
+        self.made(UnixMs(manifest.made_at_ms), &name, manifest.bytes);
+        tracing::info!(file = name, bytes = manifest.bytes, pruned, "a backup was made");
+        Ok(())
+    }
+}
+
+/// The next time this hour of the day begins.
+fn next_due(now: UnixMs, hour: u32) -> UnixMs {
+    let today = now.0 - now.0.rem_euclid(DAY_MS) + i64::from(hour) * HOUR_MS;
+    UnixMs(if today > now.0 { today } else { today + DAY_MS })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_time_is_today_or_tomorrow() {
+        let at = |hour: i64| UnixMs(20 * DAY_MS + hour * HOUR_MS);
+        assert_eq!(next_due(at(1), 3), at(3));
+        assert_eq!(next_due(at(3), 3), at(27));
+        assert_eq!(next_due(at(4), 3), at(27));
+    }
+
+    struct Stage {
+        folder: tempfile::TempDir,
+        store: Store,
+        settings: Settings,
+        board: BackupBoard,
+    }
+
+    impl Stage {
+        async fn new() -> Self {
+            let folder = tempfile::tempdir().expect("a folder");
+            let mut settings = Settings::read(None).expect("the defaults are right");
+            let name = |end: &str| folder.path().join(end).display().to_string();
+            settings.database.url.0 = format!("sqlite://{}", name("a.db"));
+            settings.backup.folder = name("copies");
+            settings.backup.keep = 3;
+            let store = Store::open(&store_settings(&settings), &Registry::new()).await;
+            let store = store.expect("it opens");
+            Self { folder, store, settings, board: BackupBoard::default() }
+        }
+
+        fn daily(&self, now: UnixMs) -> Daily {
+            let daily = Daily::new(&self.settings, &self.store, &self.board, &Registry::new(), now);
+            daily.expect("it looks into the folder").expect("there is a folder")
+        }
+
+        fn copies(&self) -> usize {
+            let folder = std::path::Path::new(&self.settings.backup.folder);
+            automatic_backups(folder).expect("read").len()
+        }
+    }
+
+    #[tokio::test]
+    async fn one_is_made_a_day_and_the_oldest_give_way() {
+        let stage = Stage::new().await;
+        let day = UnixMs(20_000 * DAY_MS);
+        let mut daily = stage.daily(day);
+        daily.look(day).await;
+        assert_eq!(stage.copies(), 0, "it is not time");
+        // There is none at all, so the first does not wait for the night.
+        daily.look(day + MAKE_UP_MS).await;
+        assert_eq!(stage.copies(), 1);
+        for number in 0..5_i64 {
+            let three = day + number * DAY_MS + 3 * HOUR_MS;
+            daily.look(three - 1).await;
+            daily.look(three).await;
+            daily.look(three + HOUR_MS).await;
+            assert_eq!(stage.copies() as i64, (number + 2).min(3), "one a day, three are kept");
+        }
+        assert_eq!(daily.due, day + 5 * DAY_MS + 3 * HOUR_MS);
+        let newest = stage.board.news().newest.map(|(_, name, _)| name);
+        assert_eq!(newest.as_deref(), Some("mendpoint-20241008T030000Z.backup"));
+        let (lines, _) = stage.store.audit(None, None, None, 100).await.expect("read");
+        let made = lines.iter().filter(|line| line.action == "backup made").count();
+        assert_eq!(made, 6, "each is in the audit log");
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_told_and_tried_again_in_an_hour() {
+        let stage = Stage::new().await;
+        let day = UnixMs(20_000 * DAY_MS);
+        let mut daily = stage.daily(day);
+        // A file stands where the folder should be.
+        std::fs::write(&stage.settings.backup.folder, "in the way").expect("written");
+        let first = day + MAKE_UP_MS;
+        daily.look(first).await;
+        assert_eq!(daily.failures.get(), 1);
+        assert!(stage.board.news().failed.is_some(), "people are told");
+        daily.look(first + AGAIN_MS - 1).await;
+        assert_eq!(daily.failures.get(), 1, "not yet");
+        std::fs::remove_file(&stage.settings.backup.folder).expect("removed");
+        daily.look(first + AGAIN_MS).await;
+        assert_eq!((daily.failures.get(), stage.copies()), (1, 1));
+        assert!(stage.board.news().failed.is_none(), "it is over");
+    }
+
+    #[tokio::test]
+    async fn what_was_missed_is_made_up_for_and_what_was_broken_off_is_swept_away() {
+        let stage = Stage::new().await;
+        let now = now();
+        stage.daily(now).look(now + MAKE_UP_MS).await;
+        assert_eq!(stage.copies(), 1);
+        let again = stage.daily(now);
+        assert!(again.due > now + MAKE_UP_MS, "there is one of today");
+        let later = stage.daily(now + 2 * DAY_MS);
+        assert_eq!(later.due, now + 2 * DAY_MS + MAKE_UP_MS, "two nights were missed");
+        let part = stage.folder.path().join("copies/mendpoint-20200101T030000Z.backup.part");
+        let file = std::fs::File::create(&part).expect("made");
+        file.set_modified(std::time::SystemTime::now() - Duration::from_hours(2)).expect("set");
+        let fresh = stage.folder.path().join("copies/mendpoint-20300101T030000Z.backup.part");
+        std::fs::File::create(&fresh).expect("made");
+        stage.daily(now).look(now + DAY_MS).await;
+        assert!(!part.exists(), "it was broken off long ago");
+        assert!(fresh.exists(), "somebody may be writing it");
+    }
+}
