@@ -54,7 +54,9 @@ fn world_of(catalogue: Arc<Catalogue>) -> (World, Vec<ChargerKey>) {
 fn live(world: &mut World, keys: &[ChargerKey], minutes: u32) {
     for _ in 0..minutes {
         world.wait(60);
-        keys.iter().for_each(|key| world.heartbeat(*key));
+        for key in &keys {
+            world.heartbeat(*key);
+        }
     }
 }
 

@@ -85,7 +85,7 @@ impl Handle {
         let kpis = self.kpis(now - BACK_MS, now + 1, None, KpiBy::Day).await?;
         let mut charging = ChargeFigures::default();
         let mut healing = HealFigures::default();
-        for (_, day) in &kpis {
+        for day in kpis.values() {
             charging += day.charging;
             healing.incidents += day.healing.incidents;
             healing.resolved += day.healing.resolved;
@@ -96,7 +96,7 @@ impl Handle {
             healing.worse += day.healing.worse;
         }
         // The middle of the days' middles: exact enough for a gauge, and cheap.
-        let mut times: Vec<i64> = kpis.iter().filter_map(|(_, day)| day.healing.heal_ms).collect();
+        let mut times: Vec<i64> = kpis.values().filter_map(|day| day.healing.heal_ms).collect();
         times.sort_unstable();
         healing.heal_ms = times.get(times.len() / 2).copied();
         self.0.metrics.kpis.set(&charging, &healing);

@@ -140,8 +140,8 @@ impl<'a> Stage<'a> {
         let now = self.now;
         let actor = ChargerKey(u32::from(number));
         self.actor = actor;
-        if !self.chargers.contains_key(&actor) {
-            self.chargers.insert(actor, Played::default());
+        if let std::collections::btree_map::Entry::Vacant(new) = self.chargers.entry(actor) {
+            new.insert(Played::default());
             self.shard.register(actor, SITE, Arc::from(format!("TEST-{number}")));
         }
         match act {

@@ -56,7 +56,7 @@ impl Predicate {
                 Self::Flag(Flag::Connected | Flag::EverConnected)
                 | Self::Flap { of: Restless::Link, .. } => Inputs::LINK,
                 Self::Flag(Flag::Spoke) => Inputs(Inputs::LINK.0 | Inputs::MESSAGE.0),
-                Self::Flag(Flag::TransactionOpen) => Inputs::TRANSACTION,
+                Self::Flag(Flag::TransactionOpen) | Self::PowerOfKind { .. } => Inputs::TRANSACTION,
                 Self::Flag(Flag::AnswersCommands) => Inputs::CALLS,
                 Self::Flag(Flag::Vital(vital)) => vital.inputs(),
                 Self::Text { field: Text::FirmwareStatus, .. } => Inputs::FIRMWARE,
@@ -83,7 +83,6 @@ impl Predicate {
                     Elapsed::Vital(vital) => vital.inputs(),
                 },
                 Self::Median { .. } | Self::Weak { .. } => Inputs::SIGNAL,
-                Self::PowerOfKind { .. } => Inputs::TRANSACTION,
                 Self::Happened { .. }
                 | Self::Ratio { .. }
                 | Self::BelowCohort { .. }
