@@ -100,6 +100,9 @@ pub(crate) struct SimulateQuality {
     /// How often our own server restarts meanwhile
     #[arg(long, default_value_t = 2)]
     pub(crate) restarts: u32,
+    /// Live through it twice: with what repairs taught, and with the playbooks as they are written
+    #[arg(long)]
+    pub(crate) compare: bool,
     /// A file with another fault mix
     #[arg(long, value_name = "FILE")]
     pub(crate) mix: Option<PathBuf>,

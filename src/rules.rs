@@ -20,19 +20,20 @@ macro_rules! built_in {
 }
 
 const RULES: &[(&str, &str)] = built_in!("rules":
-    "boot_loop.toml", "cert_expiry.toml", "cert_expiry_now.toml", "cert_expiry_soon.toml",
+    "auth_reject_spike.toml", "auth_reject_spike_site.toml", "boot_loop.toml", "cert_expiry.toml", "cert_expiry_now.toml", "cert_expiry_soon.toml",
     "clock_drift.toml", "clock_drift_far.toml", "cmd_unresponsive.toml", "config_drift.toml", "cp_flapping_link.toml",
-    "cp_never_seen.toml", "cp_offline.toml", "err_faulted.toml", "err_warning.toml",
+    "cp_never_seen.toml", "cp_offline.toml", "derated.toml", "err_faulted.toml", "err_warning.toml",
     "eternal_tx.toml", "failed_burst.toml", "fw_stalled.toml", "fw_update_failed.toml",
     "identity_contested.toml", "meter_backwards.toml", "meter_frozen.toml", "meter_gap.toml",
     "no_power.toml", "no_soc_progress.toml", "reader_down.toml", "security_event.toml",
     "silent_charger.toml", "start_success_drop.toml", "stuck_finishing.toml",
     "stuck_occupied_no_tx.toml", "stuck_preparing.toml", "unavailable_unexpected.toml",
+    "uptime_budget.toml", "uptime_budget_fast.toml", "uptime_budget_now.toml",
     "weak_cell.toml", "weak_wifi.toml", "zombie_tx.toml",
 );
 const PLAYBOOKS: &[(&str, &str)] = built_in!("playbooks":
-    "ask_status.toml", "cmd_unresponsive.toml", "err_faulted.toml", "failed_burst.toml",
-    "soft_reset_once.toml", "stuck_finishing.toml", "unavailable.toml",
+    "ask_meter.toml", "ask_status.toml", "cmd_unresponsive.toml", "err_faulted.toml", "failed_burst.toml",
+    "soft_reset_once.toml", "stop_stuck_charge.toml", "stuck_finishing.toml", "unavailable.toml",
 );
 
 /// `mendpoint rules ..`.

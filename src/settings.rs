@@ -1,12 +1,16 @@
 //! The program's settings: built-in defaults, then a file, then the environment.
 
+#[cfg(test)]
+mod tests;
+mod words;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use config::{Config, ConfigError, Environment, File, FileFormat};
+use config::{Config, Environment, File, FileFormat};
 use mendpoint_escalation::{self as escalation, Routes, Target, WebhookFormat};
 use mendpoint_gateway::{Authority, ListenerSettings, TlsFiles};
 use mendpoint_incidents::{EngineSettings, HealMode};
@@ -17,6 +21,7 @@ use mendpoint_store::StoreSettings;
 use mendpoint_upkeep::{Profiles, UpkeepSettings};
 use serde::Deserialize;
 
+use self::words::in_words;
 use crate::healing::Healing;
 
 /// The file with every setting; its values are the defaults.
@@ -180,6 +185,7 @@ pub(crate) struct Database {
     pub(crate) keep_meter_values_days: u32,
     pub(crate) keep_changes_days: u32,
     pub(crate) keep_people_days: u32,
+    pub(crate) keep_photos_days: u32,
     pub(crate) keep_hours_days: u32,
     pub(crate) keep_days_days: u32,
     pub(crate) dump_folder: PathBuf,
@@ -487,6 +493,7 @@ impl Settings {
             meter_values: database.keep_meter_values_days,
             changes: database.keep_changes_days,
             people: database.keep_people_days,
+            photos: database.keep_photos_days,
             hours: database.keep_hours_days,
             days: database.keep_days_days,
         }
@@ -545,190 +552,7 @@ fn scheme_of(address: &str) -> &str {
     address.split_once("://").map_or("", |(scheme, _)| scheme)
 }
 
-/// The libraries' errors as sentences that say what to write instead.
-fn in_words(error: &ConfigError) -> String {
-    let ConfigError::At { error: inner, key, .. } = error else { return plain(error) };
-    let key = key.as_deref().unwrap_or("a setting");
-    let text = plain(inner);
-    if text.contains("socket address") {
-        return format!("{key} is not ADDRESS:PORT, as in 0.0.0.0:9000");
-    }
-    if let Some(rest) = text.strip_prefix("enum ")
-        && let Some((_, word)) = rest.split_once("does not have variant constructor ")
-    {
-        return format!("{key} cannot be {word:?}; {}", known_words(key));
-    }
-    format!("{key}: {text}")
-}
-
-/// The words that a setting may be, from the comments of the file with the defaults.
-fn known_words(key: &str) -> &'static str {
-    match key {
-        "ocpp.unknown_chargers" => "it is reject, quarantine or accept",
-        "ocpp.identity_case" => "it is exact or ignore",
-        "ocpp.validation" => "it is tolerant or strict",
-        "ocpp.legacy_protocol" => "it is none or ocpp1.6",
-        "engine.default_mode" => "it is off, shadow, approve or on",
-        _ => "`mendpoint config defaults` says what it may be",
-    }
-}
-
-/// An error of the settings without the library's own preamble. A name that does not exist gets
-/// the nearest one that does.
-fn plain(error: &ConfigError) -> String {
-    let text = error.to_string();
-    let Some(rest) = text.strip_prefix("unknown field `") else { return text };
-    let Some((wrong, known)) = rest.split_once('`') else { return text };
-    let nearest = known
-        .split('`')
-        .skip(1)
-        .step_by(2)
-        .map(|name| (distance(wrong, name), name))
-        .min()
-        .filter(|(distance, name)| *distance <= name.len() / 2);
-    match nearest {
-        Some((_, name)) => format!("there is no setting {wrong:?}; did you mean {name}?"),
-        None => {
-            format!("there is no setting {wrong:?}; `mendpoint config defaults` lists all")
-        }
-    }
-}
-
-/// How many letters have to change to make one word of the other (Levenshtein).
-fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in to.iter().enumerate() {
-            let change = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[to.len()]
-}
-
 /// Finds what is wrong with the form of a file, with its place.
 fn toml_check(text: &str) -> Result<()> {
     toml::from_str::<toml::Table>(text).map(drop).map_err(|error| anyhow::anyhow!("{error}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::HashMap;
-
-    use super::*;
-
-    fn read(file: &str, environment: &[(&str, &str)]) -> Result<Settings> {
-        let folder = tempfile::tempdir()?;
-        let path = folder.path().join("mendpoint.toml");
-        std::fs::write(&path, file)?;
-        let source: HashMap<String, String> =
-            environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        let environment = Environment::with_prefix("MENDPOINT")
-            .prefix_separator("__")
-            .separator("__")
-            .try_parsing(true)
-            .list_separator(",")
-            .with_list_parse_key("ocpp.trusted_proxies")
-            .source(Some(source));
-        Settings::read_from(Some(&path), environment)
-    }
-
-    #[test]
-    fn the_defaults_are_valid() {
-        let settings = read("", &[]).expect("the built-in defaults");
-        assert_eq!(settings.ocpp.listen.port(), 9000);
-        assert_eq!(settings.ocpp.unknown_chargers, UnknownChargers::Quarantine);
-        assert_eq!(settings.public_url(), "http://127.0.0.1:8080");
-    }
-
-    #[test]
-    fn the_environment_wins_over_the_file() {
-        let settings = read(
-            "[ocpp]\nlisten = \"127.0.0.1:9100\"\nheartbeat_interval_s = 60\n",
-            &[("MENDPOINT__OCPP__LISTEN", "127.0.0.1:9200")],
-        )
-        .expect("valid");
-        assert_eq!(settings.ocpp.listen.port(), 9200);
-        assert_eq!(settings.ocpp.heartbeat_interval_s, 60);
-    }
-
-    #[test]
-    fn listeners_replace_the_simple_form() {
-        let simple = read("[ocpp]\nprofile = 1\n", &[]).expect("valid");
-        let listeners = simple.ocpp.listeners().expect("valid");
-        assert_eq!(listeners.len(), 1);
-        assert_eq!((listeners[0].listen.port(), listeners[0].profile.number()), (9000, 1));
-        let two = read(
-            "[[ocpp.listeners]]\nlisten = \"127.0.0.1:9001\"\nprofile = 1\n\
-             [[ocpp.listeners]]\nlisten = \"0.0.0.0:9443\"\nprofile = 3\n\
-             certificate = \"c.pem\"\nkey = \"k.pem\"\nclient_ca = \"ca.pem\"\n",
-            &[("MENDPOINT__OCPP__TRUSTED_PROXIES", "10.0.0.1,10.0.0.2")],
-        )
-        .expect("valid");
-        let listeners = two.ocpp.listeners().expect("valid");
-        assert_eq!(listeners.iter().map(|it| it.listen.port()).collect::<Vec<_>>(), [9001, 9443]);
-        assert!(listeners[1].tls.as_ref().is_some_and(|tls| tls.client_ca.is_some()));
-        assert_eq!(two.ocpp.trusted_proxies.len(), 2);
-    }
-
-    #[test]
-    fn what_is_wrong_is_named() {
-        for (file, told) in [
-            ("[mail]\nsmtp_url = \"ftp://u:s3cret@h\"\n", "begins with smtp:// or smtps://"),
-            ("[mail]\nsmtp_url = \"smpt://h:25\"\n", "and here with \"smpt\""),
-            ("[mail]\nsmtp_url = \"smtp://h:x\"\n", "mail.smtp_url cannot be used"),
-            ("[ocpp]\nlisten_to = 1\n", "listen_to"),
-            ("[ocpp]\nvalidation = \"lax\"\n", "it is tolerant or strict"),
-            ("[ocpp]\nlistn = \"x\"\n", "did you mean listen?"),
-            ("[ocpp]\nlisten = \"9000\"\n", "ocpp.listen is not ADDRESS:PORT"),
-            ("[ocpp]\nprofile = 2\n", "[[ocpp.listeners]]"),
-            ("[ocpp]\nprofile = 7\n", "a security profile is 0, 1, 2 or 3"),
-            ("[ocpp]\nca_key = \"k.pem\"\n", "ocpp.ca_certificate"),
-            (
-                "[[ocpp.listeners]]\nlisten = \"0.0.0.0:9443\"\nprofile = 2\nkey = \"k.pem\"\n",
-                "no certificate",
-            ),
-            ("[[ocpp.listeners]]\nlisten = \"0.0.0.0:9443\"\n", "profile"),
-            ("[log]\nfilter = \"loud\"\n[ocpp]\nheartbeat_interval_s = 1\n", "heartbeat"),
-            ("[log]\nfilter = \"a=b=c\"\n", "log.filter"),
-            ("[engine]\npace = 0.0\n", "engine.pace"),
-            ("[healing]\nsite_percent = 100\n", "healing.site_percent must be between 1 and 50"),
-            ("[healing]\nnew_per_minute = 0\n", "healing.new_per_minute"),
-            ("[healing]\nboot_min_s = 500\nboot_max_s = 400\n", "healing.boot_min_s"),
-            (
-                "[[healing.power_hooks]]\nsite = \"A\"\nurl = \"ftp://x\"\nsecret = \"s\"\n",
-                "must begin with http://",
-            ),
-            (
-                "[[healing.power_hooks]]\nsite = \"A\"\nurl = \"http://x\"\nsecret = \"s\"\n",
-                "16 characters",
-            ),
-            ("[[healing.models]]\nvendor = \"A\"\nmodel = \"X\"\nmode = \"sometimes\"\n", "mode"),
-            ("[engine]\ndiagnostics_url = \"files\"\n", "engine.diagnostics_url"),
-            ("[database]\nurl = \"mysql://x\"\n", "database.url"),
-            ("[backup]\nhour = 24\n", "backup.hour"),
-            ("[database]\nkeep_hours_days = 3\n", "keep_hours_days"),
-            ("[backup]\nkeep = 0\n", "backup.keep"),
-            ("[duty]\nroutes = \"/nowhere.toml\"\n", "failed to read duty.routes"),
-            (
-                "[[duty.webhooks]]\nname = \"noc\"\nurl = \"noc.example\"\n",
-                "begins with https:// or http://",
-            ),
-            ("[web]\nbootstrap_token = \"short\"\n", "web.bootstrap_token"),
-            ("[ocpp\n", "line 1"),
-        ] {
-            let error = format!("{:#}", read(file, &[]).expect_err(file));
-            assert!(error.contains(told), "{file:?} gave {error:?}");
-        }
-    }
-
-    #[test]
-    fn secrets_are_not_shown() {
-        let settings = read("[mail]\nsmtp_url = \"smtps://u:hunter2@h\"\n", &[]).expect("valid");
-        assert!(!format!("{settings:?}").contains("hunter2"));
-    }
 }

@@ -134,7 +134,7 @@ fn quality(options: &SimulateQuality) -> Result<ExitCode> {
         anyhow::anyhow!("the rules cannot be used:\n{}", lines.join("\n"))
     })?;
     let began = Instant::now();
-    let report = mendpoint_quality::run(QualitySettings {
+    let settings = QualitySettings {
         chargers: options.chargers,
         days: options.days,
         seed: options.seed,
@@ -142,11 +142,18 @@ fn quality(options: &SimulateQuality) -> Result<ExitCode> {
         catalogue: Arc::new(catalogue),
         engine: EngineSettings::default(),
         restarts: options.restarts,
-    });
-    if options.json {
-        say(&serde_json::to_string_pretty(&report)?);
+    };
+    let (text, json) = if options.compare {
+        let comparison = mendpoint_quality::compare(settings);
+        (comparison.to_string(), serde_json::to_string_pretty(&comparison)?)
     } else {
-        say(&format!("{report}\n  {:.1} s", began.elapsed().as_secs_f64()));
+        let report = mendpoint_quality::run(settings);
+        (report.to_string(), serde_json::to_string_pretty(&report)?)
+    };
+    if options.json {
+        say(&json);
+    } else {
+        say(&format!("{text}\n  {:.1} s", began.elapsed().as_secs_f64()));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -11,7 +11,11 @@ pub fn family(rule: &str) -> &str {
         | "BOOT_LOOP"
         | "READER_DOWN"
         | "DERATED" => "faults",
-        "FAILED_BURST" | "START_SUCCESS_DROP" | "SILENT_CHARGER" | "AUTH_REJECT_SPIKE" => "charges",
+        "FAILED_BURST"
+        | "START_SUCCESS_DROP"
+        | "SILENT_CHARGER"
+        | "AUTH_REJECT_SPIKE"
+        | "AUTH_REJECT_SPIKE_SITE" => "charges",
         "STUCK_FINISHING"
         | "STUCK_PREPARING"
         | "STUCK_OCCUPIED_NO_TX"
@@ -21,6 +25,7 @@ pub fn family(rule: &str) -> &str {
         | "NO_SOC_PROGRESS" => "stuck sessions",
         "METER_BACKWARDS" | "METER_FROZEN" | "METER_GAP" => "meters",
         "CLOCK_DRIFT" | "CONFIG_DRIFT" | "CERT_EXPIRY" | "SECURITY_EVENT" => "upkeep",
+        "UPTIME_BUDGET" | "UPTIME_BUDGET_FAST" | "UPTIME_BUDGET_NOW" => "uptime",
         "FW_UPDATE_FAILED" | "FW_STALLED" | "FW_REGRESSION" => "firmware",
         "USER_REPORT" | "MANUAL" => "reports",
         other => other,

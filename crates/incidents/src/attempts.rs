@@ -133,7 +133,7 @@ enum Stage {
     /// Wanted: a card was accepted, or a remote start was sent.
     Wanted { remote: Option<CommandId> },
     /// A transaction runs.
-    Running { id: TransactionId, metered: bool, paused: bool },
+    Running { id: TransactionId, paused: bool },
     /// It ended without a verdict; a fault soon after its start still counts.
     Ended { suspended: bool },
     /// The driver unplugged at once; a second try makes it a failure.
@@ -265,15 +265,7 @@ impl AttemptLog {
                 let verdict = Verdict { reason, ended_at: *ended_at, energy_wh: *energy_wh };
                 self.closed(&scene, transaction, &verdict, *historical, news);
             }
-            Fact::Metered { connector, .. } => {
-                for attempt in &mut self.attempts {
-                    if attempt.connector == Some(*connector)
-                        && let Stage::Running { metered, .. } = &mut attempt.stage
-                    {
-                        *metered = true;
-                    }
-                }
-            }
+            Fact::Metered { connector, .. } => self.metered(&scene, *connector, news),
             Fact::StatusChanged { connector, to, historical: false, .. } => {
                 self.status(now, *connector, *to, times, news);
             }
@@ -332,7 +324,7 @@ impl AttemptLog {
         transaction: &Transaction,
         news: &mut Vec<AttemptNews>,
     ) {
-        let Scene { now, times, .. } = *scene;
+        let now = scene.now;
         let token = &transaction.id_token;
         let wanted = self.attempts.iter().position(|attempt| {
             matches!(attempt.stage, Stage::Wanted { .. })
@@ -353,10 +345,9 @@ impl AttemptLog {
             self.authorised_at = Some(now);
         }
         self.second_try(token, news);
-        let stage = Stage::Running { id: transaction.id, metered: false, paused: false };
+        let stage = Stage::Running { id: transaction.id, paused: false };
         let attempt = Attempt {
             connector: Some(transaction.connector),
-            check_at: Some(now + times.ms(NO_ENERGY_MS)),
             first_at: first_at.unwrap_or(now),
             ..Attempt::new(token.clone(), now, stage)
         };
@@ -453,7 +444,26 @@ impl AttemptLog {
         }
     }
 
-    /// Looks at what is due: F2 and F4, and what can be forgotten.
+    /// F4: a reading from later than its time shows that nothing was delivered. One from the beginning
+    /// says nothing, however long ago that is: where meter values come every quarter of an hour, the
+    /// first that can tell comes after a quarter of an hour.
+    fn metered(&mut self, scene: &Scene<'_>, at: ConnectorRef, news: &mut Vec<AttemptNews>) {
+        let no_energy_ms = scene.times.ms(NO_ENERGY_MS);
+        for attempt in &mut self.attempts {
+            let Stage::Running { id, paused: false } = attempt.stage else { continue };
+            let is_late_enough = scene.now.since_ms(attempt.began_at) >= no_energy_ms;
+            if is_late_enough
+                && attempt.connector == Some(at)
+                && attempt.failed.is_none()
+                && delivers_nothing(id, scene.charger)
+            {
+                attempt.failed = Some(Failure::NoEnergy);
+                news.push(attempt.news(NewsKind::Failed(Failure::NoEnergy)));
+            }
+        }
+    }
+
+    /// Looks at what is due: F2, and what can be forgotten.
     pub(crate) fn advance(
         &mut self,
         now: UnixMs,
@@ -470,10 +480,8 @@ impl AttemptLog {
                 Stage::Wanted { .. } => {
                     self.check_wanted(index, &Scene { now, charger, times }, news)
                 }
-                Stage::Running { id, metered, paused } => {
-                    self.check_running(index, id, metered && !paused, charger, news);
-                    true
-                }
+                // Its meter values tell, and its end.
+                Stage::Running { .. } => true,
                 Stage::Ended { .. } | Stage::GaveUp => {
                     let attempt = &self.attempts[index];
                     news.push(attempt.over(attempt.outcome()));
@@ -518,34 +526,6 @@ impl AttemptLog {
         news.push(attempt.news(NewsKind::Failed(Failure::NeverStarted)));
         news.push(attempt.over(Outcome::Failed(Failure::NeverStarted)));
         false
-    }
-
-    /// F4.
-    fn check_running(
-        &mut self,
-        index: usize,
-        id: TransactionId,
-        can_judge: bool,
-        charger: &ChargerState,
-        news: &mut Vec<AttemptNews>,
-    ) {
-        let attempt = &mut self.attempts[index];
-        let Some(tx) = charger.transactions.iter().find(|tx| tx.id == id) else { return };
-        let paused = connector_state(charger, tx.connector).is_some_and(|state| {
-            matches!(state.status, ConnectorStatus::SuspendedEvse | ConnectorStatus::SuspendedEv)
-        });
-        let is_wanted = !tx.id_token.is_empty() || tx.had_power;
-        let empty = tx.energy_wh().is_some_and(|energy| energy < SESSION_WH);
-        if can_judge
-            && empty
-            && is_wanted
-            && !paused
-            && !tx.suspended_by_ev
-            && attempt.failed.is_none()
-        {
-            attempt.failed = Some(Failure::NoEnergy);
-            news.push(attempt.news(NewsKind::Failed(Failure::NoEnergy)));
-        }
     }
 
     fn push(&mut self, attempt: Attempt) {
@@ -595,6 +575,17 @@ impl Attempt {
             kind,
         }
     }
+}
+
+/// Whether a transaction that was asked for has delivered next to nothing, and the car did not stop it.
+fn delivers_nothing(id: TransactionId, charger: &ChargerState) -> bool {
+    let Some(tx) = charger.transactions.iter().find(|tx| tx.id == id) else { return false };
+    let paused = connector_state(charger, tx.connector).is_some_and(|state| {
+        matches!(state.status, ConnectorStatus::SuspendedEvse | ConnectorStatus::SuspendedEv)
+    });
+    let is_wanted = !tx.id_token.is_empty() || tx.had_power;
+    let empty = tx.energy_wh().is_some_and(|energy| energy < SESSION_WH);
+    empty && is_wanted && !paused && !tx.suspended_by_ev
 }
 
 /// The one connector with a car and without a transaction, when there is exactly one.

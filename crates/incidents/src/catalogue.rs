@@ -130,6 +130,12 @@ impl Catalogue {
             let names: Vec<_> = self.rules.iter().map(|rule| rule.id.as_str()).collect();
             return Err(format!("unknown rule {rule}{}", suggestion(rule, &names)));
         };
+        if known.counts_together() {
+            return Err(format!(
+                "the rule {rule} counts over many chargers at once, so its numbers are the same for \
+                 all of them; change them in its text"
+            ));
+        }
         known.with_thresholds(&BTreeMap::from([(name.to_owned(), value.to_owned())])).map(|_| ())
     }
 

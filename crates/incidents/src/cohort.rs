@@ -35,6 +35,8 @@ pub struct CohortFigures {
     pub charger_days: f64,
     /// How often each kind of thing happened (`faulted`, `attempt_failed`, ..).
     pub counts: BTreeMap<String, f64>,
+    /// Sessions by the class of their power; empty where none are known.
+    pub powers: Vec<f64>,
 }
 
 impl CohortFigures {
@@ -44,6 +46,10 @@ impl CohortFigures {
         self.charger_days += other.charger_days;
         for (kind, count) in &other.counts {
             *self.counts.entry(kind.clone()).or_default() += count;
+        }
+        self.powers.resize(self.powers.len().max(other.powers.len()), 0.0);
+        for (count, more) in self.powers.iter_mut().zip(&other.powers) {
+            *count += more;
         }
     }
 }
@@ -56,6 +62,8 @@ struct Tally {
     /// Until when `charger_days` is right.
     counted_to: UnixMs,
     counts: [f64; Occurrence::NAMES.len()],
+    /// Sessions by the class of their power; empty as long as there is none.
+    powers: Vec<f64>,
 }
 
 impl Tally {
@@ -67,6 +75,7 @@ impl Tally {
         if self.charger_days > DAYS_MAX * f64::from(self.chargers.max(1)) {
             self.charger_days /= 2.0;
             self.counts.iter_mut().for_each(|count| *count /= 2.0);
+            self.powers.iter_mut().for_each(|count| *count /= 2.0);
         }
     }
 }
@@ -89,6 +98,11 @@ impl Cohort {
     pub(crate) fn a_day(&self, kind: Occurrence) -> Option<f64> {
         let tally = self.figures()?;
         Some(tally.counts[kind as usize] / tally.charger_days)
+    }
+
+    /// The power that half of its sessions exceed, W.
+    pub(crate) fn median_power_w(&self) -> Option<f64> {
+        crate::power::median(&self.figures()?.powers)
     }
 
     /// Of two kinds, which part is the first.
@@ -167,6 +181,16 @@ impl Cohorts {
         }
     }
 
+    /// A session of a cohort got power of this class.
+    pub(crate) fn note_power(&mut self, now: UnixMs, id: Option<CohortId>, class: usize) {
+        let Some(id) = id else { return };
+        if let Some(cohort) = self.table.get_mut(usize::from(id.0)) {
+            cohort.own.pass(now);
+            cohort.own.powers.resize(crate::power::CLASSES, 0.0);
+            cohort.own.powers[class.min(crate::power::CLASSES - 1)] += 1.0;
+        }
+    }
+
     /// What the engine counted itself, by vendor, model and firmware.
     pub(crate) fn own(&self) -> Vec<CohortFigures> {
         let figures = |([vendor, model, firmware], id): (&[Box<str>; 3], &CohortId)| {
@@ -183,6 +207,7 @@ impl Cohorts {
                 chargers: tally.chargers,
                 charger_days: tally.charger_days,
                 counts,
+                powers: tally.powers.clone(),
             })
         };
         self.ids.iter().filter_map(figures).collect()
@@ -201,6 +226,7 @@ impl Cohorts {
                 charger_days: of.charger_days,
                 counted_to: now,
                 counts,
+                powers: of.powers.clone(),
             };
             if let Some(cohort) = self.table.get_mut(usize::from(id.0)) {
                 cohort.fleet = Some(tally);
@@ -260,6 +286,7 @@ mod tests {
             chargers: 50,
             charger_days: 350.0,
             counts: counts.into(),
+            powers: Vec::new(),
         };
         figures.merge(&figures.clone());
         assert_eq!(figures.chargers, 100);

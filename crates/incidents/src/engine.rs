@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mendpoint_model::{
     ChargerEvent, ChargerKey, ChargerState, Chargers, Command, ConnectorRef, FrameSeq, HealMode,
-    Incident, IncidentId, IncidentState, Overlay, SiteKey, TimelineEntry, UnixMs,
+    Hours, Incident, IncidentId, IncidentState, Overlay, SiteKey, TimelineEntry, UnixMs,
 };
 use rustc_hash::FxHashMap;
 
@@ -17,6 +17,7 @@ use crate::correlate::Correlation;
 use crate::effect::Effect;
 use crate::lag::LagStop;
 use crate::permits::Permits;
+use crate::power::UptimeBurn;
 use crate::predicate::{Inputs, Subject};
 use crate::program::Program;
 use crate::request::KillScope;
@@ -60,6 +61,8 @@ pub struct Engine {
     pub(crate) switches: BTreeSet<KillScope>,
     /// Where people work by plan, and until when.
     maintenance: BTreeMap<KillScope, UnixMs>,
+    /// When sites are open; those that are not in it always are.
+    pub(crate) opening_hours: Arc<BTreeMap<SiteKey, Hours>>,
     pub(crate) correlation: Correlation,
     pub(crate) lag: LagStop,
     pub(crate) visits: Visits,
@@ -104,6 +107,7 @@ impl Engine {
             timers: Timers::default(),
             switches: BTreeSet::new(),
             maintenance: BTreeMap::new(),
+            opening_hours: Arc::default(),
             correlation: Correlation::default(),
             lag: LagStop::default(),
             visits: Visits::default(),
@@ -243,27 +247,45 @@ impl Engine {
         self.cohorts.set_fleet(now, figures);
     }
 
-    /// Takes over when a charger was used before our start, for rules about unusual silence. What
+    /// Takes over when a connector was used before our start, for rules about unusual silence. What
     /// was counted since is added to it.
     pub fn restore_usage(
         &mut self,
         now: UnixMs,
-        charger: ChargerKey,
-        usage: Usage,
+        (charger, connector): (ChargerKey, ConnectorRef),
+        usage: &Usage,
         fleet: &dyn Chargers,
         out: &mut Vec<Effect>,
     ) {
-        if !self.program.wants.usage {
+        let wants = &self.program.wants;
+        if !wants.usage || (connector.is_charger() && !wants.usage_of_whole) {
             return;
         }
         let watch = self.watches.entry(charger).or_default();
         let memory = watch.memory.get_or_insert_default();
-        match &mut memory.usage {
-            Some(known) => known.join(&usage),
-            known => *known = Some(Box::new(usage)),
-        }
+        memory.join_usage(now, connector, usage, fleet.charger(charger));
         let cx = Cx { now, fleet, frame: 0, from: None };
         self.evaluate_all(&cx, charger, None, Inputs::HAPPENED);
+        self.flush(now, out);
+    }
+
+    /// How fast a charger uses up its budget of uptime now, for rules about that.
+    pub fn note_burn(
+        &mut self,
+        now: UnixMs,
+        charger: ChargerKey,
+        burn: UptimeBurn,
+        fleet: &dyn Chargers,
+        out: &mut Vec<Effect>,
+    ) {
+        if fleet.charger(charger).is_none() {
+            return;
+        }
+        let memory = self.watches.entry(charger).or_default().memory.get_or_insert_default();
+        memory.burn = Some(Box::new(burn));
+        let cx = Cx { now, fleet, frame: 0, from: None };
+        self.evaluate_all(&cx, charger, None, Inputs::HAPPENED);
+        self.run_due(&cx);
         self.flush(now, out);
     }
 
@@ -430,6 +452,30 @@ impl Engine {
         let active: Vec<IncidentId> =
             self.cases.iter().filter(|(_, case)| case.run.active).map(|(id, _)| *id).collect();
         for id in active {
+            self.tend(&cx, id);
+        }
+        self.run_due(&cx);
+        self.flush(now, out);
+    }
+
+    /// When sites are open: all that close at some time, over what was known before. What disturbs
+    /// and can wait is done while a site is closed (G12).
+    pub fn set_opening_hours(
+        &mut self,
+        now: UnixMs,
+        hours: Arc<BTreeMap<SiteKey, Hours>>,
+        fleet: &dyn Chargers,
+        out: &mut Vec<Effect>,
+    ) {
+        if self.opening_hours == hours {
+            return;
+        }
+        self.opening_hours = hours;
+        let cx = Cx { now, fleet, frame: 0, from: None };
+        let patient = |case: &Case| case.run.active && case.run.patient_until.is_some();
+        let waiting: Vec<IncidentId> =
+            self.cases.iter().filter(|(_, case)| patient(case)).map(|(id, _)| *id).collect();
+        for id in waiting {
             self.tend(&cx, id);
         }
         self.run_due(&cx);

@@ -7,13 +7,13 @@ use mendpoint_model::{
 
 use crate::alert::{Alert, Next, Phase};
 use crate::attempts::{AttemptNews, NewsKind};
+use crate::correlate::NOBODYS;
 use crate::engine::{Cx, Engine};
 use crate::news::{Happening, focus_of, happenings, inputs_of, is_late};
 use crate::predicate::{Holds, Inputs, Subject};
 use crate::program::{News, Program};
 use crate::rule::{ClearWay, Condition, Distinct, Occurrence, Scope};
 use crate::timers::Timer;
-use crate::usage::Usage;
 use crate::whole::Cleared;
 
 /// How long nothing more is queued for a charger whose queue was full.
@@ -453,7 +453,8 @@ impl Engine {
         }
         // After a start of ours, what a rule remembers begins anew: nothing ends by that.
         let remembers_at = self.restored_at + rule.memory_ms;
-        let opened_at = self.cases.get(&id).map_or(cx.now, |case| case.incident.opened_at);
+        let fired_at = watch.alerts[index].began.unwrap_or(cx.now);
+        let opened_at = self.cases.get(&id).map_or(fired_at, |case| case.incident.opened_at);
         // While we are late, the fault's return may wait for us: nothing ends (blind).
         let is_late = self.lag.holds().is_some();
         let mut cleared = None;
@@ -520,6 +521,10 @@ impl Engine {
             return;
         }
         if let Some(unproven) = cleared {
+            if id == NOBODYS {
+                self.member_over(cx.now, key, place, at);
+                return;
+            }
             match self.clear_place(key, place, at, id) {
                 Cleared::Over => self.cleared(cx, id, unproven),
                 Cleared::Look(own) => self.evaluate_firing(cx, key, place, own, id),
@@ -538,12 +543,12 @@ impl Engine {
             self.remember(cx, key, item);
             for place in program.hearers(item.kind) {
                 let rule = &program.rules[usize::from(*place)];
-                let at = match rule.scope {
-                    Scope::Charger => ConnectorRef::CHARGER,
+                let at = match rule.unit {
                     Scope::Connector => item.connector,
+                    _ => ConnectorRef::CHARGER,
                 };
                 self.happen_to(cx, key, *place, at, item);
-                if rule.scope == Scope::Connector && at.is_charger() {
+                if rule.unit == Scope::Connector && at.is_charger() {
                     self.happen_to_connectors(cx, key, *place, item);
                 }
             }
@@ -584,9 +589,12 @@ impl Engine {
             let memory = watch.memory.get_or_insert_default();
             memory.note(cx.now, item.kind, item.connector, &item.id_token, kept);
         }
-        if wants.usage && item.kind == Occurrence::AttemptSucceeded {
+        if wants.usage
+            && item.kind == Occurrence::AttemptSucceeded
+            && let Some(charger) = cx.fleet.charger(key)
+        {
             let memory = watch.memory.get_or_insert_default();
-            memory.usage.get_or_insert_with(|| Box::new(Usage::new(cx.now))).note(cx.now);
+            memory.used(cx.now, item.connector, wants, charger);
         }
     }
 
@@ -602,10 +610,19 @@ impl Engine {
             if wants.is_restless(fact) {
                 watch.memory.get_or_insert_default().note_restless(cx.now, fact, wants);
             }
-            if let Fact::LinkUp { away_ms: Some(away_ms) } = fact
-                && let Some(usage) = watch.memory.as_mut().and_then(|memory| memory.usage.as_mut())
+            if wants.power {
+                note_power(cx, key, fact, watch, &mut self.cohorts);
+            }
+            let changes = matches!(
+                fact,
+                Fact::LinkUp { .. } | Fact::LinkDown { .. } | Fact::StatusChanged { .. }
+            );
+            if wants.usage
+                && changes
+                && let Some(memory) = watch.memory.as_mut()
+                && let Some(charger) = cx.fleet.charger(key)
             {
-                usage.away(*away_ms);
+                memory.note_free(cx.now, charger);
             }
         }
     }
@@ -676,6 +693,10 @@ impl Engine {
                 if !counts || excluded {
                     return;
                 }
+                if rule.scope.is_wide() {
+                    self.tell_counted(cx, key, place);
+                    return;
+                }
                 let index = watch.alert(place, at).unwrap_or_else(|| {
                     watch.alerts.push(Alert::new(place, at, rule.clears.len()));
                     watch.alerts.len() - 1
@@ -707,5 +728,38 @@ impl Engine {
             }
             _ => {}
         }
+    }
+}
+
+/// Facts that tell how much power a session gets.
+fn note_power(
+    cx: &Cx<'_>,
+    key: ChargerKey,
+    fact: &Fact,
+    watch: &mut crate::case::Watch,
+    cohorts: &mut crate::cohort::Cohorts,
+) {
+    match fact {
+        Fact::Metered { connector, power_w: Some(power_w) } => {
+            let Some(charger) = cx.fleet.charger(key) else { return };
+            let is_here =
+                |tx: &mendpoint_model::Transaction| crate::predicate::is_at(tx, *connector);
+            if !charger.transactions.iter().any(is_here) {
+                return;
+            }
+            let state = charger.connectors.iter().find(|state| state.at == *connector);
+            let soc = state.and_then(|state| state.soc_percent);
+            let memory = watch.memory.get_or_insert_default();
+            memory.power.get_or_insert_default().read(*connector, *power_w, soc);
+        }
+        Fact::TransactionClosed { transaction, energy_wh, historical: false, .. } => {
+            let power = watch.memory.as_mut().and_then(|memory| memory.power.as_mut());
+            let card = crate::memory::number_of(&transaction.id_token);
+            let class = power.and_then(|log| log.over(transaction.connector, *energy_wh, card));
+            if let Some(class) = class {
+                cohorts.note_power(cx.now, watch.cohort, class);
+            }
+        }
+        _ => {}
     }
 }

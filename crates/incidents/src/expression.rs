@@ -5,7 +5,7 @@
 use mendpoint_model::{ConnectorStatus, Transport};
 
 use crate::duration::parse_duration;
-use crate::predicate::{Compare, Elapsed, Flag, Number, Predicate, Text, status_bit};
+use crate::predicate::{BurnOver, Compare, Elapsed, Flag, Number, Predicate, Text, status_bit};
 use crate::problem::suggestion;
 use crate::signal::Channel;
 use crate::threshold::Thresholds;
@@ -30,13 +30,17 @@ const TEXTS: [(&str, Text); 5] = [
     ("firmware.status", Text::FirmwareStatus),
 ];
 
-const NUMBERS: [(&str, Number); 6] = [
+const NUMBERS: [(&str, Number); 10] = [
     ("connector", Number::Connector),
     ("power_w", Number::Power),
     ("soc_percent", Number::Soc),
     ("temperature_c", Number::Temperature),
     ("clock_skew_s", Number::ClockSkew),
     ("unanswered_commands", Number::UnansweredCommands),
+    ("uptime.burn_5m", Number::Burn(BurnOver::FiveMinutes)),
+    ("uptime.burn_1h", Number::Burn(BurnOver::Hour)),
+    ("uptime.burn_6h", Number::Burn(BurnOver::SixHours)),
+    ("uptime.burn_3d", Number::Burn(BurnOver::ThreeDays)),
 ];
 
 const ELAPSED: [(&str, Elapsed); 7] = [
@@ -63,7 +67,7 @@ pub(crate) const STATUSES: [ConnectorStatus; 10] = [
 ];
 
 /// Words that have something in parentheses behind them.
-pub(crate) const FUNCTIONS: [&str; 12] = [
+pub(crate) const FUNCTIONS: [&str; 13] = [
     "median",
     "known",
     "weak_signal",
@@ -73,6 +77,7 @@ pub(crate) const FUNCTIONS: [&str; 12] = [
     "below_cohort",
     "times_cohort",
     "cohort_expects",
+    "power_of_kind",
     "same",
     "flap",
     "expected_usage_silence",
@@ -290,6 +295,7 @@ impl<'a> Parser<'a, '_> {
             "below_cohort" => self.below_cohort(),
             "times_cohort" => self.times_cohort(),
             "cohort_expects" => self.cohort_expects(),
+            "power_of_kind" => self.power_of_kind(),
             "same" => self.same(),
             "flap" => self.flap(),
             "expected_usage_silence" => self.silence(),

@@ -121,6 +121,16 @@ impl Parser<'_, '_> {
         }
     }
 
+    /// `power_of_kind(5) < 0.5`.
+    pub(crate) fn power_of_kind(&mut self) -> Result<Predicate, Mistake> {
+        self.expect("(")?;
+        let last = self.whole(3, crate::power::KEPT as u32)? as usize;
+        self.expect(")")?;
+        let compare = self.compare()?;
+        let value = self.number()?;
+        Ok(Predicate::PowerOfKind { last, compare, value })
+    }
+
     /// `times_cohort(faulted, 24h) >= 3`.
     pub(crate) fn times_cohort(&mut self) -> Result<Predicate, Mistake> {
         self.expect("(")?;

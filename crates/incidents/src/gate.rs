@@ -127,13 +127,18 @@ impl Gate {
                 _ => 0,
             }),
             Predicate::Number { field, .. } | Predicate::Known(field) => {
-                Self::needing(if matches!(field, Number::Signal(_)) { SIGNALS } else { 0 })
+                Self::needing(match field {
+                    Number::Signal(_) => SIGNALS,
+                    Number::Burn(_) => MEMORY,
+                    _ => 0,
+                })
             }
             Predicate::Median { .. } | Predicate::Weak { .. } => Self::needing(SIGNALS),
             Predicate::Happened { .. }
             | Predicate::Ratio { .. }
             | Predicate::BelowCohort { .. }
             | Predicate::TimesCohort { .. }
+            | Predicate::PowerOfKind { .. }
             | Predicate::Flap { at_least: true, .. }
             | Predicate::Silence { .. } => Self::needing(MEMORY),
             _ => Self::OPEN,

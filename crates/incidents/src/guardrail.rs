@@ -157,7 +157,7 @@ fn may_stop(rails: &Guardrails, question: &Question<'_>) -> Verdict {
     if open.peek().is_none() {
         return forbid("", "No charge is open there".to_owned());
     }
-    if let Some(tx) = open.find(|tx| is_delivering(tx)) {
+    if let Some(tx) = open.find(|tx| may_deliver(question.charger, tx)) {
         let why = format!("a car is charging on connector {}", tx.connector);
         return wait("G1", None, &why);
     }
@@ -172,6 +172,14 @@ fn may_stop(rails: &Guardrails, question: &Question<'_>) -> Verdict {
 /// Whether energy flows, as far as is known.
 pub(crate) fn is_delivering(tx: &Transaction) -> bool {
     tx.idle_since.is_none() && tx.power_w.is_some_and(|power| power >= 50.0)
+}
+
+/// The same for a charge that is to be stopped: the last power that was measured says nothing any more
+/// once the connector itself says that nothing charges.
+pub(crate) fn may_deliver(charger: &ChargerState, tx: &Transaction) -> bool {
+    use ConnectorStatus::{Available, Finishing, Preparing};
+    let status = connector_state(charger, tx.connector).map(|state| state.status);
+    is_delivering(tx) && !matches!(status, Some(Available | Finishing | Preparing))
 }
 
 /// The one reset that a ground fault may have: no car is there any more, and it had a quarter of an

@@ -44,6 +44,7 @@ pub mod overseer;
 mod parse;
 mod permits;
 mod playbook;
+mod power;
 mod predicate;
 mod probe;
 mod problem;
@@ -59,6 +60,7 @@ mod restore;
 mod rule;
 mod settings;
 mod signal;
+mod silence;
 #[cfg(test)]
 mod stories;
 #[cfg(test)]
@@ -91,6 +93,8 @@ mod stories_reload;
 mod stories_safety;
 #[cfg(test)]
 mod stories_ties;
+#[cfg(test)]
+mod stories_wide;
 mod threshold;
 mod timeline_parse;
 pub mod timeline_test;
@@ -121,6 +125,7 @@ pub use permits::{
     BootRow, HealingReport, Memory, OffRow, Permits, RecordRow, RunningRow, ShadowTally, StormRow,
 };
 pub use playbook::Playbook;
+pub use power::UptimeBurn;
 pub use problem::Problem;
 pub use report::REASONS;
 pub use request::{KillScope, Request, RequestError};

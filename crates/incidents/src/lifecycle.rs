@@ -209,7 +209,7 @@ impl Engine {
         } else if case.step().is_some() {
             self.end_step(cx, id, StepState::Skipped, "It was gone before this was needed");
         }
-        self.drop_alert(id);
+        self.drop_alert(cx, id);
         self.evidence(cx, id, Evidence::Recovered, &title);
         self.say(cx, id, Line::new("recovered", title));
         self.release_children(cx, id);
@@ -431,7 +431,7 @@ impl Engine {
         if let Some(watch) = self.watches.get_mut(&fingerprint.charger) {
             watch.remember(fingerprint, id);
         }
-        self.drop_alert(id);
+        self.drop_alert(cx, id);
         if proven {
             self.evidence(cx, id, Evidence::Proven, words);
         }
@@ -456,7 +456,8 @@ impl Engine {
     }
 
     /// The alert of an incident that is over begins anew.
-    fn drop_alert(&mut self, id: IncidentId) {
+    fn drop_alert(&mut self, cx: &Cx<'_>, id: IncidentId) {
+        self.begin_silence_anew(cx, id);
         let Some(case) = self.cases.get(&id) else { return };
         let key = case.incident.charger;
         let Some(watch) = self.watches.get_mut(&key) else { return };
@@ -510,7 +511,12 @@ impl Engine {
                 self.tend(cx, id);
                 return;
             }
-            wakes[3] = Some(close_at);
+            let (missed_at, is_back) = self.tend_silence(cx, id);
+            if is_back {
+                self.tend(cx, id);
+                return;
+            }
+            wakes[3] = Some(missed_at.map_or(close_at, |at| at.min(close_at)));
         } else if let Some(at) = case.escalate_at {
             if at <= cx.now {
                 let lasted = duration_words(cx.now.since_ms(case.incident.began_at));

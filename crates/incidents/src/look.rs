@@ -44,9 +44,9 @@ impl Engine {
             subjects.push(whole);
         }
         for place in program.concerned(news, &watch.alerts).iter() {
-            let subjects = match program.rules[usize::from(place)].scope {
-                Scope::Charger => std::slice::from_ref(&whole),
-                Scope::Connector => &subjects,
+            let subjects = match program.rules[usize::from(place)].unit {
+                Scope::Connector => &subjects[..],
+                _ => std::slice::from_ref(&whole),
             };
             for (subject, traits) in subjects {
                 if may_matter(program, watch, place, subject, *traits) {

@@ -6,18 +6,21 @@
 
 use std::collections::VecDeque;
 
-use mendpoint_model::{ConnectorRef, Fact, UnixMs};
+use mendpoint_model::{ChargerState, ConnectorRef, ConnectorStatus, Fact, UnixMs};
 use smallvec::SmallVec;
 
 use crate::flap::FlapClock;
-use crate::predicate::{Holds, Predicate};
-use crate::rule::{Distinct, Occurrence};
+use crate::power::{PowerLog, UptimeBurn};
+use crate::predicate::{Holds, Predicate, connector_state};
+use crate::rule::{Distinct, Occurrence, Scope};
 use crate::usage::Usage;
 
 /// The most that is kept of one kind, whatever a rule says.
 const KEPT_MAX: usize = 1_024;
 /// The most things of which a charger's restlessness is watched: links and connectors.
 const CLOCKS_MAX: usize = 64;
+/// The most connectors of which it is known when they are used.
+const PLACES_MAX: usize = 64;
 
 /// Something that happened.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +58,12 @@ struct Clock {
 pub(crate) struct Memory {
     happened: VecDeque<Happened>,
     clocks: SmallVec<[Clock; 0]>,
-    pub(crate) usage: Option<Box<Usage>>,
+    /// How much power its sessions got.
+    pub(crate) power: Option<Box<PowerLog>>,
+    /// How fast it uses up its budget of uptime.
+    pub(crate) burn: Option<Box<UptimeBurn>>,
+    /// When its connectors are used; the charger as a whole where a rule asks for that.
+    usage: Vec<(ConnectorRef, Usage)>,
 }
 
 /// What the rules of a program ask of memories.
@@ -65,15 +73,19 @@ pub(crate) struct Wants {
     keep: Vec<(Occurrence, usize)>,
     /// Whose restlessness, in looks of which length.
     flaps: Vec<(Restless, i64)>,
-    /// Whether any rule asks for the usual use of a charger.
+    /// Whether any rule asks for the usual use of a connector.
     pub(crate) usage: bool,
+    /// Whether any asks for that of a charger as a whole.
+    pub(crate) usage_of_whole: bool,
     /// Whether any rule compares a charger with others of its kind.
     pub(crate) cohorts: bool,
+    /// Whether any rule asks for the power of sessions.
+    pub(crate) power: bool,
 }
 
 impl Wants {
     /// Adds what a condition asks for.
-    pub(crate) fn add(&mut self, predicate: &Predicate) {
+    pub(crate) fn add(&mut self, predicate: &Predicate, scope: Scope) {
         predicate.each(&mut |part| match part {
             Predicate::Happened { kind, at_least, distinct, .. } => {
                 // Repetitions of one mark must not push the others out.
@@ -90,6 +102,7 @@ impl Wants {
                 self.cohorts = true;
             }
             Predicate::CohortExpects { .. } => self.cohorts = true,
+            Predicate::PowerOfKind { .. } => (self.cohorts, self.power) = (true, true),
             Predicate::TimesCohort { kind, .. } => {
                 self.keep(*kind, KEPT_MAX);
                 self.cohorts = true;
@@ -97,7 +110,10 @@ impl Wants {
             Predicate::Flap { of, look_ms, .. } if !self.flaps.contains(&(*of, *look_ms)) => {
                 self.flaps.push((*of, *look_ms));
             }
-            Predicate::Silence { .. } => self.usage = true,
+            Predicate::Silence { .. } => {
+                self.usage = true;
+                self.usage_of_whole |= scope == Scope::Charger;
+            }
             _ => {}
         });
     }
@@ -180,8 +196,88 @@ impl Memory {
         self.happened.retain(|known| wants.kept(known.kind) > 0);
         self.clocks.retain(|clock| wants.flaps.contains(&(clock.of, clock.look_ms)));
         if !wants.usage {
-            self.usage = None;
+            self.usage.clear();
         }
+        if !wants.power {
+            self.power = None;
+        }
+        if !wants.usage_of_whole {
+            self.usage.retain(|(at, _)| !at.is_charger());
+        }
+    }
+
+    /// When a connector is used, as far as it is known.
+    pub(crate) fn usage(&self, at: ConnectorRef) -> Option<&Usage> {
+        self.usage.iter().find(|(of, _)| *of == at).map(|(_, usage)| usage)
+    }
+
+    fn usage_mut(&mut self, at: ConnectorRef, since: UnixMs) -> Option<(&mut Usage, bool)> {
+        let found = self.usage.iter().position(|(of, _)| *of == at);
+        if found.is_none() {
+            if self.usage.len() >= PLACES_MAX {
+                return None;
+            }
+            self.usage.push((at, Usage::new(since)));
+        }
+        let index = found.unwrap_or(self.usage.len() - 1);
+        Some((&mut self.usage[index].1, found.is_none()))
+    }
+
+    /// Somebody charged at a connector. The first time only begins the count: how long it took to
+    /// come is not known.
+    pub(crate) fn used(
+        &mut self,
+        now: UnixMs,
+        at: ConnectorRef,
+        wants: &Wants,
+        charger: &ChargerState,
+    ) {
+        let whole = Some(ConnectorRef::CHARGER).filter(|_| wants.usage_of_whole);
+        for place in Some(at).filter(|at| !at.is_charger()).into_iter().chain(whole) {
+            if let Some((usage, is_new)) = self.usage_mut(place, now)
+                && !is_new
+            {
+                usage.note(now);
+            }
+        }
+        self.note_free(now, charger);
+    }
+
+    /// What was counted before our start.
+    pub(crate) fn join_usage(
+        &mut self,
+        now: UnixMs,
+        at: ConnectorRef,
+        before: &Usage,
+        charger: Option<&ChargerState>,
+    ) {
+        // A charger that is not connected again yet was as it said last until it was last heard.
+        let free = charger.filter(|charger| is_in_use(charger, at)).and_then(|charger| {
+            let since = connector_state(charger, at)?.since.unwrap_or(before.last);
+            let from = if at.is_charger() { before.last } else { since };
+            let link = &charger.link;
+            let until = (!link.connected).then(|| link.last_seen_at.unwrap_or(from).max(from));
+            Some((from, until))
+        });
+        if let Some((usage, _)) = self.usage_mut(at, now) {
+            usage.join(before, free);
+        }
+    }
+
+    /// Where somebody could begin a charge now, and where not.
+    pub(crate) fn note_free(&mut self, now: UnixMs, charger: &ChargerState) {
+        for (at, usage) in &mut self.usage {
+            usage.set_free(now, is_free(charger, *at));
+        }
+    }
+
+    /// A connector was repaired: its silence begins anew.
+    pub(crate) fn begin_anew(&mut self, now: UnixMs, at: ConnectorRef) {
+        let concerned = |of: ConnectorRef| at.is_charger() || of.is_charger() || of == at;
+        self.usage
+            .iter_mut()
+            .filter(|(of, _)| concerned(*of))
+            .for_each(|(_, usage)| usage.begin_anew(now));
     }
 
     /// What happened of a kind at a subject, newest first. What happens to the whole charger
@@ -285,8 +381,20 @@ impl Memory {
     }
 }
 
+/// Whether somebody could begin a charge at a connector, or anywhere at the charger.
+fn is_free(charger: &ChargerState, at: ConnectorRef) -> bool {
+    charger.link.connected && is_in_use(charger, at)
+}
+
+/// The same by what the charger said last, connected or not.
+fn is_in_use(charger: &ChargerState, at: ConnectorRef) -> bool {
+    let is_out = |status| matches!(status, ConnectorStatus::Faulted | ConnectorStatus::Unavailable);
+    let mut places = charger.connectors.iter().filter(|state| at.is_charger() || state.at == at);
+    !is_out(charger.whole.status) && places.any(|state| state.status == ConnectorStatus::Available)
+}
+
 /// A word as a number (FNV-1a), 0 for none: whether two marks differ is all that is asked.
-fn number_of(mark: &str) -> u32 {
+pub(crate) fn number_of(mark: &str) -> u32 {
     if mark.is_empty() {
         return 0;
     }

@@ -51,6 +51,10 @@ impl Engine {
         began: UnixMs,
         counted: Counted,
     ) {
+        if self.program.wide[usize::from(place)].is_some() {
+            self.member_fires(cx, key, (place, at), began);
+            return;
+        }
         let program = std::sync::Arc::clone(&self.program);
         let Some(charger) = cx.fleet.charger(key) else { return };
         let Some(watch) = self.watches.get(&key) else { return };
@@ -79,6 +83,7 @@ impl Engine {
         };
         let title = headline(rule, &places);
         let same = self.same_case(key, rule, at, &code);
+        let same = same.filter(|id| !self.put_to_rest(cx, *id));
         let is_open = same.is_some_and(|id| self.is_firing(id));
         if !is_open && let Some(parent) = self.inhibitor(key, rule, at, &code) {
             self.hold_alert(cx, key, place, at, parent);
@@ -151,6 +156,21 @@ impl Engine {
         })
     }
 
+    /// Whether an incident is one of before: it recovered and stayed away for as long as a failed
+    /// charge would have undone it. No session came to prove it, and what comes now is new, with a
+    /// repair of its own.
+    fn put_to_rest(&mut self, cx: &Cx<'_>, id: IncidentId) -> bool {
+        let Some(case) = self.cases.get(&id) else { return false };
+        let is_old = case.incident.state == IncidentState::RecoveredUnproven
+            && case.recovered_at.is_some_and(|at| cx.now.since_ms(at) > self.settings.proof_ms);
+        if is_old {
+            let after = duration_words(self.settings.proof_ms);
+            let words = format!("Recovered; it stayed away for more than {after}");
+            self.resolve(cx, id, &words, &Actor::Engine, false);
+        }
+        is_old
+    }
+
     /// Whether an incident is open and its condition was there until now.
     fn is_firing(&self, id: IncidentId) -> bool {
         self.cases.get(&id).is_some_and(Case::is_firing)
@@ -180,13 +200,13 @@ impl Engine {
         let watch = self.watches.entry(key).or_default();
         let rule = &*watch.rule(&program, place);
         let site = watch.site;
-        watch.cases.push(id);
         let mut severity = rule.severity_of(&code);
         if let Some((at_least, other)) = rule.severity_by_distinct
             && counted.1 >= at_least
         {
             severity = other;
         }
+        let severity = self.raised(key, rule, severity);
         let mut incident = Incident {
             rule_version: rule.version,
             severity,
@@ -218,8 +238,10 @@ impl Engine {
                 case.will_ask(at);
             }
         }
+        self.watches.entry(key).or_default().cases.push(id);
         self.cases.insert(id, case);
         self.say(cx, id, line);
+        self.raise_others(cx, id);
         self.tell_alert(cx, id);
         self.hard_change(cx, id);
         self.inhibit_children(cx, id);

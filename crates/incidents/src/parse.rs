@@ -5,6 +5,7 @@ mod condition;
 mod raw;
 #[cfg(test)]
 mod tests;
+mod wide;
 
 use std::collections::BTreeMap;
 
@@ -14,6 +15,7 @@ use serde_spanned::Spanned;
 use self::clear::read_clear;
 use self::condition::read_condition;
 use self::raw::RawRule;
+use self::wide::{WIDE_KEEP_MS, WIDE_PLACES, read_together, unit_of};
 use crate::expression::{check_code, parse_with};
 use crate::playbook::duration;
 use crate::predicate::{Compiled, Predicate};
@@ -42,13 +44,7 @@ pub(crate) fn parse_rule_with(
     let before = reader.problems.len();
     reader.thresholds = read_thresholds(reader, &raw.thresholds, values);
     check_identity(reader, &raw);
-    let scope = choice(
-        reader,
-        &raw.scope,
-        "scope",
-        &[("connector", Scope::Connector), ("charger", Scope::Charger)],
-    )
-    .unwrap_or(Scope::Charger);
+    let scope = choice(reader, &raw.scope, "scope", &Scope::NAMES).unwrap_or(Scope::Charger);
     let auto_heal = choice(
         reader,
         &raw.auto_heal,
@@ -73,9 +69,15 @@ pub(crate) fn parse_rule_with(
     let proof = raw.proof.as_ref().and_then(|proof| {
         choice(reader, proof, "proof", &[("session", Proof::Session), ("clear", Proof::Clear)])
     });
+    let together = read_together(reader, &raw, scope);
     let condition_at = raw.condition.span().start;
     let (condition, keep_firing_ms, condition_text) =
         read_condition(reader, condition_at, raw.condition.get_ref(), scope)?;
+    let condition_text = format!("{condition_text}{}", together.words(scope));
+    let keep_firing_ms = match (&raw.condition.get_ref().keep_firing_for, scope.is_wide()) {
+        (None, true) => WIDE_KEEP_MS,
+        _ => keep_firing_ms,
+    };
     let mut clears = Vec::new();
     let mut clear_text = Vec::new();
     for clear in &raw.clear {
@@ -86,6 +88,7 @@ pub(crate) fn parse_rule_with(
     }
     if let Some(keep) = raw.condition.get_ref().keep_firing_for.as_ref()
         && (!raw.clear.is_empty() || !matches!(condition, Condition::State { .. }))
+        && !scope.is_wide()
     {
         let message = "keep_firing_for has no effect here: it is for a rule with `when` and without \
                        [[clear]]; give the [[clear]] a `for` instead";
@@ -96,10 +99,16 @@ pub(crate) fn parse_rule_with(
             Condition::State { when, .. } => {
                 clears.push(Clear {
                     way: ClearWay::When(Predicate::Not(Box::new(Predicate::clone(when))).into()),
-                    for_ms: keep_firing_ms,
+                    // Of many chargers it is the whole that keeps on, not each of them.
+                    for_ms: if scope.is_wide() { 0 } else { keep_firing_ms },
                     unproven: false,
                 });
                 clear_text.push("as soon as the condition is gone".to_owned());
+            }
+            Condition::Count(_) if scope.is_wide() => {
+                let within = raw.condition.get_ref().count.as_ref();
+                let within = within.map_or("", |count| count.within.get_ref());
+                clear_text.push(format!("fewer within {within}"));
             }
             _ => reader.refuse(condition_at, "a rule that counts or misses needs a [[clear]]"),
         }
@@ -133,7 +142,7 @@ pub(crate) fn parse_rule_with(
         reader.refuse(id_at, format!("rule {id} needs a [[test]] in which it stays silent"));
     }
     let title = raw.title.into_inner();
-    (reader.problems.len() == before).then(|| Rule {
+    let rule = (reader.problems.len() == before).then(|| Rule {
         id,
         version: raw.version.into_inner(),
         headline: raw.headline.map_or_else(|| title.clone(), Spanned::into_inner),
@@ -154,6 +163,9 @@ pub(crate) fn parse_rule_with(
         source: reader.text.into(),
         enabled: true,
         thresholds,
+        unit: Scope::Charger,
+        together,
+        raises_others: raw.raises_others,
         probe: raw.probe,
         forbids_reset: raw.forbids_reset,
         condition,
@@ -163,7 +175,8 @@ pub(crate) fn parse_rule_with(
         severity_by_code,
         severity_by_distinct,
         memory_ms: 0,
-    })
+    });
+    rule.map(|rule| Rule { unit: unit_of(&rule), ..rule })
 }
 
 fn check_identity(reader: &mut Reader<'_>, raw: &RawRule) {
@@ -195,8 +208,10 @@ fn check_identity(reader: &mut Reader<'_>, raw: &RawRule) {
     if let Some(headline) = &raw.headline {
         for place in headline.get_ref().split('{').skip(1) {
             let name = place.split('}').next().unwrap_or_default();
-            if !PLACES.contains(&name) {
-                let hint = suggestion(name, &PLACES);
+            let is_wide = ["site", "cohort", "fleet"].contains(&raw.scope.get_ref().as_str());
+            let places = if is_wide { &WIDE_PLACES } else { &PLACES };
+            if !places.contains(&name) {
+                let hint = suggestion(name, places);
                 let message = format!("unknown place {{{name}}} in the headline{hint}");
                 reader.refuse(headline.span().start, message);
             }

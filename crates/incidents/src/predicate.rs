@@ -56,6 +56,17 @@ pub(crate) enum Number {
     UnansweredCommands,
     Signal(Channel),
     Vital(VitalNumber),
+    /// How fast the budget of uptime is used up.
+    Burn(BurnOver),
+}
+
+/// Over which time a budget is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BurnOver {
+    FiveMinutes,
+    Hour,
+    SixHours,
+    ThreeDays,
 }
 
 /// Fields that grow by themselves.
@@ -169,6 +180,13 @@ pub(crate) enum Predicate {
         compare: Compare,
         value: f64,
     },
+    /// The most power of the last so many sessions, as a part of what half of the sessions of its
+    /// cohort exceed.
+    PowerOfKind {
+        last: usize,
+        compare: Compare,
+        value: f64,
+    },
     /// How restless it is (Nagios), in percent.
     Flap {
         of: Restless,
@@ -251,6 +269,11 @@ impl Predicate {
                 let usual = subject.cohort_expects(*kind, *within_ms);
                 Holds::when(usual.is_some_and(|usual| compare.holds(usual, *value)))
             }
+            Self::PowerOfKind { last, compare, value } => Holds::when(
+                subject
+                    .power_of_kind(*last)
+                    .is_some_and(|(most, usual)| compare.holds(most / usual, *value)),
+            ),
             Self::TimesCohort { kind, within_ms, compare, value } => {
                 match subject.times_cohort(*kind, *within_ms) {
                     Some((times, until)) if compare.holds(times, *value) => {
@@ -275,10 +298,11 @@ impl Predicate {
                     (_, false) => Holds::ALWAYS,
                 }
             }
-            Self::Silence { p } => subject
-                .memory
-                .and_then(|memory| memory.usage.as_ref()?.silent_from(*p))
-                .map_or(Holds::NEVER, Holds::since),
+            Self::Silence { p } => {
+                let usage = subject.memory.and_then(|memory| memory.usage(subject.at));
+                let from = usage.and_then(|usage| usage.silent_from(*p, subject.kind_a_day()));
+                from.map_or(Holds::NEVER, Holds::since)
+            }
         }
     }
 
@@ -324,8 +348,17 @@ impl Predicate {
                 let (times, _) = subject.times_cohort(*kind, *within_ms)?;
                 Some(format!("{times:.1} times as often"))
             }
+            Self::PowerOfKind { last, .. } if self.test(subject).at(subject.now) => {
+                let (most, usual) = subject.power_of_kind(*last)?;
+                Some(format!("{:.0} kW of {:.0} kW", most / 1_000.0, usual / 1_000.0))
+            }
+            Self::Number { field: field @ Number::Burn(_), .. }
+                if self.test(subject).at(subject.now) =>
+            {
+                Some(format!("{:.1} times", subject.number(*field)?))
+            }
             Self::Silence { .. } if self.test(subject).at(subject.now) => {
-                let usage = subject.memory?.usage.as_ref()?;
+                let usage = subject.memory?.usage(subject.at)?;
                 Some(crate::duration::duration_words(subject.now.since_ms(usage.last)))
             }
             Self::Weak { .. } if self.test(subject).at(subject.now) => {

@@ -9,6 +9,7 @@ use crate::alert::{Alert, Phase};
 use crate::catalogue::Catalogue;
 use crate::gate::Gate;
 use crate::memory::Wants;
+use crate::overseer::WideRule;
 use crate::playbook::Playbook;
 use crate::predicate::Inputs;
 use crate::rule::{Occurrence, Rule};
@@ -88,6 +89,8 @@ pub(crate) struct Program {
     pub(crate) inputs: Vec<(Inputs, Inputs)>,
     /// The rules that each single kind of news can begin, a bit a rule.
     listeners: [Places; Inputs::KINDS],
+    /// The rules about many chargers, as the overseer is told of them.
+    pub(crate) wide: Vec<Option<Arc<WideRule>>>,
     /// The rules that look back on each kind of thing.
     recallers: [Recallers; Occurrence::NAMES.len()],
     /// The kinds of things of which some rule asks when they last happened, a bit each.
@@ -113,7 +116,7 @@ impl Program {
         let mut wants = Wants::default();
         let mut hearers: [Vec<u16>; Occurrence::NAMES.len()] = Default::default();
         for (place, rule) in rules.iter().enumerate() {
-            rule.predicates().for_each(|predicate| wants.add(predicate));
+            rule.predicates().for_each(|predicate| wants.add(predicate, rule.scope));
             for (_, kind) in Occurrence::NAMES.iter().filter(|(_, kind)| rule.hears(*kind)) {
                 hearers[*kind as usize].push(place as u16);
             }
@@ -145,6 +148,7 @@ impl Program {
         }
         Self {
             listeners,
+            wide: rules.iter().map(|rule| rule.wide().map(Arc::new)).collect(),
             recallers,
             missed,
             gates: rules.iter().map(|rule| Gate::of_rule(rule)).collect(),
@@ -216,6 +220,12 @@ impl Program {
     /// The rules that listen to things of a kind.
     pub(crate) fn hearers(&self, kind: Occurrence) -> &[u16] {
         &self.hearers[kind as usize]
+    }
+
+    /// The ids of the rules about many chargers that are switched on.
+    pub(crate) fn wide_ids(&self) -> Vec<Box<str>> {
+        let on = self.wide.iter().zip(&self.enabled).filter(|(_, enabled)| **enabled);
+        on.filter_map(|(wide, _)| Some(wide.as_ref()?.id.clone())).collect()
     }
 
     /// A rule's place.

@@ -22,8 +22,12 @@ impl Engine {
     /// all this comes out with the next call.
     pub fn set_catalogue(&mut self, now: UnixMs, catalogue: &Catalogue, fleet: &dyn Chargers) {
         let program = Arc::new(Program::new(catalogue, &self.settings));
+        let had_wide = !self.program.wide_ids().is_empty();
         self.change(now, program, fleet);
         self.rehold();
+        if had_wide || !self.program.wide_ids().is_empty() {
+            self.tell_wide_rules(now);
+        }
         let cx = Cx { now, fleet, frame: 0, from: None };
         let orphans: Vec<IncidentId> = self
             .cases
@@ -89,7 +93,7 @@ impl Engine {
                 looks.push((key, places));
             }
         }
-        for case in self.cases.values_mut() {
+        for case in self.cases.values_mut().filter(|case| !case.incident.is_wide()) {
             case.rule = program.place(&case.incident.rule);
         }
         let cx = Cx { now, fleet, frame: 0, from: None };
@@ -103,7 +107,7 @@ impl Engine {
         let program = Arc::clone(&self.program);
         let Some(charger) = cx.fleet.charger(key) else { return };
         for place in places {
-            let scope = program.rules[usize::from(*place)].scope;
+            let scope = program.rules[usize::from(*place)].unit;
             self.evaluate_place(cx, &program, (key, charger), *place, scope, None);
         }
     }

@@ -6,6 +6,7 @@ use mendpoint_model::HealMode;
 
 use crate::codes::is_safety;
 use crate::duration::paced;
+use crate::overseer::{WideCount, WideRule};
 use crate::parse::parse_rule_with;
 use crate::predicate::{Compiled, Elapsed, Flag, Inputs, Predicate, Subject};
 use crate::problem::{Problem, Reader, suggestion};
@@ -27,7 +28,7 @@ pub struct Rule {
     pub headline: String,
     /// Severity 0 (danger) to 9, where no table says otherwise.
     pub severity: u8,
-    /// What one alert of it is about.
+    /// What one incident of it is about.
     pub scope: Scope,
     /// Words to group rules by.
     pub labels: Vec<String>,
@@ -55,6 +56,13 @@ pub struct Rule {
     pub enabled: bool,
     /// Its numbers that may be set otherwise for a site, a model or a charger.
     pub thresholds: Vec<Threshold>,
+    /// What one alert of it is about: a connector or a charger, also where its incidents are about
+    /// many of them.
+    pub(crate) unit: Scope,
+    /// How many of them a wide rule asks for.
+    pub(crate) together: Together,
+    /// While it fires, the other incidents of the charger are at least as serious (`UPTIME_BUDGET`).
+    pub(crate) raises_others: bool,
     pub(crate) probe: bool,
     /// While it fires, no reset is sent to the charger, whoever wants one sent (`BOOT_LOOP`).
     pub(crate) forbids_reset: bool,
@@ -68,13 +76,74 @@ pub struct Rule {
     pub(crate) memory_ms: i64,
 }
 
-/// What one alert of a rule is about.
+/// What one incident of a rule is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// One connector; the charger as a whole where it reports faults of its own.
     Connector,
     /// One charger.
     Charger,
+    /// All chargers of a site.
+    Site,
+    /// All chargers of a vendor, model and firmware.
+    Cohort,
+    /// All chargers.
+    Fleet,
+}
+
+impl Scope {
+    /// Every one of them, with its name in rules.
+    pub const NAMES: [(&'static str, Self); 5] = [
+        ("connector", Self::Connector),
+        ("charger", Self::Charger),
+        ("site", Self::Site),
+        ("cohort", Self::Cohort),
+        ("fleet", Self::Fleet),
+    ];
+
+    /// Its name in rules.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Connector => "connector",
+            Self::Charger => "charger",
+            Self::Site => "site",
+            Self::Cohort => "cohort",
+            Self::Fleet => "fleet",
+        }
+    }
+
+    /// Whether it is about many chargers at once.
+    pub fn is_wide(self) -> bool {
+        matches!(self, Self::Site | Self::Cohort | Self::Fleet)
+    }
+}
+
+/// How many chargers of a site, cohort or fleet must show what a wide rule looks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Together {
+    /// So many different chargers; 0 for any.
+    pub(crate) at_least: u32,
+    /// And so many of a hundred of them; 0 for any.
+    pub(crate) percent: u32,
+    /// For a count: so many times as many as are usual there; 0 for any.
+    pub(crate) times_usual: f64,
+}
+
+impl Together {
+    /// It behind the words of a condition.
+    pub(crate) fn words(self, scope: Scope) -> String {
+        let mut words = String::new();
+        if self.times_usual > 0.0 {
+            words = format!(", {} times as many as usual", self.times_usual);
+        }
+        if self.at_least > 0 {
+            words = format!("{words}, at {} or more chargers", self.at_least);
+        }
+        if self.percent > 0 {
+            words = format!("{words}, {} % of the {} at least", self.percent, scope.name());
+        }
+        words
+    }
 }
 
 /// What proves that an incident is over.
@@ -339,6 +408,7 @@ impl Rule {
     /// waited for is true for the other.
     pub(crate) fn looks_for_the_same(&self, other: &Self) -> bool {
         self.scope == other.scope
+            && self.unit == other.unit
             && self.probe == other.probe
             && self.condition.looks_for_the_same(&other.condition)
             && self.exclusions == other.exclusions
@@ -349,6 +419,15 @@ impl Rule {
         self.looks_for_the_same(other)
             && self.condition == other.condition
             && self.clears == other.clears
+            && self.together == other.together
+    }
+
+    /// Whether it is about nobody charging any more.
+    pub(crate) fn judges_silence(&self) -> bool {
+        let Condition::State { when, .. } = &self.condition else { return false };
+        let mut judges = false;
+        when.each(&mut |part| judges |= matches!(part, Predicate::Silence { .. }));
+        judges
     }
 
     /// Whether it can be judged while the charger is offline.
@@ -396,6 +475,37 @@ impl Rule {
                 ClearWay::Count { kind: of, .. } | ClearWay::Absent(of) => of == kind,
                 ClearWay::When(_) | ClearWay::Person => false,
             })
+    }
+
+    /// Whether it counts what happens at many chargers, all together.
+    pub(crate) fn counts_together(&self) -> bool {
+        self.scope.is_wide() && matches!(self.condition, Condition::Count(_))
+    }
+
+    /// What the overseer has to know of a rule about many chargers.
+    pub(crate) fn wide(&self) -> Option<WideRule> {
+        let count = match &self.condition {
+            Condition::Count(count) => Some(WideCount {
+                at_least: count.at_least,
+                within_ms: count.within_ms,
+                times_usual: self.together.times_usual,
+            }),
+            _ => None,
+        };
+        self.scope.is_wide().then(|| WideRule {
+            id: self.id.as_str().into(),
+            version: self.version,
+            scope: self.scope,
+            severity: self.severity,
+            headline: self.headline.as_str().into(),
+            description: self.description.as_str().into(),
+            at_least: self.together.at_least,
+            percent: self.together.percent,
+            count,
+            for_ms: self.for_ms(""),
+            keep_ms: self.keep_firing_ms,
+            escalate_after_ms: self.escalate_after_ms,
+        })
     }
 
     /// Every expression in it.

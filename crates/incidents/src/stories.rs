@@ -237,6 +237,7 @@ fn a_dead_charge_is_stopped_first() {
 fn a_fault_that_becomes_dangerous_is_not_reset_any_more() {
     let mut world = world();
     world.start(ONE, 2, "A");
+    world.status(ONE, 2, S::Charging, "");
     fault(&mut world, "InternalError");
     world.live(ONE, 2);
     world.status(ONE, 1, S::Faulted, "GroundFailure");
@@ -255,6 +256,7 @@ fn a_fault_that_becomes_dangerous_is_not_reset_any_more() {
 #[test]
 fn a_connector_held_out_of_service_is_not_healed_by_being_unavailable() {
     let mut world = world();
+    world.status(ONE, 1, S::Preparing, "");
     world.status(ONE, 1, S::Faulted, "GroundFailure");
     assert_eq!(world.actions(), ["ChangeAvailability 1 Inoperative"]);
     world.state(ONE).connectors[0].desired_operative = Some(false);
@@ -271,7 +273,7 @@ fn a_connector_held_out_of_service_is_not_healed_by_being_unavailable() {
 #[test]
 fn one_safety_fault_keeps_the_whole_charger_from_a_reset() {
     let mut world = world();
-    world.status(ONE, 2, S::Faulted, "GroundFailure");
+    world.status(ONE, 2, S::Faulted, "PowerSwitchFailure");
     fault(&mut world, "InternalError");
     world.live(ONE, 60);
     assert!(!world.actions().iter().any(|words| words.starts_with("Reset")));

@@ -29,6 +29,11 @@ fn visits(world: &World) -> Vec<VisitEnded> {
     visits.collect()
 }
 
+/// What failed so far, also in charges that still run.
+fn failures(world: &World) -> Vec<Failure> {
+    world.engine.watches[&ONE].failures.iter().map(|(.., why)| *why).collect()
+}
+
 fn failed(why: Failure) -> Vec<Outcome> {
     vec![Outcome::Failed(why)]
 }
@@ -149,6 +154,36 @@ fn f4_less_than_100_wh_after_300_seconds_fails_and_a_full_car_does_not() {
     world.stop(ONE, 1, 20.0, "EVDisconnected");
     world.wait(61);
     assert_eq!(outcomes(&world), [Outcome::Completed]);
+}
+
+#[test]
+fn f4_is_judged_by_a_reading_from_after_its_time() {
+    // Values each quarter of an hour, the first with the start.
+    let mut world = world();
+    world.status(ONE, 1, S::Preparing, "");
+    world.wait(150);
+    world.start(ONE, 1, "A");
+    world.status(ONE, 1, S::Charging, "");
+    world.meter(ONE, 1, 0.0);
+    world.wait(840);
+    world.meter(ONE, 1, 4_000.0);
+    world.wait(300);
+    world.stop(ONE, 1, 5_000.0, "Local");
+    world.wait(61);
+    assert_eq!(outcomes(&world), [Outcome::Completed]);
+    // Nothing came by then: it failed, and that is told while it runs.
+    let mut world = self::world();
+    world.status(ONE, 1, S::Preparing, "");
+    world.wait(150);
+    world.start(ONE, 1, "A");
+    world.status(ONE, 1, S::Charging, "");
+    world.meter(ONE, 1, 0.0);
+    world.wait(299);
+    world.meter(ONE, 1, 0.0);
+    assert!(failures(&world).is_empty(), "not yet five minutes");
+    world.wait(1);
+    world.meter(ONE, 1, 0.0);
+    assert_eq!(failures(&world), [Failure::NoEnergy]);
 }
 
 #[test]

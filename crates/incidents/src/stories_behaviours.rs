@@ -163,7 +163,7 @@ fn a_danger_at_a_connector_is_not_its_chargers_and_stays_its_own() {
     world.status(ONE, 1, S::Faulted, "InternalError");
     world.wait(61);
     assert_eq!(open(&world).len(), 1);
-    world.status(ONE, 1, S::Faulted, "GroundFailure");
+    world.status(ONE, 1, S::Faulted, "PowerSwitchFailure");
     world.wait(1);
     assert_eq!(open(&world), ["ERR_FAULTED", "ERR_FAULTED"]);
     assert_eq!(

@@ -128,7 +128,7 @@ fn g02_nobody_who_just_came_is_disturbed() {
 
 #[test]
 fn g03_a_ground_fault_has_one_reset_after_the_car_is_gone_and_a_quarter_of_an_hour() {
-    let mut world = of(with_ladder("GroundFailure", "[\"L0\", \"L4\", \"Q\"]", "15m"));
+    let mut world = world();
     world.status(ONE, 1, S::Faulted, "GroundFailure");
     world.live(ONE, 14);
     assert_eq!(acts(&world), [""; 0], "it may clear by itself");
@@ -153,10 +153,11 @@ fn g03_a_ground_fault_has_one_reset_after_the_car_is_gone_and_a_quarter_of_an_ho
 
 #[test]
 fn g03_a_ground_fault_with_a_car_is_taken_out_of_service_at_once() {
-    let mut world = of(with_ladder("GroundFailure", "[\"L0\", \"L4\", \"Q\"]", "15m"));
+    let mut world = world();
     world.status(ONE, 1, S::Charging, "");
     world.status(ONE, 1, S::Faulted, "GroundFailure");
     assert_eq!(acts(&world), ["ChangeAvailability 1 Inoperative"]);
+    assert_eq!(world.tickets.len(), 1, "a person is asked at once");
     world.live(ONE, 60);
     assert_eq!(acts(&world).len(), 1, "and never reset while it is there");
 }
@@ -436,6 +437,67 @@ fn g12_what_can_wait_is_done_in_the_quiet_hour() {
     assert_eq!(acts(&world), ["Reset Soft"]);
     let at = world.sent.last().expect("sent").0;
     assert_eq!(at.0.rem_euclid(DAY_MS) / HOUR_MS, 15);
+}
+
+#[test]
+fn g12_what_can_wait_is_done_when_the_site_is_closed() {
+    for (hours, done_at) in [
+        // 12:00 is noon of a Thursday plus the failed charges.
+        ("mo-su 06:00-14:00", Some(14)),
+        ("mo-su 06:00-14:00 utc+1", Some(13)),
+        ("mo-su 18:00-20:00", Some(12)),
+        // Nothing is known of when it is used: nothing to wait for.
+        ("24/7", Some(12)),
+    ] {
+        let mut world = World::with(EngineSettings::default());
+        world.now = UnixMs(19_000 * DAY_MS + 12 * HOUR_MS);
+        world.add(ONE);
+        let hours = mendpoint_model::Hours::parse(hours).expect("they can be read");
+        let mut out = Vec::new();
+        let table = std::sync::Arc::new([(SiteKey(1), hours)].into());
+        let World { engine, fleet, now, .. } = &mut world;
+        engine.set_opening_hours(*now, table, &*fleet, &mut out);
+        for _ in 0..3 {
+            world.authorize(ONE, "A");
+            world.start(ONE, 1, "A");
+            world.wait(30);
+            world.stop(ONE, 1, 0.0, "Other");
+            world.wait(60);
+        }
+        world.live(ONE, 180);
+        assert_eq!(acts(&world), ["Reset Soft"]);
+        let at = world.sent.last().expect("sent").0;
+        assert_eq!(Some(at.0.rem_euclid(DAY_MS) / HOUR_MS), done_at);
+    }
+}
+
+#[test]
+fn other_opening_hours_are_heeded_at_once() {
+    let mut world =
+        World::with(EngineSettings { quiet_hour: Some(3), ..EngineSettings::default() });
+    world.now = UnixMs(19_000 * DAY_MS + 12 * HOUR_MS);
+    world.add(ONE);
+    for _ in 0..3 {
+        world.authorize(ONE, "A");
+        world.start(ONE, 1, "A");
+        world.wait(30);
+        world.stop(ONE, 1, 0.0, "Other");
+        world.wait(60);
+    }
+    world.live(ONE, 30);
+    assert_eq!(waiting(&world).0, "G12");
+    let hours = mendpoint_model::Hours::parse("mo-su 18:00-20:00").expect("they can be read");
+    let mut out = Vec::new();
+    let World { engine, fleet, now, .. } = &mut world;
+    engine.set_opening_hours(
+        *now,
+        std::sync::Arc::new([(SiteKey(1), hours)].into()),
+        &*fleet,
+        &mut out,
+    );
+    world.take(out);
+    world.live(ONE, 5);
+    assert_eq!(acts(&world), ["Reset Soft"], "it is closed now");
 }
 
 #[test]

@@ -109,6 +109,7 @@ fn a_lost_rung_is_tried_twice_and_then_left() {
 fn a_person_is_told_at_once_when_taking_out_of_service_was_lost() {
     let mut world = world();
     world.answers = |_| None;
+    world.status(ONE, 1, S::Preparing, "");
     world.status(ONE, 1, S::Faulted, "GroundFailure");
     lose(&mut world, true);
     world.disconnect(ONE);

@@ -191,11 +191,11 @@ fn a_danger_of_the_whole_charger_moves_the_incident_and_takes_it_out_of_service(
     world.status(ONE, 0, S::Faulted, "InternalError");
     world.wait(61);
     assert!(world.actions().is_empty());
-    world.status(ONE, 0, S::Faulted, "GroundFailure");
+    world.status(ONE, 0, S::Faulted, "PowerSwitchFailure");
     assert_eq!(world.actions(), ["ChangeAvailability charger Inoperative"]);
     let incident = world.incident();
     assert_eq!((incident.connector, incident.severity), (ConnectorRef::CHARGER, 1));
-    assert_eq!(incident.title, "GroundFailure");
+    assert_eq!(incident.title, "PowerSwitchFailure");
     assert_eq!(incident.state, IncidentState::Escalated);
     assert_eq!(world.tickets.len(), 1);
     // After a restart the connector still belongs to it.
@@ -225,7 +225,7 @@ fn a_danger_is_an_incident_of_its_own_while_a_connector_must_be_switched_on_agai
     let asked = "ChangeAvailability 1 Inoperative";
     assert_eq!(world.actions().last().map(String::as_str), Some(asked));
     world.wait(10);
-    world.status(ONE, 0, S::Faulted, "GroundFailure");
+    world.status(ONE, 0, S::Faulted, "PowerSwitchFailure");
     assert_eq!(world.incidents.len(), 2);
     assert_eq!(world.incident().connector, ConnectorRef::CHARGER);
     assert_eq!(world.incidents[&IncidentId(1)].connector, ConnectorRef::v16(1));
@@ -246,7 +246,7 @@ fn a_joined_fault_that_becomes_dangerous_leaves_while_a_connector_is_owed() {
         "The whole charger is faulted now: InternalError"
     );
     assert_eq!(world.incidents.len(), 1);
-    world.status(ONE, 0, S::Faulted, "GroundFailure");
+    world.status(ONE, 0, S::Faulted, "PowerSwitchFailure");
     assert_eq!(world.incidents.len(), 2);
     assert_eq!((world.incident().connector, world.incident().severity), (ConnectorRef::CHARGER, 1));
     assert_eq!(world.incidents[&IncidentId(1)].connector, ConnectorRef::v16(1));

@@ -66,6 +66,7 @@ fn nothing_is_done_to_a_charger_with_a_danger_anywhere() {
 #[test]
 fn a_danger_held_out_of_service_still_forbids_a_reset() {
     let mut world = world();
+    world.status(ONE, 2, S::Preparing, "");
     world.status(ONE, 2, S::Faulted, "GroundFailure");
     // Out of service: the charger reports the fault no longer.
     world.state(ONE).connectors[1].desired_operative = Some(false);

@@ -11,8 +11,8 @@ use crate::playbook::duration;
 use crate::problem::{Reader, suggestion};
 use crate::rule::Occurrence;
 use crate::timeline_test::{
-    Act, Expect, TestAnswer, TestAuthorize, TestBoot, TestCohort, TestFault, TestKey, TestMeter,
-    TestStart, TestStatus, TestStep, TestStop, TimelineTest,
+    Act, Expect, TestAnswer, TestAuthorize, TestBoot, TestBurn, TestCohort, TestFault, TestKey,
+    TestMeter, TestStart, TestStatus, TestStep, TestStop, TimelineTest,
 };
 
 /// A `[[test]]` as it is written.
@@ -53,6 +53,8 @@ struct RawStep {
     certificate_days: Option<u32>,
     cohort: Option<Spanned<TestCohort>>,
     used: Option<RawUsed>,
+    uptime_burn: Option<TestBurn>,
+    charger: Option<Spanned<u16>>,
     expect: Option<Expect>,
 }
 
@@ -73,6 +75,8 @@ struct RawSignal {
 
 /// The most steps of one test, repetitions counted: a typing error must not eat the machine.
 const STEPS_MAX: usize = 10_000;
+/// The most chargers of one test.
+const CHARGERS_MAX: u16 = 100;
 
 /// Actions of ours that a test may give an answer for.
 const ANSWERED: [&str; 8] = [
@@ -139,13 +143,19 @@ fn add_step(
         reader.refuse(offset, "this step lies before the one above it");
         return;
     }
+    let charger = step.charger.as_ref().map_or(1, |charger| *charger.get_ref());
+    if let Some(word) = step.charger.as_ref()
+        && !(1..=CHARGERS_MAX).contains(&charger)
+    {
+        reader.refuse(word.span().start, format!("charger goes from 1 to {CHARGERS_MAX}"));
+    }
     let mut acts = acts(reader, step);
     if acts.len() != 1 {
         let message = format!(
             "a step does exactly one thing, this one does {}; the things are connect, disconnect, \
              heartbeat, boot, status, fault, authorize, transaction_start, transaction_stop, \
              meter, signal, command, contested, registered, firmware, security, configuration, \
-             certificate_days, cohort, used and expect",
+             certificate_days, cohort, used, uptime_burn and expect",
             acts.len()
         );
         reader.refuse(offset, message);
@@ -155,7 +165,7 @@ fn add_step(
     let times = times.min(STEPS_MAX as u32 + 1);
     for n in 0..i64::from(times) {
         let at_ms = first_ms + n * every_ms;
-        steps.push(TestStep { line, at_ms, act: act.clone() });
+        steps.push(TestStep { line, at_ms, charger, act: act.clone() });
         *clock = at_ms;
     }
 }
@@ -253,6 +263,7 @@ fn acts(reader: &mut Reader<'_>, step: RawStep) -> Vec<Act> {
         }
         acts.push(Act::Used { every_ms: every_ms.max(60_000), days: *used.days.get_ref() });
     }
+    acts.extend(step.uptime_burn.map(Act::UptimeBurn));
     acts.extend(step.expect.map(Act::Expect));
     acts
 }

@@ -40,6 +40,8 @@ pub struct TestStep {
     pub line: usize,
     /// Milliseconds from the beginning. A repeated step stands here as often as it happens.
     pub at_ms: i64,
+    /// Which charger does it: 1 unless the step says otherwise.
+    pub charger: u16,
     /// What happens or must be true.
     pub act: Act,
 }
@@ -92,6 +94,8 @@ pub enum Act {
     Configuration(TestKey),
     /// From now on this is usual for chargers of its kind.
     Cohort(TestCohort),
+    /// How fast it uses up its budget of uptime.
+    UptimeBurn(TestBurn),
     /// It was used so often before the test began.
     Used {
         /// The time between two successful sessions, milliseconds.
@@ -136,6 +140,35 @@ pub struct TestCohort {
     /// How often each kind of thing happened to one of them in a day.
     #[serde(default)]
     pub a_day: BTreeMap<String, f64>,
+    /// How much power their sessions get, W.
+    pub session_power_w: Option<f64>,
+}
+
+impl TestCohort {
+    /// Sessions by the class of their power.
+    pub fn powers(&self) -> Vec<f64> {
+        let Some(class) = self.session_power_w.and_then(crate::power::class_of) else {
+            return Vec::new();
+        };
+        let mut powers = vec![0.0; crate::power::CLASSES];
+        powers[class] = f64::from(self.chargers) * self.days;
+        powers
+    }
+}
+
+/// How fast a budget of uptime is used up, in a test: as multiples of what would use it up by the end of
+/// the year.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TestBurn {
+    /// Over the last five minutes.
+    pub five_minutes: f64,
+    /// Over the last hour.
+    pub hour: f64,
+    /// Over the last six hours.
+    pub six_hours: f64,
+    /// Over the last three days.
+    pub three_days: f64,
 }
 
 /// A boot in a test.

@@ -558,6 +558,23 @@ impl World {
         self.handle(key, kind, &[Fact::TransactionOpened(transaction)]);
     }
 
+    /// A reading of the transaction on a connector.
+    pub(crate) fn meter(&mut self, key: ChargerKey, n: u16, energy_wh: f64) {
+        self.heard(key);
+        let connector = ConnectorRef::v16(n);
+        let state = self.state(key);
+        if let Some(tx) = state.transactions.iter_mut().find(|tx| tx.connector == connector) {
+            tx.meter_wh = Some(energy_wh);
+        }
+        let reading = mendpoint_model::MeterReading {
+            connector,
+            energy_wh: Some(energy_wh),
+            ..mendpoint_model::MeterReading::default()
+        };
+        let fact = Fact::Metered { connector, power_w: None };
+        self.handle(key, EventKind::Meter(reading), &[fact]);
+    }
+
     pub(crate) fn stop(&mut self, key: ChargerKey, n: u16, energy_wh: f64, reason: &str) {
         self.heard(key);
         let at = ConnectorRef::v16(n);

@@ -15,10 +15,6 @@ pub struct Ties {
     pub breadth: Breadth,
     /// The incident that explains this one: while it is open, nothing is healed, nobody is asked.
     pub inhibited_by: Option<IncidentId>,
-    /// The silence that keeps it quiet, in words.
-    pub silenced_by: Option<String>,
-    /// The maintenance window it falls into, in words.
-    pub maintenance: Option<String>,
     /// Whether its condition comes and goes too often to be told each time.
     pub flapping: bool,
     /// How often its condition came or went while it was flapping.
@@ -40,9 +36,9 @@ pub struct Ties {
 }
 
 impl Ties {
-    /// Whether another incident or a person keeps it from healing and from asking anybody.
+    /// Whether another incident keeps it from healing and from asking anybody.
     pub fn is_quiet(&self) -> bool {
-        self.parent().is_some() || self.silenced_by.is_some() || self.maintenance.is_some()
+        self.parent().is_some()
     }
 
     /// The incident that stands for this one.

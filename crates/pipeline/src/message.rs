@@ -118,8 +118,16 @@ pub(crate) enum ShardMessage {
         std::sync::Arc<mendpoint_incidents::Catalogue>,
         Vec<mendpoint_incidents::ThresholdOverride>,
     ),
-    /// When chargers were used before our start.
-    Usage(Vec<(ChargerKey, mendpoint_incidents::Usage)>),
+    /// How fast chargers use up their budgets of uptime.
+    Burns(Vec<(ChargerKey, mendpoint_incidents::UptimeBurn)>),
+    /// When sites are open, those that close at some time.
+    OpeningHours(std::sync::Arc<std::collections::BTreeMap<SiteKey, mendpoint_model::Hours>>),
+    /// Somebody adds up what shards counted of each kind of charger.
+    Cohorts(oneshot::Sender<Vec<mendpoint_incidents::CohortFigures>>),
+    /// What the whole fleet counted of each kind of charger.
+    FleetCohorts(std::sync::Arc<[mendpoint_incidents::CohortFigures]>),
+    /// When connectors were used before our start.
+    Usage(Vec<((ChargerKey, mendpoint_model::ConnectorRef), mendpoint_incidents::Usage)>),
     /// Answer when everything decided so far is on disk.
     Settle(oneshot::Sender<()>),
     /// A card is erased: nothing of it stays in what is held of these chargers, and of incidents.

@@ -9,6 +9,8 @@ use prometheus::{
     Registry,
 };
 
+use crate::kpi_gauges::KpiGauges;
+
 /// The pipeline's metrics.
 #[derive(Debug)]
 pub(crate) struct Metrics {
@@ -40,6 +42,8 @@ pub(crate) struct Metrics {
     ended: IntCounterVec,
     /// Incidents by state.
     open: IntGaugeVec,
+    /// Figures of charging and healing.
+    pub(crate) kpis: KpiGauges,
     states: Mutex<BTreeMap<IncidentId, IncidentState>>,
 }
 
@@ -144,6 +148,7 @@ impl Metrics {
             opened,
             ended,
             open,
+            kpis: KpiGauges::new(registry)?,
             states: Mutex::default(),
         })
     }

@@ -9,8 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use mendpoint_incidents::CohortFigures;
+use mendpoint_incidents::correlate::FW_REGRESSION;
 use mendpoint_incidents::overseer::{
-    CohortRate, Directive, Order, Overseer, OverseerSettings, Report, ReportKind, Target,
+    CohortRate, Directive, Order, Overseer, OverseerSettings, Report, ReportKind, Target, UsualRow,
     VehicleSuspect,
 };
 use mendpoint_model::{ChargerKey, Cohort, Incident, UnixMs};
@@ -63,7 +65,23 @@ pub(crate) struct Past {
     alerts: Vec<(ChargerKey, String, UnixMs)>,
     firmware: Vec<(ChargerKey, UnixMs, Cohort)>,
     vehicles: Vec<VehicleSuspect>,
+    usual: Usual,
 }
+
+/// What is usual at places, as it is kept.
+#[derive(Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+struct Usual {
+    since: Option<UnixMs>,
+    rows: Vec<UsualRow>,
+}
+
+/// Where that is kept.
+const USUAL: &str = "overseer.usual";
+/// How often it is written down.
+const USUAL_EVERY_MS: i64 = 10 * 60_000;
+/// How often what shards counted of each kind of charger is added up.
+const COHORTS_EVERY_MS: i64 = 5 * 60_000;
 
 impl Past {
     /// Reads what rules found lately, and which firmware chargers had when.
@@ -74,7 +92,9 @@ impl Past {
     ) -> Result<Self, Error> {
         let since = now - settings.cohort_before_ms - 2 * settings.cohort_window_ms;
         let vehicles = store.vehicle_suspects(10_000).await?.into_iter();
+        let usual = store.get_value(USUAL).await?;
         Ok(Self {
+            usual: usual.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
             alerts: store.alerts_since(since).await?,
             firmware: store.firmware_histories().await?,
             vehicles: vehicles
@@ -106,6 +126,7 @@ impl Past {
         for suspect in self.vehicles {
             overseer.remember_vehicle(suspect);
         }
+        overseer.remember_usual(self.usual.since, self.usual.rows);
         overseer.restore(now, incidents);
         overseer
     }
@@ -151,6 +172,8 @@ pub(crate) async fn run(
     let mut batch = Vec::new();
     let mut directives = Vec::new();
     let mut now = clock::now();
+    let mut kept = (now, Usual::default());
+    let mut added_up_at = now;
     loop {
         let wake = overseer.next_deadline().map_or(SLEEP_MS, |at| at.since_ms(clock::now()));
         let wake = Duration::from_millis(wake.clamp(1, SLEEP_MS) as u64);
@@ -164,6 +187,23 @@ pub(crate) async fn run(
         }
         queued.set(reports.len() as i64);
         now = now.max(clock::now());
+        if now.since_ms(kept.0) >= USUAL_EVERY_MS {
+            kept.0 = now;
+            let (since, rows) = overseer.usual();
+            let usual = Usual { since, rows };
+            if usual != kept.1 {
+                let text = serde_json::to_string(&usual).unwrap_or_default();
+                match inner.store.set_value(USUAL, &text).await {
+                    Ok(()) => kept.1 = usual,
+                    Err(error) => tracing::debug!(%error, "what is usual was not written down"),
+                }
+            }
+        }
+        if now.since_ms(added_up_at) >= COHORTS_EVERY_MS {
+            added_up_at = now;
+            // In a task of its own: a shard may wait for this one.
+            tokio::spawn(add_up_cohorts(Arc::clone(&inner)));
+        }
         let mut news = Vec::new();
         for report in batch.drain(..).flatten() {
             if let ReportKind::Known { cohort: Some(cohort), .. } = &report.kind
@@ -183,7 +223,11 @@ pub(crate) async fn run(
         overseer.advance(now, &mut directives);
         for directive in directives.drain(..) {
             match &directive.order {
-                Order::Rates(rates) => inner.sight.rates.store(Arc::new(rates.to_vec())),
+                // For pages; rules compare by what the shards count.
+                Order::Rates(rates) => {
+                    inner.sight.rates.store(Arc::new(rates.to_vec()));
+                    continue;
+                }
                 Order::Vehicle { suspect, suspected } => {
                     news.push(Entry::Vehicle {
                         token: suspect.token.to_string(),
@@ -211,7 +255,47 @@ pub(crate) async fn run(
     }
 }
 
+/// Adds up what all shards counted of each kind of charger, and tells them the sums: a rule compares
+/// with the fleet, and not with the few chargers of one shard.
+async fn add_up_cohorts(inner: Arc<Inner>) {
+    if inner.settings.shards <= 1 {
+        return;
+    }
+    let mut sums: BTreeMap<[String; 3], CohortFigures> = BTreeMap::new();
+    let Some(answers) = inner.ask_shards_for_cohorts().await else { return };
+    for answer in answers {
+        let Ok(figures) = answer.await else { return };
+        for of in figures {
+            let key = [of.vendor.clone(), of.model.clone(), of.firmware.clone()];
+            match sums.entry(key) {
+                std::collections::btree_map::Entry::Occupied(mut sum) => sum.get_mut().merge(&of),
+                std::collections::btree_map::Entry::Vacant(place) => {
+                    place.insert(of);
+                }
+            }
+        }
+    }
+    let sums: Arc<[CohortFigures]> = sums.into_values().collect();
+    let message = || ShardMessage::FleetCohorts(Arc::clone(&sums));
+    if let Err(error) = inner.to_all_shards(message).await {
+        tracing::debug!(%error, "the shards are not told of the fleet any more");
+    }
+}
+
 impl Inner {
+    async fn ask_shards_for_cohorts(
+        &self,
+    ) -> Option<Vec<tokio::sync::oneshot::Receiver<Vec<CohortFigures>>>> {
+        let answers = std::sync::Mutex::new(Vec::new());
+        let message = || {
+            let (sender, receiver) = tokio::sync::oneshot::channel();
+            answers.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(receiver);
+            ShardMessage::Cohorts(sender)
+        };
+        self.to_all_shards(message).await.ok()?;
+        answers.into_inner().ok()
+    }
+
     /// Hands an order to the shards that are to do it.
     fn direct(&self, at: UnixMs, directive: Directive) {
         let Directive { to, order } = directive;
@@ -224,6 +308,9 @@ impl Inner {
     /// The open incidents of firmware that is worse than the one before: their updates are paused.
     pub(crate) fn note_rollout(&self, incident: &Incident) {
         let mendpoint_model::Breadth::Cohort(cohort) = &incident.ties.breadth else { return };
+        if incident.rule != FW_REGRESSION {
+            return;
+        }
         let lifted = self.lifted.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if lifted.contains(&incident.id.0) {
             return;

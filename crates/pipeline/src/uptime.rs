@@ -8,14 +8,16 @@ use std::time::Duration;
 use mendpoint_model::{
     ChargerKey, ChargerRecord, ConnectorRef, ConnectorStatus, DAY_MS, MINUTE_MS, SiteKey, UnixMs,
 };
-use mendpoint_store::UptimeDayRow;
+use mendpoint_store::{ExclusionRow, UptimeDayRow};
 use mendpoint_uptime::{
     Burn, Decision, Exclusion, Gap, Hours, Observed, Proposal, Span, Tally, burn, fold, propose,
     tally,
 };
 
+use crate::burn::Burns;
+use crate::message::ShardMessage;
 use crate::pipeline::Inner;
-use crate::{Error, Handle, clock};
+use crate::{Error, Handle, clock, kpi_gauges};
 
 /// How often we write down that we live.
 const ALIVE_EVERY: Duration = Duration::from_secs(30);
@@ -191,6 +193,14 @@ impl Inner {
 
     async fn propose(&self, site: SiteKey, proposals: &[Proposal]) -> Result<(), Error> {
         for proposal in proposals {
+            let known = self.store.exclusions(Some(site), proposal.from, proposal.until).await?;
+            let of_outage = |row: &ExclusionRow| {
+                row.incident.is_some() && row.exclusion.reason == proposal.reason
+            };
+            if known.iter().any(of_outage) {
+                // The incident of the outage proposed it already, charger by charger.
+                continue;
+            }
             let exclusion = Exclusion {
                 id: 0,
                 site,
@@ -205,6 +215,108 @@ impl Inner {
             self.store.propose_exclusion(&exclusion, "engine").await?;
         }
         Ok(())
+    }
+}
+
+/// A connector's part of the ledger, as it is read.
+pub(crate) struct Ledger {
+    site: SiteKey,
+    charger: ChargerKey,
+    connector: ConnectorRef,
+    spans: Vec<Span>,
+    exclusions: Vec<Exclusion>,
+    hours: Hours,
+}
+
+impl Ledger {
+    fn tally(&self, from: UnixMs, until: UnixMs) -> Tally {
+        tally(&self.spans, from, until, &self.hours, &self.exclusions)
+    }
+}
+
+impl Inner {
+    /// The ledger of connectors over a range. What is not in it yet is folded now, unless that is too
+    /// much.
+    async fn ledger(
+        &self,
+        scope: UptimeScope,
+        from: UnixMs,
+        until: UnixMs,
+    ) -> Result<Vec<Ledger>, Error> {
+        let UptimeScope { site, charger } = scope;
+        let now = clock::now();
+        let until = until.min(now);
+        let mut days = self.store.uptime_days(from, until, site, charger).await?;
+        let chargers: BTreeMap<ChargerKey, SiteKey> = self
+            .directory
+            .chargers()
+            .iter()
+            .filter(|record| site.is_none_or(|site| record.site == site))
+            .filter(|record| charger.is_none_or(|charger| record.key == charger))
+            .map(|record| (record.key, record.site))
+            .collect();
+        let yesterday = day_of(now) - DAY_MS;
+        if until > yesterday && chargers.len() <= FRESH_MAX {
+            let begin = yesterday.max(day_of(from));
+            let blind = self.store.server_gaps(begin, until).await?;
+            days.retain(|row| row.day < begin);
+            for key in chargers.keys() {
+                days.extend(self.fold_days(*key, begin, until, &blind).await?.0);
+            }
+        }
+        let exclusions = self.store.exclusions(site, from, until).await?;
+        let exclusions: Vec<Exclusion> = exclusions.into_iter().map(|row| row.exclusion).collect();
+        let hours = self.opening_hours().await?;
+        let mut ports: BTreeMap<(SiteKey, ChargerKey, ConnectorRef), Vec<Span>> = BTreeMap::new();
+        for row in days {
+            let Some(site) = chargers.get(&row.charger) else { continue };
+            ports.entry((*site, row.charger, row.connector)).or_default().extend(row.spans);
+        }
+        Ok(ports
+            .into_iter()
+            .map(|((site, charger, connector), mut spans)| {
+                spans.sort_by_key(|span| span.from);
+                let of_port = |exclusion: &&Exclusion| exclusion.concerns(site, charger, connector);
+                let exclusions = exclusions.iter().filter(of_port).cloned().collect();
+                let hours = hours.get(&site).cloned().unwrap_or_default();
+                Ledger { site, charger, connector, spans, exclusions, hours }
+            })
+            .collect())
+    }
+
+    pub(crate) async fn opening_hours(&self) -> Result<BTreeMap<SiteKey, Hours>, Error> {
+        let texts = self.store.site_hours().await?;
+        // They were read before they were written down.
+        let read = |(site, text): (SiteKey, String)| Some((site, Hours::parse(&text).ok()?));
+        Ok(texts.into_iter().filter_map(read).collect())
+    }
+
+    /// Lets the engine know when sites are open (G12).
+    pub(crate) async fn tell_opening_hours(&self) -> Result<(), Error> {
+        let mut hours = self.opening_hours().await?;
+        hours.retain(|_, hours| !hours.is_always());
+        let hours = Arc::new(hours);
+        self.to_all_shards(|| ShardMessage::OpeningHours(Arc::clone(&hours))).await
+    }
+
+    /// How fast the worst connector of a charger uses up the budget of a target.
+    pub(crate) async fn burn(
+        &self,
+        charger: ChargerKey,
+        target_percent: f64,
+    ) -> Result<Burn, Error> {
+        let now = UnixMs(clock::now().0.div_euclid(MINUTE_MS) * MINUTE_MS);
+        let scope = UptimeScope { charger: Some(charger), ..UptimeScope::default() };
+        let ports = self.ledger(scope, now - 3 * DAY_MS, now).await?;
+        let windows = [5, 60, 360, 4_320].map(|minutes| {
+            ports.iter().fold(0.0, |worst, port| {
+                let tally = port.tally(now - minutes * MINUTE_MS, now);
+                let lost = mendpoint_uptime::formula::nevi_outage(&tally) - tally.excluded();
+                f64::max(worst, burn(lost, minutes, target_percent))
+            })
+        });
+        let [five_minutes, hour, six_hours, three_days] = windows;
+        Ok(Burn { five_minutes, hour, six_hours, three_days })
     }
 }
 
@@ -224,8 +336,31 @@ pub(crate) async fn run(inner: Arc<Inner>) {
         Ok(None) => {}
         Err(error) => tracing::warn!(%error, "our last sign of life could not be read"),
     }
+    let mut burns = Burns::default();
+    let mut hours_told = false;
+    let mut measured_at: Option<UnixMs> = None;
     loop {
         let now = clock::now();
+        if !hours_told {
+            match inner.tell_opening_hours().await {
+                Ok(()) => hours_told = true,
+                Err(error) => tracing::debug!(%error, "opening hours wait for the database"),
+            }
+        }
+        match inner.store.take_in_proposals().await {
+            Ok(0) => {}
+            Ok(many) => tracing::info!(many, "an outage proposes minutes that may be excluded"),
+            Err(error) => tracing::debug!(%error, "proposed exclusions wait for the database"),
+        }
+        if let Err(error) = burns.look(&inner, now).await {
+            tracing::debug!(%error, "budgets of uptime wait for the database");
+        }
+        if measured_at.is_none_or(|at| now.since_ms(at) >= kpi_gauges::EVERY_MS) {
+            measured_at = Some(now);
+            if let Err(error) = Handle(Arc::clone(&inner)).measure_kpis(now).await {
+                tracing::debug!(%error, "figures of charging wait for the database");
+            }
+        }
         // A database that is away is told of elsewhere; the next turn tries again.
         if let Err(error) = inner.store.set_value(ALIVE, &now.0.to_string()).await {
             tracing::debug!(%error, "our sign of life was not written down");
@@ -252,52 +387,17 @@ impl Handle {
         from: UnixMs,
         until: UnixMs,
     ) -> Result<Vec<PortTally>, Error> {
-        let inner = &self.0;
-        let UptimeScope { site, charger } = scope;
-        let now = clock::now();
-        let until = until.min(now);
-        let mut days = inner.store.uptime_days(from, until, site, charger).await?;
-        let chargers: BTreeMap<ChargerKey, SiteKey> = inner
-            .directory
-            .chargers()
-            .iter()
-            .filter(|record| site.is_none_or(|site| record.site == site))
-            .filter(|record| charger.is_none_or(|charger| record.key == charger))
-            .map(|record| (record.key, record.site))
-            .collect();
-        let yesterday = day_of(now) - DAY_MS;
-        if until > yesterday && chargers.len() <= FRESH_MAX {
-            let begin = yesterday.max(day_of(from));
-            let blind = inner.store.server_gaps(begin, until).await?;
-            days.retain(|row| row.day < begin);
-            for key in chargers.keys() {
-                days.extend(inner.fold_days(*key, begin, until, &blind).await?.0);
-            }
-        }
-        let exclusions = inner.store.exclusions(site, from, until).await?;
-        let exclusions: Vec<Exclusion> = exclusions.into_iter().map(|row| row.exclusion).collect();
-        let hours = self.opening_hours().await?;
-        let mut ports: BTreeMap<(SiteKey, ChargerKey, ConnectorRef), Vec<Span>> = BTreeMap::new();
-        for row in days {
-            let Some(site) = chargers.get(&row.charger) else { continue };
-            ports.entry((*site, row.charger, row.connector)).or_default().extend(row.spans);
-        }
-        let always = Hours::default();
+        let ports = self.0.ledger(scope, from, until).await?;
+        let until = until.min(clock::now());
         Ok(ports
             .into_iter()
-            .map(|((site, charger, connector), mut spans)| {
-                spans.sort_by_key(|span| span.from);
-                let of_port: Vec<Exclusion> = exclusions
-                    .iter()
-                    .filter(|exclusion| exclusion.concerns(site, charger, connector))
-                    .cloned()
-                    .collect();
-                let hours = hours.get(&site).unwrap_or(&always);
-                let tally = tally(&spans, from, until, hours, &of_port);
+            .map(|port| {
+                let tally = port.tally(from, until);
                 let outages =
-                    join(spans.into_iter().filter(|span| {
+                    join(port.spans.into_iter().filter(|span| {
                         span.class.is_down() && span.until > from && span.from < until
                     }));
+                let Ledger { site, charger, connector, .. } = port;
                 PortTally { site, charger, connector, tally, outages }
             })
             .collect())
@@ -308,10 +408,25 @@ impl Handle {
     /// # Errors
     /// When the database cannot be read.
     pub async fn opening_hours(&self) -> Result<BTreeMap<SiteKey, Hours>, Error> {
-        let texts = self.0.store.site_hours().await?;
-        // They were read before they were written down.
-        let read = |(site, text): (SiteKey, String)| Some((site, Hours::parse(&text).ok()?));
-        Ok(texts.into_iter().filter_map(read).collect())
+        self.0.opening_hours().await
+    }
+
+    /// Sets the opening hours of a site: for its uptime, and for what healing does while it is closed.
+    ///
+    /// # Errors
+    /// What cannot be read of them, in a sentence, or that the database cannot be written.
+    pub async fn set_opening_hours(
+        &self,
+        site: SiteKey,
+        hours: &str,
+        user: &str,
+    ) -> Result<(), Error> {
+        Hours::parse(hours).map_err(Error::Refused)?;
+        let record = self.0.directory.site(site);
+        let record = record.ok_or_else(|| Error::Refused("that site is not there".to_owned()))?;
+        self.0.store.put_site_hours(site, hours.trim()).await?;
+        self.0.audit(user, "opening hours set", &record.name).await;
+        self.0.tell_opening_hours().await
     }
 
     /// How fast a charger uses up the budget of a target, over the windows of the burn rates.
@@ -319,19 +434,7 @@ impl Handle {
     /// # Errors
     /// When the database cannot be read.
     pub async fn burn(&self, charger: ChargerKey, target_percent: f64) -> Result<Burn, Error> {
-        let now = UnixMs(clock::now().0.div_euclid(MINUTE_MS) * MINUTE_MS);
-        let scope = UptimeScope { charger: Some(charger), ..UptimeScope::default() };
-        let mut windows = [0.0; 4];
-        for (value, minutes) in windows.iter_mut().zip([5, 60, 360, 4_320]) {
-            let from = now - minutes * MINUTE_MS;
-            for port in self.uptime(scope, from, now).await? {
-                let lost = mendpoint_uptime::formula::nevi_outage(&port.tally);
-                let lost = lost - port.tally.excluded();
-                *value = f64::max(*value, burn(lost, minutes, target_percent));
-            }
-        }
-        let [five_minutes, hour, six_hours, three_days] = windows;
-        Ok(Burn { five_minutes, hour, six_hours, three_days })
+        self.0.burn(charger, target_percent).await
     }
 
     /// Folds the days of a charger anew and writes them down: after its history was mended.

@@ -1,12 +1,12 @@
-//! When chargers were used before our start, for rules about unusual silence: rebuilt from the sessions
-//! in the database, beside everything else, because nobody waits for it.
+//! When connectors were used before our start, for rules about unusual silence: rebuilt from the
+//! sessions in the database, beside everything else, because nobody waits for it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mendpoint_incidents::Usage;
-use mendpoint_model::{ChargerKey, DAY_MS, SiteKey, UnixMs};
-use mendpoint_store::HourOfUse;
+use mendpoint_model::{ChargerKey, ConnectorRef, DAY_MS, SiteKey, UnixMs};
+use mendpoint_store::{DayPart, PartOfUse};
 
 use crate::message::ShardMessage;
 use crate::pipeline::Inner;
@@ -16,21 +16,30 @@ const BACK_MS: i64 = 28 * DAY_MS;
 /// What makes a session, Wh.
 const SESSION_WH: f64 = 100.0;
 
+/// Successes by hour of the day and day of the week, and the newest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Counted {
+    hours: [u16; 24],
+    days: [u16; 7],
+    last: UnixMs,
+}
+
 /// Reads the past use of all chargers and hands it to their shards.
 pub(crate) async fn restore(inner: Arc<Inner>, now: UnixMs) {
     let since = now + -BACK_MS;
-    let hours = match inner.store.hours_of_use(since, now, SESSION_WH).await {
-        Ok(hours) => hours,
+    let parts = match inner.store.parts_of_use(since, now, SESSION_WH).await {
+        Ok(parts) => parts,
         Err(error) => {
             tracing::warn!("when chargers are used is learned anew: {error}");
             return;
         }
     };
-    let mut sites: BTreeMap<SiteKey, Vec<(ChargerKey, Usage)>> = BTreeMap::new();
-    for (charger, usage) in usages(&hours, since) {
-        let Some(record) = inner.directory.charger(charger) else { continue };
-        let usage = Usage { since: usage.since.max(record.created_at), ..usage };
-        sites.entry(record.site).or_default().push((charger, usage));
+    let mut sites: BTreeMap<SiteKey, Vec<((ChargerKey, ConnectorRef), Usage)>> = BTreeMap::new();
+    for (place, counted) in counted(&parts) {
+        let Some(record) = inner.directory.charger(place.0) else { continue };
+        let Counted { hours, days, last } = counted;
+        let usage = Usage::counted(hours, days, since.max(record.created_at), last);
+        sites.entry(record.site).or_default().push((place, usage));
     }
     for (site, chargers) in sites {
         if inner.to_shard(site, ShardMessage::Usage(chargers)).await.is_err() {
@@ -39,15 +48,19 @@ pub(crate) async fn restore(inner: Arc<Inner>, now: UnixMs) {
     }
 }
 
-fn usages(hours: &[HourOfUse], since: UnixMs) -> Vec<(ChargerKey, Usage)> {
-    let mut all: Vec<(ChargerKey, Usage)> = Vec::new();
-    for row in hours {
-        if all.last().is_none_or(|(charger, _)| *charger != row.charger) {
-            all.push((row.charger, Usage::new(since)));
+/// By connector, and for each charger as a whole.
+fn counted(parts: &[PartOfUse]) -> BTreeMap<(ChargerKey, ConnectorRef), Counted> {
+    let mut all: BTreeMap<(ChargerKey, ConnectorRef), Counted> = BTreeMap::new();
+    for row in parts {
+        for place in [row.connector, ConnectorRef::CHARGER] {
+            let counted = all.entry((row.charger, place)).or_default();
+            let count = match row.part {
+                DayPart::Hour(hour) => &mut counted.hours[usize::from(hour.min(23))],
+                DayPart::Weekday(day) => &mut counted.days[usize::from(day.min(6))],
+            };
+            *count = count.saturating_add(u16::try_from(row.sessions).unwrap_or(u16::MAX));
+            counted.last = counted.last.max(row.last);
         }
-        let Some((_, usage)) = all.last_mut() else { continue };
-        usage.hours[usize::from(row.hour)] = u16::try_from(row.sessions).unwrap_or(u16::MAX);
-        usage.last = usage.last.max(row.last);
     }
     all
 }
@@ -56,18 +69,32 @@ fn usages(hours: &[HourOfUse], since: UnixMs) -> Vec<(ChargerKey, Usage)> {
 mod tests {
     use super::*;
 
+    const ONE: ConnectorRef = ConnectorRef { evse: 1, connector: 1 };
+    const TWO: ConnectorRef = ConnectorRef { evse: 2, connector: 1 };
+
     #[test]
-    fn the_hours_of_a_charger_come_together() {
-        let row = |charger, hour, sessions, last| HourOfUse {
+    fn the_parts_of_a_connector_come_together() {
+        let row = |charger, connector, part, sessions, last| PartOfUse {
             charger: ChargerKey(charger),
-            hour,
+            connector,
+            part,
             sessions,
             last: UnixMs(last),
         };
-        let rows = [row(1, 8, 3, 50), row(1, 9, 4, 70), row(2, 8, 1, 60)];
-        let all = usages(&rows, UnixMs(10));
-        assert_eq!(all.len(), 2);
-        assert_eq!((all[0].1.hours[8], all[0].1.hours[9], all[0].1.last), (3, 4, UnixMs(70)));
-        assert_eq!((all[1].1.hours[8], all[1].1.since), (1, UnixMs(10)));
+        let rows = [
+            row(1, ONE, DayPart::Hour(8), 3, 50),
+            row(1, ONE, DayPart::Hour(9), 4, 70),
+            row(1, ONE, DayPart::Weekday(6), 7, 70),
+            row(1, TWO, DayPart::Hour(8), 1, 60),
+            row(2, ONE, DayPart::Hour(8), 1, 60),
+        ];
+        let all = counted(&rows);
+        assert_eq!(all.len(), 5);
+        let one = all[&(ChargerKey(1), ONE)];
+        assert_eq!((one.hours[8], one.hours[9], one.days[6]), (3, 4, 7));
+        assert_eq!(one.last, UnixMs(70));
+        let whole = all[&(ChargerKey(1), ConnectorRef::CHARGER)];
+        assert_eq!((whole.hours[8], whole.last), (4, UnixMs(70)));
+        assert_eq!(all[&(ChargerKey(2), ONE)].hours[8], 1);
     }
 }

@@ -13,6 +13,7 @@
 
 mod answer;
 mod found;
+pub mod hindsight;
 mod order;
 mod past;
 mod replay;

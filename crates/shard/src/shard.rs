@@ -1,17 +1,18 @@
 //! Fleet and engine, joined.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mendpoint_fleet::{Fleet, FleetSettings};
 use mendpoint_incidents::overseer::{Order, Overseer};
 use mendpoint_incidents::{
     Catalogue, CohortFigures, Effect, Engine, EngineSettings, IdSequence, KillScope, Permits,
-    Request, RequestError, ThresholdOverride, Usage,
+    Request, RequestError, ThresholdOverride, UptimeBurn, Usage,
 };
 use mendpoint_model::{
-    Capabilities, CellState, ChargerEvent, ChargerKey, ChargerState, Chargers, Command, Desired,
-    EventKind, Fact, Incident, IncidentId, MeterReading, SiteKey, Transaction, TransactionEnded,
-    TransactionId, TransactionStarted, UnixMs,
+    Capabilities, CellState, ChargerEvent, ChargerKey, ChargerState, Chargers, Command,
+    ConnectorRef, Desired, EventKind, Fact, Hours, Incident, IncidentId, MeterReading, SiteKey,
+    Transaction, TransactionEnded, TransactionId, TransactionStarted, UnixMs,
 };
 use mendpoint_upkeep::{Profiles, Progress, Upkeep, UpkeepEffect, UpkeepSettings};
 use smallvec::SmallVec;
@@ -140,6 +141,24 @@ impl Shard {
         let before = out.effects.len();
         self.engine.set_maintenance(now, places, &self.fleet, &mut out.effects);
         self.note_commands(now, &out.effects[before..]);
+    }
+
+    /// When sites are open: see
+    /// [`Engine::set_opening_hours`](mendpoint_incidents::Engine::set_opening_hours).
+    pub fn set_opening_hours(
+        &mut self,
+        now: UnixMs,
+        hours: Arc<BTreeMap<SiteKey, Hours>>,
+        out: &mut Outputs,
+    ) {
+        let before = out.effects.len();
+        self.engine.set_opening_hours(now, hours, &self.fleet, &mut out.effects);
+        self.note_commands(now, &out.effects[before..]);
+    }
+
+    /// What this shard counted of each kind of charger.
+    pub fn cohort_figures(&self) -> Vec<CohortFigures> {
+        self.engine.cohort_figures()
     }
 
     /// Goes on with what is known of models now: neither the engine nor the upkeep tries what they
@@ -350,18 +369,33 @@ impl Shard {
         self.engine.set_catalogue(now, &catalogue, &self.fleet);
     }
 
-    /// Takes over when a charger was used before our start: see
+    /// Takes over when a connector was used before our start: see
     /// [`Engine::restore_usage`](mendpoint_incidents::Engine::restore_usage).
     pub fn restore_usage(
         &mut self,
         now: UnixMs,
-        charger: ChargerKey,
-        usage: Usage,
+        place: (ChargerKey, ConnectorRef),
+        usage: &Usage,
         out: &mut Outputs,
     ) {
         let before = out.effects.len();
-        self.engine.restore_usage(now, charger, usage, &self.fleet, &mut out.effects);
+        self.engine.restore_usage(now, place, usage, &self.fleet, &mut out.effects);
         self.note_commands(now, &out.effects[before..]);
+    }
+
+    /// How fast a charger uses up its budget of uptime now: see
+    /// [`Engine::note_burn`](mendpoint_incidents::Engine::note_burn).
+    pub fn note_burn(
+        &mut self,
+        now: UnixMs,
+        charger: ChargerKey,
+        burn: UptimeBurn,
+        out: &mut Outputs,
+    ) {
+        let before = out.effects.len();
+        self.engine.note_burn(now, charger, burn, &self.fleet, &mut out.effects);
+        self.note_commands(now, &out.effects[before..]);
+        self.consult(now, out);
     }
 
     /// Takes over what is usual for chargers of each kind in the whole fleet.

@@ -10,7 +10,8 @@ use mendpoint_incidents::timeline_test::{
     action_words,
 };
 use mendpoint_incidents::{
-    Catalogue, CohortFigures, Effect, EngineSettings, IdSequence, Request, Usage, parse_duration,
+    Catalogue, CohortFigures, Effect, EngineSettings, IdSequence, Request, UptimeBurn, Usage,
+    parse_duration,
 };
 use mendpoint_model::{
     Action, Authorize, Boot, COMMAND_TIMEOUT_MS, ChargerEvent, ChargerKey, Chargers, Command,
@@ -39,17 +40,25 @@ pub(crate) struct Stage<'a> {
     shard: Shard,
     test: &'a TimelineTest,
     now: UnixMs,
-    epoch: u64,
-    connected: bool,
+    /// Who acts in the present step.
+    actor: ChargerKey,
+    chargers: BTreeMap<ChargerKey, Played>,
     out: Outputs,
     /// Answers on their way, by time and order of sending.
-    answers: BTreeMap<(UnixMs, u64), (CommandId, CommandOutcome)>,
+    answers: BTreeMap<(UnixMs, u64), (ChargerKey, CommandId, CommandOutcome)>,
     sent: Vec<String>,
     incidents: BTreeMap<IncidentId, Incident>,
     tickets: usize,
-    sessions: BTreeMap<u16, Session>,
+    sessions: BTreeMap<(ChargerKey, u16), Session>,
     sessions_begun: u32,
     history: Vec<String>,
+}
+
+/// A charger of the test.
+#[derive(Debug, Default)]
+struct Played {
+    epoch: u64,
+    connected: bool,
 }
 
 /// A running transaction, as the charger knows it.
@@ -76,8 +85,8 @@ impl<'a> Stage<'a> {
             shard,
             test,
             now: START,
-            epoch: 0,
-            connected: false,
+            actor: CHARGER,
+            chargers: BTreeMap::from([(CHARGER, Played::default())]),
             out: Outputs::default(),
             answers: BTreeMap::new(),
             sent: Vec::new(),
@@ -107,10 +116,10 @@ impl<'a> Stage<'a> {
             self.now = self.now.max(next);
             // What the charger answered comes before what the engine does for want of an answer.
             if answer.is_some_and(|at| at <= self.now)
-                && let Some((_, (command, outcome))) = self.answers.pop_first()
+                && let Some((_, (charger, command, outcome))) = self.answers.pop_first()
             {
                 let answered = CommandAnswered { command, outcome, late: false };
-                self.deliver(EventKind::CommandAnswered(answered));
+                self.deliver_of(charger, EventKind::CommandAnswered(answered));
             } else {
                 self.shard.advance(self.now, &mut self.out);
                 self.take_outputs();
@@ -126,9 +135,15 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    /// The charger does something.
-    pub(crate) fn act(&mut self, act: &Act) {
+    /// A charger does something.
+    pub(crate) fn act(&mut self, number: u16, act: &Act) {
         let now = self.now;
+        let actor = ChargerKey(u32::from(number));
+        self.actor = actor;
+        if !self.chargers.contains_key(&actor) {
+            self.chargers.insert(actor, Played::default());
+            self.shard.register(actor, SITE, Arc::from(format!("TEST-{number}")));
+        }
         match act {
             Act::Connect => self.connect(None),
             Act::Certificate(days) => {
@@ -165,7 +180,7 @@ impl<'a> Stage<'a> {
             Act::TransactionStop(stop) => self.stop(stop),
             Act::Meter(meter) => self.deliver(EventKind::Meter(MeterReading {
                 connector: ConnectorRef::v16(meter.connector),
-                transaction: self.sessions.get(&meter.connector).map(|session| session.id),
+                transaction: self.sessions.get(&(actor, meter.connector)).map(|session| session.id),
                 at: Some(now),
                 energy_wh: meter.energy_wh,
                 power_w: meter.power_w,
@@ -183,7 +198,7 @@ impl<'a> Stage<'a> {
             Act::Command(action) => {
                 let command = Command {
                     id: CommandId(format!("u-{}", self.sent.len()).into()),
-                    charger: CHARGER,
+                    charger: actor,
                     action: Action::Raw { action: action.clone(), payload: "{}".to_owned() },
                     origin: Origin::User("ana".to_owned()),
                     created_at: now,
@@ -198,8 +213,8 @@ impl<'a> Stage<'a> {
                 swaps: 4,
             })),
             Act::Registered => {
-                self.shard.note_registered(CHARGER, now);
-                self.shard.watch(now, CHARGER, &mut self.out);
+                self.shard.note_registered(actor, now);
+                self.shard.watch(now, actor, &mut self.out);
                 self.take_outputs();
             }
             Act::Firmware(status) => {
@@ -213,7 +228,7 @@ impl<'a> Stage<'a> {
             Act::Configuration(key) => {
                 if let Some(value) = &key.desired {
                     let wanted = DesiredKey {
-                        target: DesiredFor::Charger(CHARGER),
+                        target: DesiredFor::Charger(actor),
                         name: key.key.clone(),
                         value: value.clone(),
                         set_by: "ana".to_owned(),
@@ -232,15 +247,30 @@ impl<'a> Stage<'a> {
                 }
             }
             Act::Cohort(cohort) => self.cohort(cohort),
+            Act::UptimeBurn(burn) => {
+                let burn = UptimeBurn {
+                    five_minutes: burn.five_minutes,
+                    hour: burn.hour,
+                    six_hours: burn.six_hours,
+                    three_days: burn.three_days,
+                    at: now,
+                };
+                self.shard.note_burn(now, actor, burn, &mut self.out);
+                self.take_outputs();
+            }
             Act::Used { every_ms, days } => {
                 let since = now - i64::from(*days) * mendpoint_model::DAY_MS;
-                let mut usage = Usage::new(since);
+                let mut counted = Usage::new(since);
                 let mut at = since + *every_ms;
                 while at <= now {
-                    usage.note(at);
+                    counted.note(at);
                     at = at + *every_ms;
                 }
-                self.shard.restore_usage(now, CHARGER, usage, &mut self.out);
+                let Usage { hours, days, since, last, .. } = counted;
+                let usage = Usage::counted(hours, days, since, last);
+                for at in [ConnectorRef::v16(1), ConnectorRef::CHARGER] {
+                    self.shard.restore_usage(now, (CHARGER, at), &usage, &mut self.out);
+                }
                 self.take_outputs();
             }
             // Looked at where the failures are collected.
@@ -284,8 +314,9 @@ impl<'a> Stage<'a> {
     }
 
     fn connect(&mut self, certificate_ends: Option<UnixMs>) {
-        self.epoch += 1;
-        self.connected = true;
+        let played = self.chargers.entry(self.actor).or_default();
+        played.epoch += 1;
+        played.connected = true;
         self.deliver(EventKind::Connected(Connected {
             protocol: self.test.protocol,
             remote: "192.0.2.1:9000".to_owned(),
@@ -295,20 +326,25 @@ impl<'a> Stage<'a> {
     }
 
     fn disconnect(&mut self, reason: &str) {
-        self.connected = false;
+        let actor = self.actor;
+        self.chargers.entry(actor).or_default().connected = false;
         let reason = reason.to_owned();
         self.deliver(EventKind::Disconnected(Disconnected { reason, replaced: false }));
         // What was on its way is lost with the connection.
         let now = self.now;
-        for ((at, order), (command, _)) in std::mem::take(&mut self.answers) {
-            let lost = (command, CommandOutcome::NotConnected);
-            self.answers.insert((at.min(now), order), lost);
+        for ((at, order), (charger, command, outcome)) in std::mem::take(&mut self.answers) {
+            if charger == actor {
+                let lost = (charger, command, CommandOutcome::NotConnected);
+                self.answers.insert((at.min(now), order), lost);
+            } else {
+                self.answers.insert((at, order), (charger, command, outcome));
+            }
         }
     }
 
     /// What is usual for chargers that say of themselves what this one did.
     fn cohort(&mut self, cohort: &TestCohort) {
-        let boot = self.shard.fleet().charger(CHARGER).and_then(|charger| charger.boot.clone());
+        let boot = self.shard.fleet().charger(self.actor).and_then(|charger| charger.boot.clone());
         let boot = boot.unwrap_or_default();
         let charger_days = f64::from(cohort.chargers) * cohort.days;
         let counts = cohort.a_day.iter().map(|(kind, n)| (kind.clone(), n * charger_days));
@@ -319,6 +355,7 @@ impl<'a> Stage<'a> {
             chargers: cohort.chargers,
             charger_days,
             counts: counts.collect(),
+            powers: cohort.powers(),
         };
         self.shard.set_cohorts(self.now, &[figures]);
     }
@@ -344,15 +381,13 @@ impl<'a> Stage<'a> {
             external_id,
             meter_start_wh: start.meter_wh,
         };
-        self.sessions.insert(start.connector, session);
+        self.sessions.insert((self.actor, start.connector), session);
     }
 
     fn stop(&mut self, stop: &TestStop) {
         // Without a start the charger knows a number that nobody here does (behaviour 58).
-        let session = self.sessions.remove(&stop.connector).unwrap_or_else(|| Session {
-            id: TransactionId(-1),
-            external_id: String::new(),
-            meter_start_wh: 0,
+        let session = self.sessions.remove(&(self.actor, stop.connector)).unwrap_or_else(|| {
+            Session { id: TransactionId(-1), external_id: String::new(), meter_start_wh: 0 }
         });
         self.deliver(EventKind::TransactionEnded(TransactionEnded {
             id: session.id,
@@ -368,15 +403,13 @@ impl<'a> Stage<'a> {
     }
 
     fn deliver(&mut self, kind: EventKind) {
+        self.deliver_of(self.actor, kind);
+    }
+
+    fn deliver_of(&mut self, charger: ChargerKey, kind: EventKind) {
+        let epoch = self.chargers.get(&charger).map_or(0, |played| played.epoch);
         self.shard.handle(
-            ChargerEvent {
-                charger: CHARGER,
-                site: SITE,
-                received_at: self.now,
-                epoch: self.epoch,
-                frame: 0,
-                kind,
-            },
+            ChargerEvent { charger, site: SITE, received_at: self.now, epoch, frame: 0, kind },
             &mut self.out,
         );
         self.take_outputs();
@@ -386,7 +419,7 @@ impl<'a> Stage<'a> {
     fn take_outputs(&mut self) {
         self.out.facts.clear();
         self.out.lines.clear();
-        let mut close = false;
+        let mut close = None;
         let mut tickets = Vec::new();
         for effect in std::mem::take(&mut self.out.effects) {
             match effect {
@@ -401,7 +434,7 @@ impl<'a> Stage<'a> {
                     tickets.push((request.incident, TicketId(self.tickets as i64)));
                 }
                 Effect::TicketEvidence { text, .. } => self.note(&text),
-                Effect::CloseSocket(_) => close = true,
+                Effect::CloseSocket(charger) => close = Some(charger),
                 Effect::SwitchPower { .. } => self.note("the power is to be switched off and on"),
                 Effect::Notice(notice) => self.note(&format!("people are told: {}", notice.title)),
                 Effect::AskSignal(_)
@@ -424,8 +457,12 @@ impl<'a> Stage<'a> {
             }
             self.take_outputs();
         }
-        if close && self.connected {
+        if let Some(charger) = close
+            && self.is_connected(charger)
+        {
+            let actor = std::mem::replace(&mut self.actor, charger);
             self.disconnect("closed by us");
+            self.actor = actor;
         }
     }
 
@@ -434,7 +471,7 @@ impl<'a> Stage<'a> {
         self.sent.push(action_words(&command.action));
         self.note(&format!("sent {}", action_words(&command.action)));
         let name = command.action.name();
-        let (after_ms, outcome) = if self.connected {
+        let (after_ms, outcome) = if self.is_connected(command.charger) {
             match self.test.answers.get(name) {
                 None if name == "UnlockConnector" => (0, answered("Unlocked")),
                 None => (0, answered("Accepted")),
@@ -449,7 +486,12 @@ impl<'a> Stage<'a> {
             (0, CommandOutcome::NotConnected)
         };
         let order = self.sent.len() as u64;
-        self.answers.insert((self.now + after_ms, order), (command.id.clone(), outcome));
+        let answer = (command.charger, command.id.clone(), outcome);
+        self.answers.insert((self.now + after_ms, order), answer);
+    }
+
+    fn is_connected(&self, charger: ChargerKey) -> bool {
+        self.chargers.get(&charger).is_some_and(|played| played.connected)
     }
 
     fn note(&mut self, what: &str) {

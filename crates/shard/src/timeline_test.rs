@@ -113,7 +113,7 @@ pub fn run(catalogue: &Arc<Catalogue>, rule: &Rule, test: &TimelineTest) -> Outc
                 failures.push(fail(what, expected, got, stage.history()));
             }
         } else {
-            stage.act(&step.act);
+            stage.act(step.charger, &step.act);
         }
     }
     Outcome {

@@ -1,15 +1,10 @@
-//! What belongs together: proposals of exclusions, merges, suspected vehicles, firmware histories.
+//! What belongs together: merges, suspected vehicles, firmware histories.
 
-use mendpoint_model::{Cause, ChargerKey, Cohort, ExclusionProposal, Incident, IncidentId, UnixMs};
+use mendpoint_model::{ChargerKey, Cohort, Incident, IncidentId, UnixMs};
 
 use crate::db::{Columns, all, read, write};
 use crate::{Result, Store, row_id};
 
-const EXCLUSIONS: &str = "SELECT incident_id, charger_key, from_ms, until_ms, cause, evidence
-    FROM exclusion_proposal WHERE charger_key = $1 AND from_ms < $3 AND until_ms > $2
-    ORDER BY from_ms, incident_id";
-const EXCLUSIONS_OF: &str = "SELECT incident_id, charger_key, from_ms, until_ms, cause, evidence
-    FROM exclusion_proposal WHERE incident_id = $1 ORDER BY charger_key, from_ms";
 const MERGED: &str = "INSERT INTO incident_merge (id, incident_id, into_id, rule, into_rule,
     merged_at_ms, merged_by, split_at_ms, split_by) VALUES ($1, $2, $3, $4, $5, $6, $7, NULL, NULL)";
 const SPLIT: &str = "UPDATE incident_merge SET split_at_ms = $2, split_by = $3
@@ -56,47 +51,7 @@ pub struct MergeCount {
     pub split: u32,
 }
 
-fn exclusion(row: &impl Columns) -> Result<ExclusionProposal> {
-    let cause = match row.text(4)?.as_str() {
-        "power" => Cause::Power,
-        "network" => Cause::Network,
-        "carrier" => Cause::Carrier,
-        "platform" => Cause::Platform,
-        _ => Cause::Unclear,
-    };
-    Ok(ExclusionProposal {
-        incident: IncidentId(row.int(0)?),
-        charger: ChargerKey(row.number(1)?),
-        from: UnixMs(row.int(2)?),
-        until: UnixMs(row.int(3)?),
-        cause,
-        evidence: row.text(5)?,
-    })
-}
-
 impl Store {
-    /// The times of a charger between two moments that are proposed to be excluded from its uptime.
-    pub async fn exclusion_proposals(
-        &self,
-        charger: ChargerKey,
-        from: UnixMs,
-        until: UnixMs,
-    ) -> Result<Vec<ExclusionProposal>> {
-        read!(&self.db, conn => {
-            let query = sqlx::query(EXCLUSIONS)
-                .bind(i64::from(charger.0)).bind(from.0).bind(until.0);
-            all(&query.fetch_all(conn).await?, exclusion)
-        })
-    }
-
-    /// The exclusions that an outage proposes.
-    pub async fn exclusions_of(&self, incident: IncidentId) -> Result<Vec<ExclusionProposal>> {
-        read!(&self.db, conn => {
-            let query = sqlx::query(EXCLUSIONS_OF).bind(incident.0);
-            all(&query.fetch_all(conn).await?, exclusion)
-        })
-    }
-
     /// A person merged an incident into another one.
     pub async fn note_merge(
         &self,

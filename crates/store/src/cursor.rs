@@ -16,6 +16,11 @@ impl Cursor {
     /// Before everything: the first page.
     pub(crate) const START: Self = Self { at: i64::MAX, id: i64::MAX };
 
+    /// Before everything that is newer than a moment.
+    pub fn until(at: mendpoint_model::UnixMs) -> Self {
+        Self { at: at.0.saturating_add(1), id: i64::MIN }
+    }
+
     /// The cursor to start from: the given one, or the beginning.
     pub(crate) fn or_start(cursor: Option<Self>) -> Self {
         cursor.unwrap_or(Self::START)

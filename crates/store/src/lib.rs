@@ -113,5 +113,5 @@ pub use ticket::{TicketEventRow, TicketFilter, TicketOrder, TicketRow};
 pub use transaction::{Look, Severity, TransactionFilter, TransactionRow, TransactionState};
 pub use trouble::{Trouble, TroubleKind};
 pub use uptime::{ExclusionRow, UptimeDayRow};
-pub use usage::HourOfUse;
+pub use usage::{DayPart, PartOfUse};
 pub use user::{ApiTokenRow, NewUser, SessionRow, UserRow};

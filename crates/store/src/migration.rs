@@ -46,6 +46,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     "0013_rules",
     "0014_desired",
     "0015_charge_days",
+    "0016_exclusion_incident",
 ];
 
 /// The number that a name begins with.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mendpoint_model::{ChargerKey, ConnectorRef, DAY_MS, MINUTE_MS, SiteKey, UnixMs};
+use mendpoint_model::{ChargerKey, ConnectorRef, DAY_MS, IncidentId, MINUTE_MS, SiteKey, UnixMs};
 use mendpoint_uptime::{Class, Decision, Exclusion, Reason, Span};
 
 use crate::db::{Columns, all, one, read, tx, write};
@@ -21,19 +21,37 @@ const DAYS: &str = "SELECT d.charger_key, d.evse, d.connector, d.day_at_ms, d.sp
 const SESSIONS: &str = "SELECT evse, connector, started_at_ms, ended_at_ms FROM charge_transaction
     WHERE charger_key = $1 AND ended_at_ms > $2 AND started_at_ms < $3 AND energy_wh >= 100.0
     ORDER BY started_at_ms LIMIT 20000";
+const CHARGES: &str = "SELECT
+    COALESCE(SUM(CASE WHEN energy_wh >= 100.0 THEN 1 ELSE 0 END), 0),
+    COALESCE(SUM(CASE WHEN energy_wh < 100.0 THEN 1 ELSE 0 END), 0)
+    FROM charge_transaction WHERE charger_key = $1 AND opened_at_ms > $2 AND opened_at_ms <= $3
+      AND ended_at_ms IS NOT NULL AND ($4 = 0 OR (evse = $4 AND connector = $5))";
 const ADD: &str = "INSERT INTO uptime_exclusion (id, site_key, charger_key, evse, connector,
     from_at_ms, until_at_ms, reason, evidence, decision, proposed_by, proposed_at_ms, decided_by,
-    decided_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, '', NULL)";
+    decided_at_ms, incident_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, '', NULL,
+    $13)";
 const SAME: &str = "SELECT id FROM uptime_exclusion
     WHERE site_key = $1 AND reason = $2 AND from_at_ms = $3 LIMIT 1";
 const LIST: &str = "SELECT id, site_key, charger_key, evse, connector, from_at_ms, until_at_ms,
-    reason, evidence, decision, proposed_by, proposed_at_ms, decided_by, decided_at_ms
+    reason, evidence, decision, proposed_by, proposed_at_ms, decided_by, decided_at_ms, incident_id
     FROM uptime_exclusion
     WHERE (CAST($1 AS BIGINT) IS NULL OR site_key = $1) AND until_at_ms > $2 AND from_at_ms < $3
     ORDER BY from_at_ms DESC, id DESC LIMIT 2000";
 const ONE: &str = "SELECT id, site_key, charger_key, evse, connector, from_at_ms, until_at_ms,
-    reason, evidence, decision, proposed_by, proposed_at_ms, decided_by, decided_at_ms
+    reason, evidence, decision, proposed_by, proposed_at_ms, decided_by, decided_at_ms, incident_id
     FROM uptime_exclusion WHERE id = $1";
+const OF_INCIDENT: &str =
+    "SELECT id, site_key, charger_key, evse, connector, from_at_ms, until_at_ms,
+    reason, evidence, decision, proposed_by, proposed_at_ms, decided_by, decided_at_ms, incident_id
+    FROM uptime_exclusion WHERE incident_id = $1 ORDER BY charger_key, from_at_ms, id LIMIT 10000";
+const WAITING: &str =
+    "SELECT p.incident_id, p.charger_key, p.from_ms, p.until_ms, p.cause, p.evidence,
+    c.site_key FROM exclusion_proposal p LEFT JOIN charger c ON c.charger_key = p.charger_key
+    ORDER BY p.incident_id, p.charger_key, p.from_ms LIMIT 1000";
+const KNOWN: &str = "SELECT id FROM uptime_exclusion
+    WHERE incident_id = $1 AND charger_key = $2 AND from_at_ms = $3 LIMIT 1";
+const TAKEN: &str = "DELETE FROM exclusion_proposal
+    WHERE incident_id = $1 AND charger_key = $2 AND from_ms = $3";
 const DECIDE: &str = "UPDATE uptime_exclusion
     SET decision = $2, decided_by = $3, decided_at_ms = $4 WHERE id = $1";
 const HOURS: &str = "SELECT site_key, hours FROM site_hours ORDER BY site_key";
@@ -69,6 +87,8 @@ pub struct ExclusionRow {
     pub decided_by: String,
     /// When.
     pub decided_at: Option<UnixMs>,
+    /// The outage that proposed it, if one did.
+    pub incident: Option<IncidentId>,
 }
 
 /// Spans as text: minutes of the day and a letter.
@@ -127,6 +147,7 @@ fn exclusion(row: &impl Columns) -> Result<ExclusionRow> {
         proposed_at: UnixMs(row.int(11)?),
         decided_by: row.text(12)?,
         decided_at: row.int_or_null(13)?.map(UnixMs),
+        incident: row.int_or_null(14)?.map(IncidentId),
     })
 }
 
@@ -194,6 +215,27 @@ impl Store {
         })
     }
 
+    /// How many charges at a connector, or at the whole charger, delivered 100 Wh and how many did not,
+    /// of those that began within a time and ended.
+    pub async fn charges_between(
+        &self,
+        charger: ChargerKey,
+        at: ConnectorRef,
+        from: UnixMs,
+        until: UnixMs,
+    ) -> Result<(u32, u32)> {
+        let counts = read!(&self.db, conn => {
+            let query = sqlx::query(CHARGES)
+                .bind(i64::from(charger.0))
+                .bind(from.0)
+                .bind(until.0)
+                .bind(i64::from(at.evse))
+                .bind(i64::from(at.connector));
+            one(query.fetch_optional(conn).await?.as_ref(), |row| Ok((row.number(0)?, row.number(1)?)))
+        })?;
+        Ok(counts.unwrap_or_default())
+    }
+
     /// Proposes an exclusion; `None` when the same site, reason and beginning were proposed before,
     /// whatever became of it. The number in it is not used.
     pub async fn propose_exclusion(&self, new: &Exclusion, by: &str) -> Result<Option<i64>> {
@@ -222,9 +264,56 @@ impl Store {
                 .bind(Decision::Proposed.name())
                 .bind(by)
                 .bind(row_id::now().0)
+                .bind(None::<i64>)
                 .execute(conn)
                 .await?;
             Ok(Some(id))
+        })
+    }
+
+    /// Takes over what outages proposed since this was asked last: from then on each waits for a
+    /// person's decision like any other. How many there were.
+    pub async fn take_in_proposals(&self) -> Result<usize> {
+        tx!(&self.db, conn => {
+            let rows = sqlx::query(WAITING).fetch_all(&mut *conn).await?;
+            let waiting = all(&rows, |row| {
+                Ok((row.int(0)?, row.int(1)?, row.int(2)?, row.int(3)?, row.text(4)?, row.text(5)?, row.int_or_null(6)?))
+            })?;
+            let mut taken = 0;
+            for (incident, charger, from, until, cause, evidence, site) in waiting {
+                let known = sqlx::query(KNOWN).bind(incident).bind(charger).bind(from);
+                let known = known.fetch_optional(&mut *conn).await?.is_some();
+                // Of the causes that an outage shows only the loss of power is a reason in the rules.
+                if let Some(site) = site.filter(|_| !known && cause == "power") {
+                    sqlx::query(ADD)
+                        .bind(row_id::next())
+                        .bind(site)
+                        .bind(Some(charger))
+                        .bind(None::<i64>)
+                        .bind(None::<i64>)
+                        .bind(from)
+                        .bind(until)
+                        .bind(Reason::Utility.name())
+                        .bind(format!("INC-{incident}: {evidence}"))
+                        .bind(Decision::Proposed.name())
+                        .bind("engine")
+                        .bind(row_id::now().0)
+                        .bind(Some(incident))
+                        .execute(&mut *conn)
+                        .await?;
+                    taken += 1;
+                }
+                sqlx::query(TAKEN).bind(incident).bind(charger).bind(from).execute(&mut *conn).await?;
+            }
+            Ok(taken)
+        })
+    }
+
+    /// The exclusions that an outage proposed, by charger.
+    pub async fn exclusions_of(&self, incident: IncidentId) -> Result<Vec<ExclusionRow>> {
+        read!(&self.db, conn => {
+            let query = sqlx::query(OF_INCIDENT).bind(incident.0);
+            all(&query.fetch_all(conn).await?, exclusion)
         })
     }
 

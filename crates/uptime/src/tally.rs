@@ -6,8 +6,8 @@ use mendpoint_model::{MINUTE_MS, UnixMs};
 use serde::Serialize;
 
 use crate::exclusion::{Decision, Exclusion, Reason};
-use crate::hours::Hours;
 use crate::span::{Class, Span, minute_from};
+use mendpoint_model::Hours;
 
 /// The minutes of a connector, or of several added up. Every minute is in exactly one of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

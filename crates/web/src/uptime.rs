@@ -1,6 +1,6 @@
 //! Uptime for pages, files and the API: months and years of the ledgers in the words of the rules.
 
-use mendpoint_model::{DAY_MS, UnixMs};
+use mendpoint_model::{DAY_MS, IncidentId, UnixMs};
 use mendpoint_pipeline::{PortTally, UptimeScope};
 use mendpoint_uptime::{Decision, Tally, formula};
 
@@ -199,6 +199,28 @@ pub(crate) async fn decide(
     handle.store().decide_exclusion(id, decision, who).await?;
     handle.audit(who, &format!("exclusion {word}"), &id.to_string()).await;
     Ok(Ok(format!("It was {word}; the figures count it so from now on.")))
+}
+
+/// Approves or refuses all that an outage proposed and nobody decided yet: what was done, or why not.
+pub(crate) async fn decide_outage(
+    state: &AppState,
+    who: &str,
+    incident: IncidentId,
+    decision: &str,
+) -> Result<Result<String, String>, mendpoint_pipeline::Error> {
+    let rows = state.handle().store().exclusions_of(incident).await?;
+    let mut many = 0;
+    for row in rows.iter().filter(|row| row.exclusion.decision == Decision::Proposed) {
+        match decide(state, who, row.exclusion.id, decision).await? {
+            Ok(_) => many += 1,
+            Err(why) => return Ok(Err(why)),
+        }
+    }
+    if many == 0 {
+        return Ok(Err(format!("Nothing that {incident} proposed waits for a decision.")));
+    }
+    let word = if decision == "approve" { "approved" } else { "refused" };
+    Ok(Ok(format!("{many} of {incident} were {word}; the figures count them so from now on.")))
 }
 
 #[cfg(test)]

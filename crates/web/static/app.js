@@ -24,6 +24,8 @@ document.addEventListener('click', (event) => {
 document.addEventListener('submit', (event) => {
   const form = event.target;
   if (!(form instanceof HTMLFormElement) || form.method !== 'post') return;
+  // What opens a window of its own leaves this one as it is.
+  if (event.submitter?.formTarget === '_blank') return;
   form.setAttribute('aria-busy', 'true');
   for (const button of form.querySelectorAll('button')) setTimeout(() => { button.disabled = true; });
   document.documentElement.dataset.busy = '1';

@@ -1,4 +1,5 @@
-//! The quality benchmark alone, for measuring: `quality [CHARGERS] [DAYS] [SEED] [CONFIG FOLDER]`.
+//! The quality benchmark alone, for measuring: `quality [CHARGERS] [DAYS] [SEED] [CONFIG FOLDER]
+//! [compare]`.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -6,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use mendpoint_incidents::{Catalogue, EngineSettings};
-use mendpoint_quality::{Mix, QualitySettings, run};
+use mendpoint_quality::{Mix, QualitySettings, compare, run};
 
 fn files(folder: &Path) -> Vec<(String, String)> {
     let mut paths: Vec<_> = std::fs::read_dir(folder)
@@ -33,7 +34,7 @@ fn main() {
         Catalogue::parse(&files(&config.join("rules")), &files(&config.join("playbooks")))
             .expect("valid rules");
     let began = Instant::now();
-    let report = run(QualitySettings {
+    let settings = QualitySettings {
         chargers: chargers as usize,
         days: days as u32,
         seed,
@@ -41,7 +42,12 @@ fn main() {
         catalogue: Arc::new(catalogue),
         engine: EngineSettings::default(),
         restarts: 2,
-    });
+    };
+    let report = if arguments.next().is_some_and(|word| word == "compare") {
+        compare(settings).to_string()
+    } else {
+        run(settings).to_string()
+    };
     let took_s = began.elapsed().as_secs_f64();
     let mut out = std::io::stdout().lock();
     writeln!(out, "{report}\n  {took_s:.1} s").expect("a report is written");

@@ -5,12 +5,17 @@
 //! The same seed, mix and rules give the same report. Read [`Mix`], [`run`] and [`Report`] first.
 
 mod book;
+mod compare;
+mod disk;
 mod line;
 mod mix;
+mod pages;
 mod report;
 mod truth;
 mod world;
 
+pub use compare::{Comparison, compare};
 pub use mix::{Cause, Mix};
-pub use report::{Gate, Report};
+pub use pages::PageReport;
+pub use report::{CauseReport, Gate, Report};
 pub use world::{QualitySettings, run};

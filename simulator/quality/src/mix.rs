@@ -18,6 +18,19 @@ pub struct Mix {
     pub person_after_ms: (i64, i64),
     /// The causes.
     pub causes: Vec<Cause>,
+    /// What is mended otherwise on some models.
+    pub differs: Vec<Differs>,
+}
+
+/// A model on which faults that show need another remedy than elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Differs {
+    /// The model.
+    pub model: String,
+    /// What mends the fault elsewhere.
+    pub(crate) cure: Cure,
+    /// What mends it here.
+    pub(crate) needs: Cure,
 }
 
 /// One cause of failures.
@@ -72,6 +85,16 @@ impl Cause {
 struct File {
     rates: Rates,
     cause: Vec<CauseFile>,
+    #[serde(default)]
+    differs: Vec<DiffersFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DiffersFile {
+    model: String,
+    cure: String,
+    needs: String,
 }
 
 #[derive(Deserialize)]
@@ -132,7 +155,35 @@ impl Mix {
             sessions_per_day: file.rates.sessions_per_day,
             person_after_ms: range(&file.rates.person_after)?,
             causes,
+            differs: file.differs.into_iter().map(differs).collect::<Result<Vec<_>, _>>()?,
         })
+    }
+
+    /// What mends a fault on a model. Faults that do not show are in the software that every reset
+    /// restarts: they are the same everywhere.
+    pub(crate) fn cure_on(&self, model: &str, fault: &Fault) -> Cure {
+        let other = self.differs.iter().find(|differs| {
+            fault.shows == Shows::Faulted && differs.model == model && differs.cure == fault.cure
+        });
+        other.map_or(fault.cure, |differs| differs.needs)
+    }
+}
+
+fn differs(file: DiffersFile) -> Result<Differs, String> {
+    let remedy = |word: &str| {
+        plain_cure(word).ok_or_else(|| format!("{word:?} is none of soft, hard, unlock, cycle"))
+    };
+    Ok(Differs { cure: remedy(&file.cure)?, needs: remedy(&file.needs)?, model: file.model })
+}
+
+/// The remedies that a command is.
+fn plain_cure(word: &str) -> Option<Cure> {
+    match word {
+        "soft" => Some(Cure::SoftReset),
+        "hard" => Some(Cure::HardReset),
+        "unlock" => Some(Cure::Unlock),
+        "cycle" => Some(Cure::AvailabilityCycle),
+        _ => None,
     }
 }
 
@@ -155,10 +206,7 @@ fn cause(file: CauseFile) -> Result<Cause, String> {
         "flap" => What::Flap { times: file.times, lasts_ms: needs_lasts()? },
         "" => {
             let cure = match file.cure.as_str() {
-                "soft" => Cure::SoftReset,
-                "hard" => Cure::HardReset,
-                "unlock" => Cure::Unlock,
-                "cycle" => Cure::AvailabilityCycle,
+                word if plain_cure(word).is_some() => plain_cure(word).unwrap_or(Cure::Never),
                 "never" => Cure::Never,
                 "worse" => Cure::WorseFaulted,
                 "itself" => Cure::Itself { after_ms: needs_lasts()?.0 },
@@ -202,6 +250,16 @@ mod tests {
             .map(|cause| cause.share)
             .sum();
         assert!(hidden >= 38.0 / 3.0 - 0.2, "a third does not show [2]: {hidden}");
+    }
+
+    #[test]
+    fn a_model_may_need_another_remedy_for_what_shows() {
+        let mix = Mix::built_in();
+        let soft = Fault::new("InternalError", 1, Cure::SoftReset);
+        assert_eq!(mix.cure_on("D60", &soft), Cure::HardReset);
+        assert_eq!(mix.cure_on("HYC150", &soft), Cure::SoftReset);
+        let hidden = soft.showing(Shows::FailsSessions);
+        assert_eq!(mix.cure_on("D60", &hidden), Cure::SoftReset);
     }
 
     #[test]

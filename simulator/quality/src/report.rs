@@ -8,6 +8,7 @@ use mendpoint_simulator::Shows;
 use serde::Serialize;
 
 use crate::book::{Book, Entry};
+use crate::pages::{PageReport, pages};
 use crate::truth::{Failure, Truth};
 use crate::world::QualitySettings;
 
@@ -78,8 +79,12 @@ pub struct Report {
     pub causes: Vec<CauseReport>,
     /// Incidents by rule.
     pub rules: BTreeMap<String, u64>,
+    /// Pages by rule and cause.
+    pub page_kinds: Vec<PageReport>,
     /// Hours that chargers were broken, all together.
     pub broken_hours: f64,
+    /// Hours that chargers were broken by what a command can mend.
+    pub eligible_hours: f64,
 }
 
 impl Report {
@@ -97,6 +102,8 @@ impl Report {
         let lasted_ms =
             |failure: &Failure| failure.ended_at.unwrap_or(now).since_ms(failure.began_at);
         let broken_ms: i64 = truth.failures.iter().map(lasted_ms).sum();
+        let eligible = truth.failures.iter().filter(|failure| failure.heal_eligible);
+        let eligible_ms: i64 = eligible.map(lasted_ms).sum();
         Self {
             chargers: settings.chargers,
             days: settings.days,
@@ -111,7 +118,9 @@ impl Report {
             gates: gates(truth, book, now),
             causes: causes(settings, truth, lasted_ms),
             rules,
+            page_kinds: pages(&settings.mix, truth, book),
             broken_hours: broken_ms as f64 / 3_600_000.0,
+            eligible_hours: eligible_ms as f64 / 3_600_000.0,
         }
     }
 
@@ -207,13 +216,8 @@ fn gates(truth: &Truth, book: &Book, now: UnixMs) -> Vec<Gate> {
         .count();
 
     let pages: Vec<&&Entry> = entries.iter().filter(|entry| entry.paged_at.is_some()).collect();
-    let by_themselves = pages
-        .iter()
-        .filter(|entry| {
-            // Nothing was wrong, or all that was wrong went away without anybody's doing.
-            entry.failures.iter().all(|failure| failures[*failure].how == "by itself")
-        })
-        .count();
+    let by_themselves =
+        pages.iter().filter(|entry| truth.cleared_by_itself(&entry.failures)).count();
 
     let hidden = |shows: Shows| failures.iter().filter(move |failure| failure.shows == Some(shows));
     let failing: Vec<&Failure> = hidden(Shows::FailsSessions)
@@ -389,6 +393,11 @@ impl fmt::Display for Report {
                 cause.left,
                 cause.hours
             )?;
+        }
+        writeln!(f, "  {:22} {:70} {:>5} {:>6}", "page of", "about", "n", "itself")?;
+        for page in &self.page_kinds {
+            let PageReport { rule, cause, pages, by_themselves } = page;
+            writeln!(f, "  {rule:22} {cause:70} {pages:>5} {by_themselves:>6}")?;
         }
         let rules: Vec<String> =
             self.rules.iter().map(|(rule, count)| format!("{rule} {count}")).collect();

@@ -5,10 +5,20 @@ use mendpoint_simulator::{Note, Shows};
 
 use crate::mix::{Cause, What};
 
+/// What was planned of a failure before anybody knew of it: the same with every engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Begun {
+    /// Its number in the plan; the chargers of a site share one.
+    pub(crate) planned: usize,
+    /// How long after a ticket somebody is there.
+    pub(crate) person_after_ms: i64,
+}
+
 /// One failure of one charger.
 #[derive(Clone, Debug)]
 pub(crate) struct Failure {
     pub(crate) cause: usize,
+    pub(crate) begun: Begun,
     pub(crate) charger: usize,
     /// The connector; 0 for the whole charger.
     pub(crate) connector: u16,
@@ -45,8 +55,8 @@ impl Truth {
         &mut self,
         cause: usize,
         of: &Cause,
-        charger: usize,
-        connector: u16,
+        (charger, connector): (usize, u16),
+        begun: Begun,
         now: UnixMs,
     ) -> usize {
         let code = match &of.what {
@@ -55,6 +65,7 @@ impl Truth {
         };
         let failure = Failure {
             cause,
+            begun,
             charger,
             connector,
             code,
@@ -85,6 +96,11 @@ impl Truth {
     /// Whether anything is wrong with a charger now.
     pub(crate) fn is_broken(&self, charger: usize) -> bool {
         !self.active[charger].is_empty()
+    }
+
+    /// Whether nothing was wrong, or all that was wrong went away without anybody's doing.
+    pub(crate) fn cleared_by_itself(&self, failures: &[usize]) -> bool {
+        failures.iter().all(|failure| self.failures[*failure].how == "by itself")
     }
 
     /// The failures of a charger that last now.

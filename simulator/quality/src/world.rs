@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use mendpoint_fleet::FleetSettings;
 use mendpoint_incidents::overseer::Overseer;
-use mendpoint_incidents::{Catalogue, Effect, EngineSettings, IdSequence, Request};
+use mendpoint_incidents::{
+    Catalogue, Effect, EngineSettings, Evidence, IdSequence, Permits, Request,
+};
 use mendpoint_model::{
     Action, ChargerEvent, ChargerKey, Command, CommandAnswered, CommandId, CommandOutcome,
     Connected, ConnectorRef, DAY_MS, Disconnected, EventKind, HOUR_MS, IncidentId, Origin,
@@ -21,15 +23,18 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
 use crate::book::Book;
+use crate::disk::Disk;
 use crate::line::Line;
 use crate::mix::{Mix, What};
 use crate::report::Report;
-use crate::truth::Truth;
+use crate::truth::{Begun, Failure, Truth};
 
 /// When every run begins: 2026-01-01T00:00:00Z.
 const START: UnixMs = UnixMs(1_767_225_600_000);
 /// Chargers of a site.
 const SITE_SIZE: usize = 8;
+/// From a connection's beginning to the first word on it: no network is quicker.
+const NETWORK_MS: i64 = 40;
 /// Nothing breaks so soon after the start: rules begin with what is normal.
 const CALM_MS: i64 = HOUR_MS;
 
@@ -56,6 +61,8 @@ pub struct QualitySettings {
 enum Due {
     /// A charger wants to be woken.
     Tick(usize),
+    /// A charger learns that its connection, with this number, is open.
+    Opened(usize, u64),
     /// A planned failure begins.
     Failure(usize),
     /// A failure of circumstances ends.
@@ -89,6 +96,8 @@ struct Planned {
     connector: u16,
     cause: usize,
     lasts_ms: Option<i64>,
+    /// How long after a ticket somebody is there: the same with every engine.
+    person_after_ms: i64,
     /// The failure, once it began.
     failure: Option<usize>,
 }
@@ -108,15 +117,44 @@ struct World {
     rng: SmallRng,
     truth: Truth,
     book: Book,
+    disk: Disk,
+    /// When our server last began.
+    restarted_at: UnixMs,
     messages: u64,
 }
 
 /// Lives through the days and reports.
 pub fn run(settings: QualitySettings) -> Report {
+    live(settings).report()
+}
+
+/// What is left of a world at the end.
+pub(crate) struct Lived {
+    settings: QualitySettings,
+    pub(crate) truth: Truth,
+    book: Book,
+    messages: u64,
+    pub(crate) now: UnixMs,
+}
+
+impl Lived {
+    /// When the first incident of a failure was opened.
+    pub(crate) fn seen_at(&self, failure: &Failure) -> Option<UnixMs> {
+        let opened = |id| self.book.entries.get(id).map(|entry| entry.opened_at);
+        failure.incidents.iter().filter_map(opened).min()
+    }
+
+    pub(crate) fn report(&self) -> Report {
+        Report::new(&self.settings, &self.truth, &self.book, self.messages, self.now)
+    }
+}
+
+/// Lives through the days.
+pub(crate) fn live(settings: QualitySettings) -> Lived {
     let mut world = World::new(settings);
     world.live();
     let World { truth, book, settings, messages, now, .. } = world;
-    Report::new(&settings, &truth, &book, messages, now)
+    Lived { settings, truth, book, messages, now }
 }
 
 fn key(charger: usize) -> ChargerKey {
@@ -186,6 +224,8 @@ impl World {
             tickets: Vec::new(),
             rng,
             book: Book::default(),
+            disk: Disk::default(),
+            restarted_at: START,
             messages: 0,
             settings,
         };
@@ -230,7 +270,16 @@ impl World {
                 (from.ln() + self.rng.random::<f64>() * (to.ln() - from.ln())).exp() as i64
             });
             let number = self.planned.len();
-            self.planned.push(Planned { charger, connector, cause, lasts_ms, failure: None });
+            let (from, to) = self.settings.mix.person_after_ms;
+            let person_after_ms = self.rng.random_range(from..=to.max(from));
+            self.planned.push(Planned {
+                charger,
+                connector,
+                cause,
+                lasts_ms,
+                person_after_ms,
+                failure: None,
+            });
             self.push(START + at as i64, Due::Failure(number));
         }
         for turn in 1..=self.settings.restarts {
@@ -280,6 +329,12 @@ impl World {
                     self.work.push_back(Work::Core(charger, Input::Tick));
                 }
             }
+            Due::Opened(charger, epoch) => {
+                let line = &self.posts[charger].line;
+                if line.open && line.epoch == epoch {
+                    self.work.push_back(Work::Core(charger, Input::Opened));
+                }
+            }
             Due::Failure(number) => self.fail(number),
             Due::FailureEnds(number) => self.end_circumstance(number),
             Due::Timeout(charger, number) => {
@@ -295,7 +350,9 @@ impl World {
     }
 
     fn fail(&mut self, number: usize) {
-        let Planned { charger, connector, cause, lasts_ms, .. } = self.planned[number];
+        let Planned { charger, connector, cause, lasts_ms, person_after_ms, .. } =
+            self.planned[number];
+        let begun = Begun { planned: number, person_after_ms };
         let what = self.settings.mix.causes[cause].what.clone();
         let of = self.settings.mix.causes[cause].clone();
         // One thing at a time: what happens to a broken charger could not be told apart.
@@ -307,13 +364,14 @@ impl World {
                     if self.truth.is_broken(member) {
                         continue;
                     }
-                    let failure = self.truth.begin(cause, &of, member, 0, self.now);
+                    let failure = self.truth.begin(cause, &of, (member, 0), begun, self.now);
                     let copy = self.planned.len();
                     self.planned.push(Planned {
                         charger: member,
                         connector: 0,
                         cause,
                         lasts_ms,
+                        person_after_ms,
                         failure: Some(failure),
                     });
                     self.act(member, Act::GoOffline { for_ms: None, power });
@@ -326,7 +384,7 @@ impl World {
             }
             _ if self.truth.is_broken(charger) => {}
             What::Offline { power, .. } => {
-                let failure = self.truth.begin(cause, &of, charger, 0, self.now);
+                let failure = self.truth.begin(cause, &of, (charger, 0), begun, self.now);
                 self.planned[number].failure = Some(failure);
                 self.act(charger, Act::GoOffline { for_ms: None, power });
                 if let Some(ms) = lasts_ms {
@@ -334,7 +392,7 @@ impl World {
                 }
             }
             What::Flap { times, .. } => {
-                let failure = self.truth.begin(cause, &of, charger, 0, self.now);
+                let failure = self.truth.begin(cause, &of, (charger, 0), begun, self.now);
                 self.planned[number].failure = Some(failure);
                 let (down_ms, up_ms) = (lasts_ms.unwrap_or(30_000), 4 * 60_000);
                 self.act(charger, Act::Flap { times, down_ms, up_ms });
@@ -344,10 +402,12 @@ impl World {
             What::Fault { fault, .. } => {
                 let mut fault = *fault;
                 fault.connector = connector;
+                let model = &self.posts[charger].core.spec().model;
+                fault.cure = self.settings.mix.cure_on(model, &fault);
                 if let Cure::Itself { .. } = fault.cure {
                     fault.cure = Cure::Itself { after_ms: lasts_ms.unwrap_or(30_000) };
                 }
-                let failure = self.truth.begin(cause, &of, charger, connector, self.now);
+                let failure = self.truth.begin(cause, &of, (charger, connector), begun, self.now);
                 self.planned[number].failure = Some(failure);
                 self.act(charger, Act::Fault(fault));
             }
@@ -423,11 +483,15 @@ impl World {
 
     /// Our server stops and starts anew with what it had on disk.
     fn restart(&mut self) {
+        self.restarted_at = self.now;
         let states: Vec<_> = self.shard.fleet().iter().cloned().collect();
         let kept = self.book.kept(self.now - DAY_MS);
         let next = self.book.entries.keys().next_back().map_or(1, |id| id.0 + 1);
         let transactions = 1_000_000 + self.order as i64 % 1_000_000_000;
-        self.shard = new_shard(&self.settings, next, transactions);
+        let permits = Permits::new(&self.settings.engine);
+        let unread = permits.recall(self.disk.memory());
+        assert!(unread.is_empty(), "what healing remembered cannot be read: {unread:?}");
+        self.shard = new_shard(&self.settings, next, transactions).with_permits(permits);
         let mut lost = Vec::new();
         for (index, post) in self.posts.iter_mut().enumerate() {
             let identity = post.core.spec().identity.clone();
@@ -442,6 +506,10 @@ impl World {
             self.shard.restore_charger(self.now, state);
         }
         self.shard.restore(self.now, kept, &mut self.out);
+        self.take_outputs();
+        for (charger, connector, usage) in self.disk.usage(START, self.now) {
+            self.shard.restore_usage(self.now, (charger, connector), &usage, &mut self.out);
+        }
         self.take_outputs();
         for index in lost {
             self.work.push_back(Work::Core(index, Input::Closed("the server stopped".to_owned())));
@@ -481,7 +549,8 @@ impl World {
                             certificate_ends: None,
                         }),
                     );
-                    self.work.push_back(Work::Core(charger, Input::Opened));
+                    let epoch = self.posts[charger].line.epoch;
+                    self.push(self.now + NETWORK_MS, Due::Opened(charger, epoch));
                 }
                 Output::Close => self.closed(charger, "the charger is gone"),
                 Output::Send(text) => self.hear(charger, &text),
@@ -585,7 +654,9 @@ impl World {
     }
 
     fn take_outputs(&mut self) {
-        self.out.facts.clear();
+        for (charger, _, _, fact) in self.out.facts.drain(..) {
+            self.disk.note(charger, &fact);
+        }
         self.out.lines.clear();
         self.out.upkeep.clear();
         if self.out.effects.is_empty() {
@@ -605,7 +676,9 @@ impl World {
                         if let Some(entry) = self.book.entries.get_mut(&id) {
                             entry.failures = failures;
                             entry.was_online = away.is_none();
-                            entry.away_ms = away.map(|since| entry.opened_at.since_ms(since));
+                            // After a start of ours the time begins anew (1.2).
+                            let since = away.filter(|since| *since >= self.restarted_at);
+                            entry.away_ms = since.map(|since| entry.opened_at.since_ms(since));
                         }
                     }
                 }
@@ -628,6 +701,15 @@ impl World {
                     let input = Input::Closed("closed by the server".to_owned());
                     self.work.push_back(Work::Core(charger, input));
                 }
+                // The ticket is open again: somebody comes once more.
+                Effect::TicketEvidence {
+                    ticket, incident, kind: Evidence::FaultReturned, ..
+                } => {
+                    let of = self.book.last.get(&incident).map(|incident| incident.charger);
+                    if let Some(of) = of {
+                        self.send_person(incident, ticket, of);
+                    }
+                }
                 Effect::TicketEvidence { .. }
                 | Effect::Attempt(_)
                 | Effect::Visit(_)
@@ -635,8 +717,8 @@ impl World {
                 | Effect::Notice(_)
                 | Effect::Vehicle(..)
                 | Effect::SwitchPower { .. }
-                | Effect::AskSignal(_)
-                | Effect::Remember(_) => {}
+                | Effect::AskSignal(_) => {}
+                Effect::Remember(row) => self.disk.remember(row),
             }
         }
     }
@@ -647,11 +729,7 @@ impl World {
             entry.paged_at.get_or_insert(self.now);
         }
         let ticket = TicketId(self.tickets.len() as i64 + 1);
-        self.tickets.push((incident, ticket));
-        let (from, to) = self.settings.mix.person_after_ms;
-        let after = self.rng.random_range(from..=to.max(from));
-        let number = self.tickets.len() as u64 - 1;
-        self.push(self.now + after, Due::Person(of.0 as usize - 1, number));
+        self.send_person(incident, ticket, of);
         let request = Request::TicketChanged {
             incident,
             ticket,
@@ -660,6 +738,18 @@ impl World {
         };
         let _ = self.shard.request(self.now, request, &mut self.out);
         self.take_outputs();
+    }
+
+    /// Somebody sets out.
+    fn send_person(&mut self, incident: IncidentId, ticket: TicketId, of: ChargerKey) {
+        self.tickets.push((incident, ticket));
+        let index = of.0 as usize - 1;
+        let planned = self.truth.active(index).first().map(|at| self.truth.failures[*at].begun);
+        // Where nothing is wrong somebody comes all the same.
+        let (from, to) = self.settings.mix.person_after_ms;
+        let after = planned.map_or((from + to) / 2, |begun| begun.person_after_ms);
+        let number = self.tickets.len() as u64 - 1;
+        self.push(self.now + after, Due::Person(index, number));
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mendpoint_incidents::{Catalogue, EngineSettings};
-use mendpoint_quality::{Mix, QualitySettings, Report, run};
+use mendpoint_quality::{Mix, QualitySettings, Report, compare, run};
 
 fn files(folder: &str) -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config").join(folder);
@@ -22,20 +22,24 @@ fn files(folder: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-fn short(chargers: usize, days: u32, seed: u64) -> Report {
+fn settings(chargers: usize, days: u32, seed: u64) -> QualitySettings {
     let catalogue = Catalogue::parse(&files("rules"), &files("playbooks")).expect("valid");
-    let mut mix = Mix::built_in();
-    // Few chargers and days: more failures of each, for the same number of them.
-    mix.failures_per_charger *= 6.0;
-    run(QualitySettings {
+    QualitySettings {
         chargers,
         days,
         seed,
-        mix,
+        mix: Mix::built_in(),
         catalogue: Arc::new(catalogue),
         engine: EngineSettings::default(),
         restarts: 1,
-    })
+    }
+}
+
+fn short(chargers: usize, days: u32, seed: u64) -> Report {
+    let mut settings = settings(chargers, days, seed);
+    // Few chargers and days: more failures of each, for the same number of them.
+    settings.mix.failures_per_charger *= 6.0;
+    run(settings)
 }
 
 #[test]
@@ -47,6 +51,8 @@ fn what_must_never_happen_does_not_and_what_can_be_healed_is() {
             "healed with proof",
             "actions that make it worse",
             "resets in a transaction",
+            "failing charges found (recall)",
+            "alarms of failing charges that are right (precision)",
             "healing starts after (99th of 100)",
             "offline is told at 10 min, off by",
             "offline told of chargers that were not",
@@ -55,6 +61,31 @@ fn what_must_never_happen_does_not_and_what_can_be_healed_is() {
             assert!(gate.holds, "seed {seed}: {name} is missed\n{report}");
         }
     }
+}
+
+#[test]
+fn silent_connectors_are_found_and_others_are_left_alone() {
+    let mut settings = settings(12, 14, 3);
+    settings.mix.causes.retain(|cause| cause.name.starts_with("looks available"));
+    settings.mix.failures_per_charger = 0.6;
+    let report = run(settings);
+    for name in
+        ["silent chargers found (recall)", "alarms of silent chargers that are right (precision)"]
+    {
+        let gate = report.gate(name).expect("a gate of that name");
+        assert!(gate.holds && gate.of > 0, "{name} is missed\n{report}");
+    }
+}
+
+#[test]
+fn what_was_learned_saves_time_where_models_differ() {
+    let mut settings = settings(60, 4, 1);
+    settings.mix.causes.retain(|cause| cause.name == "internal error that a soft reset mends");
+    settings.mix.failures_per_charger = 30.0;
+    settings.mix.sessions_per_day = 2.0;
+    let comparison = compare(settings);
+    assert!(comparison.saved.of > 100, "{comparison}");
+    assert!(comparison.saved.holds, "{comparison}");
 }
 
 #[test]

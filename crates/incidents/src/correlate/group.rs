@@ -99,7 +99,7 @@ impl Engine {
         if case.incident.ties.is_quiet() {
             return;
         }
-        let at_once = Self::is_platforms(&case.incident.rule);
+        let at_once = self.is_platforms(&case.incident.rule);
         let group = self.correlation.groups.entry(key).or_default();
         if !group.incidents.insert(id) {
             return;
@@ -165,7 +165,7 @@ impl Engine {
             format!("{} and {more} more", first.title)
         };
         let audience =
-            if Self::is_platforms(&first.rule) { Audience::Platform } else { Audience::Operators };
+            if self.is_platforms(&first.rule) { Audience::Platform } else { Audience::Operators };
         self.tail.push(Effect::Notice(Box::new(Notice {
             group: first.ties.group.clone(),
             site: first.site,

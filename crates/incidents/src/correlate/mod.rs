@@ -10,8 +10,10 @@ mod group;
 mod inhibit;
 mod merge;
 mod orders;
+mod raise;
 mod site;
 mod suggest;
+mod wide;
 
 use std::collections::BTreeMap;
 
@@ -32,6 +34,7 @@ pub(crate) use damp::Damper;
 pub(crate) use group::GroupKey;
 pub(crate) use inhibit::Paused;
 pub(crate) use site::Habit;
+pub(crate) use wide::NOBODYS;
 
 /// Chargers of one site that went away together.
 pub const SITE_OUTAGE: &str = "SITE_OUTAGE";
@@ -84,8 +87,6 @@ pub(crate) struct Correlation {
     groups: BTreeMap<GroupKey, group::Group>,
     /// Cards and vehicles whose failures are their own.
     vehicles: FxHashSet<Box<str>>,
-    /// Alerts per 1,000 connector-hours by cohort.
-    rates: BTreeMap<Cohort, f64>,
     /// Nothing is sent to anybody (G11).
     pub(crate) hold: bool,
     pub(crate) reports: Vec<Report>,
@@ -176,12 +177,6 @@ impl Engine {
     /// What there is to tell the overseer.
     pub fn take_reports(&mut self, out: &mut Vec<Report>) {
         out.append(&mut self.correlation.reports);
-    }
-
-    /// Alerts per 1,000 connector-hours in the last 24 hours among chargers that are alike; `None`
-    /// while nobody has told.
-    pub fn cohort_rate(&self, cohort: &Cohort) -> Option<f64> {
-        self.correlation.rates.get(cohort).copied()
     }
 
     /// Whether a card's or vehicle's failures are its own.

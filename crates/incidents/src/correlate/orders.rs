@@ -9,6 +9,9 @@ use crate::effect::Effect;
 use crate::engine::{Cx, Engine};
 use crate::overseer::{Order, ReportKind, Wide};
 
+/// The label of rules whose incidents are for those who run Mendpoint.
+const PLATFORM: &str = "platform";
+
 impl Engine {
     /// Does what the overseer orders.
     pub fn direct(
@@ -27,10 +30,11 @@ impl Engine {
     fn do_order(&mut self, cx: &Cx<'_>, order: Order) {
         match order {
             Order::Open(wide) => {
-                let (breadth, code) = (wide.breadth.clone(), wide.code.clone());
+                let (rule, breadth, code) =
+                    (wide.rule.clone(), wide.breadth.clone(), wide.code.clone());
                 let (charger, site) = (wide.charger, wide.site);
                 let incident = self.open_wide(cx, *wide);
-                let kind = ReportKind::Opened { breadth, code, incident };
+                let kind = ReportKind::Opened { rule, breadth, code, incident };
                 self.tell(charger, site, cx.now, kind);
             }
             Order::Update { incident, outage } => self.set_outage(incident, *outage),
@@ -84,10 +88,8 @@ impl Engine {
                     self.correlation.vehicles.remove(&suspect.token);
                 }
             }
-            Order::Rates(rates) => {
-                self.correlation.rates =
-                    rates.iter().map(|rate| (rate.cohort.clone(), rate.rate)).collect();
-            }
+            // For those who read them; rules compare by what `cohort.rs` counts.
+            Order::Rates(_) => {}
         }
     }
 
@@ -113,26 +115,26 @@ impl Engine {
     /// Opens an incident about more than a charger.
     pub(crate) fn open_wide(&mut self, cx: &Cx<'_>, wide: Wide) -> IncidentId {
         let id = IncidentId(self.ids.take());
-        let is_site = wide.breadth == Breadth::Site;
         let lasted = duration_words(cx.now.since_ms(wide.began_at).max(0));
-        let group = super::group::name(wide.site, wide.rule);
+        let group = super::group::name(wide.site, &wide.rule);
         let line = Line::new("opened", format!("Opened: {}", wide.title))
             .text(format!("{} Seen for {lasted}.", wide.description));
         let mut incident = Incident {
+            rule_version: wide.version,
             severity: wide.severity,
             code: wide.code,
             title: wide.title,
             description: wide.description,
             began_at: wide.began_at,
-            needs_person: !is_site,
+            needs_person: wide.ask_after_ms == 0,
             ties: Ties { breadth: wide.breadth, group, ..Ties::default() },
-            ..Incident::opened(id, wide.rule, wide.charger, wide.site, cx.now)
+            ..Incident::opened(id, &wide.rule, wide.charger, wide.site, cx.now)
         };
         incident.ties.outage = wide.outage.map(Box::new);
         incident.ties.regression = wide.regression.map(Box::new);
         let mut case = Case::new(incident, None);
-        if is_site {
-            let at = cx.now + self.settings.correlation.site_escalate_ms;
+        if wide.ask_after_ms > 0 {
+            let at = cx.now + wide.ask_after_ms;
             case.escalate_at = Some(at);
             case.will_ask(at);
         }
@@ -148,10 +150,18 @@ impl Engine {
         let id = incident.id;
         let over = incident.state.is_over();
         let is_site = incident.rule == SITE_OUTAGE;
+        let patience_ms = if is_site {
+            Some(self.settings.correlation.site_escalate_ms)
+        } else {
+            self.wide_patience_ms(&incident.rule).filter(|ms| *ms > 0)
+        };
         let mut case = Case::new(incident, None);
         case.ticket_asked = case.incident.ticket.is_some();
-        if is_site && !over && case.incident.ticket.is_none() {
-            let at = case.incident.opened_at + self.settings.correlation.site_escalate_ms;
+        if let Some(patience_ms) = patience_ms
+            && !over
+            && case.incident.ticket.is_none()
+        {
+            let at = case.incident.opened_at + patience_ms;
             case.escalate_at = Some(at.max(self.grace_until));
         }
         self.cases.insert(id, case);
@@ -165,10 +175,10 @@ impl Engine {
         let Some(incident) = self.cases.get(&id).map(|case| &case.incident) else { return };
         match &incident.ties.breadth {
             Breadth::Charger => {}
-            Breadth::Site => self.site_ended(id),
+            Breadth::Site if incident.rule == SITE_OUTAGE => self.site_ended(id),
             breadth => {
-                let kind =
-                    ReportKind::Ended { breadth: breadth.clone(), code: incident.code.clone() };
+                let (rule, code) = (incident.rule.as_str().into(), incident.code.clone());
+                let kind = ReportKind::Ended { rule, breadth: breadth.clone(), code };
                 let (charger, site) = (incident.charger, incident.site);
                 self.tell(charger, site, cx.now, kind);
             }
@@ -182,7 +192,10 @@ impl Engine {
     }
 
     /// Whether a page about an incident goes to the platform's people.
-    pub(crate) fn is_platforms(rule: &str) -> bool {
-        rule == FLEET_BLIND
+    pub(crate) fn is_platforms(&self, rule: &str) -> bool {
+        let is_labelled = |place: u16| {
+            self.program.rules[usize::from(place)].labels.iter().any(|label| label == PLATFORM)
+        };
+        rule == FLEET_BLIND || self.program.place(rule).is_some_and(is_labelled)
     }
 }

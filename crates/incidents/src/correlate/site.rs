@@ -257,7 +257,9 @@ impl Engine {
         let (lost, of) = (outage.lost, outage.of);
         let wide = Wide {
             breadth: Breadth::Site,
-            rule: SITE_OUTAGE,
+            rule: SITE_OUTAGE.into(),
+            version: 1,
+            ask_after_ms: self.settings.correlation.site_escalate_ms,
             code: String::new(),
             charger,
             site,

@@ -126,14 +126,21 @@ impl Engine {
             return None;
         }
         let learned = self.permits.lock().quiet_hour(cx.now, incident.site);
-        let hour = self.settings.quiet_hour.or(learned)?;
-        let until = next_hour(cx.now, hour);
+        let hour = self.settings.quiet_hour.or(learned);
+        let quiet = hour.map(|hour| next_hour(cx.now, hour));
+        let closes = self.opening_hours.get(&incident.site).and_then(|open| open.closes_at(cx.now));
+        // It waits a day at most.
+        let closes = closes.filter(|at| at.since_ms(cx.now) <= mendpoint_model::DAY_MS);
+        let until = [quiet, closes].into_iter().flatten().min()?;
         if until <= cx.now || self.settings.pace < 1.0 {
             return None;
         }
-        let why = format!(
-            "the connector still works, so it is done when this site is used least, at {hour}:00 UTC"
-        );
+        let why = match hour {
+            Some(hour) if quiet == Some(until) => format!(
+                "the connector still works, so it is done when this site is used least, at {hour}:00 UTC"
+            ),
+            _ => "the connector still works, so it is done when this site is closed".to_owned(),
+        };
         Some(Held { guardrail: "G12", why, until: Some(until) })
     }
 
@@ -368,7 +375,8 @@ impl Engine {
         !taken && last.is_none_or(|at| cx.now.since_ms(at) >= again_ms)
     }
 
-    /// Ground faults with a car at the plug are taken out of service before anything else (G3).
+    /// What is dangerous with a car at a plug is taken out of service before anything else, and a person
+    /// is asked at once: nothing is tried while the car stands there (G3).
     pub(crate) fn danger_first(&mut self, cx: &Cx<'_>, id: IncidentId) {
         let Some(case) = self.cases.get(&id) else { return };
         if !crate::codes::is_safety(&case.incident.code) {
@@ -388,6 +396,7 @@ impl Engine {
         if let Some(ahead) = place {
             let moved = healing.ladder.remove(position + 1 + ahead);
             healing.ladder.insert(position, moved);
+            healing.ladder.truncate(position + 1);
         }
     }
 }

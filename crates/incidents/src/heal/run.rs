@@ -8,7 +8,7 @@ use mendpoint_model::{
 
 use crate::case::{Case, Line};
 use crate::engine::{Cx, Engine};
-use crate::guardrail::{Question, Verdict, is_delivering, judge};
+use crate::guardrail::{Question, Verdict, judge, may_deliver};
 use crate::heal::beyond::{Next, PATIENCE_MS};
 use crate::heal::ladder::{first_action, fits, rung_at};
 use crate::heal::verify::{Look, View, look};
@@ -510,7 +510,7 @@ impl Engine {
             return None;
         }
         match &rule.condition {
-            Condition::State { when, .. } => {
+            Condition::State { when, .. } if !rule.judges_silence() => {
                 // A fault of the whole charger may have joined it: then there are two places.
                 let watch = self.watches.get(&case.incident.charger);
                 let others = watch.into_iter().flat_map(|watch| &watch.alerts);
@@ -530,11 +530,13 @@ impl Engine {
         }
     }
 
-    /// Whether a case's rule counts things instead of looking at a state.
+    /// Whether a case's rule counts things instead of looking at a state. A silence is something
+    /// counted too: no look at the charger shows whether it is over, only the next charge does.
     pub(crate) fn counts(&self, id: IncidentId) -> bool {
         let rule = self.cases.get(&id).and_then(|case| case.rule);
         rule.is_some_and(|rule| {
-            !matches!(self.program.rules[usize::from(rule)].condition, Condition::State { .. })
+            let rule = &self.program.rules[usize::from(rule)];
+            !matches!(rule.condition, Condition::State { .. }) || rule.judges_silence()
         })
     }
 
@@ -630,7 +632,7 @@ impl Engine {
         let stuck = charger
             .transactions
             .iter()
-            .find(|tx| (at.is_charger() || tx.connector == at) && !is_delivering(tx))?;
+            .find(|tx| (at.is_charger() || tx.connector == at) && !may_deliver(charger, tx))?;
         Some(Action::RemoteStop {
             transaction: stuck.id,
             external_id: stuck.external_id.to_string(),

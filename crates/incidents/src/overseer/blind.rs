@@ -162,7 +162,9 @@ impl Overseer {
         let percent = lost * 100 / of.max(1);
         let wide = Wide {
             breadth: Breadth::Fleet,
-            rule: crate::correlate::FLEET_BLIND,
+            rule: crate::correlate::FLEET_BLIND.into(),
+            version: 1,
+            ask_after_ms: 0,
             code: String::new(),
             charger,
             site,

@@ -289,7 +289,9 @@ fn wide_of(burst: &Burst, fleet: &Fleet, name: &str, breadth: Breadth) -> Option
     let (lost, sites) = (burst.len(), burst.sites());
     Some(Wide {
         breadth,
-        rule: crate::correlate::CARRIER_OUTAGE,
+        rule: crate::correlate::CARRIER_OUTAGE.into(),
+        version: 1,
+        ask_after_ms: 0,
         code: String::new(),
         charger,
         site,

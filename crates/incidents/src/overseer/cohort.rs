@@ -131,6 +131,18 @@ impl Cohorts {
         now.is_none_or(|stint| self.names.names[stint.cohort as usize] != *cohort)
     }
 
+    /// What a charger is now.
+    pub(crate) fn cohort_of(&self, charger: ChargerKey) -> Option<&Cohort> {
+        let stint = self.chargers.get(&charger)?.now?;
+        self.names.names.get(stint.cohort as usize)
+    }
+
+    /// How many chargers of a cohort there are.
+    pub(crate) fn size(&self, cohort: &Cohort) -> usize {
+        let number = self.names.numbers.get(cohort);
+        number.and_then(|number| self.members.get(number)).map_or(0, BTreeSet::len)
+    }
+
     pub(crate) fn alert(&mut self, charger: ChargerKey, code: &str, at: UnixMs) {
         self.remember(charger, code, at);
         self.dirty = true;
@@ -334,7 +346,9 @@ impl Overseer {
         );
         let wide = Wide {
             breadth: Breadth::Cohort(own.clone()),
-            rule: crate::correlate::FW_REGRESSION,
+            rule: crate::correlate::FW_REGRESSION.into(),
+            version: 1,
+            ask_after_ms: 0,
             code: found.code.clone(),
             charger,
             site,

@@ -11,6 +11,7 @@
 mod blind;
 mod burst;
 mod carrier;
+mod census;
 mod cohort;
 mod report;
 mod seen;
@@ -25,6 +26,7 @@ use std::collections::BTreeMap;
 use mendpoint_model::{Breadth, ChargerKey, Incident, IncidentId, SiteKey, UnixMs};
 
 pub use carrier::carrier_of;
+pub use census::{PlaceOf, UsualRow, WideCount, WideRule};
 pub use cohort::CohortRate;
 pub use report::{Directive, Order, Report, ReportKind, Target, Wide};
 pub use settings::OverseerSettings;
@@ -33,6 +35,7 @@ pub use vehicle::VehicleSuspect;
 
 use blind::Blind;
 use carrier::Carriers;
+use census::{Census, place_in};
 use cohort::Cohorts;
 use seen::Fleet;
 use vehicle::Vehicles;
@@ -46,6 +49,7 @@ pub struct Overseer {
     carriers: Carriers,
     cohorts: Cohorts,
     vehicles: Vehicles,
+    census: Census,
     /// Wide incidents that are open, with the shard's site and the number it gave them.
     opened: BTreeMap<Breadth, BTreeMap<String, Opened>>,
     /// Before this moment nothing wide is opened (startup grace).
@@ -56,7 +60,7 @@ pub struct Overseer {
 
 /// A wide incident that a shard was asked for.
 #[derive(Clone, Copy, Debug)]
-struct Opened {
+pub(crate) struct Opened {
     site: SiteKey,
     /// `None`: the shard has not answered yet.
     id: Option<IncidentId>,
@@ -71,6 +75,7 @@ impl Overseer {
             carriers: Carriers::default(),
             cohorts: Cohorts::default(),
             vehicles: Vehicles::default(),
+            census: Census::default(),
             opened: BTreeMap::new(),
             grace_until: UnixMs(i64::MIN),
             look_at: None,
@@ -92,6 +97,11 @@ impl Overseer {
     pub fn restore(&mut self, now: UnixMs, incidents: &[Incident]) {
         self.grace_until = now + self.settings.startup_grace_ms;
         for incident in incidents.iter().filter(|incident| !incident.state.is_over()) {
+            if !is_built_in(&incident.rule) {
+                let opened = Opened { site: incident.site, id: Some(incident.id) };
+                self.restore_census(incident, opened);
+                continue;
+            }
             match &incident.ties.breadth {
                 Breadth::Charger | Breadth::Site => continue,
                 Breadth::Fleet => self.blind.restore(now, incident),
@@ -161,15 +171,31 @@ impl Overseer {
                 self.blind.up(charger);
                 self.carriers.gone(charger);
                 self.cohorts.gone(charger);
+                self.census.gone(charger, at);
             }
-            ReportKind::Opened { breadth, code, incident } => {
+            ReportKind::Member { rule, at: connector, since, shows } => {
+                self.note_member(&rule, (charger, site), (connector, since, shows), at);
+            }
+            ReportKind::Counted { rule } => self.note_counted(&rule, (charger, site), at),
+            ReportKind::WideRules(ids) => self.census.set_rules(&ids, at),
+            ReportKind::Opened { rule, breadth, incident, .. } if !is_built_in(&rule) => {
+                if let Some(place) = place_in(&breadth, site) {
+                    self.census_opened(&(rule, place), incident);
+                }
+            }
+            ReportKind::Ended { rule, breadth, .. } if !is_built_in(&rule) => {
+                if let Some(place) = place_in(&breadth, site) {
+                    self.census_ended(&(rule, place));
+                }
+            }
+            ReportKind::Opened { breadth, code, incident, .. } => {
                 if let Some(opened) =
                     self.opened.get_mut(&breadth).and_then(|codes| codes.get_mut(&code))
                 {
                     opened.id = Some(incident);
                 }
             }
-            ReportKind::Ended { breadth, code } => {
+            ReportKind::Ended { breadth, code, .. } => {
                 // A person ended it: nothing is covered by it any more.
                 match &breadth {
                     Breadth::Fleet => self.blind.ended_by_hand(at),
@@ -197,11 +223,12 @@ impl Overseer {
             return;
         }
         self.look_at = None;
-        let mut wakes = [None; 4];
+        let mut wakes = [None; 5];
         wakes[0] = self.look_at_fleet(now, out);
         wakes[1] = self.look_at_carriers(now, out);
         wakes[2] = self.look_at_cohorts(now, out);
         wakes[3] = self.look_at_vehicles(now, out);
+        wakes[4] = self.look_at_census(now, out);
         if let Some(at) = wakes.into_iter().flatten().min() {
             self.wake(at.max(now + 1));
         }
@@ -243,4 +270,9 @@ impl Overseer {
             }
         }
     }
+}
+
+/// Whether a wide rule is part of the program, and not of a file.
+fn is_built_in(rule: &str) -> bool {
+    crate::correlate::BUILT_IN.iter().any(|(id, ..)| *id == rule)
 }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use mendpoint_model::{
-    Breadth, ChargerKey, Cohort, IncidentId, Outage, Regression, SiteKey, UnixMs,
+    Breadth, ChargerKey, Cohort, ConnectorRef, IncidentId, Outage, Regression, SiteKey, UnixMs,
 };
 
-use super::{CohortRate, VehicleSuspect};
+use super::{CohortRate, VehicleSuspect, WideRule};
 
 /// Something that happened to a charger, as short as it can be said.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,8 +56,28 @@ pub enum ReportKind {
     },
     /// It is no longer registered.
     Gone,
+    /// It shows what a rule about many chargers looks for, or does so no more.
+    Member {
+        /// The rule.
+        rule: Arc<WideRule>,
+        /// Where.
+        at: ConnectorRef,
+        /// Since when.
+        since: UnixMs,
+        /// Whether it does.
+        shows: bool,
+    },
+    /// Something happened that a rule about many chargers counts.
+    Counted {
+        /// The rule.
+        rule: Arc<WideRule>,
+    },
+    /// The rules about many chargers that there are from now on.
+    WideRules(Arc<[Box<str>]>),
     /// The shard opened the wide incident that it was asked for.
     Opened {
+        /// Its rule.
+        rule: Box<str>,
         /// How wide.
         breadth: Breadth,
         /// Its code.
@@ -67,6 +87,8 @@ pub enum ReportKind {
     },
     /// A wide incident is over.
     Ended {
+        /// Its rule.
+        rule: Box<str>,
         /// How wide.
         breadth: Breadth,
         /// Its code.
@@ -147,7 +169,11 @@ pub struct Wide {
     /// How wide.
     pub breadth: Breadth,
     /// The rule it is opened by.
-    pub rule: &'static str,
+    pub rule: Box<str>,
+    /// The rule's version.
+    pub version: u32,
+    /// How long nobody is asked.
+    pub ask_after_ms: i64,
     /// Its code: empty for outages, the fault of a regression.
     pub code: String,
     /// The first charger.

@@ -51,6 +51,16 @@ impl Fleet {
         number
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.chargers.len()
+    }
+
+    /// How many there are at a site.
+    pub(crate) fn at_site(&self, site: SiteKey) -> usize {
+        self.chargers.values().filter(|seen| seen.site == site).count()
+    }
+
     /// How many of a carrier have a connection.
     pub(crate) fn online_of(&self, carrier: u32) -> usize {
         self.chargers.values().filter(|seen| seen.online && seen.carrier == Some(carrier)).count()

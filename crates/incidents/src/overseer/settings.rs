@@ -77,7 +77,7 @@ impl Default for OverseerSettings {
             settle_ms: 30 * SECOND_MS,
             over_ms: 60 * SECOND_MS,
             release_grace_ms: 10 * MINUTE_MS,
-            site_escalate_ms: 15 * MINUTE_MS,
+            site_escalate_ms: 2 * HOUR_MS,
             boot_after_ms: 120 * SECOND_MS,
             carrier_min: 10,
             carrier_sites: 3,

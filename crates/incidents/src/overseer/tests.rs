@@ -63,6 +63,7 @@ impl Scene {
                         self.opened.push((**wide).clone());
                         let incident = IncidentId(self.opened.len() as i64);
                         let kind = ReportKind::Opened {
+                            rule: wide.rule.clone(),
                             breadth: wide.breadth.clone(),
                             code: wide.code.clone(),
                             incident,
@@ -195,6 +196,7 @@ fn a_regression_that_a_person_ended_rests_for_a_day() {
     }
     scene.wait(5 * MINUTE_MS);
     let kind = ReportKind::Ended {
+        rule: crate::correlate::FW_REGRESSION.into(),
         breadth: Breadth::Cohort(cohort("1.1")),
         code: "InternalError".to_owned(),
     };

@@ -30,6 +30,8 @@ pub(super) struct RawRule {
     pub(super) probe: bool,
     #[serde(default)]
     pub(super) forbids_reset: bool,
+    #[serde(default)]
+    pub(super) raises_others: bool,
     pub(super) proof: Option<Spanned<String>>,
     pub(super) escalate_after: Option<Spanned<String>>,
     #[serde(default)]
@@ -63,6 +65,15 @@ pub(super) struct RawCondition {
     #[serde(default)]
     pub(super) for_by_code: BTreeMap<Spanned<String>, Spanned<String>>,
     pub(super) keep_firing_for: Option<Spanned<String>>,
+    pub(super) chargers: Option<Spanned<RawChargers>>,
+}
+
+/// How many chargers a rule about a site, a cohort or the fleet asks for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawChargers {
+    pub(super) at_least: Option<Spanned<u32>>,
+    pub(super) percent: Option<Spanned<u32>>,
 }
 
 #[derive(Deserialize)]
@@ -100,6 +111,7 @@ pub(super) struct RawCount {
     pub(super) distinct_by: Option<Spanned<String>>,
     pub(super) at_least_distinct: Option<Spanned<u32>>,
     pub(super) cooldown: Option<Spanned<String>>,
+    pub(super) times_usual: Option<Spanned<f64>>,
 }
 
 #[derive(Deserialize)]

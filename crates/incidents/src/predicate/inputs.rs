@@ -3,6 +3,7 @@
 use super::{Elapsed, Flag, Number, Predicate, Text};
 use crate::memory::Restless;
 use crate::rule::Occurrence;
+use crate::vitals::VitalTime;
 
 /// Kinds of news that can change a condition: a rule is looked at only for its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -69,6 +70,8 @@ impl Predicate {
                     Number::UnansweredCommands => Inputs::CALLS,
                     Number::ClockSkew => Inputs::CLOCK,
                     Number::Vital(vital) => vital.inputs(),
+                    // It is used up while the charger is away, too.
+                    Number::Burn(_) => Inputs(Inputs::HAPPENED.0 | Inputs::LINK.0),
                     _ => Inputs::METER,
                 },
                 Self::Elapsed { field, .. } => match field {
@@ -80,14 +83,17 @@ impl Predicate {
                     Elapsed::Vital(vital) => vital.inputs(),
                 },
                 Self::Median { .. } | Self::Weak { .. } => Inputs::SIGNAL,
+                Self::PowerOfKind { .. } => Inputs::TRANSACTION,
                 Self::Happened { .. }
                 | Self::Ratio { .. }
                 | Self::BelowCohort { .. }
                 | Self::TimesCohort { .. }
                 | Self::CohortExpects { .. } => Inputs::HAPPENED,
                 Self::Flap { of: Restless::Status, .. } => Inputs::STATUS,
-                // A success puts the moment off; coming back does too.
-                Self::Silence { .. } => Inputs(Inputs::HAPPENED.0 | Inputs::LINK.0),
+                // A success puts the moment off; what is not free is not silent.
+                Self::Silence { .. } => {
+                    Inputs(Inputs::HAPPENED.0 | Inputs::LINK.0 | Inputs::STATUS.0)
+                }
                 Self::All(_) | Self::Any(_) | Self::Not(_) => Inputs::default(),
             });
         });
@@ -105,6 +111,9 @@ impl Predicate {
                 }
                 // A success puts the moment off.
                 Self::Silence { .. } => kind == Occurrence::AttemptSucceeded,
+                Self::Elapsed { field: Elapsed::Vital(VitalTime::Card), .. } => {
+                    kind == Occurrence::Card
+                }
                 _ => false,
             };
         });
@@ -143,6 +152,7 @@ impl Predicate {
             reads |= matches!(
                 part,
                 Self::Status { whole: false, .. }
+                    | Self::PowerOfKind { .. }
                     | Self::Flap { of: Restless::Status, .. }
                     | Self::Flag(Flag::Plugged | Flag::FaultActive)
                     | Self::Text { field: Text::ErrorCode, .. }

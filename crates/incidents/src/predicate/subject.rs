@@ -2,7 +2,7 @@
 
 use mendpoint_model::{ChargerState, ConnectorRef, ConnectorState, UnixMs};
 
-use super::{Elapsed, Flag, Number};
+use super::{BurnOver, Elapsed, Flag, Number};
 use crate::calls::Calls;
 use crate::codes::{is_safety, normalise_error, normalise_fault};
 use crate::cohort::{Cohort, wilson_upper};
@@ -95,6 +95,15 @@ impl<'a> Subject<'a> {
             Number::UnansweredCommands => Some(f64::from(self.calls.unanswered)),
             Number::Signal(channel) => self.signals?.last(channel),
             Number::Vital(vital) => vital.of(self),
+            Number::Burn(over) => {
+                let burn = self.memory?.burn.as_deref()?;
+                Some(match over {
+                    BurnOver::FiveMinutes => burn.five_minutes,
+                    BurnOver::Hour => burn.hour,
+                    BurnOver::SixHours => burn.six_hours,
+                    BurnOver::ThreeDays => burn.three_days,
+                })
+            }
         }
     }
 
@@ -142,6 +151,20 @@ impl<'a> Subject<'a> {
     /// How often something is usual for a charger of its kind within a time.
     pub(super) fn cohort_expects(&self, kind: Occurrence, within_ms: i64) -> Option<f64> {
         Some(self.cohort?.a_day(kind)? * within_ms as f64 / mendpoint_model::DAY_MS as f64)
+    }
+
+    /// The power of the last sessions, as a part of what is usual for its kind.
+    pub(super) fn power_of_kind(&self, last: usize) -> Option<(f64, f64)> {
+        let most = self.memory?.power.as_ref()?.most(self.at, last)?;
+        let usual = self.cohort?.median_power_w()?;
+        Some((most, usual))
+    }
+
+    /// How often a connector of its kind, or a charger, is used in a day.
+    pub(super) fn kind_a_day(&self) -> Option<f64> {
+        let a_day = self.cohort?.a_day(Occurrence::AttemptSucceeded)?;
+        let places = if self.at.is_charger() { 1 } else { self.charger.connectors.len().max(1) };
+        Some(a_day / places as f64)
     }
 
     /// When a growing field began to grow.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use mendpoint_escalation::{
-    Book, Brief, Case, Claim, Matcher, Person, PlaceTags, Rota, Scope, Silence, Window,
+    Book, Brief, Case, Claim, Held, Matcher, Person, PlaceTags, Rota, Scope, Silence, Window,
 };
 use mendpoint_incidents::{Request, correlate};
 use mendpoint_model::{ChargerKey, IncidentId, SiteKey, UnixMs};
@@ -53,6 +53,11 @@ impl Handle {
     /// How far the chain of an incident is; `None` when it is over, or nobody need be told.
     pub fn duty_case(&self, incident: IncidentId) -> Option<Case> {
         self.0.duty.machine().case(incident).cloned()
+    }
+
+    /// What keeps people from being told of an incident: a silence, or planned work.
+    pub fn held(&self, incident: IncidentId) -> Option<Held> {
+        self.0.duty.machine().case(incident)?.held.clone()
     }
 
     /// How many things wait for somebody, and how many they were told today.
@@ -146,7 +151,6 @@ impl Handle {
     /// Refuses a name that nothing has, for whoever wrote it believes that something is silent now.
     /// A name with `*` may fit what comes later.
     fn names_what_is(&self, matcher: &Matcher) -> Result<(), Error> {
-        type Known<'a> = &'a dyn Fn(&str) -> bool;
         let directory = self.directory();
         let catalogue = self.catalogue();
         let is_rule = |name: &str| {
@@ -162,18 +166,23 @@ impl Handle {
             let all = directory.sites();
             all.iter().any(|site| site.name.to_lowercase() == name.to_lowercase())
         };
-        let parts: [(&str, &str, Known<'_>); 3] = [
-            ("rule", matcher.rule.trim(), &is_rule),
-            ("charger", matcher.charger.trim(), &is_charger),
-            ("site", matcher.site.trim(), &is_site),
-        ];
-        for (what, name, is_known) in parts {
-            if !name.is_empty() && !name.contains('*') && !is_known(name) {
-                return Err(Error::Refused(format!(
-                    "there is no {what} \u{201c}{name}\u{201d}, so nothing would be silent; with * a name \
-                     stands for several, as in {name}*"
-                )));
-            }
+        let (rule, charger, site) =
+            (matcher.rule.trim(), matcher.charger.trim(), matcher.site.trim());
+        let is_exact = |name: &str| !name.is_empty() && !name.contains('*');
+        let wrong = if is_exact(rule) && !is_rule(rule) {
+            Some(("rule", rule))
+        } else if is_exact(charger) && !is_charger(charger) {
+            Some(("charger", charger))
+        } else if is_exact(site) && !is_site(site) {
+            Some(("site", site))
+        } else {
+            None
+        };
+        if let Some((what, name)) = wrong {
+            return Err(Error::Refused(format!(
+                "there is no {what} \u{201c}{name}\u{201d}, so nothing would be silent; with * a name \
+                 stands for several, as in {name}*"
+            )));
         }
         Ok(())
     }

@@ -94,13 +94,22 @@ impl Program {
 
     /// On a database that is there already.
     pub(crate) async fn on(settings: PipelineSettings, folder: Arc<tempfile::TempDir>) -> Self {
+        Self::of(settings, folder, Catalogue::default()).await
+    }
+
+    /// The same with rules.
+    pub(crate) async fn of(
+        settings: PipelineSettings,
+        folder: Arc<tempfile::TempDir>,
+        catalogue: Catalogue,
+    ) -> Self {
         let url = format!("sqlite://{}/p.db", folder.path().display());
         let registry = prometheus::Registry::new();
         let store_settings = StoreSettings { url, ..StoreSettings::default() };
         let store = Store::open(&store_settings, &registry).await.expect("a database");
         let told = Arc::new(Told::default());
         let outbound: Arc<dyn Outbound> = Arc::<Told>::clone(&told);
-        let catalogue = Arc::new(Catalogue::default());
+        let catalogue = Arc::new(catalogue);
         let pipeline = Pipeline::start(settings, store.clone(), catalogue, outbound, &registry)
             .await
             .expect("a pipeline");

@@ -7,3 +7,4 @@ mod outage;
 mod passwords;
 mod secrets;
 mod upgrade;
+mod wide;

@@ -104,7 +104,15 @@ async fn upkeep(name: &str, store: &Store, now: UnixMs, told: &mut String) {
     assert!(report.rows > 0, "{report:?}");
     tell(&format!("a person erased, {} rows and blocks,", report.rows), took, &waits);
 
-    let keep = Retention { signals: 1, meter_values: 1, changes: 1, people: 1, hours: 1, days: 1 };
+    let keep = Retention {
+        signals: 1,
+        meter_values: 1,
+        changes: 1,
+        people: 1,
+        photos: 1,
+        hours: 1,
+        days: 1,
+    };
     store.set_value("history.next_hour", &now.0.to_string()).await.expect("put");
     let (rows, took, waits) = beside(store, store.prune_to(now, keep)).await;
     let rows = rows.expect("deleted");

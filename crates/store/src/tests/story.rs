@@ -101,7 +101,7 @@ async fn story(store: Store) {
     assert_eq!((incident, ticket, transaction), (14, 1882, 3));
     story_privacy::privacy(&store, one).await;
     story_history::history(&store).await;
-    story_correlation::correlation(&store).await;
+    story_correlation::correlation(&store, one).await;
     let site = store.charger(one).await.expect("read").expect("it is there").site;
     story_uptime::uptime(&store, one, site).await;
     assert!(store.delete_charger(two).await.expect("deleted"));

@@ -6,7 +6,7 @@ use super::kit::{incident, write};
 use crate::{Entry, IncidentFilter, MergeCount, Store};
 
 /// The part of the story that both databases tell. Its incidents have numbers below the others'.
-pub(super) async fn correlation(store: &Store) {
+pub(super) async fn correlation(store: &Store, registered: ChargerKey) {
     let charger = ChargerKey(7_007);
     let mut outage = incident(3, charger, 50);
     outage.rule = "SITE_OUTAGE".to_owned();
@@ -15,7 +15,7 @@ pub(super) async fn correlation(store: &Store) {
     child.ties.inhibited_by = Some(outage.id);
     let proposal = |until| ExclusionProposal {
         incident: outage.id,
-        charger,
+        charger: registered,
         from: UnixMs(50),
         until: UnixMs(until),
         cause: Cause::Power,
@@ -59,11 +59,24 @@ pub(super) async fn correlation(store: &Store) {
     assert_eq!((all.len(), loud.len()), (2, 1), "what is explained can be left out");
     assert_eq!(loud[0].id, outage.id);
 
-    let found = store.exclusion_proposals(charger, UnixMs(0), UnixMs(99)).await.expect("read");
-    assert_eq!(found, [proposal(95)], "a later one replaces an earlier one");
-    assert_eq!(store.exclusions_of(outage.id).await.expect("read").len(), 1);
-    let none = store.exclusion_proposals(charger, UnixMs(95), UnixMs(99)).await.expect("read");
-    assert!(none.is_empty(), "it was over by then");
+    assert!(store.exclusions_of(outage.id).await.expect("read").is_empty());
+    assert_eq!(
+        store.take_in_proposals().await.expect("taken"),
+        1,
+        "a later one replaces an earlier"
+    );
+    assert_eq!(store.take_in_proposals().await.expect("nothing left"), 0);
+    let found = store.exclusions_of(outage.id).await.expect("read");
+    let row = found.first().expect("it is among those that a person decides");
+    let exclusion = &row.exclusion;
+    assert_eq!((row.incident, &*row.proposed_by), (Some(outage.id), "engine"));
+    assert_eq!((exclusion.charger, exclusion.until), (Some(registered), UnixMs(95)));
+    assert_eq!(exclusion.decision, mendpoint_uptime::Decision::Proposed);
+    assert!(exclusion.evidence.starts_with(&format!("{}: ", outage.id)), "{}", exclusion.evidence);
+    // Told again, it is not asked again.
+    write(store, vec![Entry::Exclusion(proposal(95))]).await;
+    assert_eq!(store.take_in_proposals().await.expect("known"), 0);
+    assert_eq!(store.exclusions_of(outage.id).await.expect("read"), found);
 
     let histories = store.firmware_histories().await.expect("read");
     let own: Vec<_> = histories.iter().filter(|(of, ..)| *of == charger).collect();

@@ -92,4 +92,8 @@ pub(crate) async fn photos(store: &Store) {
     let (kind, data) = store.photo(id).await.expect("read").expect("it is there");
     assert_eq!((kind.as_str(), data.as_slice()), ("image/png", &[1_u8, 0, 255][..]));
     assert_eq!(store.photo(1).await.expect("read"), None);
+    assert_eq!(store.prune_photos(UnixMs(5)).await.expect("pruned"), 1);
+    assert!(store.photos("R-1").await.expect("read").is_empty());
+    assert_eq!(store.photo(id).await.expect("read"), None, "its bytes are gone too");
+    assert_eq!(store.photos("R-2").await.expect("read").len(), 1, "not old enough");
 }

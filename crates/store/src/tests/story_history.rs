@@ -9,8 +9,15 @@ use super::kit::{closed, transaction, write};
 use super::story_audit::run;
 use crate::{Entry, Retention, Store, row_id};
 
-const KEPT: Retention =
-    Retention { signals: 30, meter_values: 30, changes: 30, people: 30, hours: 60, days: 900 };
+const KEPT: Retention = Retention {
+    signals: 30,
+    meter_values: 30,
+    changes: 30,
+    people: 30,
+    photos: 30,
+    hours: 60,
+    days: 900,
+};
 
 /// The part of the story that both databases tell.
 pub(super) async fn history(store: &Store) {

@@ -2,7 +2,7 @@
 
 use mendpoint_model::UnixMs;
 
-use crate::{RuleSwitchRow, RuleTextRow, RuleThresholdRow, Store};
+use crate::{DayPart, RuleSwitchRow, RuleTextRow, RuleThresholdRow, Store};
 
 fn text(version: i64, text: &str) -> RuleTextRow {
     RuleTextRow {
@@ -66,11 +66,15 @@ pub(crate) async fn rules(store: &Store) {
     assert!(gone.expect("gone"));
     assert!(store.rule_thresholds().await.expect("read").is_empty());
 
-    let used = store.hours_of_use(UnixMs(0), UnixMs(i64::MAX), 0.0).await.expect("read");
-    assert!(used.iter().all(|row| row.hour < 24 && row.sessions > 0));
+    let used = store.parts_of_use(UnixMs(0), UnixMs(i64::MAX), 0.0).await.expect("read");
+    let sum = |hours: bool| -> u32 {
+        let of = used.iter().filter(|row| matches!(row.part, DayPart::Hour(_)) == hours);
+        of.map(|row| row.sessions).sum()
+    };
+    assert!(sum(true) > 0 && sum(true) == sum(false), "each is in an hour and in a day: {used:?}");
     let (first, all) = (used.first().expect("the story charged"), used.len());
-    let before = store.hours_of_use(UnixMs(0), first.last, 0.0).await.expect("read");
+    let before = store.parts_of_use(UnixMs(0), first.last, 0.0).await.expect("read");
     assert!(before.len() <= all, "what ended later is left out");
-    let much = store.hours_of_use(UnixMs(0), UnixMs(i64::MAX), 1e12).await.expect("read");
+    let much = store.parts_of_use(UnixMs(0), UnixMs(i64::MAX), 1e12).await.expect("read");
     assert!(much.is_empty(), "so much energy has no session");
 }

@@ -81,4 +81,9 @@ pub(super) async fn uptime(store: &Store, charger: ChargerKey, site: SiteKey) {
     write(store, vec![closed(charger, begun, day.0 + HOUR_MS)]).await;
     let sessions = store.delivered_sessions(charger, day, noon).await.expect("read");
     assert!(sessions.contains(&(at, started, day + HOUR_MS)), "{sessions:?}");
+    let before = UnixMs(day.0 - 1);
+    let of = |at| store.charges_between(charger, at, before, noon);
+    assert_eq!(of(at).await.expect("read"), (1, 0));
+    assert_eq!(of(ConnectorRef::CHARGER).await.expect("read"), (1, 0), "at any connector");
+    assert_eq!(of(ConnectorRef::v16(9)).await.expect("read"), (0, 0));
 }

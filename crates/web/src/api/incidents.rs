@@ -103,8 +103,7 @@ pub(super) async fn list(
     if incidents.is_empty() && query.cursor.is_none() {
         check_rule(&state, filter.rule.as_deref())?;
     }
-    let items =
-        incidents.iter().map(|incident| IncidentJson::new(incident, handle.directory())).collect();
+    let items = incidents.iter().map(|incident| IncidentJson::new(incident, handle)).collect();
     Ok(Json(Page { items, next: next.map(|next| next.to_string()) }))
 }
 
@@ -120,7 +119,7 @@ async fn detail(state: &AppState, id: IncidentId) -> Result<Json<IncidentJson>> 
         .await?
         .ok_or_else(|| ApiError::not_found(format!("there is no incident {id}")))?;
     let timeline = store.timeline(id).await?;
-    let json = IncidentJson::new(&incident, state.handle().directory());
+    let json = IncidentJson::new(&incident, state.handle());
     Ok(Json(json.with_timeline(&timeline)))
 }
 

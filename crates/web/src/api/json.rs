@@ -4,7 +4,7 @@ use mendpoint_model::{
     Actor, CellState, ChargerRecord, ChargerState, ConnectorState, Incident, Priority, SiteRecord,
     TimelineEntry, UnixMs,
 };
-use mendpoint_pipeline::Directory;
+use mendpoint_pipeline::{Directory, Handle};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -353,7 +353,8 @@ pub(crate) struct TimelineJson {
 }
 
 impl IncidentJson {
-    pub(crate) fn new(incident: &Incident, directory: &Directory) -> Self {
+    pub(crate) fn new(incident: &Incident, handle: &Handle) -> Self {
+        let directory = handle.directory();
         let site = directory.site(incident.site);
         Self {
             id: incident.id.to_string(),
@@ -387,7 +388,7 @@ impl IncidentJson {
             owner: incident.owner.clone(),
             resolution: incident.resolution.clone(),
             blind: incident.blind,
-            ties: TiesJson::new(incident, directory),
+            ties: TiesJson::new(incident, directory, handle.held(incident.id).as_ref()),
             healing: incident.healing.as_ref().map(|healing| HealingJson {
                 playbook: healing.playbook.clone(),
                 mode: match healing.mode {

@@ -88,6 +88,8 @@ use super::{
         rules::PutText,
         rules::PutThreshold,
         rules::RuleJson,
+        rules::ShadowJson,
+        rules::ShadowedJson,
         rules::TakeBack,
         rules::TestJson,
         rules::TextJson,
@@ -336,6 +338,8 @@ const ADDRESSES: &[Address] = &[
     patch("/rules/{id}", "Switch a rule on or off, or say how much it may do")
         .takes("ChangeRule")
         .one("TextJson"),
+    get("/rules/{id}/shadow", "What a rule in shadow would have done, and what became of it", &[])
+        .one("ShadowJson"),
     get("/rules/{id}/versions", "Its versions, newest first", &[]).page("VersionJson"),
     post("/rules/{id}/take-back", "Put an older version in force, or (0) the file's")
         .takes("TakeBack"),
@@ -360,7 +364,12 @@ const ADDRESSES: &[Address] = &[
         &["month", "from", "until", "site", "charger"],
     ),
     get("/kpis", "Figures of charging and healing", &["by", "from", "until", "site"]),
-    get("/uptime/exclusions", "Minutes that do not count, with what shows it", &["site"]),
+    get(
+        "/uptime/exclusions",
+        "Minutes that do not count, with what shows it; of a site, or what an outage proposed",
+        &["site", "incident"],
+    ),
+    post("/uptime/outages/{id}/{decision}", "approve or refuse all that an outage proposed"),
     post("/uptime/exclusions", "Propose an exclusion").takes("ExclusionBody"),
     post("/uptime/exclusions/{id}/{decision}", "approve or refuse an exclusion"),
     put("/uptime/hours", "Set the opening hours of a site").takes("HoursBody"),

@@ -25,6 +25,8 @@ pub(super) struct RuleJson {
     description: String,
     condition: String,
     clear: Vec<String>,
+    /// What one incident is about: `connector`, `charger`, `site`, `cohort` or `fleet`.
+    scope: &'static str,
     severity: u8,
     labels: Vec<String>,
     playbook: Option<String>,
@@ -90,6 +92,7 @@ fn rule_json(handle: &Handle, edits: &RuleEdits, rule: &Rule) -> RuleJson {
         description: rule.description.clone(),
         condition: rule.condition_text.clone(),
         clear: rule.clear_text.clone(),
+        scope: rule.scope.name(),
         severity: rule.severity,
         labels: rule.labels.clone(),
         playbook: rule.playbook.clone(),
@@ -478,4 +481,94 @@ pub(super) async fn reload(
 ) -> Result<Json<Value>> {
     let rules = state.handle().reload_rules(&caller.name).await?;
     Ok(Json(json!({ "rules": rules })))
+}
+
+/// What a rule in shadow mode would have done in the last thirty days, and what became of it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ShadowJson {
+    rule: String,
+    /// Since when; RFC 3339.
+    since: String,
+    /// It in a sentence.
+    words: String,
+    fired: u32,
+    /// Where nothing else was found at the charger.
+    new: u32,
+    /// Where something else was, at about the same time.
+    same: u32,
+    /// Where something else was later.
+    earlier: u32,
+    /// How much later, in the middle.
+    earlier_by_ms: i64,
+    /// How often something was really wrong.
+    real: u32,
+    /// How often it was over by itself and nothing else showed.
+    nothing: u32,
+    open: u32,
+    /// How many steps it would have sent.
+    steps: u32,
+    /// Whether there are more than these.
+    has_more: bool,
+    incidents: Vec<ShadowedJson>,
+}
+
+/// An incident of a rule in shadow mode.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ShadowedJson {
+    id: String,
+    charger: String,
+    connector: String,
+    opened_at: String,
+    /// What would have been sent.
+    would: Vec<String>,
+    /// `open`, `ticket`, `report`, `later_incident`, `failed_charges`, `person` or `nothing`.
+    truth: &'static str,
+    /// The same in a sentence.
+    truth_words: String,
+}
+
+pub(super) async fn shadow(
+    _: Caller,
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+) -> Result<Json<ShadowJson>> {
+    let handle = state.handle();
+    if handle.catalogue().rule(&id).is_none() {
+        return Err(ApiError::not_found(format!("there is no rule {id:?}")));
+    }
+    let seen = handle.hindsight(&id).await?;
+    let directory = handle.directory();
+    let incidents = seen
+        .incidents
+        .iter()
+        .map(|one| ShadowedJson {
+            id: one.incident.id.to_string(),
+            charger: directory
+                .charger(one.incident.charger)
+                .map(|charger| charger.identity.to_string())
+                .unwrap_or_default(),
+            connector: one.incident.connector.to_string(),
+            opened_at: one.incident.opened_at.rfc3339_ms(),
+            would: one.would.iter().map(|(_, label)| (*label).to_owned()).collect(),
+            truth: one.truth.name(),
+            truth_words: one.truth.words(),
+        })
+        .collect();
+    let sums = seen.sums;
+    Ok(Json(ShadowJson {
+        rule: id,
+        since: seen.since.rfc3339_ms(),
+        words: seen.words(),
+        fired: sums.fired,
+        new: sums.new,
+        same: sums.same,
+        earlier: sums.earlier,
+        earlier_by_ms: sums.earlier_by_ms,
+        real: sums.real,
+        nothing: sums.nothing,
+        open: sums.open,
+        steps: sums.steps,
+        has_more: seen.has_more,
+        incidents,
+    }))
 }

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use mendpoint_escalation::{Held, HeldBy};
 use mendpoint_model::{Incident, IncidentId};
 use mendpoint_pipeline::{Directory, Handle};
 use serde::Serialize;
@@ -75,13 +76,14 @@ struct RegressionJson {
 }
 
 impl TiesJson {
-    pub(crate) fn new(incident: &Incident, directory: &Directory) -> Self {
+    pub(crate) fn new(incident: &Incident, directory: &Directory, held: Option<&Held>) -> Self {
         let ties = &incident.ties;
+        let why = |by| held.filter(|held| held.by == by).map(|held| held.why.clone());
         Self {
             breadth: ties.breadth.name(),
             inhibited_by: ties.inhibited_by.map(|id| id.to_string()),
-            silenced_by: ties.silenced_by.clone(),
-            maintenance: ties.maintenance.clone(),
+            silenced_by: why(HeldBy::Silence),
+            maintenance: why(HeldBy::Maintenance),
             flapping: ties.flapping,
             merged_into: ties.merged_into.map(|id| id.to_string()),
             merged: ties.merged.iter().map(ToString::to_string).collect(),

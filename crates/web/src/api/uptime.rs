@@ -2,10 +2,10 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use mendpoint_model::{SiteKey, UnixMs};
+use mendpoint_model::{IncidentId, SiteKey, UnixMs};
 use mendpoint_pipeline::{KpiBy, PortTally, UptimeScope};
 use mendpoint_store::ExclusionRow;
-use mendpoint_uptime::{Decision, Exclusion, Hours, Reason, Tally, formula};
+use mendpoint_uptime::{Decision, Exclusion, Reason, Tally, formula};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -141,16 +141,21 @@ pub(super) async fn burn(
 #[serde(deny_unknown_fields)]
 pub(super) struct ExclusionsQuery {
     site: Option<String>,
+    incident: Option<String>,
 }
 
-/// Exclusions, newest first.
+/// Exclusions, newest first, or those that an outage proposed.
 pub(super) async fn exclusions(
     _: Caller,
     State(state): State<AppState>,
     Params(query): Params<ExclusionsQuery>,
 ) -> Result<Json<Page<Value>>> {
     let site = query.site.as_deref().map(|name| site_named(&state, name)).transpose()?;
-    let rows = state.handle().store().exclusions(site, UnixMs(0), UnixMs(i64::MAX)).await?;
+    let store = state.handle().store();
+    let rows = match query.incident.as_deref() {
+        Some(id) => store.exclusions_of(incident_of(id)?).await?,
+        None => store.exclusions(site, UnixMs(0), UnixMs(i64::MAX)).await?,
+    };
     let items = rows.iter().map(|row| exclusion_json(&state, row)).collect();
     Ok(Json(Page { items, next: None }))
 }
@@ -161,6 +166,7 @@ fn exclusion_json(state: &AppState, row: &ExclusionRow) -> Value {
     let charger = exclusion.charger.and_then(|key| directory.charger(key));
     json!({
         "id": exclusion.id.to_string(),
+        "incident": row.incident.map(|id| id.to_string()),
         "site": directory.site(exclusion.site).map(|site| site.name.clone()),
         "charger": charger.map(|record| record.identity.to_string()),
         "from": exclusion.from.rfc3339(),
@@ -243,6 +249,25 @@ pub(super) async fn decide(
     Ok(Json(row.map_or(Value::Null, |row| exclusion_json(&state, &row))))
 }
 
+fn incident_of(id: &str) -> Result<IncidentId> {
+    id.parse().map_err(|_| ApiError::bad_request(format!("{id:?} is not an incident's number")))
+}
+
+/// Approves or refuses all that an outage proposed.
+pub(super) async fn decide_outage(
+    Operator(caller): Operator,
+    State(state): State<AppState>,
+    Path((id, decision)): Path<(String, String)>,
+) -> Result<Json<Page<Value>>> {
+    let incident = incident_of(&id)?;
+    crate::uptime::decide_outage(&state, &caller.name, incident, &decision)
+        .await?
+        .map_err(ApiError::conflict)?;
+    let rows = state.handle().store().exclusions_of(incident).await?;
+    let items = rows.iter().map(|row| exclusion_json(&state, row)).collect();
+    Ok(Json(Page { items, next: None }))
+}
+
 /// Opening hours of a site.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -259,9 +284,12 @@ pub(super) async fn hours(
     Body(body): Body<HoursBody>,
 ) -> Result<Json<Value>> {
     let site = site_named(&state, &body.site)?;
-    Hours::parse(&body.hours).map_err(ApiError::bad_request)?;
-    state.handle().store().put_site_hours(site, body.hours.trim()).await?;
-    state.handle().audit(&caller.name, "opening hours set", &body.site).await;
+    state.handle().set_opening_hours(site, &body.hours, &caller.name).await.map_err(|error| {
+        match error {
+            mendpoint_pipeline::Error::Refused(why) => ApiError::bad_request(why),
+            other => other.into(),
+        }
+    })?;
     Ok(Json(json!({ "site": body.site, "hours": body.hours.trim() })))
 }
 

@@ -5,6 +5,7 @@ mod commands;
 mod device;
 mod frames;
 mod history;
+mod ledger;
 mod live;
 pub(super) mod now;
 mod past;
@@ -160,6 +161,9 @@ struct ChargerPage {
     sessions: Vec<Session>,
     /// The last 90 days.
     past: past::Past,
+    /// The figures of its uptime.
+    uptime: Vec<ledger::Row>,
+    uptime_href: String,
     transactions_href: String,
     incidents: Vec<Linked>,
     tickets: Vec<Linked>,
@@ -251,6 +255,8 @@ async fn page(
     let deviations = store.conformance_of_charger(record.key, &of, DEVIATIONS).await?;
     let page = ChargerPage {
         past,
+        uptime: ledger::rows(&state, record.key).await?,
+        uptime_href: format!("/uptime?charger={}", url::encode(&record.identity)),
         conformance_href: if deviations.is_empty() {
             "/conformance".to_owned()
         } else {

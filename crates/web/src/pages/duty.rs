@@ -176,7 +176,7 @@ impl ChainView {
                 .iter()
                 .map(|told| (format!("{}, {}", told.name, told.role), Moment::new(now, told.at)))
                 .collect(),
-            ended: following.is_none(),
+            ended: following.is_none() && !chain.steps.is_empty(),
             rests: brief.state == IncidentState::RecoveredUnproven,
             taken: case.taken.as_ref().map(|taken| taken.by.clone()).unwrap_or_default(),
             held,

@@ -235,7 +235,7 @@ impl Row {
         let until = incident.resolved_at.filter(|_| is_over).unwrap_or(now);
         let place = Place::new(directory, incident.charger, incident.site, incident.connector);
         Self {
-            flags: flags(incident),
+            flags: flags(incident, None),
             scope: scope_words(incident, &place.site),
             id: incident.id.to_string(),
             href: format!("/incidents/{}", incident.id),
@@ -408,7 +408,11 @@ async fn list(viewer: Viewer, State(state): State<AppState>, Query(filter): Quer
             .collect(),
         rows: incidents
             .iter()
-            .map(|incident| Row::new(incident, handle.directory(), handle.now()))
+            .map(|incident| {
+                let held = handle.held(incident.id);
+                let row = Row::new(incident, handle.directory(), handle.now());
+                Row { flags: flags(incident, held.as_ref()), ..row }
+            })
             .collect(),
         empty: if filter.is_narrowed() { "No incident fits this filter." } else { tab.empty() },
         refresh: format!("{}&fragment=list", filter.href(tab, &filter.cursor)),

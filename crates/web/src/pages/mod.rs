@@ -20,6 +20,7 @@ mod replay;
 pub(crate) mod rule;
 mod rules;
 mod security;
+mod shadow;
 mod sign_in;
 mod sites;
 mod system;

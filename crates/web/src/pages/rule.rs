@@ -60,10 +60,7 @@ fn path_of(kind: RuleKind, id: &str) -> String {
 
 /// A rule as a sentence.
 pub(crate) fn sentence(rule: &Rule) -> String {
-    let scope = match rule.scope {
-        mendpoint_incidents::Scope::Connector => "connector",
-        mendpoint_incidents::Scope::Charger => "charger",
-    };
+    let scope = rule.scope.name();
     let heal = match &rule.playbook {
         Some(playbook) if rule.auto_heal != HealMode::Off => {
             let how = match rule.auto_heal {

@@ -8,9 +8,10 @@ use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use mendpoint_model::{DAY_MS, SiteKey, UnixMs};
+use mendpoint_model::{DAY_MS, IncidentId, SiteKey, UnixMs};
 use mendpoint_pipeline::{PortTally, UptimeScope};
-use mendpoint_uptime::{Decision, Exclusion, Hours, Reason, Tally, formula};
+use mendpoint_store::ExclusionRow;
+use mendpoint_uptime::{Decision, Exclusion, Reason, Tally, formula};
 use serde::Deserialize;
 
 use super::errors::{Page, PageError, back, render, wrong};
@@ -28,6 +29,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .route("/uptime.csv", get(file))
         .route("/uptime/exclusions", get(exclusions).post(add))
         .route("/uptime/exclusions/{id}/{decision}", post(decide))
+        .route("/uptime/outages/{id}/{decision}", post(decide_outage))
         .route("/uptime/hours", post(hours))
 }
 
@@ -37,6 +39,7 @@ struct Asked {
     month: String,
     site: String,
     charger: String,
+    incident: String,
     done: Option<String>,
     error: Option<String>,
 }
@@ -302,6 +305,8 @@ async fn file(
 
 struct ExclusionLine {
     id: i64,
+    /// The outage that proposed it; empty for none.
+    incident: String,
     range: String,
     lasted: String,
     place: String,
@@ -318,6 +323,8 @@ struct ExclusionLine {
 struct ExclusionsPage {
     shell: Shell,
     lines: Vec<ExclusionLine>,
+    /// Only those of an outage, with how many of them wait.
+    outage: Option<(String, usize)>,
     /// What was typed, and what is wrong with it.
     form: NewExclusion,
     problem: String,
@@ -343,7 +350,13 @@ async fn list_exclusions(
     let handle = state.handle();
     let directory = handle.directory();
     let site = asked.site.parse().ok().map(SiteKey);
-    let rows = handle.store().exclusions(site, UnixMs(0), UnixMs(i64::MAX)).await?;
+    let incident: Option<IncidentId> = asked.incident.parse().ok();
+    let rows = match incident {
+        Some(incident) => handle.store().exclusions_of(incident).await?,
+        None => handle.store().exclusions(site, UnixMs(0), UnixMs(i64::MAX)).await?,
+    };
+    let waits = |row: &&ExclusionRow| row.exclusion.decision == Decision::Proposed;
+    let outage = incident.map(|id| (id.to_string(), rows.iter().filter(waits).count()));
     let lines = rows
         .into_iter()
         .map(|row| {
@@ -361,6 +374,7 @@ async fn list_exclusions(
             };
             ExclusionLine {
                 id: exclusion.id,
+                incident: row.incident.map(|id| id.to_string()).unwrap_or_default(),
                 range: format!(
                     "{} to {}",
                     show::date_time(exclusion.from),
@@ -383,6 +397,7 @@ async fn list_exclusions(
             .await
             .with_messages(asked.done, asked.error),
         lines,
+        outage,
         form,
         problem,
         sites: sites.iter().map(|site| (site.key.to_string(), site.name.clone())).collect(),
@@ -468,6 +483,20 @@ async fn decide(
     Ok(back(HOME, said))
 }
 
+/// All that one outage proposed, at once.
+async fn decide_outage(
+    Acting(viewer): Acting,
+    State(state): State<AppState>,
+    Path((id, decision)): Path<(String, String)>,
+) -> Page {
+    let home = format!("/uptime/exclusions?incident={}", crate::url::encode(&id));
+    let Ok(incident) = id.parse() else {
+        return Ok(back(&home, Err(format!("{id:?} is not an incident's number."))));
+    };
+    let said = crate::uptime::decide_outage(&state, &viewer.name, incident, &decision).await?;
+    Ok(back(&home, said))
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct HoursForm {
@@ -486,10 +515,12 @@ async fn hours(
     let Some(site) = site else {
         return Ok(back("/uptime", Err("That site is not there any more.".to_owned())));
     };
-    if let Err(why) = Hours::parse(&form.hours) {
-        return Ok(back(&home, Err(why)));
+    let set = state.handle().set_opening_hours(site.key, &form.hours, &viewer.name).await;
+    match set {
+        Ok(()) => {
+            Ok(back(&home, Ok(format!("The opening hours of {} count from now on.", site.name))))
+        }
+        Err(mendpoint_pipeline::Error::Refused(why)) => Ok(back(&home, Err(why))),
+        Err(error) => Err(error.into()),
     }
-    state.handle().store().put_site_hours(site.key, form.hours.trim()).await?;
-    state.handle().audit(&viewer.name, "opening hours set", &site.name).await;
-    Ok(back(&home, Ok(format!("The opening hours of {} count from now on.", site.name))))
 }

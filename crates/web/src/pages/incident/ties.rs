@@ -1,6 +1,7 @@
 //! What an incident has to do with others: its members, what it explains, what it was merged into,
 //! and the firmware it holds back.
 
+use mendpoint_escalation::{Held, HeldBy};
 use mendpoint_model::{Breadth, Incident, UnixMs};
 use mendpoint_pipeline::Handle;
 
@@ -84,7 +85,7 @@ impl TiesView {
 }
 
 /// The flags of an incident, for its page and for lists.
-pub(crate) fn flags(incident: &Incident) -> Vec<Flag> {
+pub(crate) fn flags(incident: &Incident, held: Option<&Held>) -> Vec<Flag> {
     let ties = &incident.ties;
     let mut flags = Vec::new();
     let mut add = |token, label: String, href: String| flags.push(Flag { token, label, href });
@@ -95,11 +96,13 @@ pub(crate) fn flags(incident: &Incident) -> Vec<Flag> {
     if let Some(parent) = ties.inhibited_by {
         add("maint", format!("explained by {parent}"), link(parent));
     }
-    if let Some(silence) = &ties.silenced_by {
-        add("maint", format!("silenced: {silence}"), String::new());
-    }
-    if let Some(window) = &ties.maintenance {
-        add("maint", format!("maintenance: {window}"), String::new());
+    if let Some(held) = held {
+        let (what, href) = match held.by {
+            HeldBy::Silence => ("silenced", "/duty/silences"),
+            HeldBy::Maintenance => ("maintenance", "/duty/maintenance"),
+        };
+        let label = format!("{what} until {}: {}", crate::show::date_time(held.until), held.why);
+        add("maint", label, href.to_owned());
     }
     if ties.flapping {
         add("warn", format!("flapping, {} changes", ties.flaps), String::new());
@@ -160,7 +163,7 @@ pub(super) async fn ties(
         .map(|(_, pause)| format!("Updates to {} are paused", pause.cohort.firmware))
         .unwrap_or_default();
     Ok(TiesView {
-        flags: flags(incident),
+        flags: flags(incident, handle.held(incident.id).as_ref()),
         scope: scope_words(incident, site),
         outage: ties.outage.as_deref().map(|outage| OutageView {
             lost: outage.lost,

@@ -14,6 +14,7 @@ use super::versions::Versions;
 use super::{MODES, path_of};
 use crate::pages::errors::{Page, PageError, render};
 use crate::pages::extract::Query;
+use crate::pages::shadow::{self, ShadowView};
 use crate::sentence::{FIELDS, STATUSES};
 use crate::session::Viewer;
 use crate::shell::Shell;
@@ -35,6 +36,7 @@ struct Kept {
     title: String,
     origin: String,
     facts: Option<Facts>,
+    seen: Option<ShadowView>,
     set_aside: Vec<String>,
     text: String,
     versions: Versions,
@@ -157,7 +159,12 @@ async fn kept(
         None => format!("as in {file}"),
     };
     let rule = handle.catalogue().rule(id).filter(|_| kind == RuleKind::Rule).cloned();
+    let seen = match &rule {
+        Some(rule) => shadow::view(handle, rule).await?,
+        None => None,
+    };
     Ok(Kept {
+        seen,
         id: id.to_owned(),
         title,
         origin,

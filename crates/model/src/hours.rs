@@ -1,6 +1,6 @@
 //! Opening hours of a site.
 
-use mendpoint_model::{DAY_MS, MINUTE_MS, UnixMs};
+use crate::{DAY_MS, MINUTE_MS, UnixMs};
 
 /// A week, in milliseconds.
 const WEEK_MS: i64 = 7 * DAY_MS;
@@ -61,6 +61,27 @@ impl Hours {
     /// Whether it is always open.
     pub fn is_always(&self) -> bool {
         self.open.is_empty()
+    }
+
+    /// Whether it is open at a moment.
+    pub fn is_open(&self, at: UnixMs) -> bool {
+        let minute = UnixMs(at.0.div_euclid(MINUTE_MS) * MINUTE_MS);
+        !self.open_parts(minute, minute + MINUTE_MS).is_empty()
+    }
+
+    /// When it closes next; the moment itself when it is closed then, `None` when it does not close
+    /// within a week.
+    pub fn closes_at(&self, at: UnixMs) -> Option<UnixMs> {
+        if self.is_always() {
+            return None;
+        }
+        if !self.is_open(at) {
+            return Some(at);
+        }
+        let minute = UnixMs(at.0.div_euclid(MINUTE_MS) * MINUTE_MS);
+        let end = minute + WEEK_MS;
+        let closes = self.open_parts(minute, end).first().map(|(_, until)| *until);
+        closes.filter(|until| *until < end)
     }
 
     /// How many minutes of a stretch of whole minutes it is open.
@@ -171,6 +192,19 @@ mod tests {
         let east = Hours::parse("mo-su 00:00-12:00 utc+2").expect("reads");
         assert_eq!(east.open_minutes(T, T + 10 * 60 * MINUTE_MS), 600);
         assert_eq!(east.open_minutes(T + 10 * 60 * MINUTE_MS, T + 22 * 60 * MINUTE_MS), 0);
+    }
+
+    #[test]
+    fn when_it_closes() {
+        let hours = Hours::parse("mo-su 06:00-22:00").expect("reads");
+        let at = |hour: i64| T + hour * 60 * MINUTE_MS;
+        assert!(!hours.is_open(at(5)) && hours.is_open(at(6)) && hours.is_open(at(21)));
+        assert!(!hours.is_open(at(22)));
+        assert_eq!(hours.closes_at(at(7)), Some(at(22)));
+        assert_eq!(hours.closes_at(at(23)), Some(at(23)), "it is closed");
+        assert_eq!(Hours::default().closes_at(at(7)), None);
+        let days = Hours::parse("mo-su 00:00-24:00").expect("reads");
+        assert_eq!(days.closes_at(at(7)), None, "midnight does not close it");
     }
 
     #[test]

@@ -1,0 +1,68 @@
+//! The libraries' errors as sentences that say what to write instead.
+
+use config::ConfigError;
+
+/// The libraries' errors as sentences that say what to write instead.
+pub(super) fn in_words(error: &ConfigError) -> String {
+    let ConfigError::At { error: inner, key, .. } = error else { return plain(error) };
+    let key = key.as_deref().unwrap_or("a setting");
+    let text = plain(inner);
+    if text.contains("socket address") {
+        return format!("{key} is not ADDRESS:PORT, as in 0.0.0.0:9000");
+    }
+    if let Some(rest) = text.strip_prefix("enum ")
+        && let Some((_, word)) = rest.split_once("does not have variant constructor ")
+    {
+        return format!("{key} cannot be {word:?}; {}", known_words(key));
+    }
+    format!("{key}: {text}")
+}
+
+/// The words that a setting may be, from the comments of the file with the defaults.
+fn known_words(key: &str) -> &'static str {
+    match key {
+        "ocpp.unknown_chargers" => "it is reject, quarantine or accept",
+        "ocpp.identity_case" => "it is exact or ignore",
+        "ocpp.validation" => "it is tolerant or strict",
+        "ocpp.legacy_protocol" => "it is none or ocpp1.6",
+        "engine.default_mode" => "it is off, shadow, approve or on",
+        _ => "`mendpoint config defaults` says what it may be",
+    }
+}
+
+/// An error of the settings without the library's own preamble. A name that does not exist gets
+/// the nearest one that does.
+fn plain(error: &ConfigError) -> String {
+    let text = error.to_string();
+    let Some(rest) = text.strip_prefix("unknown field `") else { return text };
+    let Some((wrong, known)) = rest.split_once('`') else { return text };
+    let nearest = known
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .map(|name| (distance(wrong, name), name))
+        .min()
+        .filter(|(distance, name)| *distance <= name.len() / 2);
+    match nearest {
+        Some((_, name)) => format!("there is no setting {wrong:?}; did you mean {name}?"),
+        None => {
+            format!("there is no setting {wrong:?}; `mendpoint config defaults` lists all")
+        }
+    }
+}
+
+/// How many letters have to change to make one word of the other (Levenshtein).
+fn distance(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (i, a) in from.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, b) in to.iter().enumerate() {
+            let change = diagonal + usize::from(a != *b);
+            diagonal = row[j + 1];
+            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[to.len()]
+}
