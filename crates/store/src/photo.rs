@@ -9,7 +9,9 @@ const ADD: &str = "INSERT INTO report_photo (id, reference, kind, created_at_ms,
     VALUES ($1, $2, $3, $4, $5)";
 const OF_REPORT: &str =
     "SELECT id, reference, kind, created_at_ms FROM report_photo WHERE reference = $1 ORDER BY id";
-const PRUNE: &str = "DELETE FROM report_photo WHERE created_at_ms < $1";
+/// In small steps, so that the journal is not held up.
+const PRUNE: &str = "DELETE FROM report_photo WHERE id IN
+    (SELECT id FROM report_photo WHERE created_at_ms < $1 ORDER BY id LIMIT 50)";
 const DATA: &str = "SELECT kind, data FROM report_photo WHERE id = $1";
 
 /// A photo without its bytes.
@@ -65,9 +67,19 @@ impl Store {
 
     /// Deletes photos that were sent before a moment; how many there were.
     pub async fn prune_photos(&self, before: UnixMs) -> Result<u64> {
-        write!(&self.db, conn => {
-            Ok(sqlx::query(PRUNE).bind(before.0).execute(conn).await?.rows_affected())
-        })
+        let mut deleted = 0;
+        loop {
+            let begun = std::time::Instant::now();
+            let step = write!(&self.db, conn => {
+                let query = sqlx::query(PRUNE).bind(before.0);
+                Ok(query.execute(conn).await?.rows_affected())
+            })?;
+            deleted += step;
+            if step == 0 {
+                return Ok(deleted);
+            }
+            crate::summary::give_way(begun).await;
+        }
     }
 
     /// Kind and bytes of a photo.

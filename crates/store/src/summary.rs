@@ -73,7 +73,6 @@ const PRUNE_STATES: &str = prune!("state_change");
 const PRUNE_LINKS: &str = prune!("link_change");
 const PRUNE_BOOTS: &str = prune!("boot");
 const PRUNE_SECURITY: &str = prune!("security_event");
-const PRUNE_PHOTOS: &str = prune!("report_photo");
 const PRUNE_REPORTS: &str = "DELETE FROM driver_report WHERE row_id IN
     (SELECT row_id FROM driver_report WHERE row_id < $1 ORDER BY row_id LIMIT $2)";
 /// What waits to be sent is kept.
@@ -125,10 +124,10 @@ pub struct Retention {
     pub meter_values: u32,
     /// Changes of connectors' states and of connections, boots, and security events.
     pub changes: u32,
+    /// What people left: drivers' reports, and letters.
+    pub people: u32,
     /// Photos that drivers sent with their reports.
     pub photos: u32,
-    /// What people left: drivers' reports with their photos, and letters.
-    pub people: u32,
     /// Hours of chargers.
     pub hours: u32,
     /// Days of chargers.
@@ -319,7 +318,6 @@ impl Store {
         for (sql, days) in [
             (PRUNE_BOOTS, keep.changes),
             (PRUNE_SECURITY, keep.changes),
-            (PRUNE_PHOTOS, keep.people),
             (PRUNE_REPORTS, keep.people),
         ] {
             if days > 0 {

@@ -108,8 +108,8 @@ async fn upkeep(name: &str, store: &Store, now: UnixMs, told: &mut String) {
         signals: 1,
         meter_values: 1,
         changes: 1,
-        photos: 1,
         people: 1,
+        photos: 1,
         hours: 1,
         days: 1,
     };

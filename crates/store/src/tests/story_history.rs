@@ -13,8 +13,8 @@ const KEPT: Retention = Retention {
     signals: 30,
     meter_values: 30,
     changes: 30,
-    photos: 30,
     people: 30,
+    photos: 30,
     hours: 60,
     days: 900,
 };
