@@ -16,6 +16,9 @@ const BACK_MS: i64 = 28 * DAY_MS;
 /// What makes a session, Wh.
 const SESSION_WH: f64 = 100.0;
 
+/// A connector of a charger, or the charger as a whole.
+type Place = (ChargerKey, ConnectorRef);
+
 /// Successes by hour of the day and day of the week, and the newest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Counted {
@@ -34,7 +37,7 @@ pub(crate) async fn restore(inner: Arc<Inner>, now: UnixMs) {
             return;
         }
     };
-    let mut sites: BTreeMap<SiteKey, Vec<((ChargerKey, ConnectorRef), Usage)>> = BTreeMap::new();
+    let mut sites: BTreeMap<SiteKey, Vec<(Place, Usage)>> = BTreeMap::new();
     for (place, counted) in counted(&parts) {
         let Some(record) = inner.directory.charger(place.0) else { continue };
         let Counted { hours, days, last } = counted;
@@ -49,8 +52,8 @@ pub(crate) async fn restore(inner: Arc<Inner>, now: UnixMs) {
 }
 
 /// By connector, and for each charger as a whole.
-fn counted(parts: &[PartOfUse]) -> BTreeMap<(ChargerKey, ConnectorRef), Counted> {
-    let mut all: BTreeMap<(ChargerKey, ConnectorRef), Counted> = BTreeMap::new();
+fn counted(parts: &[PartOfUse]) -> BTreeMap<Place, Counted> {
+    let mut all: BTreeMap<Place, Counted> = BTreeMap::new();
     for row in parts {
         for place in [row.connector, ConnectorRef::CHARGER] {
             let counted = all.entry((row.charger, place)).or_default();

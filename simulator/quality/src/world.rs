@@ -747,7 +747,7 @@ impl World {
         let planned = self.truth.active(index).first().map(|at| self.truth.failures[*at].begun);
         // Where nothing is wrong somebody comes all the same.
         let (from, to) = self.settings.mix.person_after_ms;
-        let after = planned.map_or((from + to) / 2, |begun| begun.person_after_ms);
+        let after = planned.map_or(i64::midpoint(from, to), |begun| begun.person_after_ms);
         let number = self.tickets.len() as u64 - 1;
         self.push(self.now + after, Due::Person(index, number));
     }
