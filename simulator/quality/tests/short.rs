@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mendpoint_incidents::{Catalogue, EngineSettings};
-use mendpoint_quality::{Mix, QualitySettings, Report, compare, run};
+use mendpoint_quality::{Mix, QualitySettings, Report, run};
 
 fn files(folder: &str) -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config").join(folder);
@@ -75,17 +75,6 @@ fn silent_connectors_are_found_and_others_are_left_alone() {
         let gate = report.gate(name).expect("a gate of that name");
         assert!(gate.holds && gate.of > 0, "{name} is missed\n{report}");
     }
-}
-
-#[test]
-fn what_was_learned_saves_time_where_models_differ() {
-    let mut settings = settings(60, 4, 1);
-    settings.mix.causes.retain(|cause| cause.name == "internal error that a soft reset mends");
-    settings.mix.failures_per_charger = 30.0;
-    settings.mix.sessions_per_day = 2.0;
-    let comparison = compare(settings);
-    assert!(comparison.saved.of > 100, "{comparison}");
-    assert!(comparison.saved.holds, "{comparison}");
 }
 
 #[test]
