@@ -43,7 +43,7 @@ fn catalogue(scope: &str, chargers: &str) -> Arc<Catalogue> {
 fn world_of(catalogue: Arc<Catalogue>) -> (World, Vec<ChargerKey>) {
     let mut world = World::of(catalogue, EngineSettings::default());
     let keys: Vec<ChargerKey> = (1..=6).map(ChargerKey).collect();
-    for key in keys {
+    for key in &keys {
         world.add_at(*key, if key.0 <= 4 { HERE } else { THERE });
         world.model(*key, "X", if key.0 % 2 == 0 { "1.4" } else { "1.5" });
         world.heartbeat(*key);
@@ -143,7 +143,7 @@ fn a_restart_of_ours_goes_on_with_it_and_ends_what_is_gone() {
         live(&mut world, &keys, 7);
         assert_eq!(of_rule(&world, "MANY").len(), 1);
         world.restart(EngineSettings::default());
-        for key in keys {
+        for key in &keys {
             world.connect(*key);
             if !still {
                 world.status(*key, 1, S::Available, "");
