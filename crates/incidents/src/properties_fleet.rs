@@ -128,6 +128,7 @@ impl Fleet {
                         world.wait(5);
                     }
                     self.look();
+                    self.look_at_begun();
                 }
             }
             Happens::Fault(c, code) => {
@@ -152,6 +153,7 @@ impl Fleet {
             Happens::Crash => self.crash(),
         }
         self.look();
+        self.look_at_begun();
     }
 
     /// All shards end and begin anew with what was kept.
@@ -225,6 +227,11 @@ impl Fleet {
                 assert!(!is_new || was_trusted || many <= 1, "G7: {many} canaries");
             }
         }
+    }
+
+    /// Whether no more was begun in any minute than may be. Only while the shards take turns: where each
+    /// lives on by itself for hours, their clocks are apart.
+    fn look_at_begun(&mut self) {
         for (world, seen) in self.worlds.iter().zip(&mut self.seen) {
             for (at, command) in &world.sent[*seen..] {
                 let is_first = command.id.0.ends_with("-1");
@@ -259,6 +266,8 @@ proptest! {
         for (shard, happens) in &plan.script {
             fleet.happen(&plan, *shard, happens);
         }
+        // What was on its way when the script ended.
+        fleet.happen(&plan, 0, &Happens::Wait(1_200));
         // Two quiet days later everything is over, or a person was asked, or it cannot be seen.
         for world in &mut fleet.worlds {
             for _ in 0..48 {
@@ -268,7 +277,10 @@ proptest! {
         fleet.look();
         for world in &fleet.worlds {
             for incident in world.incidents.values() {
-                let is_asked = incident.needs_person || world.tickets.iter().any(|t| t.incident == incident.id);
+                // What another incident explains is asked for with that one.
+                let of = incident.ties.parent().unwrap_or(incident.id);
+                let is_asked = world.incidents.get(&of).is_some_and(|of| of.needs_person)
+                    || world.tickets.iter().any(|ticket| ticket.incident == of);
                 let is_offline = world.is_offline(incident.charger);
                 let ends = incident.state.is_over()
                     || incident.state == IncidentState::RecoveredUnproven
