@@ -1,6 +1,6 @@
 //! `mendpoint backup` and `mendpoint restore`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
@@ -81,8 +81,10 @@ pub(crate) async fn restore(
     read: impl Fn(Option<&Path>) -> Result<Settings>,
 ) -> Result<ExitCode> {
     let settings = read(command.config.config.as_deref())?;
-    let options = RestoreOptions { force: command.force };
-    let restored = restore_backup(&store_settings(&settings), &command.file, options)
+    let folder = &settings.backup.folder;
+    let backups = Some(PathBuf::from(folder)).filter(|_| !folder.is_empty());
+    let options = RestoreOptions { force: command.force, backups };
+    let restored = restore_backup(&store_settings(&settings), &command.file, &options)
         .await
         .context("failed to restore; the database is as it was")?;
     say(&format!("Restored {}: {}.", command.file.display(), words(&restored.manifest)));

@@ -71,19 +71,29 @@ impl Daily {
             due: next_due(now, hour),
         };
         daily.board.set_folder(&settings.backup.folder);
-        let mut newest_at = None;
-        if let Some(newest) = automatic_backups(&daily.folder)?.pop() {
-            let at = std::fs::metadata(&newest)?.modified()?;
-            let at = at.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-            let at = UnixMs(at.as_millis() as i64);
-            daily.made(at, &name_of(&newest), std::fs::metadata(&newest)?.len());
-            newest_at = Some(at);
-        }
+        // Chargers are served whatever the folder of copies is like; people are told.
+        let newest_at = daily.newest().unwrap_or_else(|error| {
+            tracing::error!("backup.folder cannot be read: {error:#}");
+            daily
+                .board
+                .failed(now, &format!("{} cannot be read: {error:#}", daily.folder.display()));
+            None
+        });
         // A server that is off at that hour would never make one.
         if newest_at.is_none_or(|at| at < daily.due - DAY_MS) {
             daily.due = daily.due.min(now + MAKE_UP_MS);
         }
         Ok(Some(daily))
+    }
+
+    /// Looks for the newest copy in the folder.
+    fn newest(&self) -> Result<Option<UnixMs>> {
+        let Some(newest) = automatic_backups(&self.folder)?.pop() else { return Ok(None) };
+        let file = std::fs::metadata(&newest)?;
+        let at = file.modified()?.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let at = UnixMs(at.as_millis() as i64);
+        self.made(at, &name_of(&newest), file.len());
+        Ok(Some(at))
     }
 
     fn made(&self, at: UnixMs, name: &str, bytes: u64) {

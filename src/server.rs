@@ -192,8 +192,7 @@ impl Server {
         let gateway = tokio::spawn(gateway.run(gateway_stopped));
 
         let board = mendpoint_web::BackupBoard::default();
-        let daily = Daily::new(&settings, &store, &board, &registry, now())
-            .context("failed to look into backup.folder")?;
+        let daily = Daily::new(&settings, &store, &board, &registry, now())?;
         let web = tokio::net::TcpListener::bind(settings.web.listen)
             .await
             .map_err(|error| cannot_listen("web.listen", settings.web.listen, &error))?;

@@ -15,7 +15,10 @@ const IN_ORDER: &str = "SELECT id, at_ms, actor, action, subject, detail, COALES
     WHERE (seq, id) > ($1, $2) ORDER BY seq, id LIMIT $3";
 const UNCHAINED: &str = "SELECT id, at_ms, actor, action, subject, detail FROM audit_entry
     WHERE seq IS NULL ORDER BY id LIMIT $1";
-const COUNT_UNCHAINED: &str = "SELECT COUNT(*) FROM audit_entry WHERE seq IS NULL";
+/// Places begin with 1.
+const COUNT_UNCHAINED: &str = "SELECT COUNT(*) FROM audit_entry WHERE seq IS NULL OR seq < 1";
+const LAST_CHAINED: &str = "SELECT seq, hash FROM audit_entry WHERE seq IS NOT NULL
+    ORDER BY seq DESC LIMIT 1";
 const PUT_INTO_CHAIN: &str = "UPDATE audit_entry SET seq = $2, hash = $3 WHERE id = $1";
 const HEAD: &str = "SELECT seq, hash FROM audit_head WHERE head_id = 1";
 
@@ -237,30 +240,38 @@ impl Store {
     }
 }
 
-/// Gives lines from before there was a chain their places in it, oldest first.
+/// Gives lines from before there was a chain their places in it, oldest first. Once there is a chain,
+/// a line without a place is one that somebody put there, and is for [`Store::verify_audit`] to name.
+///
+/// The head stays at 0 until all of them have one, so that a start that is killed goes on here.
 pub(crate) async fn chain_old_rows(db: &Db) -> Result<()> {
     loop {
-        let chained = tx!(db, conn => {
+        let done = tx!(db, conn => {
+            let head = sqlx::query(HEAD).fetch_optional(&mut *conn).await?;
+            let is_chain = head.map(|head| head.int(0)).transpose()?.unwrap_or(0) > 0;
             let rows = sqlx::query(UNCHAINED).bind(CHUNK).fetch_all(&mut *conn).await?;
-            let lines = all(&rows, line)?;
-            if !lines.is_empty() {
-                let head = sqlx::query(audit_chain::LOCK).fetch_one(&mut *conn).await?;
-                let (mut seq, mut hash) = (head.int(0)?, head.text(1)?);
-                for line in &lines {
-                    seq += 1;
-                    hash = line.hash(seq, &hash);
-                    sqlx::query(PUT_INTO_CHAIN)
-                        .bind(line.id)
-                        .bind(seq)
-                        .bind(&hash)
-                        .execute(&mut *conn)
-                        .await?;
-                }
+            let lines = if is_chain { Vec::new() } else { all(&rows, line)? };
+            let last = sqlx::query(LAST_CHAINED).fetch_optional(&mut *conn).await?;
+            let last = one(last.as_ref(), |row| Ok((row.int(0)?, row.text(1)?)))?;
+            let (mut seq, mut hash) = last.unwrap_or_default();
+            for line in &lines {
+                seq += 1;
+                hash = line.hash(seq, &hash);
+                sqlx::query(PUT_INTO_CHAIN)
+                    .bind(line.id)
+                    .bind(seq)
+                    .bind(&hash)
+                    .execute(&mut *conn)
+                    .await?;
+            }
+            let is_last = (lines.len() as i64) < CHUNK;
+            if is_last && !is_chain && seq > 0 {
+                sqlx::query(audit_chain::LOCK).fetch_one(&mut *conn).await?;
                 sqlx::query(audit_chain::MOVE).bind(seq).bind(&hash).execute(&mut *conn).await?;
             }
-            Ok(lines.len())
+            Ok(is_last)
         })?;
-        if (chained as i64) < CHUNK {
+        if done {
             return Ok(());
         }
     }

@@ -7,12 +7,13 @@ use crate::db::{Columns as _, read};
 use crate::{Result, Store};
 
 /// Part 0: hours of the day; part 1: days of the week.
-const PARTS: &str = "SELECT charger_key, evse, connector, 0, (ended_at_ms / 3600000) % 24,
+const PARTS: &str =
+    "SELECT charger_key, evse, connector, CAST(0 AS BIGINT), (ended_at_ms / 3600000) % 24,
         COUNT(*), MAX(ended_at_ms)
     FROM charge_transaction
     WHERE opened_at_ms >= $1 AND ended_at_ms < $2 AND energy_wh >= $3
     GROUP BY charger_key, evse, connector, (ended_at_ms / 3600000) % 24
-    UNION ALL SELECT charger_key, evse, connector, 1, (ended_at_ms / 86400000) % 7,
+    UNION ALL SELECT charger_key, evse, connector, CAST(1 AS BIGINT), (ended_at_ms / 86400000) % 7,
         COUNT(*), MAX(ended_at_ms)
     FROM charge_transaction
     WHERE opened_at_ms >= $1 AND ended_at_ms < $2 AND energy_wh >= $3

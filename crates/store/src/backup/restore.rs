@@ -12,10 +12,12 @@ use crate::erasure::Erased;
 use crate::{Error, Result, Store, StoreSettings, claim, row_id};
 
 /// How a copy is brought back.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct RestoreOptions {
     /// Also where there is a database with something in it; that one is kept aside.
     pub force: bool,
+    /// The folder of backups, whose list of erasures counts too.
+    pub backups: Option<PathBuf>,
 }
 
 /// What was brought back.
@@ -31,14 +33,14 @@ pub struct Restored {
 
 /// Puts a copy in the place of the database of these settings, after checking it. Erasures of
 /// persons that were made since the copy are made again, from the database that is replaced and from
-/// the lists beside the copy and beside the database.
+/// the lists beside the copy, in the folder of backups and beside the database.
 ///
 /// # Errors
 /// When the copy is not whole, the database is in use, or it is not empty and `force` was not said.
 pub async fn restore_backup(
     settings: &StoreSettings,
     file: &Path,
-    options: RestoreOptions,
+    options: &RestoreOptions,
 ) -> Result<Restored> {
     let manifest = verify_backup(file).await?;
     let wanted = if is_postgres(settings) { "postgres" } else { "sqlite" };
@@ -50,6 +52,9 @@ pub async fn restore_backup(
         )));
     }
     let mut erased = Erased::read_beside(file)?;
+    if let Some(folder) = &options.backups {
+        erased.extend(Erased::read_folder(folder)?);
+    }
     let aside = if is_postgres(settings) {
         into_postgres(settings, file, options, &mut erased).await?
     } else {
@@ -79,7 +84,7 @@ async fn into_sqlite(
     settings: &StoreSettings,
     file: &Path,
     manifest: &Manifest,
-    options: RestoreOptions,
+    options: &RestoreOptions,
     erased: &mut Vec<Erased>,
 ) -> Result<Option<String>> {
     let target = sqlite_options(&settings.url)?.get_filename().to_path_buf();
@@ -196,7 +201,7 @@ use something_in;
 async fn into_postgres(
     settings: &StoreSettings,
     file: &Path,
-    options: RestoreOptions,
+    options: &RestoreOptions,
     erased: &mut Vec<Erased>,
 ) -> Result<Option<String>> {
     let connect = sqlx::postgres::PgConnectOptions::from_str(&settings.url)
@@ -212,7 +217,7 @@ async fn replace_schema(
     conn: &mut sqlx::PgConnection,
     settings: &StoreSettings,
     file: &Path,
-    options: RestoreOptions,
+    options: &RestoreOptions,
     erased: &mut Vec<Erased>,
 ) -> Result<Option<String>> {
     let locked: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")

@@ -105,21 +105,24 @@ impl Erased {
 
     /// The lists that are kept beside a file: of its own, and of its folder.
     pub(crate) fn read_beside(file: &Path) -> Result<Vec<Self>> {
-        let folder = file.parent().unwrap_or(Path::new(""));
-        let mut list = Vec::new();
-        for path in [Self::list_of(file), folder.join(LIST_OF_FOLDER)] {
-            match std::fs::read_to_string(&path) {
-                Ok(text) => {
-                    let what = || path.display().to_string();
-                    let read: Vec<Self> = serde_json::from_str(&text)
-                        .map_err(|source| Error::Corrupt { what: what(), source })?;
-                    list.extend(read);
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(source) => return Err(Error::File { path, source }),
-            }
-        }
+        let mut list = Self::read_list(Self::list_of(file))?;
+        list.extend(Self::read_folder(file.parent().unwrap_or(Path::new("")))?);
         Ok(list)
+    }
+
+    /// The list that is kept in a folder of backups.
+    pub(crate) fn read_folder(folder: &Path) -> Result<Vec<Self>> {
+        Self::read_list(folder.join(LIST_OF_FOLDER))
+    }
+
+    /// A list, empty where there is none.
+    fn read_list(path: PathBuf) -> Result<Vec<Self>> {
+        match std::fs::read_to_string(&path) {
+            Ok(text) => serde_json::from_str(&text)
+                .map_err(|source| Error::Corrupt { what: path.display().to_string(), source }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(source) => Err(Error::File { path, source }),
+        }
     }
 
     fn list_of(file: &Path) -> PathBuf {

@@ -76,9 +76,15 @@ impl Exchange {
         found.then_some(out)
     }
 
+    /// Whether it is worth reading a JSON text. Any letter may be written as an escape, and some encoders
+    /// do that with a slash or with all that is not ASCII: only reading such a text shows what it says.
+    fn may_be_in_json(&self, text: &str) -> bool {
+        self.may_be_in(text) || text.contains('\\')
+    }
+
     /// JSON, or what should be JSON, with the token exchanged; `None` when it is not in it.
     pub(crate) fn in_json(&self, text: &str) -> Option<String> {
-        if !self.may_be_in(text) {
+        if !self.may_be_in_json(text) {
             return None;
         }
         match serde_json::from_str::<Value>(text) {
@@ -90,7 +96,7 @@ impl Exchange {
     /// A JSON object whose keys are tokens, with the token exchanged in keys and fields; `None` when it
     /// is not in it.
     pub(crate) fn in_keys(&self, text: &str) -> Option<String> {
-        if !self.may_be_in(text) {
+        if !self.may_be_in_json(text) {
             return None;
         }
         let Ok(mut value) = serde_json::from_str::<Value>(text) else { return self.in_words(text) };
@@ -194,6 +200,12 @@ mod tests {
             exchange.in_words("the card 04A2B3C4, at 04A2B3C45.").as_deref(),
             Some("the card ERASED-1, at 04A2B3C45.")
         );
+        // Encoders may write any letter as an escape.
+        let escaped = r#"[2,"9","Authorize",{"idTag":"\u0030\u0034A2B3C4"}]"#;
+        assert!(exchange.in_json(escaped).expect("it says the same").contains("ERASED-1"));
+        let slash = Exchange::new("RO/ABC12345", "ERASED-2");
+        let escaped = r#"[2,"9","Authorize",{"idTag":"RO\/ABC12345"}]"#;
+        assert!(slash.in_json(escaped).expect("it says the same").contains("ERASED-2"));
         let inner = r#"{"payload":"{\"idTag\":\"04A2B3C4\"}"}"#;
         assert!(!exchange.in_json(inner).expect("inside").contains("04A2"));
         assert_eq!(

@@ -46,7 +46,7 @@ async fn r20_a_copy_made_under_load_holds_all_that_was_acknowledged_before_it() 
     store.close().await;
 
     let settings = elsewhere(&file);
-    let restored = restore_backup(&settings, &to, RestoreOptions::default()).await;
+    let restored = restore_backup(&settings, &to, &RestoreOptions::default()).await;
     assert_eq!(restored.expect("brought back").aside, None, "there was nothing");
     let store = Store::open(&settings, &Registry::new()).await.expect("it opens");
     let found = count(&store).await;
@@ -82,7 +82,7 @@ async fn r20_a_flipped_byte_is_detected_wherever_it_is() {
                 "byte {at} of {}: {error}",
                 path.display()
             );
-            let force = RestoreOptions { force: true };
+            let force = &RestoreOptions { force: true, backups: None };
             assert!(restore_backup(&elsewhere(&file), &to, force).await.is_err(), "byte {at}");
         }
         std::fs::write(&path, &whole[..whole.len() / 2]).expect("written");
@@ -102,12 +102,12 @@ async fn a_database_in_use_or_with_something_in_it_is_not_overwritten() {
     make_backup(&file.settings(), &to).await.expect("copied");
     store.put_id_tokens(&[card("NEW", None, "")]).await.expect("put");
     let claim = store.claim_for_server().await.expect("claimed");
-    let force = RestoreOptions { force: true };
+    let force = &RestoreOptions { force: true, backups: None };
     let error = restore_backup(&file.settings(), &to, force).await.expect_err("in use");
     assert!(matches!(error, Error::InUse(_)), "{error}");
     drop(claim);
     store.close().await;
-    let error = restore_backup(&file.settings(), &to, RestoreOptions::default()).await;
+    let error = restore_backup(&file.settings(), &to, &RestoreOptions::default()).await;
     let error = error.expect_err("not empty").to_string();
     assert!(error.contains("--force"), "{error}");
     let restored = restore_backup(&file.settings(), &to, force).await.expect("brought back");
@@ -137,7 +137,7 @@ async fn s21_who_was_erased_stays_erased_when_an_older_copy_comes_back() {
     store.close().await;
 
     // From the database that is replaced.
-    let force = RestoreOptions { force: true };
+    let force = &RestoreOptions { force: true, backups: None };
     let restored = restore_backup(&file.settings(), &to, force).await.expect("brought back");
     assert_eq!(restored.erased_again, 1);
     let store = file.open().await;
@@ -181,11 +181,11 @@ async fn r20_backup_story_on_postgres() {
     write(&store, (500..600).map(change).collect()).await;
     store.erase_person("04A2B3C4D5E6F7", "ana").await.expect("erased");
     let claim = store.claim_for_server().await.expect("claimed");
-    let force = RestoreOptions { force: true };
+    let force = &RestoreOptions { force: true, backups: None };
     assert!(matches!(restore_backup(&settings, &to, force).await, Err(Error::InUse(_))));
     drop(claim);
     store.close().await;
-    let refused = restore_backup(&settings, &to, RestoreOptions::default()).await;
+    let refused = restore_backup(&settings, &to, &RestoreOptions::default()).await;
     assert!(refused.expect_err("not empty").to_string().contains("--force"));
     let restored = restore_backup(&settings, &to, force).await.expect("brought back");
     assert_eq!(restored.erased_again, 1);
@@ -225,7 +225,7 @@ async fn a_restore_that_fails_leaves_the_database_where_it_was() {
     let mut part = file.path().into_os_string();
     part.push(".part");
     std::fs::create_dir(&part).expect("in the way");
-    let force = RestoreOptions { force: true };
+    let force = &RestoreOptions { force: true, backups: None };
     let failed = restore_backup(&file.settings(), &to, force).await;
     assert!(matches!(failed, Err(Error::File { .. })), "{failed:?}");
     let store = file.open().await;
@@ -252,7 +252,7 @@ async fn a_log_of_writes_that_stayed_alone_is_not_played_into_the_copy() {
     // Somebody removed the database and overlooked its log.
     std::fs::remove_file(file.path()).expect("removed");
     std::fs::write(&wal, log).expect("left behind");
-    let restored = restore_backup(&file.settings(), &to, RestoreOptions::default()).await;
+    let restored = restore_backup(&file.settings(), &to, &RestoreOptions::default()).await;
     assert!(restored.expect("brought back").aside.is_some(), "it is kept aside");
     let store = file.open().await;
     assert_eq!(count(&store).await, 1, "the copy, and nothing else");

@@ -156,4 +156,21 @@ async fn lines_from_before_there_was_a_chain_get_their_places_at_the_first_start
     store.close().await;
     let store = file.open().await;
     assert_eq!(whole(&store).await.seq, 4_501, "once and no more");
+    // Lines that somebody puts there are not taken in, wherever they say they stand.
+    run(&store, "DROP TRIGGER audit_entry_kept").await.expect("dropped");
+    store.close().await;
+    for seq in ["NULL", "-5", "0"] {
+        let store = file.open().await;
+        let columns = "id, at_ms, actor, action, subject, detail, seq, hash";
+        let sql = format!(
+            "INSERT INTO audit_entry ({columns}) VALUES (9001, 1, 'x', 'x', 'x', 'x', {seq}, 'x')"
+        );
+        run(&store, &sql).await.expect("added");
+        store.close().await;
+        let store = file.open().await;
+        assert!(broken(&store, None).await.1.contains("no place"), "{seq}");
+        run(&store, "DELETE FROM audit_entry WHERE id = 9001").await.expect("deleted");
+        assert_eq!(whole(&store).await.seq, 4_501, "{seq}");
+        store.close().await;
+    }
 }

@@ -97,7 +97,8 @@ impl From<mendpoint_store::Error> for ApiError {
             Error::Cursor(_) => {
                 Self::bad_request("this cursor is not one of ours; take `next` of the page before")
             }
-            Error::Exists(what) => Self::conflict(what),
+            Error::Exists(what) | Error::InUse(what) => Self::conflict(what),
+            Error::Unsupported(what) => Self::bad_request(what),
             Error::Conflict { .. } => {
                 Self::conflict("somebody else changed it in the same moment; look again")
             }

@@ -119,7 +119,15 @@ pub(crate) async fn erase_person(
     let report = state.handle().erase_person(token, by).await?;
     let folder = state.settings().backups.news().folder;
     if !folder.is_empty() {
-        state.handle().store().write_erasures(Some(std::path::Path::new(&folder))).await?;
+        let written =
+            state.handle().store().write_erasures(Some(std::path::Path::new(&folder))).await;
+        if let Err(error) = written {
+            tracing::error!("the list of erasures was not written to {folder}: {error}");
+            return Err(mendpoint_pipeline::Error::Refused(format!(
+                "the card is erased here, but the list that keeps it erased after a restore could not \
+                 be written to {folder}: {error}. Erase it once more when that folder is there."
+            )));
+        }
     }
     Ok(report)
 }
