@@ -90,12 +90,12 @@ def test_a_change_of_state_arrives_without_a_reload(visit, signed_in, server):
         expect(connectors).to_contain_text("Available")
         expect(listed.get_by_role("row", name="LIVE-1")).to_have_count(0)
 
-        charger.status("Faulted", "GroundFailure")
+        charger.status("Faulted", "PowerSwitchFailure")
         expect(live.locator("[data-s=fault] b")).to_have_text(str(before + 1))
-        expect(live.get_by_role("region", name="Incident queue")).to_contain_text("GroundFailure")
+        expect(live.get_by_role("region", name="Incident queue")).to_contain_text("PowerSwitchFailure")
         expect(connectors).to_contain_text("Faulted")
-        expect(connectors).to_contain_text("GroundFailure")
-        expect(listed.get_by_role("row", name="LIVE-1")).to_contain_text("GroundFailure")
+        expect(connectors).to_contain_text("PowerSwitchFailure")
+        expect(listed.get_by_role("row", name="LIVE-1")).to_contain_text("PowerSwitchFailure")
         assert [document_of(page) for page in pages] == documents, "a page was loaded anew"
 
 

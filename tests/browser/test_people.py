@@ -54,7 +54,7 @@ def test_a_rule_of_ones_own_is_built_checked_tried_and_kept(visit, signed_in, se
     with Charger(server, identity) as charger:
         charger.status("Unavailable")
         page = visit("/rules/new", signed_in, java_script_enabled=scripts)
-        page.get_by_label("Value").fill("Unavailable")
+        page.locator("input[name=value]").fill("Unavailable")
         page.get_by_label("For (or within)").fill("15m")
         page.get_by_label("Id", exact=True).fill(rule.lower())
         page.get_by_role("button", name="Write the rule").click()

@@ -133,9 +133,11 @@ def rows(server: Server) -> Iterator[tuple[str, str, object]]:
 
 
 def threshold(server: Server) -> tuple[str, dict]:
-    """A threshold that some rule has."""
+    """A threshold that some rule about single chargers has."""
     for rule in server.get("/rules")["items"]:
         text = server.get(f"/rules/{rule['id']}")["text"]
+        if not re.search(r'^scope = "(charger|connector)"', text, re.M):
+            continue
         found = re.search(r"^\[thresholds\]\n(\w+) = \{ default = \"?([^\",]+)", text, re.M)
         if found:
             body = {"kind": "charger", "target": "AUDIT-1", "name": found[1], "value": found[2]}
