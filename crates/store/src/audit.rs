@@ -249,8 +249,10 @@ pub(crate) async fn chain_old_rows(db: &Db) -> Result<()> {
         let done = tx!(db, conn => {
             let head = sqlx::query(HEAD).fetch_optional(&mut *conn).await?;
             let is_chain = head.map(|head| head.int(0)).transpose()?.unwrap_or(0) > 0;
-            let rows = sqlx::query(UNCHAINED).bind(CHUNK).fetch_all(&mut *conn).await?;
-            let lines = if is_chain { Vec::new() } else { all(&rows, line)? };
+            let rows = sqlx::query(UNCHAINED).bind(CHUNK + 1).fetch_all(&mut *conn).await?;
+            let mut lines = if is_chain { Vec::new() } else { all(&rows, line)? };
+            let is_last = lines.len() as i64 <= CHUNK;
+            lines.truncate(CHUNK as usize);
             let last = sqlx::query(LAST_CHAINED).fetch_optional(&mut *conn).await?;
             let last = one(last.as_ref(), |row| Ok((row.int(0)?, row.text(1)?)))?;
             let (mut seq, mut hash) = last.unwrap_or_default();
@@ -264,8 +266,7 @@ pub(crate) async fn chain_old_rows(db: &Db) -> Result<()> {
                     .execute(&mut *conn)
                     .await?;
             }
-            let is_last = (lines.len() as i64) < CHUNK;
-            if is_last && !is_chain && seq > 0 {
+            if is_last && !lines.is_empty() {
                 sqlx::query(audit_chain::LOCK).fetch_one(&mut *conn).await?;
                 sqlx::query(audit_chain::MOVE).bind(seq).bind(&hash).execute(&mut *conn).await?;
             }
