@@ -144,7 +144,9 @@ impl Sentence {
         };
         let about = match self.many(field) {
             Ok(Some(many)) => many.words(),
-            _ => format!(" on a {}", field.scope),
+            Ok(None) => format!(" on a {}", field.scope),
+            // What is wrong stands beside it.
+            Err(_) => String::new(),
         };
         let _ = write!(words, " {joint} {time}{about}, then severity {}; {heal}.", self.severity);
         words
