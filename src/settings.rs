@@ -21,6 +21,7 @@ use mendpoint_store::StoreSettings;
 use mendpoint_upkeep::{Profiles, UpkeepSettings};
 use serde::Deserialize;
 
+pub(crate) use self::words::distance;
 use self::words::in_words;
 use crate::healing::Healing;
 
@@ -454,6 +455,11 @@ impl Settings {
                 || public_url.starts_with("http://")
                 || public_url.starts_with("https://"),
             "web.public_url is {public_url:?}; it begins with http:// or https://"
+        );
+        anyhow::ensure!(
+            self.database.keep_frames_days > 0,
+            "database.keep_frames_days must be at least 1: with 0 every raw message would be deleted \
+             at once, and with it the evidence of incidents"
         );
         let hours = self.database.keep_hours_days;
         anyhow::ensure!(

@@ -94,6 +94,7 @@ fn what_is_wrong_is_named() {
         ("[engine]\ndiagnostics_url = \"files\"\n", "engine.diagnostics_url"),
         ("[database]\nurl = \"mysql://x\"\n", "database.url"),
         ("[backup]\nhour = 24\n", "backup.hour"),
+        ("[database]\nkeep_frames_days = 0\n", "keep_frames_days must be at least 1"),
         ("[database]\nkeep_hours_days = 3\n", "keep_hours_days"),
         ("[backup]\nkeep = 0\n", "backup.keep"),
         ("[duty]\nroutes = \"/nowhere.toml\"\n", "failed to read duty.routes"),

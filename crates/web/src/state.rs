@@ -39,7 +39,7 @@ pub struct BackupBoard(Arc<Mutex<BackupNews>>);
 pub struct BackupNews {
     /// Where they are; empty when none are made.
     pub folder: String,
-    /// When the newest was made, its name and its size in bytes.
+    /// When the newest was made, by the server or by hand, its name and its size in bytes.
     pub newest: Option<(UnixMs, String, u64)>,
     /// When the last try failed, and why; `None` since one went well.
     pub failed: Option<(UnixMs, String)>,
@@ -61,6 +61,12 @@ impl BackupBoard {
             news.newest = Some((at, name.to_owned(), bytes));
             news.failed = None;
         });
+    }
+
+    /// The newest copy in the folder, whoever made it. That one was made by hand does not end a
+    /// failure of the daily one.
+    pub fn found(&self, newest: Option<(UnixMs, String, u64)>) {
+        self.change(|news| news.newest = newest);
     }
 
     /// A copy could not be made.
