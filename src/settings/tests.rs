@@ -96,6 +96,8 @@ fn what_is_wrong_is_named() {
         ("[backup]\nhour = 24\n", "backup.hour"),
         ("[database]\nkeep_hours_days = 3\n", "keep_hours_days"),
         ("[backup]\nkeep = 0\n", "backup.keep"),
+        ("[backup]\nfolder = \"x\"\nevery_s = 1\n", "backup.every_s"),
+        ("[backup]\nevery_s = 60\n", "backup.folder does not say where"),
         ("[duty]\nroutes = \"/nowhere.toml\"\n", "failed to read duty.routes"),
         (
             "[[duty.webhooks]]\nname = \"noc\"\nurl = \"noc.example\"\n",
