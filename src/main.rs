@@ -15,6 +15,7 @@ mod housekeeping;
 mod logging;
 mod people;
 mod person;
+mod recent;
 mod replay;
 mod rules;
 mod security;

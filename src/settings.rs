@@ -210,6 +210,7 @@ pub(crate) struct Backup {
     pub(crate) folder: String,
     pub(crate) hour: u32,
     pub(crate) keep: u32,
+    pub(crate) every_s: u32,
 }
 
 /// How the engine works.
@@ -476,6 +477,16 @@ impl Settings {
             (1..=10_000).contains(&self.backup.keep),
             "backup.keep must be between 1 and 10000 copies, and is {}",
             self.backup.keep
+        );
+        let every = self.backup.every_s;
+        anyhow::ensure!(
+            every == 0 || (5..=86_400).contains(&every),
+            "backup.every_s must be 0 (none beside the daily ones) or from 5 to 86400 seconds, and is \
+             {every}"
+        );
+        anyhow::ensure!(
+            every == 0 || !self.backup.folder.is_empty(),
+            "backup.every_s asks for copies, and backup.folder does not say where"
         );
         crate::logging::check(&self.log.filter)?;
         let url = &self.database.url.0;

@@ -97,6 +97,8 @@ fn what_is_wrong_is_named() {
         ("[database]\nkeep_frames_days = 0\n", "keep_frames_days must be at least 1"),
         ("[database]\nkeep_hours_days = 3\n", "keep_hours_days"),
         ("[backup]\nkeep = 0\n", "backup.keep"),
+        ("[backup]\nfolder = \"x\"\nevery_s = 1\n", "backup.every_s"),
+        ("[backup]\nevery_s = 60\n", "backup.folder does not say where"),
         ("[duty]\nroutes = \"/nowhere.toml\"\n", "failed to read duty.routes"),
         (
             "[[duty.webhooks]]\nname = \"noc\"\nurl = \"noc.example\"\n",

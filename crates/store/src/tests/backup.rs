@@ -64,7 +64,7 @@ fn open_to_others(folder: &std::path::Path) -> Vec<String> {
         (entry.file_name().to_string_lossy().into_owned(), rights)
     });
     // The lock is empty.
-    let open = named.filter(|(name, rights)| rights & 0o077 != 0 && !name.ends_with(".lock"));
+    let open = named.filter(|(name, rights)| rights & 0o077 != 0 && !name.contains(".lock"));
     open.map(|(name, _)| name).collect()
 }
 

@@ -174,6 +174,11 @@ pub(crate) fn back(to: &str, result: Result<String, String>) -> Response {
     Redirect::to(&format!("{to}{joint}{name}={}{place}", url::encode(&text))).into_response()
 }
 
+/// The same, for what the pipeline did or refused.
+pub(crate) fn answered(to: &str, result: Result<String, mendpoint_pipeline::Error>) -> Response {
+    back(to, result.map_err(|error| error.to_string()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
