@@ -292,7 +292,6 @@ async fn connect_sqlite(url: &str, settings: &StoreSettings) -> Result<(Db, Path
     }
     // What keeps this from being made keeps SQLite from opening it, and is told there.
     private::touch(&file).ok();
-    private::tighten(&file);
     let options = options
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
@@ -324,6 +323,7 @@ async fn connect_sqlite(url: &str, settings: &StoreSettings) -> Result<(Db, Path
     let write = write.map_err(|error| not_opened(&file, error))?;
     check_sqlite_version(&write).await?;
     check_sqlite_promises(&write).await?;
+    private::tighten(&file);
     // Not `read_only`: a reader must be able to set the shared memory of the log up again after a
     // crash. The pragma refuses writes all the same.
     let reading = options.pragma("query_only", "1");
