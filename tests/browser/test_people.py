@@ -48,6 +48,25 @@ def reported(server, identity):
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with-scripts", "without"])
+def test_a_rule_about_many_chargers_is_built_from_a_sentence(visit, signed_in, scripts):
+    rule = f"SITE_OUT_{scripts}".upper()
+    page = visit("/rules/new", signed_in, java_script_enabled=scripts)
+    page.get_by_label("For (or within)").fill("15m")
+    page.get_by_label("Id", exact=True).fill(rule)
+    page.get_by_label("One or many").select_option("site")
+    page.get_by_role("button", name="Write the rule").click()
+    expect(alert(page)).to_contain_text("Say how many chargers of a site")
+    page.get_by_label("Chargers, at least").fill("3")
+    page.get_by_label("And of a hundred").fill("30")
+    page.get_by_role("button", name="Write the rule").click()
+    expect(page.locator(".re-say")).to_contain_text("at least 3 chargers and 30 % of those of a site")
+    text = page.get_by_label("The text, in TOML")
+    expect(text).to_have_value(re.compile(r'scope = "site"[\s\S]*chargers = \{ at_least = 3, percent = 30 \}'))
+    page.get_by_role("button", name="Check and run its tests").click()
+    expect(page.get_by_role("region", name="The text")).to_contain_text("all 2 tests pass")
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with-scripts", "without"])
 def test_a_rule_of_ones_own_is_built_checked_tried_and_kept(visit, signed_in, server, watch, scripts):
     watch.allow(r"422 \(Unprocessable")
     identity, rule = f"RULE-{scripts}", f"MY_UNAVAILABLE_{scripts}".upper()

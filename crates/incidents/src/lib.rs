@@ -93,6 +93,8 @@ mod stories_reload;
 #[cfg(test)]
 mod stories_safety;
 #[cfg(test)]
+mod stories_silent;
+#[cfg(test)]
 mod stories_ties;
 #[cfg(test)]
 mod stories_wide;

@@ -20,6 +20,10 @@ use crate::words::{Places, energy_words, headline, tried_lines};
 /// The most failed charges in the history of one incident.
 const FAILURE_LINES_MAX: u32 = 60;
 
+/// What the ticket of a silent connector asks for (1.4): nothing that can be read from afar says whether
+/// it works.
+const TEST_CHARGE: &str = "Please make a test charge there: a session of 100 Wh or more ends this.";
+
 impl Engine {
     /// The condition was gone for a moment and is there again.
     pub(crate) fn seen_again(&mut self, cx: &Cx<'_>, id: IncidentId) {
@@ -373,14 +377,13 @@ impl Engine {
 
     /// Asks for an incident's ticket.
     pub(crate) fn ask_for_ticket(&mut self, id: IncidentId, why: &str) {
+        let test_charge = if self.is_about_silence(id) { TEST_CHARGE } else { "" };
         let Some(case) = self.cases.get_mut(&id) else { return };
         case.ticket_asked = true;
         let incident = &case.incident;
-        let description = if why.is_empty() {
-            incident.description.clone()
-        } else {
-            format!("{} {why}", incident.description)
-        };
+        let parts = [incident.description.as_str(), why, test_charge];
+        let said: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        let description = said.join(" ");
         let request = TicketRequest {
             incident: id,
             charger: incident.charger,

@@ -85,7 +85,7 @@ pub(crate) struct Wants {
 
 impl Wants {
     /// Adds what a condition asks for.
-    pub(crate) fn add(&mut self, predicate: &Predicate, scope: Scope) {
+    pub(crate) fn add(&mut self, predicate: &Predicate, unit: Scope) {
         predicate.each(&mut |part| match part {
             Predicate::Happened { kind, at_least, distinct, .. } => {
                 // Repetitions of one mark must not push the others out.
@@ -112,7 +112,7 @@ impl Wants {
             }
             Predicate::Silence { .. } => {
                 self.usage = true;
-                self.usage_of_whole |= scope == Scope::Charger;
+                self.usage_of_whole |= unit == Scope::Charger;
             }
             _ => {}
         });

@@ -116,7 +116,7 @@ impl Program {
         let mut wants = Wants::default();
         let mut hearers: [Vec<u16>; Occurrence::NAMES.len()] = Default::default();
         for (place, rule) in rules.iter().enumerate() {
-            rule.predicates().for_each(|predicate| wants.add(predicate, rule.scope));
+            rule.predicates().for_each(|predicate| wants.add(predicate, rule.unit));
             for (_, kind) in Occurrence::NAMES.iter().filter(|(_, kind)| rule.hears(*kind)) {
                 hearers[*kind as usize].push(place as u16);
             }

@@ -625,6 +625,24 @@ impl World {
         self.take(out);
     }
 
+    /// A connector (0: the whole charger) was used so often until now.
+    pub(crate) fn used(&mut self, key: ChargerKey, n: u16, every_ms: i64, days: i64) {
+        let since = self.now - days * mendpoint_model::DAY_MS;
+        let mut counted = crate::Usage::new(since);
+        let mut at = since + every_ms;
+        while at <= self.now {
+            counted.note(at);
+            at = at + every_ms;
+        }
+        let crate::Usage { hours, days, since, last, .. } = counted;
+        let usage = crate::Usage::counted(hours, days, since, last);
+        let mut out = Vec::new();
+        let at = (key, ConnectorRef::v16(n));
+        self.engine.restore_usage(self.now, at, &usage, &self.fleet, &mut out);
+        self.take(out);
+        self.oversee();
+    }
+
     /// Where people work by plan, and until when.
     pub(crate) fn maintenance(&mut self, places: &[(KillScope, UnixMs)]) {
         let mut out = Vec::new();

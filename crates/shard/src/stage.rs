@@ -269,7 +269,7 @@ impl<'a> Stage<'a> {
                 let Usage { hours, days, since, last, .. } = counted;
                 let usage = Usage::counted(hours, days, since, last);
                 for at in [ConnectorRef::v16(1), ConnectorRef::CHARGER] {
-                    self.shard.restore_usage(now, (CHARGER, at), &usage, &mut self.out);
+                    self.shard.restore_usage(now, (actor, at), &usage, &mut self.out);
                 }
                 self.take_outputs();
             }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mendpoint_model::{Incident, IncidentId, StepState, TimelineEntry, UnixMs};
+use mendpoint_model::{ChargerKey, Incident, IncidentId, StepState, TimelineEntry, UnixMs};
 
 /// One incident, as far as it is judged.
 #[derive(Clone, Debug)]
@@ -22,6 +22,9 @@ pub(crate) struct Entry {
     pub(crate) was_online: bool,
     /// How long the charger had been without a connection when it was opened, ms.
     pub(crate) away_ms: Option<i64>,
+    /// The outage of a site or of more that told of the same loss: its members have no incident of their
+    /// own until it is over (1.7), and then some time to come back.
+    pub(crate) told_by: Option<IncidentId>,
 }
 
 /// All of them.
@@ -53,6 +56,7 @@ impl Book {
             failures: Vec::new(),
             was_online: false,
             away_ms: None,
+            told_by: None,
         });
         entry.resolved_at = incident.resolved_at;
         let steps = incident.healing.iter().flat_map(|healing| &healing.steps);
@@ -63,6 +67,17 @@ impl Book {
         entry.has_playbook |= incident.healing.is_some();
         self.last.insert(id, incident);
         is_new
+    }
+
+    /// An outage that had this charger among those it lost, and was not over when the charger was lost.
+    pub(crate) fn outage_of(&self, charger: ChargerKey, since: UnixMs) -> Option<IncidentId> {
+        let found = self.last.values().rev().find(|incident| {
+            incident.resolved_at.is_none_or(|at| at >= since)
+                && incident.ties.outage.as_ref().is_some_and(|outage| {
+                    outage.members.iter().any(|member| member.charger == charger)
+                })
+        });
+        found.map(|incident| incident.id)
     }
 
     pub(crate) fn line(&mut self, line: &TimelineEntry) {

@@ -260,7 +260,10 @@ fn gates(truth: &Truth, book: &Book, now: UnixMs) -> Vec<Gate> {
 
     let offline: Vec<&&Entry> = entries.iter().filter(|entry| entry.rule == "CP_OFFLINE").collect();
     let ten_minutes = 600 * SECOND_MS;
-    let off_by = |entry: &Entry| entry.away_ms.map(|away| (away - ten_minutes).abs());
+    // Whose loss an outage told of already is told anew only when that is over.
+    let off_by = |entry: &Entry| {
+        entry.away_ms.filter(|_| entry.told_by.is_none()).map(|away| (away - ten_minutes).abs())
+    };
     let mut off: Vec<i64> = offline.iter().filter_map(|entry| off_by(entry)).collect();
     off.sort_unstable();
     let false_offline = offline

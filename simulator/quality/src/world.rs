@@ -673,12 +673,14 @@ impl World {
                             self.truth.failures[*failure].incidents.push(id);
                         }
                         let away = self.posts[index].away_since;
+                        let outage = away.and_then(|since| self.book.outage_of(of, since));
                         if let Some(entry) = self.book.entries.get_mut(&id) {
                             entry.failures = failures;
                             entry.was_online = away.is_none();
                             // After a start of ours the time begins anew (1.2).
                             let since = away.filter(|since| *since >= self.restarted_at);
                             entry.away_ms = since.map(|since| entry.opened_at.since_ms(since));
+                            entry.told_by = outage;
                         }
                     }
                 }

@@ -15,7 +15,7 @@ use super::{MODES, path_of};
 use crate::pages::errors::{Page, PageError, render};
 use crate::pages::extract::Query;
 use crate::pages::shadow::{self, ShadowView};
-use crate::sentence::{FIELDS, STATUSES};
+use crate::sentence::{FIELDS, STATUSES, WIDE};
 use crate::session::Viewer;
 use crate::shell::Shell;
 use crate::{AppState, url};

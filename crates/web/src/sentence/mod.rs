@@ -1,0 +1,242 @@
+//! A rule from a sentence: "When ... for ... on a ..., then ..., heal with ...". The form's choices
+//! become the text of a rule, with a test in which it opens and one in which it does not.
+
+mod made;
+mod many;
+mod steps;
+
+use std::fmt::Write as _;
+
+use mendpoint_incidents::{Catalogue, duration_words, parse_duration};
+
+use many::Many;
+pub(crate) use many::WIDE;
+
+/// What a sentence may begin with.
+pub(crate) struct Field {
+    /// Its name in the form.
+    pub(crate) key: &'static str,
+    /// After "When".
+    pub(crate) words: &'static str,
+    /// How it is compared.
+    pub(crate) ops: &'static [&'static str],
+    /// What to write as the value; empty where there is none.
+    pub(crate) hint: &'static str,
+    /// What it is of.
+    pub(crate) scope: &'static str,
+    /// Whether the time is a window in which it happens so often.
+    pub(crate) is_window: bool,
+}
+
+const IS: &[&str] = &["is", "is not"];
+const COUNT: &[&str] = &["at least"];
+
+/// All of them.
+pub(crate) const FIELDS: [Field; 12] = [
+    field("status", "the status", IS, "Unavailable", "connector", false),
+    field("error", "the error code", &["is"], "ReaderFailure", "connector", false),
+    field("power", "the power while charging, in W,", &["at most"], "50", "connector", false),
+    field("offline", "there is no connection", &[], "", "charger", false),
+    field("wifi", "the Wi-Fi signal in dBm", &["at most"], "-80", "charger", false),
+    field("cell", "the mobile signal (RSRP) in dBm", &["at most"], "-115", "charger", false),
+    field("disconnect", "the number of lost connections", COUNT, "5", "charger", true),
+    field("boot", "the number of restarts", COUNT, "3", "charger", true),
+    field("faulted", "the number of faults", COUNT, "3", "connector", true),
+    field("refused", "the number of refused cards", COUNT, "5", "charger", true),
+    field("flap", "the restlessness of the link in %", COUNT, "20", "charger", false),
+    field("silence", "nobody charges although that is usual", &[], "", "connector", false),
+];
+
+const fn field(
+    key: &'static str,
+    words: &'static str,
+    ops: &'static [&'static str],
+    hint: &'static str,
+    scope: &'static str,
+    is_window: bool,
+) -> Field {
+    Field { key, words, ops, hint, scope, is_window }
+}
+
+/// The words of statuses, as a charger of OCPP 1.6 sends them.
+pub(crate) const STATUSES: [&str; 9] = [
+    "Available",
+    "Preparing",
+    "Charging",
+    "SuspendedEV",
+    "SuspendedEVSE",
+    "Finishing",
+    "Reserved",
+    "Unavailable",
+    "Faulted",
+];
+
+/// What was chosen.
+#[derive(Clone, Debug, Default, serde::Deserialize)]
+#[serde(default)]
+pub(crate) struct Sentence {
+    /// The id of the rule.
+    pub(crate) id: String,
+    /// Its title; empty for one made of the sentence.
+    pub(crate) title: String,
+    /// A field's key.
+    pub(crate) field: String,
+    /// How it is compared.
+    pub(crate) op: String,
+    /// With what.
+    pub(crate) value: String,
+    /// How long, or within how long.
+    pub(crate) lasting: String,
+    /// 0 to 9.
+    pub(crate) severity: String,
+    /// A playbook's id; empty for none.
+    pub(crate) playbook: String,
+    /// A word of [`WIDE`]; empty for a rule about one connector or charger.
+    pub(crate) scope: String,
+    /// So many chargers at least; empty for any.
+    pub(crate) chargers: String,
+    /// And so many of a hundred; empty for any.
+    pub(crate) percent: String,
+    /// And so many times what is usual; empty for any.
+    pub(crate) times_usual: String,
+}
+
+/// A value in a text of TOML between quotes.
+fn quoted(text: &str) -> String {
+    text.chars()
+        .filter(|c| !c.is_control())
+        .collect::<String>()
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+}
+
+impl Sentence {
+    /// What stands in the form at the beginning.
+    pub(crate) fn example() -> Self {
+        let text = str::to_owned;
+        Self {
+            field: text("status"),
+            op: text("is"),
+            value: text("Unavailable"),
+            lasting: text("15m"),
+            severity: text("4"),
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn field(&self) -> Option<&'static Field> {
+        FIELDS.iter().find(|field| field.key == self.field)
+    }
+
+    /// The sentence, for people.
+    pub(crate) fn words(&self) -> String {
+        let Some(field) = self.field() else { return String::new() };
+        let time = parse_duration(&self.lasting).map(duration_words).unwrap_or_default();
+        let mut words = format!("When {}", field.words);
+        if !field.ops.is_empty() {
+            let _ = write!(words, " {} {}", self.op, self.value);
+        }
+        let joint = if field.is_window { "within" } else { "for" };
+        let heal = if self.playbook.is_empty() {
+            "a person is asked".to_owned()
+        } else {
+            format!("heal with {}", self.playbook)
+        };
+        let about = match self.many(field) {
+            Ok(Some(many)) => many.words(),
+            Ok(None) => format!(" on a {}", field.scope),
+            // What is wrong stands beside it.
+            Err(_) => String::new(),
+        };
+        let _ = write!(words, " {joint} {time}{about}, then severity {}; {heal}.", self.severity);
+        words
+    }
+
+    /// The text of the rule.
+    ///
+    /// # Errors
+    /// What is wrong with a choice, as a sentence.
+    pub(crate) fn rule(&self, catalogue: &Catalogue) -> Result<String, String> {
+        let field = self.field().ok_or("Choose what the rule looks at.")?;
+        let id = self.id.trim();
+        let is_word = !id.is_empty()
+            && id.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+        if !is_word {
+            return Err("The id is written in capitals, digits and _, as in PLUG_FORGOTTEN.".into());
+        }
+        if catalogue.rule(id).is_some() {
+            return Err(format!(
+                "There is a rule {id} already. Take another id, or edit that one."
+            ));
+        }
+        if !field.ops.is_empty() && !field.ops.contains(&self.op.as_str()) {
+            return Err(format!("For {}, choose \"{}\".", field.words, field.ops.join("\" or \"")));
+        }
+        let lasting_ms = parse_duration(self.lasting.trim())
+            .filter(|ms| *ms >= 1_000)
+            .ok_or("The time is written as 90s, 10m, 1h30m or 7d, and is a second or more.")?;
+        let severity: u8 = self
+            .severity
+            .trim()
+            .parse()
+            .ok()
+            .filter(|severity| *severity <= 9)
+            .ok_or("The severity goes from 0 (danger) to 9 (debug).")?;
+        if !self.playbook.is_empty() && catalogue.playbook(&self.playbook).is_none() {
+            return Err(format!("There is no playbook {}.", self.playbook));
+        }
+        let many = self.many(field)?;
+        let mut made = self.made(field, lasting_ms, many.as_ref())?;
+        if let Some(many) = &many
+            && !field.is_window
+        {
+            many.spread(&mut made);
+        }
+        Ok(self.text((id, severity), field, many.as_ref(), made))
+    }
+
+    /// All that was found to be good, as a file.
+    fn text(
+        &self,
+        (id, severity): (&str, u8),
+        field: &Field,
+        many: Option<&Many>,
+        made: made::Made,
+    ) -> String {
+        let title =
+            if self.title.trim().is_empty() { made.title } else { self.title.trim().into() };
+        let lasting = self.lasting.trim();
+        let heal = if self.playbook.is_empty() {
+            "auto_heal = \"off\"\n".to_owned()
+        } else {
+            // A new rule only writes down what it would do (G10).
+            format!("auto_heal = \"shadow\"\nplaybook = \"{}\"\n", quoted(&self.playbook))
+        };
+        let headline = many
+            .map(|_| format!("headline = \"{}\"\n", quoted(&Many::headline(&title))))
+            .unwrap_or_default();
+        let chargers = many.map(Many::chargers).unwrap_or_default();
+        let condition = match (many, field.is_window) {
+            (Some(_), true) => format!("count = {}\n", made.condition),
+            (None, true) => format!("when = '{}'\nfor = \"0s\"\n", made.condition),
+            (_, false) => format!("when = '{}'\nfor = \"{lasting}\"\n", made.condition),
+        };
+        let in_tests = many.map_or(1, Many::in_tests);
+        let (has, has_not) = (format!("has = [\"{id}\"]"), format!("has_not = [\"{id}\"]"));
+        let opens = steps::test("it opens", in_tests, made.fires, (made.fires_at_ms, has));
+        let silent =
+            steps::test("it stays silent", in_tests, made.silent, (made.silent_at_ms, has_not));
+        format!(
+            "id = \"{id}\"\nversion = 1\ntitle = \"{}\"\n{headline}description = \"{}\"\nseverity = \
+             {severity}\nscope = \"{}\"\n{heal}proof = \"clear\"\n{}\n[condition]\n{condition}{chargers}\
+             keep_firing_for = \"60s\"\n\n{opens}\n{silent}",
+            quoted(&title),
+            quoted(&self.words()),
+            many.map_or(field.scope, |many| many.scope),
+            made.more,
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests;
