@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use mendpoint_model::{DAY_MS, HOUR_MS, MINUTE_MS, UnixMs};
 use mendpoint_store::{
-    Store, StoreSettings, automatic_backups, backup_name, make_backup, prune_backups,
+    Store, StoreSettings, automatic_backups, backup_name, make_backup, newest_backup, prune_backups,
 };
 use mendpoint_web::BackupBoard;
 use prometheus::{IntCounter, IntGauge, Registry};
@@ -92,13 +92,19 @@ impl Daily {
         let file = std::fs::metadata(&newest)?;
         let at = file.modified()?.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         let at = UnixMs(at.as_millis() as i64);
-        self.made(at, &name_of(&newest), file.len());
+        self.made_at.set(at.0 / 1_000);
+        self.show_newest();
         Ok(Some(at))
     }
 
-    fn made(&self, at: UnixMs, name: &str, bytes: u64) {
-        self.made_at.set(at.0 / 1_000);
-        self.board.made(at, name, bytes);
+    /// Shows people the newest copy in the folder: `mendpoint backup` puts some there too, and somebody
+    /// may take them away. A folder that cannot be read is told when the next one is made.
+    fn show_newest(&self) {
+        if let Ok(newest) = newest_backup(&self.folder) {
+            self.board.found(newest.map(|(file, manifest)| {
+                (UnixMs(manifest.made_at_ms), name_of(&file), manifest.bytes)
+            }));
+        }
     }
 
     /// Makes one every day at its hour until the program stops. One that is being made then is given
@@ -120,6 +126,7 @@ impl Daily {
     /// Makes one when it is time.
     pub(crate) async fn look(&mut self, now: UnixMs) {
         if now < self.due {
+            self.show_newest();
             return;
         }
         self.due = match self.make(now).await {
@@ -142,7 +149,8 @@ impl Daily {
         self.store.add_audit("system", "backup made", &name, &manifest.sha256).await?;
         self.store.write_erasures(Some(&self.folder)).await?;
         let pruned = prune_backups(&self.folder, self.keep as usize)?;
-        self.made(UnixMs(manifest.made_at_ms), &name, manifest.bytes);
+        self.made_at.set(manifest.made_at_ms / 1_000);
+        self.board.made(UnixMs(manifest.made_at_ms), &name, manifest.bytes);
         tracing::info!(file = name, bytes = manifest.bytes, pruned, "a backup was made");
         Ok(())
     }
@@ -220,6 +228,27 @@ mod tests {
         let (lines, _) = stage.store.audit(None, None, None, 100).await.expect("read");
         let made = lines.iter().filter(|line| line.action == "backup made").count();
         assert_eq!(made, 6, "each is in the audit log");
+    }
+
+    #[tokio::test]
+    async fn a_copy_that_was_made_by_hand_is_shown_too_and_ends_no_failure() {
+        let stage = Stage::new().await;
+        let now = now();
+        let mut daily = stage.daily(now);
+        daily.board.failed(now, "the disk was full");
+        let by_hand = daily.folder.join("before-the-works.db");
+        make_backup(&store_settings(&stage.settings), &by_hand).await.expect("copied");
+        daily.look(now + 1).await;
+        let shown = || stage.board.news().newest.map(|(_, name, _)| name);
+        assert_eq!(shown().as_deref(), Some("before-the-works.db"));
+        assert!(stage.board.news().failed.is_some(), "the daily one did not go well");
+        assert_eq!(daily.made_at.get(), 0, "alarms are for the daily one");
+        daily.look(now + MAKE_UP_MS).await;
+        assert!(shown().is_some_and(|name| name.starts_with("mendpoint-")));
+        assert!(stage.board.news().failed.is_none());
+        std::fs::remove_dir_all(&daily.folder).expect("removed");
+        daily.look(now + MAKE_UP_MS + 1).await;
+        assert_eq!(shown(), None, "nothing is there any more");
     }
 
     #[tokio::test]

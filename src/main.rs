@@ -15,6 +15,7 @@ mod housekeeping;
 mod logging;
 mod people;
 mod person;
+mod recent;
 mod replay;
 mod rules;
 mod security;
@@ -55,7 +56,10 @@ fn main() -> ExitCode {
 fn sentence(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain() {
-        let cause = cause.to_string();
+        let cause = match cause.downcast_ref::<std::io::Error>() {
+            Some(error) => mendpoint_store::io_words(error),
+            None => cause.to_string(),
+        };
         if text.is_empty() {
             text = cause;
         } else if !text.contains(&cause) {

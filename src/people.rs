@@ -7,11 +7,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail, ensure};
 use mendpoint_model::{DAY_MS, UnixMs};
-use mendpoint_store::{NewUser, Store, StoreSettings, UserRow};
+use mendpoint_store::{Error, NewUser, Store, StoreSettings, UserRow};
 
 use crate::cli::{ConfigFile, Token, User};
 use crate::settings::Settings;
-use crate::terminal::say;
+use crate::terminal::{complain, say};
 
 /// How long the command line waits for a database that another program has locked. A person sits
 /// before it.
@@ -23,15 +23,42 @@ pub(crate) const BY: &str = "command line";
 /// What people and tokens may be.
 const ROLES: [&str; 5] = ["admin", "operator", "dispatcher", "technician", "viewer"];
 
+/// Opens the database that is there.
 pub(crate) async fn open(
     read: impl Fn(Option<&Path>) -> Result<Settings>,
     file: &ConfigFile,
 ) -> Result<Store> {
-    let settings = read(file.config.as_deref())?;
-    let settings = StoreSettings { busy_timeout_ms: PATIENCE_MS, ..settings.database.store() };
-    Store::open(&settings, &prometheus::Registry::new())
+    let settings = store_settings(read, file)?;
+    Store::open_existing(&settings, &prometheus::Registry::new())
         .await
         .context("failed to open the database")
+}
+
+/// Opens the database or makes one, for what is done before the first start, and says so: a name may
+/// be mistyped.
+async fn open_or_make(
+    read: impl Fn(Option<&Path>) -> Result<Settings>,
+    file: &ConfigFile,
+) -> Result<Store> {
+    let settings = store_settings(read, file)?;
+    let registry = prometheus::Registry::new();
+    match Store::open_existing(&settings, &registry).await {
+        Err(Error::NoDatabase(place)) => {
+            let made = Store::open(&settings, &prometheus::Registry::new()).await;
+            let made = made.context("failed to make a database")?;
+            complain(&format!("there was no database at {place}: this one is new"));
+            Ok(made)
+        }
+        opened => opened.context("failed to open the database"),
+    }
+}
+
+fn store_settings(
+    read: impl Fn(Option<&Path>) -> Result<Settings>,
+    file: &ConfigFile,
+) -> Result<StoreSettings> {
+    let settings = read(file.config.as_deref())?;
+    Ok(StoreSettings { busy_timeout_ms: PATIENCE_MS, ..settings.database.store() })
 }
 
 /// The time of the machine's clock.
@@ -42,6 +69,17 @@ pub(crate) fn now() -> UnixMs {
 
 fn check_role(role: &str) -> Result<()> {
     ensure!(ROLES.contains(&role), "the roles are {}, not {role:?}", ROLES.join(", "));
+    Ok(())
+}
+
+/// Names stand in the audit log for as long as there is one: they must not be a driver's card.
+async fn is_no_card(store: &Store, name: &str) -> Result<()> {
+    let is_card = store.id_token(name).await?.is_some();
+    ensure!(
+        !is_card,
+        "this name is the number of a card, and would stay in the audit log when the card's driver is \
+         erased; take another one"
+    );
     Ok(())
 }
 
@@ -64,7 +102,8 @@ pub(crate) async fn user(
                 new_password()?
             };
             ensure!(password.chars().count() >= 10, "a password has at least 10 characters");
-            let store = open(read, &config).await?;
+            let store = open_or_make(read, &config).await?;
+            is_no_card(&store, &name).await?;
             add(&store, &name, &role, &email, &password).await?;
             store.add_audit(BY, "user added", &name, &role).await?;
             say(&format!("{name} may sign in as {role}."));
@@ -126,7 +165,8 @@ pub(crate) async fn token(
     match command {
         Token::Create { name, role, days, config } => {
             check_role(&role)?;
-            let store = open(read, &config).await?;
+            let store = open_or_make(read, &config).await?;
+            is_no_card(&store, &name).await?;
             let token = mendpoint_web::new_token().map_err(|error| anyhow::anyhow!("{error}"))?;
             let expires = (days > 0).then(|| now() + i64::from(days) * DAY_MS);
             let hash = mendpoint_web::hash_token(&token);

@@ -19,6 +19,7 @@ use tokio::task::JoinHandle;
 
 use crate::daily::Daily;
 use crate::people::now;
+use crate::recent::{self, Recent};
 use crate::settings::Settings;
 use crate::vendors;
 use crate::wiring::{ToChargers, ToPipeline};
@@ -193,6 +194,7 @@ impl Server {
 
         let board = mendpoint_web::BackupBoard::default();
         let daily = Daily::new(&settings, &store, &board, &registry, now())?;
+        let recent = Recent::new(&settings, &store, &board, &registry)?;
         let web = tokio::net::TcpListener::bind(settings.web.listen)
             .await
             .map_err(|error| cannot_listen("web.listen", settings.web.listen, &error))?;
@@ -224,6 +226,7 @@ impl Server {
         .context("the mail settings cannot be used")?;
         let rest = vec![
             tokio::spawn(daily_backup(daily, rest_stopped.clone())),
+            tokio::spawn(recent::run(recent, rest_stopped.clone())),
             tokio::spawn(security::watch_certificates(
                 certificates.clone(),
                 authority_ends,

@@ -21,6 +21,7 @@ use mendpoint_store::StoreSettings;
 use mendpoint_upkeep::{Profiles, UpkeepSettings};
 use serde::Deserialize;
 
+pub(crate) use self::words::distance;
 use self::words::in_words;
 use crate::healing::Healing;
 
@@ -209,6 +210,7 @@ pub(crate) struct Backup {
     pub(crate) folder: String,
     pub(crate) hour: u32,
     pub(crate) keep: u32,
+    pub(crate) every_s: u32,
 }
 
 /// How the engine works.
@@ -455,6 +457,11 @@ impl Settings {
                 || public_url.starts_with("https://"),
             "web.public_url is {public_url:?}; it begins with http:// or https://"
         );
+        anyhow::ensure!(
+            self.database.keep_frames_days > 0,
+            "database.keep_frames_days must be at least 1: with 0 every raw message would be deleted \
+             at once, and with it the evidence of incidents"
+        );
         let hours = self.database.keep_hours_days;
         anyhow::ensure!(
             hours == 0 || hours >= 9,
@@ -470,6 +477,16 @@ impl Settings {
             (1..=10_000).contains(&self.backup.keep),
             "backup.keep must be between 1 and 10000 copies, and is {}",
             self.backup.keep
+        );
+        let every = self.backup.every_s;
+        anyhow::ensure!(
+            every == 0 || (5..=86_400).contains(&every),
+            "backup.every_s must be 0 (none beside the daily ones) or from 5 to 86400 seconds, and is \
+             {every}"
+        );
+        anyhow::ensure!(
+            every == 0 || !self.backup.folder.is_empty(),
+            "backup.every_s asks for copies, and backup.folder does not say where"
         );
         crate::logging::check(&self.log.filter)?;
         let url = &self.database.url.0;

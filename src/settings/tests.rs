@@ -103,8 +103,11 @@ fn what_is_wrong_is_named() {
         ("[engine]\ndiagnostics_url = \"files\"\n", "engine.diagnostics_url"),
         ("[database]\nurl = \"mysql://x\"\n", "database.url"),
         ("[backup]\nhour = 24\n", "backup.hour"),
+        ("[database]\nkeep_frames_days = 0\n", "keep_frames_days must be at least 1"),
         ("[database]\nkeep_hours_days = 3\n", "keep_hours_days"),
         ("[backup]\nkeep = 0\n", "backup.keep"),
+        ("[backup]\nfolder = \"x\"\nevery_s = 1\n", "backup.every_s"),
+        ("[backup]\nevery_s = 60\n", "backup.folder does not say where"),
         ("[duty]\nroutes = \"/nowhere.toml\"\n", "failed to read duty.routes"),
         (
             "[[duty.webhooks]]\nname = \"noc\"\nurl = \"noc.example\"\n",

@@ -52,7 +52,7 @@ fn plain(error: &ConfigError) -> String {
 }
 
 /// How many letters have to change to make one word of the other (Levenshtein).
-fn distance(from: &str, to: &str) -> usize {
+pub(crate) fn distance(from: &str, to: &str) -> usize {
     let to: Vec<char> = to.chars().collect();
     let mut row: Vec<usize> = (0..=to.len()).collect();
     for (i, a) in from.chars().enumerate() {

@@ -17,6 +17,64 @@ fn program(url: &str, args: &[&str]) -> (bool, String) {
     (output.status.success(), String::from_utf8_lossy(&text).into_owned())
 }
 
+#[test]
+fn a_database_that_is_not_there_is_said_not_to_be_there_and_is_not_made() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let url = format!("sqlite://{}", path("data/typo.db"));
+    let copy = path("a.backup");
+    for args in [
+        &["audit", "verify"][..],
+        &["audit", "list"],
+        &["person", "export", "04A2B3C4D5E6"],
+        &["person", "erase", "04A2B3C4D5E6"],
+        &["user", "list"],
+        &["user", "disable", "ana"],
+        &["token", "list"],
+        &["token", "revoke", "script"],
+        &["rules", "replay"],
+        &["backup", &copy],
+    ] {
+        let (ok, told) = program(&url, args);
+        assert!(!ok && told.contains("there is no database of Mendpoint at"), "{args:?}: {told}");
+        assert!(!folder.path().join("data").exists(), "{args:?} made something");
+    }
+    assert!(!folder.path().join("a.backup").exists());
+    // A file of nothing, and a database of somebody else.
+    std::fs::create_dir(folder.path().join("data")).expect("made");
+    std::fs::write(folder.path().join("data/typo.db"), "").expect("written");
+    let (ok, told) = program(&url, &["audit", "verify"]);
+    assert!(!ok && told.contains("there is no database of Mendpoint at"), "{told}");
+
+    // What is done before the first start makes one, and says so.
+    let url = format!("sqlite://{}", path("first/mend.db"));
+    let (ok, told) = program(&url, &["user", "add", "ana", "--role", "admin"]);
+    assert!(ok && told.contains("this one is new"), "{told}");
+    let (ok, told) = program(&url, &["token", "create", "script"]);
+    assert!(ok && !told.contains("this one is new"), "{told}");
+    let (ok, told) = program(&url, &["audit", "verify"]);
+    assert!(ok && told.contains("2 lines"), "{told}");
+}
+
+#[tokio::test]
+async fn a_copy_of_a_locked_database_is_a_copy_all_the_same() {
+    use sqlx::Connection as _;
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("mend.db");
+    let url = format!("sqlite://{}", file.display());
+    assert!(program(&url, &["user", "add", "ana", "--role", "admin"]).0);
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&file);
+    let mut other = sqlx::SqliteConnection::connect_with(&options).await.expect("a connection");
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.expect("locked");
+    let copy = folder.path().join("a.backup").display().to_string();
+    let (ok, told) = program(&url, &["backup", &copy]);
+    assert!(ok && told.contains("the copy is good") && told.contains("locked"), "{told}");
+    assert!(program(&url, &["backup", "verify", &copy]).0);
+    let (ok, told) = program(&url, &["backup", &copy]);
+    assert!(!ok && told.contains("not written over") && !told.contains("entity"), "{told}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r20_s19_s21_a_copy_of_a_running_server_comes_back_whole_and_forgets_who_was_erased() {
     let server = Server::start();

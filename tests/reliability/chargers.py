@@ -21,6 +21,8 @@ class Log:
     acknowledged: dict[int, tuple[int, int | None]] = field(default_factory=dict)
     # Which charger it was.
     owners: dict[int, str] = field(default_factory=dict)
+    # When the start of each was acknowledged.
+    acknowledged_at: dict[int, float] = field(default_factory=dict)
     # When each acknowledgement of a transaction message came.
     times: list[float] = field(default_factory=list)
     # The longest time that a heartbeat waited for its answer.
@@ -115,6 +117,7 @@ class Charger:
         self.log.times.append(time.monotonic())
         assert number not in self.log.acknowledged, f"{number} was given out twice"
         self.log.acknowledged[number] = (start, None)
+        self.log.acknowledged_at[number] = self.log.times[-1]
         self.log.owners[number] = self.identity
         await self.call("StopTransaction", {
             "transactionId": number, "meterStop": start + 500, "timestamp": at,

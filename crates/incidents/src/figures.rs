@@ -79,6 +79,46 @@ impl HealFigures {
         figures.heal_ms = times.get(times.len() / 2).copied();
         figures
     }
+
+    /// Resolved incidents that were healed without a person, from 0 to 1; `None` while none is resolved.
+    pub fn healed_share(&self) -> Option<f64> {
+        share(self.healed, self.resolved)
+    }
+
+    /// Incidents handed to a person that went by themselves, from 0 to 1; `None` while none was handed over.
+    pub fn false_alarm_share(&self) -> Option<f64> {
+        share(self.false_alarms, self.handed_over)
+    }
+
+    /// Steps that made it worse (G9), from 0 to 1; `None` while none was sent.
+    pub fn worse_share(&self) -> Option<f64> {
+        share(self.worse, self.steps)
+    }
+
+    /// The figures of several times together; of how long healing took, the middle of their middles:
+    /// exact enough to be watched, and the incidents need not be kept.
+    pub fn together<'a>(parts: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut all = Self::default();
+        let mut times = Vec::new();
+        for part in parts {
+            all.incidents += part.incidents;
+            all.resolved += part.resolved;
+            all.healed += part.healed;
+            all.by_itself += part.by_itself;
+            all.handed_over += part.handed_over;
+            all.false_alarms += part.false_alarms;
+            all.steps += part.steps;
+            all.worse += part.worse;
+            times.extend(part.heal_ms);
+        }
+        times.sort_unstable();
+        all.heal_ms = times.get(times.len() / 2).copied();
+        all
+    }
+}
+
+fn share(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
 }
 
 #[cfg(test)]
@@ -198,5 +238,15 @@ mod tests {
         };
         assert_eq!(figures, wanted);
         assert_eq!(HealFigures::of(&[]), HealFigures::default());
+        assert_eq!(figures.healed_share(), Some(2.0 / 6.0));
+        assert_eq!(figures.false_alarm_share(), Some(0.5));
+        assert_eq!(figures.worse_share(), Some(0.25));
+        assert_eq!(HealFigures::default().worse_share(), None);
+        let (first, rest) = all.split_at(3);
+        let parts = [HealFigures::of(first), HealFigures::of(rest)];
+        assert_eq!(
+            HealFigures::together(&parts),
+            HealFigures { heal_ms: wanted.heal_ms, ..wanted }
+        );
     }
 }

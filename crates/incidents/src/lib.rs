@@ -31,6 +31,7 @@ pub mod flap;
 mod functions;
 mod gate;
 mod guardrail;
+mod happen;
 mod heal;
 mod lag;
 mod learn;

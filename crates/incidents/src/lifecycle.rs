@@ -149,7 +149,7 @@ impl Engine {
         if case.is_quarantined() && held {
             return;
         }
-        if self.is_damped(cx, id) {
+        if self.is_damped(id) {
             return;
         }
         let Some(case) = self.cases.get(&id) else { return };
@@ -189,7 +189,7 @@ impl Engine {
         let Some(case) = self.cases.get(&id) else { return };
         let rule = case.rule.map(|place| &self.program.rules[usize::from(place)]);
         let is_clear = rule.is_some_and(|rule| rule.proof == Proof::Clear);
-        if self.is_damped(cx, id) {
+        if self.is_damped(id) {
             return;
         }
         if is_clear {

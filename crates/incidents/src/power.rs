@@ -1,7 +1,7 @@
 //! How much power sessions get: of a connector's last ones, and what is usual for its kind (`DERATED`).
 //!
-//! Power is kept in classes a fourth of a doubling apart: 24 bytes while a session runs, and nothing of
-//! single readings. Readings above the band of charge in which batteries take full power do not count.
+//! Power is kept in classes a fourth of a doubling apart: how many readings each had while a session runs
+//! (88 bytes), and nothing of single readings. Readings above the band of charge in which batteries take full power do not count.
 
 use mendpoint_model::{ConnectorRef, UnixMs};
 use smallvec::SmallVec;

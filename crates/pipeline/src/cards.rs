@@ -1,13 +1,17 @@
 //! Cards' numbers that are known here, so that they can be hidden in words: in what chargers, drivers
 //! and people wrote, where no field says that a number is a card's (S21).
 
+mod find;
+
 use std::borrow::Cow;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dashmap::DashMap;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
+use self::find::{Ending, Words, decoded, stands_at};
 use crate::pipeline::Inner;
 
 /// Numbers of a generation of cards that nobody registered; two generations are kept.
@@ -26,21 +30,47 @@ pub enum TextForm {
     Json,
 }
 
-/// Numbers by their first run of letters and digits, all in small letters.
-type ByBeginning = FxHashMap<Box<str>, SmallVec<[Box<str>; 1]>>;
+/// Numbers in small letters by what they end with: those of a series begin alike.
+type ByEnding = FxHashMap<Ending, SmallVec<[Box<str>; 1]>>;
 
 /// Registered cards, and those that were used lately.
 #[derive(Debug, Default)]
 pub(crate) struct Cards {
-    registered: DashMap<Box<str>, SmallVec<[Box<str>; 1]>>,
+    registered: DashMap<Ending, SmallVec<[Box<str>; 1]>>,
     seen: Mutex<Seen>,
+    marks: Marks,
 }
 
 #[derive(Debug, Default)]
 struct Seen {
-    now: ByBeginning,
+    now: ByEnding,
     count: usize,
-    before: ByBeginning,
+    before: ByEnding,
+}
+
+/// A bit for every ending that any number has had: most places of a text are passed over by it alone.
+#[derive(Debug)]
+struct Marks(Box<[AtomicU64]>);
+
+/// 128 KiB: a tenth of the bits is set by as many numbers as are kept.
+const MARKS: usize = 1 << 20;
+
+impl Default for Marks {
+    fn default() -> Self {
+        Self((0..MARKS / 64).map(|_| AtomicU64::new(0)).collect())
+    }
+}
+
+impl Marks {
+    fn add(&self, ending: Ending) {
+        let bit = ending.mark(MARKS);
+        self.0[bit / 64].fetch_or(1 << (bit % 64), Ordering::Relaxed);
+    }
+
+    fn has(&self, ending: Ending) -> bool {
+        let bit = ending.mark(MARKS);
+        self.0[bit / 64].load(Ordering::Relaxed) >> (bit % 64) & 1 == 1
+    }
 }
 
 /// Learns the cards of the newest transactions again after a start, beside everything else.
@@ -68,31 +98,16 @@ fn is_distinct(token: &str) -> bool {
     digits > 0 && token.len() >= least && token.is_ascii()
 }
 
-fn is_part(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte >= 0x80
-}
-
-/// The first run of letters and digits in a number, and where it begins.
-fn beginning(token: &str) -> Option<(usize, &str)> {
-    let at = token.bytes().position(is_part)?;
-    let rest = &token[at..];
-    let end = rest.bytes().position(|byte| !is_part(byte)).unwrap_or(rest.len());
-    Some((at, &rest[..end]))
-}
-
 impl Cards {
     /// A card that was registered.
     pub(crate) fn register(&self, token: &str) {
         let token = token.to_ascii_lowercase();
-        if !is_distinct(&token) {
-            return;
+        let Some(last) = Ending::of(&token).filter(|_| is_distinct(&token)) else { return };
+        let mut all = self.registered.entry(last).or_default();
+        if !all.iter().any(|known| **known == *token) {
+            all.push(token.into());
         }
-        if let Some((_, first)) = beginning(&token) {
-            let mut all = self.registered.entry(first.into()).or_default();
-            if !all.iter().any(|known| **known == *token) {
-                all.push(token.into());
-            }
-        }
+        self.marks.add(last);
     }
 
     /// A card that was held up somewhere.
@@ -101,10 +116,10 @@ impl Cards {
             return;
         }
         let token = token.to_ascii_lowercase();
-        let Some((_, first)) = beginning(&token) else { return };
+        let Some(last) = Ending::of(&token) else { return };
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let has = |of: &ByBeginning| {
-            of.get(first).is_some_and(|all| all.iter().any(|known| **known == *token))
+        let has = |of: &ByEnding| {
+            of.get(&last).is_some_and(|all| all.iter().any(|known| **known == *token))
         };
         if has(&seen.now) {
             return;
@@ -114,42 +129,51 @@ impl Cards {
             seen.count = 0;
         }
         seen.count += 1;
-        let first = Box::from(first);
-        seen.now.entry(first).or_default().push(token.into());
+        seen.now.entry(last).or_default().push(token.into());
+        self.marks.add(last);
     }
 
     /// A card that is not known any more: its number is nobody's.
     pub(crate) fn forget(&self, token: &str) {
         let token = token.to_ascii_lowercase();
-        let Some((_, first)) = beginning(&token) else { return };
-        if let Some(mut all) = self.registered.get_mut(first) {
+        let Some(last) = Ending::of(&token) else { return };
+        if let Some(mut all) = self.registered.get_mut(&last) {
             all.retain(|known| **known != *token);
         }
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let seen = &mut *seen;
         for of in [&mut seen.now, &mut seen.before] {
-            if let Some(all) = of.get_mut(first) {
+            if let Some(all) = of.get_mut(&last) {
                 all.retain(|known| **known != *token);
             }
         }
     }
 
-    /// The text with every known number shortened to its last four characters.
+    /// The text with every known number shortened to its last four characters: as it is, with other
+    /// separators or none, within another word, and in base64.
     pub(crate) fn hide<'a>(&self, text: &'a str, form: TextForm) -> Cow<'a, str> {
         let mut out = String::new();
-        let (mut kept, mut small) = (0, String::new());
-        let mut words = Words { text: text.as_bytes(), at: 0, form, is_quoted: false };
-        while let Some((from, to)) = words.next() {
-            if from < kept || to - from > 64 {
+        let mut kept = 0;
+        let mut words = Words::new(text, form);
+        while let Some(word) = words.next() {
+            let (mut at, to) = (word.0.max(kept), word.1);
+            if at == word.0
+                && let Some(hidden) = self.in_base64(&text[word.0..word.1])
+            {
+                out.push_str(&text[kept..at]);
+                out.push_str(&hidden);
+                kept = to;
                 continue;
             }
-            small.clear();
-            small.push_str(&text[from..to]);
-            small.make_ascii_lowercase();
-            let Some((begin, end)) = self.stands_at(text, from, &small) else { continue };
-            out.push_str(&text[kept..begin.max(kept)]);
-            out.push_str(&masked_card(&text[begin..end]));
-            kept = end;
+            while at < to {
+                let found = self.ends_at(text, at).filter(|(begin, ..)| *begin >= kept);
+                at += 1;
+                if let Some((begin, end, shown)) = found {
+                    out.push_str(&text[kept..begin]);
+                    out.push_str(&shown);
+                    (kept, at) = (end, end);
+                }
+            }
         }
         if kept == 0 {
             return Cow::Borrowed(text);
@@ -158,79 +182,36 @@ impl Cards {
         Cow::Owned(out)
     }
 
-    /// Where the number begins and ends whose first run is the one at `from`.
-    fn stands_at(&self, text: &str, from: usize, run: &str) -> Option<(usize, usize)> {
-        let fits = |token: &str| {
-            let (lead, _) = beginning(token)?;
-            let begin = from.checked_sub(lead)?;
-            let end = begin + token.len();
-            let found = text.get(begin..end)?;
-            let is_whole = found.eq_ignore_ascii_case(token)
-                && !text.as_bytes().get(end).copied().is_some_and(is_part);
-            is_whole.then_some((begin, end))
-        };
-        let longest = |all: &[Box<str>]| {
-            all.iter().filter_map(|token| fits(token)).max_by_key(|(begin, end)| end - begin)
-        };
-        if let Some(found) = self.registered.get(run).and_then(|all| longest(&all)) {
-            return Some(found);
-        }
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        [&seen.now, &seen.before]
-            .into_iter()
-            .find_map(|of| of.get(run).and_then(|all| longest(all)))
-    }
-}
-
-/// The runs of letters and digits in a text.
-struct Words<'a> {
-    text: &'a [u8],
-    at: usize,
-    form: TextForm,
-    is_quoted: bool,
-}
-
-impl Words<'_> {
-    fn byte(&self, ahead: usize) -> Option<u8> {
-        self.text.get(self.at + ahead).copied()
+    /// The number whose last letter or digit is at a place: where it begins and ends, with the signs that
+    /// belong to it, and what is shown of it.
+    fn ends_at(&self, text: &str, at: usize) -> Option<(usize, usize, String)> {
+        let endings = Ending::all_at(text.as_bytes(), at);
+        endings.into_iter().flatten().filter(|last| self.marks.has(*last)).find_map(|last| {
+            let longest = |all: &[Box<str>]| {
+                let found = all.iter().filter_map(|token| stands_at(text, at, token));
+                found.max_by_key(|(begin, end, _)| end - begin)
+            };
+            if let Some(found) = self.registered.get(&last).and_then(|all| longest(&all)) {
+                return Some(found);
+            }
+            let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            [&seen.now, &seen.before]
+                .into_iter()
+                .find_map(|of| of.get(&last).and_then(|all| longest(all)))
+        })
     }
 
-    /// What is written for another letter is no part of a word: `\n`, `\u0022`, `%20`.
-    fn skip_written(&mut self) {
-        match self.byte(0) {
-            Some(b'\\') => match self.byte(1) {
-                Some(b'u') => self.at += 6,
-                Some(b'\\') => self.at += 1,
-                _ => self.at += 2,
-            },
-            Some(b'%')
-                if [1, 2].iter().all(|ahead| {
-                    self.byte(*ahead).is_some_and(|byte| byte.is_ascii_hexdigit())
-                }) =>
-            {
-                self.at += 3;
-            }
-            Some(b'"') => {
-                self.is_quoted = !self.is_quoted;
-                self.at += 1;
-            }
-            _ => self.at += 1,
-        }
-    }
-
-    fn next(&mut self) -> Option<(usize, usize)> {
-        loop {
-            while !is_part(self.byte(0)?) {
-                self.skip_written();
-            }
-            let from = self.at;
-            while self.byte(0).is_some_and(is_part) {
-                self.at += 1;
-            }
-            if self.form == TextForm::Plain || self.is_quoted {
-                return Some((from, self.at));
+    /// What is shown of a word that is the base64 of a text with a known number in it.
+    fn in_base64(&self, word: &str) -> Option<String> {
+        let inside = decoded(word)?;
+        let mut words = Words::new(&inside, TextForm::Plain);
+        while let Some((from, to)) = words.next() {
+            let mut found = (from..to).filter_map(|at| self.ends_at(&inside, at));
+            if let Some((_, _, shown)) = found.next() {
+                return Some(shown);
             }
         }
+        None
     }
 }
 
@@ -252,7 +233,10 @@ mod tests {
         cards.register("FLEET-0007");
         for (text, shown) in [
             ("the card 04c0ffee99ab77, twice", "the card …ab77, twice"),
-            ("E04C0FFEE99AB77 is another word", "E04C0FFEE99AB77 is another word"),
+            (
+                "E04C0FFEE99AB77 is hidden within another word",
+                "E…AB77 is hidden within another word",
+            ),
             ("by DE-ABC-C12345-X or DE-ABC-C1", "by …45-X or DE-ABC-C1"),
             ("card=#77120042;", "card=…0042;"),
             ("<td>&#34;fleet-0007&#34;</td>", "<td>&#34;…0007&#34;</td>"),
@@ -263,6 +247,54 @@ mod tests {
         }
         cards.forget("fleet-0007");
         assert_eq!(cards.hide("FLEET-0007", TextForm::Plain), "FLEET-0007");
+    }
+
+    #[test]
+    fn a_number_is_found_however_it_is_written() {
+        let cards = cards(&["04A22B3C4D5E60", "04A2B3C4", "DE-ABC-C12345-X", "12345678"]);
+        cards.register("04-FF-EE-DD-CC-BB-A0");
+        for (text, shown) in [
+            // What readers print.
+            ("UID 04:A2:2B:3C:4D:5E:60.", "UID …5E60."),
+            ("04-a2-2b-3c-4d-5e-60", "…5e60"),
+            ("card 04 A2 2B 3C 4D 5E 60 was", "card …5E60 was"),
+            ("04A2 2B3C 4D5E 60", "…5E60"),
+            ("uid=04%3AA2%3A2B%3A3C%3A4D%3A5E%3A60&x", "uid=…5E60&x"),
+            ("1234 5678", "…5678"),
+            // The other way round.
+            ("04ffeeddccbba0", "…bba0"),
+            ("04:FF:EE:DD:CC:BB:A0", "…BBA0"),
+            ("DEABCC12345X and DE*ABC*C12345*X", "…345X and …345X"),
+            // Glued to what is no part of it.
+            ("card04A22B3C4D5E60was", "card…5E60was"),
+            ("card04A2B3C4", "card…B3C4"),
+            ("tag_04A2B3C4_x", "tag_…B3C4_x"),
+            ("UID04:A2:2B:3C:4D:5E:60", "UID…5E60"),
+            ("nr12345678x", "nr…5678x"),
+            // base64 of a number, and of a sentence with one.
+            ("MDRBMjJCM0M0RDVFNjA=", "…5E60="),
+            ("(Y2FyZCAwNEEyMkIzQzRENUU2MCBzZWVu)", "(…5E60)"),
+        ] {
+            assert_eq!(cards.hide(text, TextForm::Plain), shown);
+        }
+        for other in [
+            // Parts of longer numbers, dates, sums, and numbers that only begin alike.
+            "A04A2B3C4 04A2B3C4FF",
+            "5712345678 123456789",
+            "00:04:A2:B3:C4 04:A2:B3:C4:00",
+            "12 345 678",
+            "04:A2-B3:C4",
+            "04A2, B3C4",
+            "DE*ABC*C1*2345*X",
+            "04A22B3C4D5E6",
+            "019a04a2-b3c4-7000-8000-04a2b3c4d5e6",
+            "QXZhaWxhYmxlIDEyMzQ",
+        ] {
+            assert_eq!(cards.hide(other, TextForm::Plain), other);
+        }
+        let json = r#"{"a":"\n04:A2:B3:C4\t","b":12345678,"04A2B3C4":"x04A22B3C4D5E60"}"#;
+        let hidden = cards.hide(json, TextForm::Json);
+        assert_eq!(hidden, r#"{"a":"\n…B3C4\t","b":12345678,"…B3C4":"x…5E60"}"#);
     }
 
     #[test]

@@ -67,15 +67,14 @@ impl KpiGauges {
 
 /// Each figure by its name; `None` while there is nothing to divide by.
 fn ratios(charging: &ChargeFigures, healing: &HealFigures) -> [(&'static str, Option<f64>); 7] {
-    let share = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
     [
         ("first_time_charge_success", charging.ftcsr()),
         ("charge_success", charging.csr()),
         ("visit_success", charging.visit_success()),
         ("technical_success", charging.tsr()),
-        ("healed_without_a_person", share(healing.healed, healing.resolved)),
-        ("false_alarms", share(healing.false_alarms, healing.handed_over)),
-        ("steps_worse", share(healing.worse, healing.steps)),
+        ("healed_without_a_person", healing.healed_share()),
+        ("false_alarms", healing.false_alarm_share()),
+        ("steps_worse", healing.worse_share()),
     ]
 }
 
@@ -84,21 +83,10 @@ impl Handle {
     pub(crate) async fn measure_kpis(&self, now: UnixMs) -> Result<(), Error> {
         let kpis = self.kpis(now - BACK_MS, now + 1, None, KpiBy::Day).await?;
         let mut charging = ChargeFigures::default();
-        let mut healing = HealFigures::default();
         for day in kpis.values() {
             charging += day.charging;
-            healing.incidents += day.healing.incidents;
-            healing.resolved += day.healing.resolved;
-            healing.healed += day.healing.healed;
-            healing.handed_over += day.healing.handed_over;
-            healing.false_alarms += day.healing.false_alarms;
-            healing.steps += day.healing.steps;
-            healing.worse += day.healing.worse;
         }
-        // The middle of the days' middles: exact enough for a gauge, and cheap.
-        let mut times: Vec<i64> = kpis.values().filter_map(|day| day.healing.heal_ms).collect();
-        times.sort_unstable();
-        healing.heal_ms = times.get(times.len() / 2).copied();
+        let healing = HealFigures::together(kpis.values().map(|day| &day.healing));
         self.0.metrics.kpis.set(&charging, &healing);
         Ok(())
     }

@@ -267,7 +267,10 @@ pub(crate) async fn chain_old_rows(db: &Db) -> Result<()> {
                     .await?;
             }
             if is_last && !lines.is_empty() {
-                sqlx::query(audit_chain::LOCK).fetch_one(&mut *conn).await?;
+                let locked = sqlx::query(audit_chain::LOCK).fetch_optional(&mut *conn).await?;
+                if locked.is_none() {
+                    sqlx::query(audit_chain::FIRST).fetch_one(&mut *conn).await?;
+                }
                 sqlx::query(audit_chain::MOVE).bind(seq).bind(&hash).execute(&mut *conn).await?;
             }
             Ok(is_last)

@@ -14,8 +14,11 @@ use sha2::{Digest as _, Sha256};
 
 use crate::sheet::text;
 
-/// Locks the head and reads it; makes it where there is none.
-pub(crate) const LOCK: &str = "INSERT INTO audit_head (head_id, seq, hash) VALUES (1, 0, '')
+/// Locks the head and reads it.
+pub(crate) const LOCK: &str =
+    "UPDATE audit_head SET seq = seq WHERE head_id = 1 RETURNING seq, hash";
+/// Makes the head where there is none, and locks it if somebody else just did.
+pub(crate) const FIRST: &str = "INSERT INTO audit_head (head_id, seq, hash) VALUES (1, 0, '')
     ON CONFLICT (head_id) DO UPDATE SET seq = audit_head.seq RETURNING seq, hash";
 pub(crate) const MOVE: &str = "UPDATE audit_head SET seq = $1, hash = $2 WHERE head_id = 1";
 /// A line that is there already was written by a try whose answer got lost.
@@ -64,7 +67,11 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 /// for each engine.
 macro_rules! chain {
     ($conn:ident, $lines:expr) => {{
-        let head = sqlx::query(audit_chain::LOCK).fetch_one(&mut *$conn).await?;
+        let locked = sqlx::query(audit_chain::LOCK).fetch_optional(&mut *$conn).await?;
+        let head = match locked {
+            Some(head) => head,
+            None => sqlx::query(audit_chain::FIRST).fetch_one(&mut *$conn).await?,
+        };
         let (mut seq, mut hash) = (head.int(0)?, head.text(1)?);
         for line in $lines {
             let next = line.hash(seq + 1, &hash);

@@ -4,9 +4,10 @@
 
 use std::time::Duration;
 
-use sqlx::postgres::{PgPool, PgRow};
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgPool, PgRow, Postgres};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
-use sqlx::{Connection as _, Row as _};
+use sqlx::{ConnectOptions as _, Connection as _, Row as _};
 
 use crate::{Error, Result};
 
@@ -41,6 +42,35 @@ impl Db {
 /// keep it for a quarter of an hour, and with it everybody who waits for a connection.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
+/// How long a reader waits for a connection to a server before it asks whether the server is there at
+/// all. People and programs are told soon, and not when the pool gives up.
+const READER_WAIT: Duration = Duration::from_secs(2);
+/// How long the server may take to answer that.
+const THERE_WITHIN: Duration = Duration::from_millis(500);
+/// How long is waited for one's turn to ask: a server that is only busy answers many in that time.
+const TURN_WITHIN: Duration = Duration::from_secs(1);
+/// How many ask at the same time: more connections are the last thing a busy server needs.
+static ASKING: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(2);
+
+/// A connection to read with. Where all are busy it is waited for; where the server is away it is not.
+pub(crate) async fn reader(pool: &PgPool) -> Result<PoolConnection<Postgres>> {
+    if let Ok(acquired) = tokio::time::timeout(READER_WAIT, pool.acquire()).await {
+        return Ok(acquired?);
+    }
+    let Ok(Ok(turn)) = tokio::time::timeout(TURN_WITHIN, ASKING.acquire()).await else {
+        return Err(Error::Silent(READER_WAIT));
+    };
+    match tokio::time::timeout(THERE_WITHIN, pool.connect_options().connect()).await {
+        Ok(Ok(connection)) => drop(connection.close().await),
+        // It has too many connections, so it is there.
+        Ok(Err(sqlx::Error::Database(error))) if error.code().as_deref() == Some("53300") => {}
+        Ok(Err(error)) => return Err(error.into()),
+        Err(_) => return Err(Error::Silent(READER_WAIT)),
+    }
+    drop(turn);
+    Ok(pool.acquire().await?)
+}
+
 /// Runs an expression on a reading connection: `read!(db, conn => expression)`. The expression is
 /// a `Result`, and may use `?`.
 macro_rules! read {
@@ -51,7 +81,10 @@ macro_rules! read {
                 let $conn = &mut *guard;
                 $body
             }
-            $crate::db::Db::Postgres(pool) => $crate::db::on_server!(pool, $conn => $body),
+            $crate::db::Db::Postgres(pool) => {
+                let guard = $crate::db::reader(pool).await?;
+                $crate::db::on_server!(guard, $conn => $body)
+            }
         }
     };
 }
@@ -65,7 +98,10 @@ macro_rules! write {
                 let $conn = &mut *guard;
                 $body
             }
-            $crate::db::Db::Postgres(pool) => $crate::db::on_server!(pool, $conn => $body),
+            $crate::db::Db::Postgres(pool) => {
+                let guard = pool.acquire().await?;
+                $crate::db::on_server!(guard, $conn => $body)
+            }
         }
     };
 }
@@ -73,8 +109,8 @@ macro_rules! write {
 /// Uses a connection to a server, not for ever. One that failed for a passing reason, or was given
 /// up while it waited, is thrown away.
 macro_rules! on_server {
-    ($pool:ident, $conn:ident => $body:expr) => {{
-        let mut guard = $pool.acquire().await?;
+    ($guard:ident, $conn:ident => $body:expr) => {{
+        let mut guard = $guard;
         let work = async {
             let $conn = &mut *guard;
             let outcome: $crate::Result<_> = $body;
@@ -254,3 +290,30 @@ impl Db {
 }
 
 pub(crate) use {on_server, read, tx, tx_within, write};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A pool that would wait for an hour.
+    fn patient(port: u16) -> PgPool {
+        let options = sqlx::postgres::PgConnectOptions::new().host("127.0.0.1").port(port);
+        let pool = sqlx::postgres::PgPoolOptions::new().acquire_timeout(Duration::from_hours(1));
+        pool.connect_lazy_with(options)
+    }
+
+    #[tokio::test]
+    async fn a_reader_is_told_soon_that_the_server_is_away_or_silent() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let silent = listener.local_addr().expect("an address").port();
+        let gone = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let away = gone.local_addr().expect("an address").port();
+        drop(gone);
+        for port in [away, silent] {
+            let pool = patient(port);
+            let read = tokio::time::timeout(Duration::from_mins(10), reader(&pool)).await;
+            let error = read.expect("it does not wait for the pool").expect_err("nobody is there");
+            assert_eq!(error.trouble(), crate::TroubleKind::Away, "{error}");
+        }
+    }
+}

@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use crate::trouble::TroubleKind;
+use crate::words::{io_words, sql_words};
 
 /// Why the store failed to do something. Every text fits behind "failed to ...:".
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +32,7 @@ pub enum Error {
         known: i64,
     },
     /// A migration did not go through; the database is as it was before it.
-    #[error("migration {name} failed and was rolled back: {source}")]
+    #[error("migration {name} failed and was rolled back: {}", sql_words(source))]
     Migration {
         /// Which.
         name: &'static str,
@@ -39,7 +40,7 @@ pub enum Error {
         source: sqlx::Error,
     },
     /// The file or folder of the database cannot be used.
-    #[error("{path}: {source}")]
+    #[error("{}: {}", path.display(), io_words(source))]
     File {
         /// Which.
         path: PathBuf,
@@ -47,8 +48,14 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The database refused or is away.
-    #[error("database: {0}")]
+    #[error("database: {}", sql_words(.0))]
     Database(sqlx::Error),
+    /// There is nothing where a database should be.
+    #[error(
+        "there is no database of Mendpoint at {0}: see database.url and the folder that you are in; \
+         `mendpoint serve` makes one"
+    )]
+    NoDatabase(String),
     /// The server or the file cannot be opened; the sentence says which it is and why.
     #[error("{0}")]
     Unreachable(String),

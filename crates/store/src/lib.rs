@@ -45,6 +45,7 @@ mod migration;
 mod outbox;
 mod past;
 mod photo;
+mod private;
 mod report;
 mod reservation;
 mod row_id;
@@ -63,14 +64,15 @@ mod uptime;
 mod usage;
 mod user;
 mod value;
+mod words;
 
 #[cfg(test)]
 mod tests;
 
 pub use audit::{AuditHead, AuditRow, AuditVerdict};
 pub use backup::{
-    Manifest, RestoreOptions, Restored, automatic_backups, backup_name, make_backup, prune_backups,
-    restore_backup, verify_backup,
+    Manifest, RestoreOptions, Restored, automatic_backups, backup_name, make_backup, newest_backup,
+    prune_backups, restore_backup, verify_backup,
 };
 pub use capability::SignalKeyRow;
 pub use charger_state::HighestIds;
@@ -115,3 +117,4 @@ pub use trouble::{Trouble, TroubleKind};
 pub use uptime::{ExclusionRow, UptimeDayRow};
 pub use usage::{DayPart, PartOfUse};
 pub use user::{ApiTokenRow, NewUser, SessionRow, UserRow};
+pub use words::io_words;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Row as _};
 
-use crate::db::{Db, tx, tx_within};
+use crate::db::{Db, read, tx, tx_within};
 use crate::{Error, Result, row_id};
 
 /// One step of the schema.
@@ -47,6 +47,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     "0014_desired",
     "0015_charge_days",
     "0016_exclusion_incident",
+    "0017_audit_once",
 ];
 
 /// The number that a name begins with.
@@ -62,16 +63,20 @@ const fn version_of(name: &str) -> i64 {
 
 /// What must differ between the engines, run after the step of the same name: (name, SQLite,
 /// PostgreSQL).
-const DIALECT: &[(&str, &str, &str)] = &[(
-    "0007_audit",
-    include_str!("../../../migrations/0007_audit.sqlite.sql"),
-    include_str!("../../../migrations/0007_audit.postgres.sql"),
-)];
+const DIALECT: &[(&str, &str, &str)] = &[
+    (
+        "0007_audit",
+        include_str!("../../../migrations/0007_audit.sqlite.sql"),
+        include_str!("../../../migrations/0007_audit.postgres.sql"),
+    ),
+    ("0017_audit_once", include_str!("../../../migrations/0017_audit_once.sqlite.sql"), ""),
+];
 
 /// The part of a step that only one engine understands.
 fn dialect(name: &str, is_postgres: bool) -> Option<&'static str> {
     let (_, sqlite, postgres) = DIALECT.iter().find(|(of, _, _)| *of == name)?;
-    Some(if is_postgres { postgres } else { sqlite })
+    let sql = if is_postgres { *postgres } else { *sqlite };
+    (!sql.is_empty()).then_some(sql)
 }
 
 /// The newest version this program knows.
@@ -92,6 +97,20 @@ const APPLIED: &str =
 /// Two programs that start on one PostgreSQL at the same time take turns; the lock goes with the
 /// transaction.
 const TURNS: &str = "SELECT pg_advisory_xact_lock(7236831)";
+
+/// Whether somebody set this database up: asked without leaving anything in it.
+pub(crate) async fn has_schema(db: &Db) -> Result<bool> {
+    let sql = match db {
+        Db::Sqlite { .. } => {
+            "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'schema_version'"
+        }
+        Db::Postgres(_) => "SELECT CAST(COUNT(to_regclass('schema_version')) AS BIGINT)",
+    };
+    let count = read!(db, conn => {
+        Ok(sqlx::query(sql).fetch_one(&mut *conn).await?.try_get::<i64, _>(0)?)
+    })?;
+    Ok(count > 0)
+}
 
 /// The version of the schema in the database; 0 for an empty one.
 pub(crate) async fn version(db: &Db) -> Result<i64> {

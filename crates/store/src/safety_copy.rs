@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::backup::tools;
 use crate::db::Db;
-use crate::{Error, Result, StoreSettings, row_id};
+use crate::{Error, Result, StoreSettings, private, row_id};
 
 /// Keeps the database as it was: `mendpoint.db.schema-1.1790000000000.bak` beside the file, or
 /// `NAME.schema-1.1790000000000.dump` in the folder of the settings.
@@ -80,12 +80,14 @@ pub(crate) async fn vacuum_into(db: &Db, to: &Path) -> Result<()> {
     if to.exists() {
         return Err(file_error(to)(io::ErrorKind::AlreadyExists.into()));
     }
+    private::touch(to).map_err(file_error(to))?;
     tools::vacuum(write.connect_options().as_ref(), to).await?;
     File::open(to).and_then(|copy| copy.sync_all()).map_err(file_error(to))
 }
 
 /// Lets `pg_dump` write the database into a file, in its own format.
 async fn dump(url: &str, to: &Path) -> Result<()> {
+    private::create(to).map_err(file_error(to))?;
     let dumped = tools::dump(url, to, &[]).await;
     if dumped.is_err() {
         std::fs::remove_file(to).ok();

@@ -12,10 +12,13 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::db::Db;
-use crate::migration::{MIGRATIONS, Migration, migrate, newest, version};
+use crate::migration::{MIGRATIONS, Migration, has_schema, migrate, newest, version};
 use crate::settings::without_password;
 use crate::trouble::{TroubleBoard, watch_over};
-use crate::{Error, FrameLog, Journal, Result, StoreSettings, Trouble, metrics, safety_copy};
+use crate::words::io_words;
+use crate::{
+    Error, FrameLog, Journal, Result, StoreSettings, Trouble, metrics, private, safety_copy,
+};
 
 /// Memory of the writing connection for pages, in KiB (negative: SQLite's way to say KiB): the newest
 /// page of every charger's history should fit, or each row costs reading one.
@@ -52,12 +55,43 @@ impl Store {
         Self::open_with(settings, registry, MIGRATIONS).await
     }
 
+    /// Opens a database that is there, for whoever asks it something: a name that was mistyped must
+    /// not give an empty one that says all is well. Otherwise like [`Store::open`].
+    ///
+    /// # Errors
+    /// [`Error::NoDatabase`] when there is none, and as [`Store::open`].
+    pub async fn open_existing(
+        settings: &StoreSettings,
+        registry: &prometheus::Registry,
+    ) -> Result<Self> {
+        if let Some(file) = sqlite_file(&settings.url)? {
+            // One of no bytes is what a start that failed leaves.
+            if std::fs::metadata(&file).is_ok_and(|about| about.len() == 0) || !is_there(&file)? {
+                return Err(Error::NoDatabase(file.display().to_string()));
+            }
+        }
+        Self::open_known(settings, registry, MIGRATIONS, true).await
+    }
+
     pub(crate) async fn open_with(
         settings: &StoreSettings,
         registry: &prometheus::Registry,
         migrations: &'static [Migration],
     ) -> Result<Self> {
+        Self::open_known(settings, registry, migrations, false).await
+    }
+
+    async fn open_known(
+        settings: &StoreSettings,
+        registry: &prometheus::Registry,
+        migrations: &'static [Migration],
+        must_exist: bool,
+    ) -> Result<Self> {
         let (db, file) = connect(settings).await?;
+        if must_exist && !has_schema(&db).await? {
+            db.close().await;
+            return Err(Error::NoDatabase(without_password(&settings.url)));
+        }
         let found = version(&db).await?;
         let known = newest(migrations);
         if found > known {
@@ -193,7 +227,7 @@ async fn reach(options: &PgConnectOptions, url: &str) -> Result<()> {
                 sqlx::Connection::close(connection).await.ok();
                 return Ok(());
             }
-            Ok(Err(sqlx::Error::Io(error))) => error.to_string(),
+            Ok(Err(sqlx::Error::Io(error))) => io_words(&error),
             // 57P03: it is starting up, or going down.
             Ok(Err(sqlx::Error::Database(error))) if error.code().as_deref() == Some("57P03") => {
                 error.message().to_owned()
@@ -226,6 +260,21 @@ fn not_opened(file: &Path, error: sqlx::Error) -> Error {
     Error::Unreachable(format!("{} {why}", file.display()))
 }
 
+/// The file of an address of SQLite; `None` for other databases.
+fn sqlite_file(url: &str) -> Result<Option<PathBuf>> {
+    if !url.starts_with("sqlite:") {
+        return Ok(None);
+    }
+    let options = SqliteConnectOptions::from_str(url)
+        .map_err(|error| Error::Url(format!("database.url: {error}")))?;
+    Ok(Some(options.get_filename().to_path_buf()))
+}
+
+/// Whether there is a file. One in a folder that may not be looked into is an error.
+fn is_there(file: &Path) -> Result<bool> {
+    file.try_exists().map_err(|source| Error::File { path: file.to_path_buf(), source })
+}
+
 async fn connect_sqlite(url: &str, settings: &StoreSettings) -> Result<(Db, PathBuf)> {
     let options = SqliteConnectOptions::from_str(url)
         .map_err(|error| Error::Url(format!("database.url: {error}")))?;
@@ -241,11 +290,15 @@ async fn connect_sqlite(url: &str, settings: &StoreSettings) -> Result<(Db, Path
         std::fs::create_dir_all(folder)
             .map_err(|source| Error::File { path: folder.to_path_buf(), source })?;
     }
+    // What keeps this from being made keeps SQLite from opening it, and is told there.
+    private::touch(&file).ok();
     let options = options
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
+        // What an INSERT OR REPLACE deletes, it deletes before the triggers too.
+        .pragma("recursive_triggers", "ON")
         .busy_timeout(Duration::from_millis(settings.busy_timeout_ms))
         .statement_cache_capacity(300)
         // Rows that the reading thread may be ahead; with the default of 50 a large read is mostly
@@ -270,6 +323,7 @@ async fn connect_sqlite(url: &str, settings: &StoreSettings) -> Result<(Db, Path
     let write = write.map_err(|error| not_opened(&file, error))?;
     check_sqlite_version(&write).await?;
     check_sqlite_promises(&write).await?;
+    private::tighten(&file);
     // Not `read_only`: a reader must be able to set the shared memory of the log up again after a
     // crash. The pragma refuses writes all the same.
     let reading = options.pragma("query_only", "1");

@@ -77,6 +77,8 @@ impl Shell {
             )
         } else if let Some((_, why)) = settings.backups.news().failed {
             format!("The daily backup failed: {why}")
+        } else if let Some((_, why)) = settings.backups.news().recent_failed {
+            format!("The latest copy of the database failed: {why}")
         } else if settings.security.is_open_to_others() {
             "Chargers without a password are taken in from other machines, not encrypted (security \
              profile 0): see System, Security."

@@ -39,10 +39,15 @@ pub struct BackupBoard(Arc<Mutex<BackupNews>>);
 pub struct BackupNews {
     /// Where they are; empty when none are made.
     pub folder: String,
-    /// When the newest was made, its name and its size in bytes.
+    /// When the newest was made, by the server or by hand, its name and its size in bytes.
     pub newest: Option<(UnixMs, String, u64)>,
     /// When the last try failed, and why; `None` since one went well.
     pub failed: Option<(UnixMs, String)>,
+    /// Of those of every few minutes: what the newest holds was there at this time; how long it took, in
+    /// milliseconds; and its size in bytes.
+    pub recent: Option<(UnixMs, i64, u64)>,
+    /// When the last try of those failed, and why; `None` since one went well.
+    pub recent_failed: Option<(UnixMs, String)>,
 }
 
 impl BackupBoard {
@@ -63,9 +68,28 @@ impl BackupBoard {
         });
     }
 
+    /// The newest copy in the folder, whoever made it. That one was made by hand does not end a
+    /// failure of the daily one.
+    pub fn found(&self, newest: Option<(UnixMs, String, u64)>) {
+        self.change(|news| news.newest = newest);
+    }
+
     /// A copy could not be made.
     pub fn failed(&self, at: UnixMs, why: &str) {
         self.change(|news| news.failed = Some((at, why.to_owned())));
+    }
+
+    /// One of those of every few minutes was made.
+    pub fn made_recent(&self, at: UnixMs, took_ms: i64, bytes: u64) {
+        self.change(|news| {
+            news.recent = Some((at, took_ms, bytes));
+            news.recent_failed = None;
+        });
+    }
+
+    /// One of those of every few minutes could not be made.
+    pub fn failed_recent(&self, at: UnixMs, why: &str) {
+        self.change(|news| news.recent_failed = Some((at, why.to_owned())));
     }
 
     /// What is known now.

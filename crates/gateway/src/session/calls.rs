@@ -152,10 +152,12 @@ where
         }
         let frame = self.log(text, at);
         let sample = self.sample(text, None, !inbound.quirks.is_empty());
-        let is_brief = sample.is_none() && is_sign_of_life(&inbound);
-        if is_brief && self.tell_alive(frame, at) {
+        // It tells the time and nothing else, so it need not keep its turn: a charger whose start
+        // waits for the disk still hears that the line is good.
+        let is_sign_of_life = is_sign_of_life(&inbound);
+        if is_sign_of_life && sample.is_none() && self.tell_alive(frame, at) {
             let answer = self.write_reply(id, &inbound.reply, &NOTHING_ASKED, at);
-            return self.answer(answer, at);
+            return self.write_text(answer, at);
         }
         let mut delivery = self.delivery(at);
         delivery.frame = frame;
@@ -178,7 +180,11 @@ where
             });
         } else {
             let answer = self.write_reply(id, &inbound.reply, &NOTHING_ASKED, at);
-            self.answer(answer, at);
+            if is_sign_of_life {
+                self.write_text(answer, at);
+            } else {
+                self.answer(answer, at);
+            }
         }
         self.deliver(delivery);
         self.is_introduced = true;
@@ -245,8 +251,7 @@ where
     }
 
     /// Writes an answer, or queues it behind the ones that must go first (behaviour 27). Not behind
-    /// one that the disk keeps waiting: whoever asks on has given that call up, and a heartbeat must
-    /// not wait for a database.
+    /// one that the disk keeps waiting: whoever asks on has given that call up.
     fn answer(&mut self, text: String, at: UnixMs) {
         let may_leave = match self.pending.front() {
             None => true,

@@ -77,7 +77,7 @@ impl Engine {
     }
 
     /// The condition is gone. Says whether the incident stays open all the same, because it flaps.
-    pub(crate) fn is_damped(&mut self, _cx: &Cx<'_>, id: IncidentId) -> bool {
+    pub(crate) fn is_damped(&mut self, id: IncidentId) -> bool {
         let Some(case) = self.cases.get(&id) else { return false };
         if case.calm {
             return case.incident.ties.flapping;

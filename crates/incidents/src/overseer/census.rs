@@ -253,12 +253,7 @@ impl Overseer {
 
     /// A wide incident of before a restart.
     pub(crate) fn restore_census(&mut self, incident: &Incident, opened: Opened) {
-        let place = match &incident.ties.breadth {
-            Breadth::Site => PlaceOf::Site(incident.site),
-            Breadth::Cohort(cohort) => PlaceOf::Cohort(cohort.clone()),
-            Breadth::Fleet => PlaceOf::Fleet,
-            Breadth::Charger | Breadth::Carrier(_) => return,
-        };
+        let Some(place) = place_in(&incident.ties.breadth, incident.site) else { return };
         let key = (incident.rule.as_str().into(), place);
         self.census.due.insert(Clone::clone(&key), self.grace_until);
         self.census.restored.insert(key, opened);

@@ -21,7 +21,7 @@ pub use self::restore::{RestoreOptions, Restored, restore_backup};
 use self::manifest::hash_of;
 use crate::db::Columns as _;
 use crate::migration::{MIGRATIONS, newest};
-use crate::{Error, Result, StoreSettings, row_id};
+use crate::{Error, Result, StoreSettings, private, row_id};
 
 /// The tables whose rows a manifest counts.
 const COUNTED: [&str; 14] = [
@@ -81,11 +81,18 @@ pub async fn make_backup(settings: &StoreSettings, to: &Path) -> Result<Manifest
     if to.exists() || Manifest::path_of(to).exists() {
         return Err(source(std::io::ErrorKind::AlreadyExists));
     }
+    if !is_postgres(settings) {
+        let from = sqlite_options(&settings.url)?.get_filename().to_path_buf();
+        if !from.exists() {
+            return Err(Error::NoDatabase(from.display().to_string()));
+        }
+    }
     let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).map_err(|error| file_error(folder, error))?;
     let part = with_ending(to, "part");
     let made_at_ms = row_id::now().0;
+    private::create(&part).map_err(|error| file_error(&part, error))?;
     let copied = if is_postgres(settings) {
         dump(&settings.url, &part).await
     } else {
@@ -112,10 +119,7 @@ async fn finish(
     is_postgres: bool,
 ) -> Result<Manifest> {
     use std::io::Write as _;
-    let file = std::fs::File::open(part).and_then(|file| {
-        only_for_us(part)?;
-        file.sync_all()
-    });
+    let file = std::fs::File::open(part).and_then(|file| file.sync_all());
     file.map_err(|error| file_error(part, error))?;
     let (sha256, bytes) = hash_of(part).await?;
     let manifest = Manifest {
@@ -132,8 +136,7 @@ async fn finish(
     };
     let path = Manifest::path_of(to);
     let part_of_manifest = with_ending(&path, "part");
-    let written = std::fs::File::create(&part_of_manifest).and_then(|mut file| {
-        only_for_us(&part_of_manifest)?;
+    let written = private::create(&part_of_manifest).and_then(|mut file| {
         file.write_all(manifest.text().as_bytes())?;
         file.sync_all()?;
         std::fs::rename(part, to)?;
@@ -198,12 +201,6 @@ fn with_ending(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// A copy holds what the database holds: nobody else on the machine may read it.
-fn only_for_us(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
-}
-
 /// The file of an SQLite address.
 fn sqlite_options(url: &str) -> Result<SqliteConnectOptions> {
     SqliteConnectOptions::from_str(url)
@@ -211,7 +208,6 @@ fn sqlite_options(url: &str) -> Result<SqliteConnectOptions> {
 }
 
 async fn copy_sqlite(url: &str, to: &Path) -> Result<Contents> {
-    std::fs::remove_file(to).ok();
     let options = sqlite_options(url)?
         .create_if_missing(false)
         .busy_timeout(std::time::Duration::from_secs(30));
@@ -301,21 +297,35 @@ const PREFIX: &str = "mendpoint-";
 /// # Errors
 /// When the folder cannot be read.
 pub fn automatic_backups(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut copies = copies_in(folder)?;
+    copies.retain(|path| {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+        name.is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(".backup"))
+    });
+    copies.sort();
+    Ok(copies)
+}
+
+/// Everything in a folder that has a manifest beside it.
+fn copies_in(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(file_error(folder, error)),
     };
-    let mut copies: Vec<PathBuf> = entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| {
-            let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-            name.is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(".backup"))
-                && Manifest::path_of(path).exists()
-        })
-        .collect();
-    copies.sort();
-    Ok(copies)
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    Ok(paths.filter(|path| Manifest::path_of(path).exists()).collect())
+}
+
+/// The copy in a folder that was made last, by the server or by hand, and when its manifest says that it
+/// was. What has a manifest that cannot be read is passed over.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn newest_backup(folder: &Path) -> Result<Option<(PathBuf, Manifest)>> {
+    let read = |path: PathBuf| Manifest::read(&path).ok().map(|manifest| (path, manifest));
+    let copies = copies_in(folder)?.into_iter().filter_map(read);
+    Ok(copies.max_by_key(|(path, manifest)| (manifest.made_at_ms, path.clone())))
 }
 
 /// The name of a copy that is made now: names sort by their time.

@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 use super::{Manifest, file_error, is_postgres, sqlite_options, tools, verify_backup, with_ending};
 use crate::db::Columns as _;
 use crate::erasure::Erased;
-use crate::{Error, Result, Store, StoreSettings, claim, row_id};
+use crate::{Error, Result, Store, StoreSettings, claim, private, row_id};
 
 /// How a copy is brought back.
 #[derive(Clone, Debug, Default)]
@@ -158,7 +158,9 @@ fn move_files(from: &Path, to: &Path) -> Result<()> {
 
 /// Writes the copy beside its place, and makes sure that it is on disk as it was read.
 async fn write_part(file: &Path, part: &Path, manifest: &Manifest) -> Result<()> {
-    std::fs::copy(file, part).map_err(|error| file_error(part, error))?;
+    let copied =
+        private::create(part).and_then(|mut part| std::io::copy(&mut File::open(file)?, &mut part));
+    copied.map_err(|error| file_error(part, error))?;
     let (sha256, _) = super::hash_of(part).await?;
     if sha256 != manifest.sha256 {
         return Err(Error::Backup(format!("{} was not written as it was read", part.display())));

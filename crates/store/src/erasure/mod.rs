@@ -18,7 +18,7 @@ use self::text::{Exchange, keys_in, tokens_in};
 use crate::audit_chain::hex;
 use crate::db::{Columns, Db, all, read, tx, write};
 use crate::incident::pattern;
-use crate::{Error, Result, Store, row_id};
+use crate::{Error, Result, Store, private, row_id};
 
 pub(crate) const LIST: &str = "SELECT hash, salt, pseudonym, erased_at_ms, erased_by FROM erasure
     ORDER BY erased_at_ms, hash";
@@ -256,7 +256,9 @@ impl Store {
             let text = crate::db::json(&list, "erasures")?;
             let mut part = path.as_os_str().to_owned();
             part.push(".part");
-            let written = std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, &path));
+            let part = PathBuf::from(part);
+            let written =
+                private::write(&part, text.as_bytes()).and_then(|()| std::fs::rename(&part, &path));
             written.map_err(|source| Error::File { path, source })?;
         }
         Ok(())

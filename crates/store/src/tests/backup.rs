@@ -54,6 +54,78 @@ async fn r20_a_copy_made_under_load_holds_all_that_was_acknowledged_before_it() 
     store.close().await;
 }
 
+/// What somebody else on the machine may do with the files of a folder: (name, rights).
+fn open_to_others(folder: &std::path::Path) -> Vec<String> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let entries = folder.read_dir().expect("a folder").map(|entry| entry.expect("an entry"));
+    let files = entries.filter(|entry| entry.file_type().expect("a type").is_file());
+    let named = files.map(|entry| {
+        let rights = entry.metadata().expect("known").permissions().mode();
+        (entry.file_name().to_string_lossy().into_owned(), rights)
+    });
+    // The lock is empty.
+    let open = named.filter(|(name, rights)| rights & 0o077 != 0 && !name.contains(".lock"));
+    open.map(|(name, _)| name).collect()
+}
+
+#[tokio::test]
+async fn nobody_else_may_read_the_database_or_what_was_copied_from_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let file = File::new();
+    let store = file.open().await;
+    store.set_value("a", "1").await.expect("set");
+    let data = file.path().parent().expect("a folder").to_path_buf();
+    assert_eq!(data.read_dir().expect("read").count(), 3, "the file, its log and its memory");
+    assert_eq!(open_to_others(&data), [""; 0]);
+    store.erase_person("04A2B3C4D5E6", "ana").await.expect("erased");
+    let copies = file.folder().join("copies");
+    make_backup(&file.settings(), &copies.join("a.backup")).await.expect("copied");
+    store.write_erasures(Some(&copies)).await.expect("written");
+    store.close().await;
+    assert_eq!(open_to_others(&data), [""; 0]);
+    assert_eq!(open_to_others(&copies), [""; 0]);
+    let force = RestoreOptions { force: true, backups: None };
+    let copy = copies.join("a.backup");
+    std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o644)).expect("set");
+    restore_backup(&file.settings(), &copy, &force).await.expect("brought back");
+    assert_eq!(open_to_others(&data), [""; 0]);
+
+    // What an older program left is tightened, and other people's files are not looked at.
+    for name in ["mend.db", "mend.db.erasures", "mend.dbx"] {
+        let path = data.join(name);
+        let made = std::fs::OpenOptions::new().append(true).create(true).open(&path);
+        let loose = std::fs::Permissions::from_mode(0o644);
+        made.and_then(|made| made.set_permissions(loose)).expect("made");
+    }
+    file.open().await.close().await;
+    assert_eq!(open_to_others(&data), ["mend.dbx"]);
+}
+
+#[tokio::test]
+async fn errors_of_files_are_told_in_words() {
+    let file = File::new();
+    let store = file.open().await;
+    let to = file.folder().join("a.backup");
+    make_backup(&file.settings(), &to).await.expect("copied");
+    let told = make_backup(&file.settings(), &to).await.expect_err("it is there").to_string();
+    assert!(told.ends_with("a.backup: there is one already, and it is not written over"), "{told}");
+    store.close().await;
+    std::fs::write(file.path(), "no database, but long enough to be looked at").expect("written");
+    let told = make_backup(&file.settings(), &file.folder().join("b")).await.expect_err("none");
+    assert_eq!(
+        told.to_string(),
+        "database: its file is no database of SQLite, or it is damaged from the beginning on"
+    );
+    let missing = StoreSettings { url: "sqlite:///nowhere/a.db".to_owned(), ..file.settings() };
+    for told in [
+        make_backup(&missing, &file.folder().join("c")).await.map(drop),
+        Store::open_existing(&missing, &Registry::new()).await.map(drop),
+    ] {
+        assert!(matches!(told, Err(Error::NoDatabase(_))), "{told:?}");
+    }
+}
+
 fn elsewhere(file: &File) -> StoreSettings {
     let url = format!("sqlite://{}/other/mend.db", file.folder().display());
     StoreSettings { url, ..StoreSettings::default() }

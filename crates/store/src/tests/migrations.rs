@@ -128,6 +128,7 @@ async fn sqlite_keeps_its_promises_on_every_connection() {
         (write, "SELECT journal_mode FROM pragma_journal_mode", "wal"),
         (write, "SELECT CAST(synchronous AS TEXT) FROM pragma_synchronous", "2"),
         (write, "SELECT CAST(foreign_keys AS TEXT) FROM pragma_foreign_keys", "1"),
+        (write, "SELECT CAST(recursive_triggers AS TEXT) FROM pragma_recursive_triggers", "1"),
         (read, "SELECT CAST(query_only AS TEXT) FROM pragma_query_only", "1"),
     ] {
         let (found,): (String,) = sqlx::query_as(sql).fetch_one(pool).await.expect(sql);

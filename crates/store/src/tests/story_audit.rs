@@ -70,6 +70,12 @@ pub(super) async fn audit(store: &Store) {
         let error = run(store, refused).await.expect_err(refused).to_string();
         assert!(error.contains("append-only"), "{refused}: {error}");
     }
+    if matches!(store.db, Db::Postgres(_)) {
+        let refused = "INSERT INTO audit_entry SELECT * FROM audit_entry WHERE actor = 'root'
+            ON CONFLICT (id) DO UPDATE SET actor = 'nobody'";
+        let error = run(store, refused).await.expect_err(refused).to_string();
+        assert!(error.contains("append-only"), "{error}");
+    }
     whole(store).await;
     tampered(store, &before, &head).await;
 }
@@ -79,7 +85,8 @@ async fn tampered(store: &Store, noted: &AuditHead, head: &AuditHead) {
     let unlocked = match &store.db {
         Db::Sqlite { .. } => {
             "DROP TRIGGER audit_entry_stays; DROP TRIGGER audit_entry_kept;
-             DROP TRIGGER audit_head_kept; DROP TRIGGER audit_head_grows"
+             DROP TRIGGER audit_head_kept; DROP TRIGGER audit_head_grows;
+             DROP TRIGGER audit_entry_once; DROP TRIGGER audit_head_once"
         }
         Db::Postgres(_) => {
             "ALTER TABLE audit_entry DISABLE TRIGGER USER;
@@ -173,4 +180,42 @@ async fn lines_from_before_there_was_a_chain_get_their_places_at_the_first_start
         assert_eq!(whole(&store).await.seq, 4_501, "{seq}");
         store.close().await;
     }
+}
+
+/// What a shell of SQLite can do that sets nothing up.
+#[tokio::test]
+async fn a_line_is_not_replaced_and_one_that_was_is_found() {
+    use sqlx::Connection as _;
+
+    let file = File::new();
+    let store = file.open().await;
+    for number in 0..5 {
+        store.add_audit("ana", "signed in", &number.to_string(), "").await.expect("added");
+    }
+    let head = whole(&store).await;
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file.path());
+    let mut shell = sqlx::SqliteConnection::connect_with(&options).await.expect("a shell");
+    let columns = "id, at_ms, actor, action, subject, detail, seq, hash";
+    let changed = "SELECT id, at_ms, 'nobody', action, subject, detail, seq, hash FROM audit_entry
+        WHERE seq = 3";
+    let replace = format!("INSERT OR REPLACE INTO audit_entry ({columns}) {changed}");
+    let by_row = format!(
+        "INSERT OR REPLACE INTO audit_entry (rowid, {columns}) SELECT rowid, id + 1, at_ms, 'nobody',
+        action, subject, detail, seq, hash FROM audit_entry WHERE seq = 3"
+    );
+    let head_anew = "INSERT OR REPLACE INTO audit_head VALUES (1, 0, '')";
+    let head_by_row = "REPLACE INTO audit_head (rowid, head_id, seq, hash) VALUES (1, 2, 0, '')";
+    for refused in [&replace, &by_row, head_anew, head_by_row] {
+        let sql = sqlx::AssertSqlSafe(refused.to_owned());
+        let error = sqlx::raw_sql(sql).execute(&mut shell).await.expect_err(refused).to_string();
+        assert!(error.contains("append-only"), "{refused}: {error}");
+        assert_eq!(whole(&store).await, head, "{refused}");
+    }
+    let unlocked = "DROP TRIGGER audit_entry_once; DROP TRIGGER audit_head_once";
+    sqlx::raw_sql(unlocked).execute(&mut shell).await.expect("dropped");
+    let done = sqlx::raw_sql(sqlx::AssertSqlSafe(replace)).execute(&mut shell).await;
+    assert_eq!(done.expect("replaced").rows_affected(), 1);
+    let (seq, why) = broken(&store, None).await;
+    assert!(seq == 3 && why.contains("was changed"), "{seq}: {why}");
+    store.close().await;
 }

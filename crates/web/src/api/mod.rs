@@ -38,6 +38,9 @@ mod uptime;
 pub(crate) use audit::table as audit_table;
 use axum::Router;
 use axum::routing::{delete, get, post, put};
+#[cfg(test)]
+pub(crate) use error::ApiError;
+pub(crate) use error::RETRY_AFTER;
 pub(crate) use healing::healing_json;
 pub(crate) use transactions::table as transactions_table;
 

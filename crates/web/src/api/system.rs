@@ -99,6 +99,10 @@ fn backup(state: &AppState) -> Value {
         "bytes": news.newest.as_ref().map(|(_, _, bytes)| bytes),
         "failed_at": news.failed.as_ref().map(|(at, _)| at.rfc3339_ms()),
         "error": news.failed.as_ref().map(|(_, why)| why),
+        "recent_at": news.recent.map(|(at, _, _)| at.rfc3339_ms()),
+        "recent_took_ms": news.recent.map(|(_, took_ms, _)| took_ms),
+        "recent_bytes": news.recent.map(|(_, _, bytes)| bytes),
+        "recent_error": news.recent_failed.as_ref().map(|(_, why)| why),
     })
 }
 

@@ -4,6 +4,7 @@ use askama::Template;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 
+use crate::api::RETRY_AFTER;
 use crate::url;
 
 /// What a page handler answers.
@@ -68,13 +69,17 @@ impl IntoResponse for PageError {
             title: self.title,
             sentence: &capitalised(&self.sentence),
         };
-        match page.render() {
+        let mut response = match page.render() {
             Ok(text) => (self.status, html(text)).into_response(),
             Err(error) => {
                 tracing::error!(%error, "the error page could not be made");
                 (self.status, self.sentence).into_response()
             }
+        };
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
         }
+        response
     }
 }
 
@@ -169,6 +174,11 @@ pub(crate) fn back(to: &str, result: Result<String, String>) -> Response {
     Redirect::to(&format!("{to}{joint}{name}={}{place}", url::encode(&text))).into_response()
 }
 
+/// The same, for what the pipeline did or refused.
+pub(crate) fn answered(to: &str, result: Result<String, mendpoint_pipeline::Error>) -> Response {
+    back(to, result.map_err(|error| error.to_string()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,6 +197,19 @@ mod tests {
         assert!(response.headers()[header::LOCATION].len() < 1_000, "it has to fit into a header");
         let response = back("//evil.example", Err("no".to_owned()));
         assert_eq!(response.headers()[header::LOCATION], "/?error=no");
+    }
+
+    #[test]
+    fn what_is_not_available_says_when_to_ask_again() {
+        use crate::api::ApiError;
+        let away = || mendpoint_store::Error::Silent(std::time::Duration::from_secs(2));
+        let (page, api) = (PageError::from(away()), ApiError::from(away()));
+        for response in [page.into_response(), api.into_response()] {
+            assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(response.headers()[header::RETRY_AFTER], "5");
+        }
+        let other = PageError::not_found("x").into_response();
+        assert!(!other.headers().contains_key(header::RETRY_AFTER));
     }
 
     #[test]

@@ -28,7 +28,7 @@ use self::ladder::RungView;
 use self::ties::TiesView;
 use self::timeline::{EventView, FrameView, Who};
 use super::duty::ChainView;
-use super::errors::{Page, PageError, back, render};
+use super::errors::{Page, PageError, answered, back, render};
 use super::incidents::{glyph_of, source_label, state_label};
 use super::ticket::{Target, targets};
 use crate::evidence::{Evidence, For, file_name};
@@ -527,7 +527,7 @@ async fn act(
         }
         let lifted = state.handle().lift_rollout(incident, &viewer.name).await;
         let words = format!("{incident} holds no update back any more.");
-        return Ok(back(to, lifted.map(|()| words).map_err(|error| error.to_string())));
+        return Ok(answered(to, lifted.map(|()| words)));
     }
     let result = carry_out(state.handle(), incident, &action, &form, viewer.name).await?;
     Ok(back(to, result))

@@ -49,28 +49,25 @@ struct KpisPage {
     lines: Vec<Line>,
 }
 
-/// A share with how many it is of.
-fn share(part: u64, whole: u64) -> String {
-    if whole == 0 {
-        return "none".to_owned();
-    }
-    format!("{:.1} %", part as f64 * 100.0 / whole as f64)
+/// A share, percent.
+fn percent(share: Option<f64>) -> String {
+    share.map_or_else(|| "none".to_owned(), |share| format!("{:.1} %", share * 100.0))
 }
 
 fn line(name: String, kpis: &Kpis) -> Line {
     let (charging, healing) = (&kpis.charging, &kpis.healing);
     Line {
         name,
-        first_time: share(charging.visits_first, charging.visits),
-        charges: share(charging.completed, charging.attempts),
-        visits: share(charging.visits_succeeded, charging.visits),
+        first_time: percent(charging.ftcsr()),
+        charges: percent(charging.csr()),
+        visits: percent(charging.visit_success()),
         attempts: charging.attempts,
         incidents: healing.incidents,
-        healed: share(healing.healed, healing.resolved),
+        healed: percent(healing.healed_share()),
         heal_time: healing.heal_ms.map_or_else(|| "none".to_owned(), show::duration),
         handed_over: healing.handed_over,
-        false_alarms: share(healing.false_alarms, healing.handed_over),
-        worse: share(healing.worse, healing.steps),
+        false_alarms: percent(healing.false_alarm_share()),
+        worse: percent(healing.worse_share()),
     }
 }
 

@@ -71,6 +71,9 @@ struct SystemPage {
     /// Where copies of the database go; empty for nowhere.
     backup_folder: String,
     backup: Option<(Moment, String)>,
+    /// Of those beside the daily ones: when, how large and how quick.
+    recent: Option<(Moment, String)>,
+    recent_error: String,
     backup_error: String,
     /// Whether chargers come in without a password somewhere.
     is_open: bool,
@@ -124,6 +127,11 @@ async fn page(viewer: Viewer, State(state): State<AppState>, Query(asked): Query
         backup: backups.newest.map(|(at, name, bytes)| {
             (Moment::new(now, at), format!("{name}, {} KiB", number::grouped(bytes / 1024)))
         }),
+        recent: backups.recent.map(|(at, took_ms, bytes)| {
+            let size = number::grouped(bytes / 1024);
+            (Moment::new(now, at), format!("{size} KiB in {}", number::short_ms(took_ms as f64)))
+        }),
+        recent_error: backups.recent_failed.map(|(_, why)| why).unwrap_or_default(),
         backup_error: backups.failed.map(|(_, why)| why).unwrap_or_default(),
         backup_folder: backups.folder,
         is_open: settings

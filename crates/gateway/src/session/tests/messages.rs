@@ -11,6 +11,8 @@ use super::kit::{Pair, With, lock};
 use crate::GatewaySettings;
 
 const START: &str = r#"[2,"s1","StartTransaction",{"connectorId":1,"idTag":"T","meterStart":0,"timestamp":"2026-09-21T14:13:20Z"}]"#;
+const STATUS: &str =
+    r#"[2,"n1","StatusNotification",{"connectorId":1,"errorCode":"NoError","status":"Available"}]"#;
 const STARTED: &str = r#""transactionId":4711"#;
 
 #[tokio::test(start_paused = true)]
@@ -27,14 +29,14 @@ async fn a_heartbeat_is_answered_with_the_time() {
 async fn b60_a_transaction_is_answered_only_with_leave_and_in_its_turn() {
     let mut pair = Pair::with(With { hold_answers: true, ..With::default() }).await;
     pair.say(START).await;
-    pair.say(r#"[2,"h1","Heartbeat",{}]"#).await;
+    pair.say(STATUS).await;
     pair.hear_nothing().await;
     assert_eq!(pair.shared.metrics.answers_waiting.get(), 1);
     // Both have been taken in, although the first is not answered.
-    assert!(pair.events().contains(&EventKind::Heartbeat));
+    assert!(pair.events().iter().any(|event| matches!(event, EventKind::Status(_))));
     pair.release();
     assert!(pair.hear().await.contains(STARTED));
-    assert!(pair.hear().await.starts_with(r#"[3,"h1","#));
+    assert!(pair.hear().await.starts_with(r#"[3,"n1","#));
     assert_eq!(pair.shared.metrics.answers_waiting.get(), 0);
 }
 
@@ -59,16 +61,29 @@ async fn b27_a_charger_that_is_owed_too_much_is_not_read_further() {
 #[tokio::test(start_paused = true)]
 async fn b27_a_heartbeat_overtakes_an_answer_that_the_disk_keeps_waiting() {
     let mut pair = Pair::with(With { hold_answers: true, ..With::default() }).await;
+    // The first one goes the long way, behind the news of the connection; the second the short one.
     pair.say(START).await;
-    pair.say(r#"[2,"h1","Heartbeat",{}]"#).await;
+    for heartbeat in ["h1", "h2"] {
+        pair.say(&format!(r#"[2,"{heartbeat}","Heartbeat",{{}}]"#)).await;
+        assert!(pair.hear().await.starts_with(&format!("[3,\"{heartbeat}\",")));
+    }
+    pair.release();
+    assert!(pair.hear().await.contains(STARTED));
+}
+
+#[tokio::test(start_paused = true)]
+async fn b27_what_is_asked_after_an_answer_was_given_up_overtakes_it() {
+    let mut pair = Pair::with(With { hold_answers: true, ..With::default() }).await;
+    pair.say(START).await;
+    pair.say(STATUS).await;
     pair.settle().await;
     pair.hear_nothing().await;
     tokio::time::advance(std::time::Duration::from_secs(30)).await;
-    pair.say(r#"[2,"h2","Heartbeat",{}]"#).await;
-    assert!(pair.hear().await.starts_with(r#"[3,"h2","#));
+    pair.say(&STATUS.replace("n1", "n2")).await;
+    assert!(pair.hear().await.starts_with(r#"[3,"n2","#));
     pair.release();
     assert!(pair.hear().await.contains(STARTED));
-    assert!(pair.hear().await.starts_with(r#"[3,"h1","#));
+    assert!(pair.hear().await.starts_with(r#"[3,"n1","#));
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::page::held;
 use super::{MODES, allowed, path_of};
-use crate::pages::errors::{Page, back};
+use crate::pages::errors::{Page, answered, back};
 use crate::pages::extract::Form;
 use crate::session::Acting;
 use crate::{AppState, targets};
@@ -71,13 +71,11 @@ pub(super) async fn switch(
 ) -> Page {
     allowed(&viewer)?;
     let is_on = form.on == "1";
-    let told = state
-        .handle()
-        .set_rule_on(&id, is_on, &viewer.name)
-        .await
-        .map(|()| if is_on { "The rule is on.".to_owned() } else { "The rule is off.".to_owned() })
-        .map_err(|error| error.to_string());
-    Ok(back(&path_of(RuleKind::Rule, &id), told))
+    let told =
+        state.handle().set_rule_on(&id, is_on, &viewer.name).await.map(|()| {
+            if is_on { "The rule is on.".to_owned() } else { "The rule is off.".to_owned() }
+        });
+    Ok(answered(&path_of(RuleKind::Rule, &id), told))
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -105,9 +103,8 @@ pub(super) async fn mode(
         .handle()
         .set_rule_mode(&id, mode, at_once, &viewer.name)
         .await
-        .map(|()| format!("From now on {sentence}."))
-        .map_err(|error| error.to_string());
-    Ok(back(&to, told))
+        .map(|()| format!("From now on {sentence}."));
+    Ok(answered(&to, told))
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -137,9 +134,8 @@ pub(super) async fn set_threshold(
     let told = handle
         .set_threshold(own, &viewer.name)
         .await
-        .map(|()| format!("{name} is {} for {} now.", form.value.trim(), form.target.trim()))
-        .map_err(|error| error.to_string());
-    Ok(back(&to, told))
+        .map(|()| format!("{name} is {} for {} now.", form.value.trim(), form.target.trim()));
+    Ok(answered(&to, told))
 }
 
 pub(super) async fn clear_threshold(
@@ -164,18 +160,15 @@ pub(super) async fn clear_threshold(
     let told = handle
         .clear_threshold(&id, &target, &form.name, &viewer.name)
         .await
-        .map(|_| format!("{} for {} is as in the rule again.", form.name, form.target))
-        .map_err(|error| error.to_string());
-    Ok(back(&to, told))
+        .map(|_| format!("{} for {} is as in the rule again.", form.name, form.target));
+    Ok(answered(&to, told))
 }
 
 pub(super) async fn reload(Acting(viewer): Acting, State(state): State<AppState>) -> Page {
     allowed(&viewer)?;
-    let told = state
-        .handle()
-        .reload_rules(&viewer.name)
-        .await
-        .map(|count| format!("The files were read again: {count} rules. Timers and counts go on."))
-        .map_err(|error| error.to_string());
-    Ok(back("/rules", told))
+    let told =
+        state.handle().reload_rules(&viewer.name).await.map(|count| {
+            format!("The files were read again: {count} rules. Timers and counts go on.")
+        });
+    Ok(answered("/rules", told))
 }

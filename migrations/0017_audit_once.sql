@@ -1,0 +1,2 @@
+-- A line of the audit log is written once. What SQLite needs for that is in the file for SQLite;
+-- PostgreSQL has no INSERT that deletes, and its triggers of 0007 see every UPDATE.
