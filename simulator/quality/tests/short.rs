@@ -90,9 +90,11 @@ fn offline_is_told_at_ten_minutes_also_around_outages_of_sites_and_restarts_of_o
                 || cause.name.ends_with("of a site lost")
         });
         // Chargers whose own link breaks while their site is away are not rare then.
-        let of_sites =
-            settings.mix.causes.iter_mut().filter(|it| it.name.ends_with("of a site lost"));
-        of_sites.for_each(|cause| cause.share *= 6.0);
+        for cause in &mut settings.mix.causes {
+            if cause.name.ends_with("of a site lost") {
+                cause.share *= 6.0;
+            }
+        }
         let report = run(settings);
         for name in ["offline is told at 10 min, off by", "offline told of chargers that were not"]
         {
