@@ -121,7 +121,9 @@ fn whole_chargers_that_are_silent_make_an_incident_of_their_site() {
     }
     for _ in 0..10 * 60 {
         world.wait(60);
-        keys.iter().for_each(|key| world.heartbeat(*key));
+        for key in keys {
+            world.heartbeat(key);
+        }
     }
     let found: Vec<_> = world.incidents.values().map(|incident| incident.rule.as_str()).collect();
     assert_eq!(found, ["MANY_SILENT"]);

@@ -89,8 +89,7 @@ fn offline_is_told_at_ten_minutes_also_around_outages_of_sites_and_restarts_of_o
                 || cause.name.ends_with("of a site lost")
         });
         let report = run(settings);
-        for name in
-            ["offline is told at 10 min, off by", "offline told of chargers that were not"]
+        for name in ["offline is told at 10 min, off by", "offline told of chargers that were not"]
         {
             let gate = report.gate(name).expect("a gate of that name");
             assert!(gate.holds && gate.of > 20, "seed {seed}: {name} is missed\n{report}");
