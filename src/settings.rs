@@ -524,6 +524,13 @@ impl Settings {
         }
     }
 
+    /// How long absence waits after a start of ours (1.2): a charger that did not notice that its
+    /// connection is gone tries its next heartbeat on it, and may be told then at the earliest.
+    pub(crate) fn startup_grace_ms(&self) -> i64 {
+        let two_heartbeats_s = 2 * i64::from(self.ocpp.heartbeat_interval_s);
+        i64::from(self.engine.startup_grace_s).max(two_heartbeats_s) * SECOND_MS
+    }
+
     /// The part that the pipeline needs.
     pub(crate) fn pipeline(&self, profiles: Profiles, duty: DutySettings) -> PipelineSettings {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as u32;
@@ -551,7 +558,7 @@ impl Settings {
                 pace: self.engine.pace,
                 default_mode: self.engine.default_mode,
                 diagnostics_url: self.engine.diagnostics_url.0.clone(),
-                startup_grace_ms: i64::from(self.engine.startup_grace_s) * SECOND_MS,
+                startup_grace_ms: self.startup_grace_ms(),
                 ..EngineSettings::default()
             }),
             power_hooks: self.healing.power_hooks(),

@@ -40,6 +40,15 @@ fn the_environment_wins_over_the_file() {
 }
 
 #[test]
+fn absence_waits_for_two_heartbeats_after_a_start_of_ours() {
+    let grace_s = |text: &str| read(text, &[]).expect("valid").startup_grace_ms() / 1_000;
+    assert_eq!(grace_s(""), 600);
+    assert_eq!(grace_s("[ocpp]\nheartbeat_interval_s = 1800\n"), 3_600);
+    let both = "[ocpp]\nheartbeat_interval_s = 60\n[engine]\nstartup_grace_s = 900\n";
+    assert_eq!(grace_s(both), 900);
+}
+
+#[test]
 fn listeners_replace_the_simple_form() {
     let simple = read("[ocpp]\nprofile = 1\n", &[]).expect("valid");
     let listeners = simple.ocpp.listeners().expect("valid");

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use mendpoint_model::{ChargerKey, Incident, IncidentId, StepState, TimelineEntry, UnixMs};
+use mendpoint_model::{
+    Breadth, ChargerKey, Incident, IncidentId, StepState, TimelineEntry, UnixMs,
+};
 
 /// One incident, as far as it is judged.
 #[derive(Clone, Debug)]
@@ -70,11 +72,13 @@ impl Book {
     }
 
     /// An outage that had this charger among those it lost, and was not over when the charger was lost.
+    /// One of the fleet explains every lost connection while it lasts.
     pub(crate) fn outage_of(&self, charger: ChargerKey, since: UnixMs) -> Option<IncidentId> {
         let found = self.last.values().rev().find(|incident| {
             incident.resolved_at.is_none_or(|at| at >= since)
                 && incident.ties.outage.as_ref().is_some_and(|outage| {
-                    outage.members.iter().any(|member| member.charger == charger)
+                    incident.ties.breadth == Breadth::Fleet
+                        || outage.members.iter().any(|member| member.charger == charger)
                 })
         });
         found.map(|incident| incident.id)
