@@ -567,8 +567,12 @@ impl ShardTask {
     }
 
     fn refresh_touched_cells(&mut self) {
-        for charger in std::mem::take(&mut self.state.touched) {
+        let mut touched = std::mem::take(&mut self.state.touched);
+        for charger in touched.drain() {
             self.refresh_cell(charger);
+        }
+        if touched.capacity() <= 2 * BATCH {
+            self.state.touched = touched;
         }
     }
 

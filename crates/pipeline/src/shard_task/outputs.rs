@@ -10,12 +10,15 @@ use crate::message::ShardMessage;
 use crate::power::PowerRequest;
 use crate::release::{Release, TicketEvidence};
 
+/// Room for so many facts is kept from one message to the next; what a rush needed is given back.
+const ROOM_KEPT: usize = 64;
+
 impl ShardTask {
     /// Turns what the shard decided into entries and releases.
     pub(crate) fn take_outputs(&mut self) {
-        let facts = std::mem::take(&mut self.state.outputs.facts);
+        let mut facts = std::mem::take(&mut self.state.outputs.facts);
         let mut together = None;
-        for (charger, at, frame, fact) in facts {
+        for (charger, at, frame, fact) in facts.drain(..) {
             self.note_link(charger, at, &fact);
             match &fact {
                 Fact::TransactionOpened(transaction) => {
@@ -33,6 +36,9 @@ impl ShardTask {
             self.state.touched.insert(charger);
             self.state.dirty.insert(charger);
             self.fact(charger, at, frame, fact);
+        }
+        if facts.capacity() <= ROOM_KEPT {
+            self.state.outputs.facts = facts;
         }
         let lines = std::mem::take(&mut self.state.outputs.lines);
         for (charger, at, frame, line) in lines {
