@@ -287,7 +287,7 @@ pub(crate) enum Token {
     Create {
         /// What it is for
         name: String,
-        /// admin, operator, dispatcher or viewer
+        /// admin, operator, dispatcher, technician or viewer
         #[arg(long, default_value = "operator")]
         role: String,
         /// Days until it ends; 0 is never

@@ -188,6 +188,7 @@ mod tests {
             let name = |end: &str| folder.path().join(end).display().to_string();
             settings.database.url.0 = format!("sqlite://{}", name("a.db"));
             settings.backup.folder = name("copies");
+            std::fs::create_dir(name("copies")).expect("made");
             settings.backup.keep = 3;
             let store = Store::open(&store_settings(&settings), &Registry::new()).await;
             let store = store.expect("it opens");
@@ -256,15 +257,17 @@ mod tests {
         let stage = Stage::new().await;
         let day = UnixMs(20_000 * DAY_MS);
         let mut daily = stage.daily(day);
-        // A file stands where the folder should be.
-        std::fs::write(&stage.settings.backup.folder, "in the way").expect("written");
+        // The disk of the folder is not mounted: nothing may be put where it should be.
+        std::fs::remove_dir(&stage.settings.backup.folder).expect("removed");
         let first = day + MAKE_UP_MS;
         daily.look(first).await;
         assert_eq!(daily.failures.get(), 1);
-        assert!(stage.board.news().failed.is_some(), "people are told");
+        let (_, told) = stage.board.news().failed.expect("people are told");
+        assert!(told.contains("mount the disk"), "{told}");
+        assert!(!daily.folder.exists());
         daily.look(first + AGAIN_MS - 1).await;
         assert_eq!(daily.failures.get(), 1, "not yet");
-        std::fs::remove_file(&stage.settings.backup.folder).expect("removed");
+        std::fs::create_dir(&stage.settings.backup.folder).expect("mounted");
         daily.look(first + AGAIN_MS).await;
         assert_eq!((daily.failures.get(), stage.copies()), (1, 1));
         assert!(stage.board.news().failed.is_none(), "it is over");

@@ -72,6 +72,15 @@ fn check_role(role: &str) -> Result<()> {
     Ok(())
 }
 
+/// The audit log names people and tokens alike: nobody may act under another's name.
+fn is_told_apart(is_taken: bool, whose: &str) -> Result<()> {
+    ensure!(
+        !is_taken,
+        "{whose} has this name, and the audit log would not tell the two apart; take another one"
+    );
+    Ok(())
+}
+
 /// Names stand in the audit log for as long as there is one: they must not be a driver's card.
 async fn is_no_card(store: &Store, name: &str) -> Result<()> {
     let is_card = store.id_token(name).await?.is_some();
@@ -104,6 +113,8 @@ pub(crate) async fn user(
             ensure!(password.chars().count() >= 10, "a password has at least 10 characters");
             let store = open_or_make(read, &config).await?;
             is_no_card(&store, &name).await?;
+            let is_token = store.api_tokens().await?.iter().any(|token| token.name == name);
+            is_told_apart(is_token, "a token")?;
             add(&store, &name, &role, &email, &password).await?;
             store.add_audit(BY, "user added", &name, &role).await?;
             say(&format!("{name} may sign in as {role}."));
@@ -167,6 +178,7 @@ pub(crate) async fn token(
             check_role(&role)?;
             let store = open_or_make(read, &config).await?;
             is_no_card(&store, &name).await?;
+            is_told_apart(store.user_by_name(&name).await?.is_some(), "an account")?;
             let token = mendpoint_web::new_token().map_err(|error| anyhow::anyhow!("{error}"))?;
             let expires = (days > 0).then(|| now() + i64::from(days) * DAY_MS);
             let hash = mendpoint_web::hash_token(&token);

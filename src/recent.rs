@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use mendpoint_model::UnixMs;
 use mendpoint_store::{Store, StoreSettings, backup_name, make_backup, prune_backups};
 use mendpoint_web::BackupBoard;
@@ -125,6 +125,13 @@ impl Recent {
     }
 
     async fn copy(&self, at: UnixMs) -> Result<u64> {
+        // Only the folder of our own: where a disk is not mounted, nothing is put in its place.
+        if let Some(parent) = self.folder.parent().filter(|parent| parent.is_dir())
+            && !self.folder.is_dir()
+        {
+            std::fs::create_dir(&self.folder)
+                .with_context(|| format!("failed to make a folder in {}", parent.display()))?;
+        }
         let manifest = make_backup(&self.settings, &self.folder.join(backup_name(at))).await?;
         // The list of who was erased meanwhile, for whoever restores it.
         self.store.write_erasures(Some(&self.folder)).await?;
@@ -168,6 +175,7 @@ mod tests {
         let name = |end: &str| place.path().join(end).display().to_string();
         settings.database.url.0 = format!("sqlite://{}", name("a.db"));
         settings.backup.folder = name("copies");
+        std::fs::create_dir(name("copies")).expect("made");
         let registry = Registry::new();
         let store = Store::open(&store_settings(&settings), &Registry::new()).await;
         let store = store.expect("it opens");

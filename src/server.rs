@@ -2,6 +2,7 @@
 //! order.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -147,6 +148,7 @@ impl Server {
             .await
             .context("failed to open the database")?;
         let claim = store.claim_for_server().await.context("failed to claim the database")?;
+        heed_erasures(&store, &settings).await?;
 
         let book = AddressBook::new();
         let pipeline = Pipeline::start(
@@ -310,6 +312,30 @@ fn changed_lines(before: &str, now: &str) -> String {
         .map(|line| line.trim().trim_end_matches(','))
         .collect();
     lines.join(", ")
+}
+
+/// Erases persons again whom a list knows and the database does not: a restore was cut off before it came
+/// to that, or somebody put an older file into the place of the database.
+async fn heed_erasures(store: &Store, settings: &Settings) -> Result<()> {
+    let folder = Some(settings.backup.folder.as_str()).filter(|folder| !folder.is_empty());
+    match store.heed_erasures(folder.map(Path::new)).await {
+        Ok(0) => Ok(()),
+        Ok(cards) => {
+            tracing::warn!(
+                cards,
+                "the database was older than its list of erased persons: erased again"
+            );
+            Ok(())
+        }
+        // Chargers are served whatever the folder of copies is like.
+        Err(
+            error @ (mendpoint_store::Error::File { .. } | mendpoint_store::Error::Corrupt { .. }),
+        ) => {
+            tracing::error!("a list of erased persons cannot be read: {error}");
+            Ok(())
+        }
+        Err(error) => Err(error).context("failed to erase persons again"),
+    }
 }
 
 /// The copy of every day, where one is asked for.

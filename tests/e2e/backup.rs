@@ -52,6 +52,14 @@ fn a_database_that_is_not_there_is_said_not_to_be_there_and_is_not_made() {
     assert!(ok && told.contains("this one is new"), "{told}");
     let (ok, told) = program(&url, &["token", "create", "script"]);
     assert!(ok && !told.contains("this one is new"), "{told}");
+    // Nobody acts under another's name.
+    for args in [
+        ["token", "create", "ana", "--role", "admin"],
+        ["user", "add", "script", "--role", "admin"],
+    ] {
+        let (ok, told) = program(&url, &args);
+        assert!(!ok && told.contains("would not tell the two apart"), "{told}");
+    }
     let (ok, told) = program(&url, &["audit", "verify"]);
     assert!(ok && told.contains("2 lines"), "{told}");
 }

@@ -2,6 +2,7 @@
 taken out. Every address of the API that changes something has a row here; a new one without fails."""
 
 import asyncio
+import http.client
 import json
 import re
 import sqlite3
@@ -184,6 +185,33 @@ def test_s19_whatever_changes_something_is_told(server: Server) -> None:
     assert silent == [], "nothing was told of:\n" + "\n".join(map(str, silent))
     assert described - done - set(LEFT_OUT) == set(), "a new address: give it a row"
     assert "04AA11BB" not in json.dumps(server.get("/audit?limit=500")), "no card is in it"
+
+
+def test_s19_a_line_is_on_disk_when_the_answer_leaves() -> None:
+    """The program is killed as soon as the first byte of an answer is there."""
+    deeds = [
+        ("POST", "/id-tokens", {"token": "04AA11BB55", "status": "accepted"}, 200, ""),
+        ("POST", "/persons/export", {"token": "04AA11BB55"}, 200, "person exported"),
+        ("GET", "/transactions.csv", None, 200, "exported"),
+        ("PUT", "/healing", {"allowed": False}, 200, "healing stopped"),
+    ]
+    with Server(engine__default_mode="off") as server:
+        lines = 0
+        for method, path, body, wanted, action in deeds:
+            connection = http.client.HTTPConnection("127.0.0.1", server.web_port, timeout=30)
+            connection.request(
+                method, f"/api/v1{path}", json.dumps(body) if body else None,
+                {"Authorization": f"Bearer {server.token}", "Content-Type": "application/json"},
+            )
+            status = connection.getresponse().status
+            server.stop(kill=True)
+            connection.close()
+            assert status == wanted, (path, status)
+            server.start()
+            found = server.get("/audit?limit=500")["items"]
+            assert len(found) > lines, f"{method} {path} left no line: {found}"
+            assert action in [line["action"] for line in found] or not action, found
+            lines = len(found)
 
 
 def verify(server: Server, *words: str) -> tuple[int, str]:

@@ -48,6 +48,7 @@ def test_r20_a_lost_disk_costs_no_more_than_the_time_between_copies(
     tmp_path: pathlib.Path, figures: Callable[..., None]
 ) -> None:
     copies, log = tmp_path / "copies", Log()
+    copies.mkdir()
     with Server(
         engine__default_mode="off", backup__folder=str(copies), backup__every_s=str(EVERY_S)
     ) as server:

@@ -72,12 +72,15 @@ def steps(version: int, dialect: str) -> Iterator[str]:
         )
 
 
-def upgrade(url: str, folder: pathlib.Path, kill_after_s: float | None = None) -> float | None:
+def upgrade(
+    url: str, folder: pathlib.Path, kill_after_s: float | None = None,
+    command: tuple[str, ...] = ("user", "list"),
+) -> float | None:
     """Any command that opens the database migrates it. How long that took; `None` when killed."""
     environment = {**os.environ, "MENDPOINT__DATABASE__URL": url}
     began = time.monotonic()
     process = subprocess.Popen(
-        [BINARY, "user", "list"], env=environment, cwd=folder, text=True,
+        [BINARY, *command], env=environment, cwd=folder, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )
     try:
@@ -127,7 +130,9 @@ def count(connection: sqlite3.Connection, table: str) -> int:
 @pytest.mark.parametrize("version", range(1, NEWEST))
 def test_r19_sqlite_from_every_version(version: int, tmp_path: pathlib.Path, figures) -> None:
     fresh = tmp_path / "fresh.db"
-    upgrade(f"sqlite://{fresh}", tmp_path)
+    # One of the few that make a database where there is none.
+    make = ("token", "create", "first", "--role", "viewer")
+    upgrade(f"sqlite://{fresh}", tmp_path, command=make)
     old = tmp_path / "old.db"
     with contextlib.closing(sqlite3.connect(old)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")

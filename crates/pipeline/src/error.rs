@@ -21,6 +21,12 @@ pub enum Error {
          send it again"
     )]
     NotWritten,
+    /// What is handed out stands in the audit log first, and the database is behind.
+    #[error(
+        "the database does not take down now who was given this, and nothing is handed out without \
+         that; try again in a moment"
+    )]
+    NotAudited,
     /// The program is stopping.
     #[error("the program is stopping; try again in a moment")]
     Stopping,

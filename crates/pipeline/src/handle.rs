@@ -394,7 +394,7 @@ impl Handle {
     /// When the database refuses.
     pub async fn export_person(&self, token: &str, by: &str) -> Result<serde_json::Value, Error> {
         let told = self.0.store.person(token).await?;
-        self.audit(by, "person exported", "a card").await;
+        self.0.hand_out(by, "person exported", "a card").await?;
         Ok(told)
     }
 
@@ -424,7 +424,7 @@ impl Handle {
             subject: report.pseudonym.clone(),
             detail: format!("{} rows", report.rows),
         };
-        self.0.journal.append(vec![entry]).await;
+        self.0.write_down(entry).await;
         Ok(report)
     }
 
@@ -504,9 +504,18 @@ impl Handle {
         self.0.conformance.flush().await;
     }
 
-    /// Writes a line of the audit log.
+    /// Writes a line of the audit log, and waits until it is on disk; not for long where the database is
+    /// behind, for what was done stands already.
     pub async fn audit(&self, actor: &str, action: &str, subject: &str) {
         self.0.audit(actor, action, subject).await;
+    }
+
+    /// Writes down who is given something to take away, before it leaves.
+    ///
+    /// # Errors
+    /// [`Error::NotAudited`] when the line is not on disk in time: then nothing may leave.
+    pub async fn exported(&self, actor: &str, subject: &str) -> Result<(), Error> {
+        self.0.hand_out(actor, "exported", subject).await
     }
 
     /// The time of the program's clock.

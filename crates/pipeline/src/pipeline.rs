@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use dashmap::DashMap;
@@ -47,6 +48,9 @@ const WAITING_BATCHES: usize = 4_096;
 
 /// How many changes of commands a listener may be behind; one that is further behind looks anew.
 const COMMAND_NEWS: usize = 1_024;
+
+/// How long people wait for a line of the audit log to be on disk.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(2);
 
 /// Reads the files of rules again, or says why it cannot.
 type RuleReader = Box<dyn Fn() -> Result<Arc<Catalogue>, String> + Send + Sync>;
@@ -515,8 +519,9 @@ impl Inner {
         switches.iter().cloned().collect()
     }
 
-    /// Writes a line of the audit log.
-    pub(crate) async fn audit(&self, actor: &str, action: &str, subject: &str) {
+    /// Writes a line of the audit log, and waits until it is on disk; whether it is. What was done
+    /// stands already, so a database that is away keeps nobody waiting for long: the line follows.
+    pub(crate) async fn audit(&self, actor: &str, action: &str, subject: &str) -> bool {
         let entry = Entry::Audit {
             at: clock::now(),
             actor: actor.to_owned(),
@@ -524,7 +529,28 @@ impl Inner {
             subject: subject.to_owned(),
             detail: String::new(),
         };
-        self.journal.append(vec![entry]).await;
+        self.write_down(entry).await
+    }
+
+    /// The same for what leaves: not without the line.
+    pub(crate) async fn hand_out(
+        &self,
+        actor: &str,
+        action: &str,
+        what: &str,
+    ) -> Result<(), Error> {
+        if self.audit(actor, action, what).await { Ok(()) } else { Err(Error::NotAudited) }
+    }
+
+    /// Journals an entry, and waits until it is on disk, as long as people wait for a page.
+    pub(crate) async fn write_down(&self, entry: Entry) -> bool {
+        let journal = self.journal.clone();
+        // In a task of its own: it is written also when nobody waits for it any more.
+        let written = tokio::spawn(async move {
+            let seq = journal.append(vec![entry]).await;
+            journal.wait(seq).await;
+        });
+        matches!(tokio::time::timeout(WRITTEN_WITHIN, written).await, Ok(Ok(())))
     }
 
     /// A letter as it may leave: whoever reads it need not know whose card it was (S21).

@@ -305,7 +305,7 @@ impl Handle {
             subject: subject.to_owned(),
             detail: detail.to_owned(),
         };
-        self.0.journal.append(vec![entry]).await;
+        self.0.write_down(entry).await;
         self.0.topics.touch(|versions| versions.incidents += 1);
     }
 }

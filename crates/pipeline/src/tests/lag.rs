@@ -20,6 +20,9 @@ async fn a_journal_that_stands_still_stops_healing_and_not_people() {
     let lock = kit.stall_the_disk().await;
     // Anything that must be written: then the journal has something to be late with.
     kit.handle().audit("test", "waits", "for the disk").await;
+    // What would leave does not, before it is written down who was given it (S19).
+    let told = kit.handle().exported("ana", "all cards").await.expect_err("the disk stands still");
+    assert!(told.to_string().contains("nothing is handed out"), "{told}");
     kit.until("the engine says that it is late", |kit| kit.handle().vitals().held.is_some()).await;
     kit.faulted("InternalError").await;
     let key = kit.charger.key;

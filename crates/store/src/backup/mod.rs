@@ -89,7 +89,13 @@ pub async fn make_backup(settings: &StoreSettings, to: &Path) -> Result<Manifest
     }
     let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).map_err(|error| file_error(folder, error))?;
+    // It is not made: where a disk is not mounted, copies would go to the disk that they are to save from.
+    if !folder.is_dir() {
+        return Err(Error::Backup(format!(
+            "there is no folder {}; make it, or mount the disk that it is on",
+            folder.display()
+        )));
+    }
     let part = with_ending(to, "part");
     let made_at_ms = row_id::now().0;
     private::create(&part).map_err(|error| file_error(&part, error))?;

@@ -226,6 +226,32 @@ impl Store {
         Ok(done)
     }
 
+    /// Makes erasures again that stand in the lists beside the database and in a folder of backups and
+    /// that the database does not know: an older copy took its place in whatever way. Gives how many
+    /// cards were found in it.
+    ///
+    /// # Errors
+    /// When a list cannot be read, or the database refuses.
+    pub async fn heed_erasures(&self, backups: Option<&Path>) -> Result<u64> {
+        let mut lists = match self.file() {
+            Some(file) => Erased::read_beside(file)?,
+            None => Vec::new(),
+        };
+        if let Some(folder) = backups {
+            lists.extend(Erased::read_folder(folder)?);
+        }
+        let known = self.erasures().await?;
+        lists.retain(|one| known.iter().all(|other| other.hash != one.hash));
+        if lists.is_empty() {
+            return Ok(0);
+        }
+        let many = lists.len();
+        let done = self.erase_again(lists).await?;
+        let detail = format!("{many} persons of the list, {done} cards found");
+        self.add_audit("system", "persons erased again", "an older database", &detail).await?;
+        Ok(done)
+    }
+
     async fn put_erasure(&self, record: &Erased) -> Result<()> {
         write!(&self.db, conn => {
             sqlx::query(PUT)

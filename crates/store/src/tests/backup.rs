@@ -38,6 +38,7 @@ async fn r20_a_copy_made_under_load_holds_all_that_was_acknowledged_before_it() 
         tokio::task::yield_now().await;
     }
     let acknowledged = count(&store).await;
+    std::fs::create_dir(file.folder().join("backups")).expect("made");
     let to = file.folder().join("backups").join("a.backup");
     let manifest = make_backup(&file.settings(), &to).await.expect("copied");
     load.await.expect("it went on");
@@ -80,6 +81,10 @@ async fn nobody_else_may_read_the_database_or_what_was_copied_from_it() {
     assert_eq!(open_to_others(&data), [""; 0]);
     store.erase_person("04A2B3C4D5E6", "ana").await.expect("erased");
     let copies = file.folder().join("copies");
+    let told =
+        make_backup(&file.settings(), &copies.join("a.backup")).await.expect_err("no folder");
+    assert!(told.to_string().contains("mount the disk"), "{told}");
+    std::fs::create_dir(&copies).expect("made");
     make_backup(&file.settings(), &copies.join("a.backup")).await.expect("copied");
     store.write_erasures(Some(&copies)).await.expect("written");
     store.close().await;
@@ -202,6 +207,7 @@ async fn s21_who_was_erased_stays_erased_when_an_older_copy_comes_back() {
     let file = File::new();
     let store = file.open().await;
     story_privacy::used(&store, ChargerKey(1), 1).await;
+    std::fs::create_dir(file.folder().join("backups")).expect("made");
     let to = file.folder().join("backups").join("a.backup");
     make_backup(&file.settings(), &to).await.expect("copied");
     let report = store.erase_person("04A2B3C4D5E6F7", "ana").await.expect("erased");
@@ -223,6 +229,32 @@ async fn s21_who_was_erased_stays_erased_when_an_older_copy_comes_back() {
     let store = Store::open(&elsewhere(&file), &Registry::new()).await.expect("it opens");
     let left = story_privacy::dump(&store).await.to_lowercase();
     assert!(!left.contains("04a2b3c4d5e6f7"), "{left}");
+    store.close().await;
+}
+
+#[tokio::test]
+async fn s21_who_is_on_a_list_is_erased_at_the_next_start_whatever_file_took_the_place() {
+    let file = File::new();
+    let store = file.open().await;
+    story_privacy::used(&store, ChargerKey(1), 1).await;
+    let to = file.folder().join("a.backup");
+    make_backup(&file.settings(), &to).await.expect("copied");
+    store.erase_person("04A2B3C4D5E6F7", "ana").await.expect("erased");
+    store.write_erasures(None).await.expect("written");
+    assert_eq!(store.heed_erasures(None).await.expect("read"), 0, "it is known");
+    store.close().await;
+    // As after a restore that was cut off, or by somebody who copied the file.
+    for left in ["mend.db-wal", "mend.db-shm"] {
+        std::fs::remove_file(file.path().with_file_name(left)).ok();
+    }
+    std::fs::copy(&to, file.path()).expect("copied");
+    let store = file.open().await;
+    assert!(story_privacy::dump(&store).await.to_lowercase().contains("04a2b3c4d5e6f7"));
+    assert_eq!(store.heed_erasures(None).await.expect("erased"), 1);
+    assert!(!story_privacy::dump(&store).await.to_lowercase().contains("04a2b3c4d5e6f7"));
+    let (lines, _) = store.audit(None, None, None, 10).await.expect("read");
+    assert!(lines.iter().any(|line| line.action == "persons erased again"), "{lines:?}");
+    assert_eq!(store.heed_erasures(None).await.expect("read"), 0, "once");
     store.close().await;
 }
 

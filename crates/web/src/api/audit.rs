@@ -100,7 +100,7 @@ pub(super) async fn csv(
 ) -> Result<Response> {
     let (actor, subject) = (query.actor.as_deref(), query.subject.as_deref());
     let table = table(state.handle().store(), actor, subject).await?;
-    state.handle().audit(&caller.name, "exported", "audit log").await;
+    state.handle().exported(&caller.name, "audit log").await?;
     Ok(table.into_file("audit.csv"))
 }
 

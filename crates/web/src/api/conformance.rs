@@ -121,6 +121,6 @@ pub(super) async fn file(
     Params(wanted): Params<Wanted>,
 ) -> Result<Response> {
     state.handle().settle_conformance().await;
-    state.handle().audit(&caller.name, "exported", "conformance report").await;
+    state.handle().exported(&caller.name, "conformance report").await?;
     Ok(csv_file(&wanted.report(state.handle().store()).await?))
 }

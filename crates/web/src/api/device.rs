@@ -174,7 +174,7 @@ pub(super) async fn csv(
     let record = find(&state, &id)?;
     let text = device::csv(&device::all_rows(&state, record.key).await?);
     let subject = format!("settings of {}", record.identity);
-    state.handle().audit(&caller.name, "exported", &subject).await;
+    state.handle().exported(&caller.name, &subject).await?;
     Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], text).into_response())
 }
 

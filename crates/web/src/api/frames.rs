@@ -140,7 +140,7 @@ pub(super) async fn list(
     };
     let most = query.limit.map_or(FILE_FRAMES_MAX, |limit| limit as usize).min(FILE_FRAMES_MAX);
     let subject = format!("messages of {}", record.identity);
-    state.handle().audit(&caller.name, "exported", &subject).await;
+    state.handle().exported(&caller.name, &subject).await?;
     Ok(file(&state, &record, &filter, format, query.before, most).await?)
 }
 

@@ -135,7 +135,7 @@ pub(super) async fn export(
     State(state): State<AppState>,
 ) -> Result<Response> {
     let rows = state.handle().store().id_tokens().await?;
-    state.handle().audit(&caller.name, "exported", "all cards").await;
+    state.handle().exported(&caller.name, "all cards").await?;
     Ok(cards::file(&rows).into_file("tokens.csv"))
 }
 

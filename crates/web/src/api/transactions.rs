@@ -417,7 +417,7 @@ pub(super) async fn csv(
 ) -> Result<Response> {
     let filter = query.filter(&state)?;
     let is_full = caller.is_admin();
-    state.handle().audit(&caller.name, "exported", "transactions").await;
+    state.handle().exported(&caller.name, "transactions").await?;
     Ok(table(&state, &filter, is_full).await?.into_file("transactions.csv"))
 }
 

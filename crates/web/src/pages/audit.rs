@@ -140,6 +140,6 @@ async fn file(
 ) -> Result<Response, PageError> {
     let (actor, subject) = filter.wanted();
     let table = crate::api::audit_table(state.handle().store(), actor, subject).await?;
-    state.handle().audit(&viewer.name, "exported", "audit log").await;
+    state.handle().exported(&viewer.name, "audit log").await?;
     Ok(table.into_file("audit.csv"))
 }

@@ -169,6 +169,6 @@ async fn report(viewer: &Viewer, state: &AppState, of: ModelKey) -> Page {
 
 async fn file(viewer: Viewer, State(state): State<AppState>, Query(wanted): Query<Wanted>) -> Page {
     state.handle().settle_conformance().await;
-    state.handle().audit(&viewer.name, "exported", "conformance report").await;
+    state.handle().exported(&viewer.name, "conformance report").await?;
     Ok(csv_file(&wanted.report(state.handle().store()).await?))
 }

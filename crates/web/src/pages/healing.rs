@@ -277,7 +277,7 @@ async fn page(viewer: Viewer, State(state): State<AppState>, Query(asked): Query
 /// Everything that healing knows, as a file.
 async fn export(viewer: Viewer, State(state): State<AppState>) -> Page {
     let handle = state.handle();
-    handle.audit(&viewer.name, "exported", "what healing learned").await;
+    handle.exported(&viewer.name, "what healing learned").await?;
     let text = crate::api::healing_json(handle).to_string();
     let headers = [
         (header::CONTENT_TYPE, "application/json"),

@@ -471,7 +471,7 @@ async fn file(
 ) -> Result<Response, PageError> {
     let wanted = filter.wanted(&state).map_err(PageError::bad_request)?;
     let table = crate::api::transactions_table(&state, &wanted, viewer.is_admin()).await?;
-    state.handle().audit(&viewer.name, "exported", "transactions").await;
+    state.handle().exported(&viewer.name, "transactions").await?;
     Ok(table.into_file("transactions.csv"))
 }
 

@@ -291,7 +291,7 @@ async fn file(
     let scope = scope(&state, &asked)?;
     let first = first.quarter();
     let text = crate::uptime::quarter_file(&state, first, scope).await?;
-    state.handle().audit(&viewer.name, "exported", &format!("uptime from {first}")).await;
+    state.handle().exported(&viewer.name, &format!("uptime from {first}")).await?;
     let name = format!("attachment; filename=\"uptime-{first}.csv\"");
     Ok((
         [

@@ -531,7 +531,7 @@ pub(super) async fn export(
     let record = find(&state, &identity)?;
     let text = device::csv(&device::all_rows(&state, record.key).await?);
     let subject = format!("settings of {}", record.identity);
-    state.handle().audit(&viewer.name, "exported", &subject).await;
+    state.handle().exported(&viewer.name, &subject).await?;
     let headers = [
         (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
         (header::CONTENT_DISPOSITION, "attachment; filename=\"settings.csv\""),

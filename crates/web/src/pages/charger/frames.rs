@@ -210,7 +210,7 @@ pub(super) async fn download(
     let format = Format::from_name(&format)
         .ok_or_else(|| PageError::not_found("Messages are exported as csv or as jsonl."))?;
     let subject = format!("messages of {}", record.identity);
-    state.handle().audit(&viewer.name, "exported", &subject).await;
+    state.handle().exported(&viewer.name, &subject).await?;
     Ok(file(&state, &record, &which.filter(&viewer), format, which.before(), FILE_FRAMES_MAX)
         .await?)
 }
