@@ -4,6 +4,7 @@ use std::fs::{File, TryLockError};
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPool};
+use sqlx::sqlite::SqlitePool;
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection, Row as _};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -67,17 +68,29 @@ impl Store {
         let held = match (&self.db, self.lock_path()) {
             (Db::Postgres(pool), _) => keep_on_server(pool).await?,
             (Db::Sqlite { .. }, None) => return Err(in_use()),
-            (Db::Sqlite { .. }, Some(path)) => {
+            (Db::Sqlite { write, .. }, Some(path)) => {
                 let file = File::create(&path)
                     .map_err(|source| Error::File { path: path.clone(), source })?;
                 match file.try_lock() {
-                    Ok(()) => Held::File(file),
+                    Ok(()) => {
+                        empty_log(write).await;
+                        Held::File(file)
+                    }
                     Err(TryLockError::WouldBlock) => return Err(in_use()),
                     Err(TryLockError::Error(source)) => return Err(Error::File { path, source }),
                 }
             }
         };
         Ok(ServerClaim { held })
+    }
+}
+
+/// Copies SQLite's log of writes into the database, before anybody writes more. A program that is killed
+/// again and again before its turn comes would have more to read at every start.
+async fn empty_log(pool: &SqlitePool) {
+    let emptied = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(pool).await;
+    if let Err(error) = emptied {
+        tracing::warn!(%error, "the log of writes was not emptied; it is copied while the server runs");
     }
 }
 

@@ -6,6 +6,7 @@ mod backup;
 mod frames;
 mod growth;
 mod journal;
+mod killed;
 mod kit;
 mod migrations;
 mod parity;
