@@ -9,7 +9,7 @@ use mendpoint_model::{
     Actor, Admission, ChargerKey, ChargerRecord, ChargerState, ClientCertificate, FrameSeq,
     IncidentId, SecurityProfile, SiteKey, SiteRecord, TicketId, UnixMs,
 };
-use mendpoint_store::{Direction, Erasure, IdTokenRow, Store};
+use mendpoint_store::{Direction, Erasure, IdTokenRow, IfUnknown, Store};
 use mendpoint_tickets::{Ticket, TicketCommand, TicketEvent};
 use tokio::sync::oneshot;
 
@@ -401,13 +401,14 @@ impl Handle {
     /// Puts a pseudonym in the place of a card's number, in memory and in the database.
     ///
     /// # Errors
-    /// When the card charges now, or the database refuses.
+    /// When the card charges now, when it is no card that is known here, or the database refuses.
     pub async fn erase_person(
         &self,
         token: &str,
         by: &str,
+        if_unknown: IfUnknown,
     ) -> Result<mendpoint_store::ErasureReport, Error> {
-        let erasure = Arc::new(self.0.store.begin_erasure(token, by).await?);
+        let erasure = Arc::new(self.0.store.begin_erasure(token, by, if_unknown).await?);
         self.erase_in_memory(&erasure, token.trim()).await?;
         let report = self.0.store.erase(&erasure).await?;
         if let Some(spelling) = self.0.tokens.spelling(token.trim()) {

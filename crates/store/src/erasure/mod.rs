@@ -25,6 +25,7 @@ pub(crate) const LIST: &str = "SELECT hash, salt, pseudonym, erased_at_ms, erase
 const PUT: &str = "INSERT INTO erasure (hash, salt, pseudonym, erased_at_ms, erased_by)
     VALUES ($1, $2, $3, $4, $5) ON CONFLICT (hash) DO NOTHING";
 const FORGET_CARD: &str = "DELETE FROM id_token WHERE LOWER(id_token) = $1";
+const CARDS: &str = "SELECT COUNT(*) FROM id_token WHERE LOWER(id_token) = $1";
 const OPEN: &str = "SELECT COUNT(*) FROM charge_transaction
     WHERE ended_at_ms IS NULL AND LOWER(id_token) = $1";
 
@@ -54,6 +55,15 @@ pub struct ErasureReport {
     pub pseudonym: String,
     /// Rows in which something was exchanged, blocks of raw frames among them.
     pub rows: u64,
+}
+
+/// What to do about a card's number that is nowhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IfUnknown {
+    /// Nothing: it was mistyped.
+    Refuse,
+    /// Keep a record all the same: it may be in an older copy that is brought back some day.
+    Remember,
 }
 
 /// An erasure that is going on.
@@ -90,6 +100,47 @@ pub(crate) fn erased(row: &impl Columns) -> Result<Erased> {
 fn hash(salt: &str, token: &str) -> String {
     let token = token.to_ascii_lowercase();
     hex(&Sha256::new().chain_update(salt).chain_update(token).finalize())
+}
+
+/// What stands in the place of a number begins so.
+const PSEUDONYM: &str = "ERASED-";
+
+/// Whether a text is what stands in the place of somebody's number.
+fn is_pseudonym(text: &str) -> bool {
+    let (begin, rest) = text.split_at_checked(PSEUDONYM.len()).unwrap_or_default();
+    begin.eq_ignore_ascii_case(PSEUDONYM) && rest.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Words that OCPP has for kinds of tokens, their states, and why a transaction ended: they stand in
+/// fields about tokens everywhere and are no card's number.
+const RESERVED: &[&str] = &[
+    "Accepted",
+    "Blocked",
+    "Central",
+    "ConcurrentTx",
+    "DeAuthorized",
+    "DirectPayment",
+    "eMAID",
+    "EVCCID",
+    "Expired",
+    "Invalid",
+    "ISO14443",
+    "ISO15693",
+    "KeyCode",
+    "Local",
+    "MacAddress",
+    "NoAuthorization",
+    "NoCredit",
+    "NotAllowedTypeEVSE",
+    "NotAtThisLocation",
+    "NotAtThisTime",
+    "Remote",
+    "Unknown",
+    "VIN",
+];
+
+fn is_reserved(text: &str) -> bool {
+    RESERVED.iter().any(|word| word.eq_ignore_ascii_case(text))
 }
 
 fn random<const N: usize>() -> Result<String> {
@@ -147,9 +198,9 @@ impl Store {
     /// number gets the same pseudonym if it is erased once more.
     ///
     /// # Errors
-    /// [`Error::InUse`] while the card charges.
+    /// [`Error::InUse`] while the card charges, [`Error::Unknown`] for what is no card's number here.
     pub async fn erase_person(&self, token: &str, by: &str) -> Result<ErasureReport> {
-        let erasure = self.begin_erasure(token, by).await?;
+        let erasure = self.begin_erasure(token, by, IfUnknown::Refuse).await?;
         self.erase(&erasure).await
     }
 
@@ -158,11 +209,26 @@ impl Store {
     /// what was erased would be written once more.
     ///
     /// # Errors
-    /// [`Error::InUse`] while the card charges.
-    pub async fn begin_erasure(&self, token: &str, by: &str) -> Result<Erasure> {
+    /// [`Error::InUse`] while the card charges, [`Error::Unknown`] for what is no card's number here.
+    pub async fn begin_erasure(
+        &self,
+        token: &str,
+        by: &str,
+        if_unknown: IfUnknown,
+    ) -> Result<Erasure> {
         let token = token.trim();
         if token.is_empty() {
             return Err(Error::Unsupported("write the number of a card"));
+        }
+        if is_pseudonym(token) {
+            return Err(Error::Unsupported(
+                "that is the pseudonym of somebody who was erased, and no number of a card",
+            ));
+        }
+        if is_reserved(token) && !self.is_registered(token).await? {
+            return Err(Error::Unsupported(
+                "that is a word of OCPP, and no card is registered under it",
+            ));
         }
         let small = token.to_ascii_lowercase();
         let open = read!(&self.db, conn => {
@@ -177,8 +243,16 @@ impl Store {
         let record = match known {
             Some(record) => record,
             None => {
+                if if_unknown == IfUnknown::Refuse
+                    && !self.has_token(&Exchange::new(token, "")).await?
+                {
+                    return Err(Error::Unknown(
+                        "nothing of that card is known here, so nothing was erased".to_owned(),
+                    ));
+                }
                 let salt = random::<16>()?;
-                let (hash, pseudonym) = (hash(&salt, token), format!("ERASED-{}", random::<6>()?));
+                let (hash, pseudonym) =
+                    (hash(&salt, token), format!("{PSEUDONYM}{}", random::<6>()?));
                 let (erased_at_ms, erased_by) = (row_id::now().0, by.to_owned());
                 Erased { hash, salt, pseudonym, erased_at_ms, erased_by }
             }
@@ -312,11 +386,60 @@ impl Store {
         Ok(rows)
     }
 
+    async fn is_registered(&self, token: &str) -> Result<bool> {
+        let small = token.to_ascii_lowercase();
+        read!(&self.db, conn => {
+            Ok(sqlx::query(CARDS).bind(&small).fetch_one(conn).await?.int(0)? > 0)
+        })
+    }
+
+    /// Whether a token is anywhere.
+    async fn has_token(&self, exchange: &Exchange) -> Result<bool> {
+        if self.is_registered(exchange.token()).await? {
+            return Ok(true);
+        }
+        for (table, column, kind) in PLACES {
+            if !self.found_in(exchange, table, column, *kind).await?.is_empty() {
+                return Ok(true);
+            }
+        }
+        self.settle_frames().await;
+        frames::has(&self.db, exchange).await
+    }
+
     /// What still waits to be packed goes to the disk first, and is then found there.
     async fn settle_frames(&self) {
         let journal = self.journal();
         let seq = journal.append(self.frame_log().due(row_id::now(), true)).await;
         journal.wait(seq).await;
+    }
+
+    /// The cells of a column that a token is in: the row, the text, and what it is to be.
+    async fn found_in(
+        &self,
+        exchange: &Exchange,
+        table: &str,
+        column: &str,
+        kind: Kind,
+    ) -> Result<Vec<(String, String, String)>> {
+        let row = match self.db {
+            Db::Postgres(_) => "CAST(ctid AS TEXT)",
+            Db::Sqlite { .. } => "CAST(rowid AS TEXT)",
+        };
+        let find = format!(
+            "SELECT {row}, {column} FROM {table} WHERE LOWER({column}) LIKE $1 ESCAPE '!'
+                OR LOWER({column}) LIKE $2 ESCAPE '!'"
+        );
+        let (plain, escaped) = (pattern(exchange.token()), pattern(&exchange.escaped()));
+        let found = read!(&self.db, conn => {
+            let query = sqlx::query(AssertSqlSafe(find)).bind(&plain).bind(&escaped);
+            all(&query.fetch_all(conn).await?, |row| Ok((row.text(0)?, row.text(1)?)))
+        })?;
+        let changed = found.into_iter().filter_map(|(row, text)| {
+            let new = exchange.in_kind(kind, &text)?;
+            Some((row, text, new))
+        });
+        Ok(changed.collect())
     }
 
     async fn exchange_in(
@@ -326,37 +449,15 @@ impl Store {
         column: &str,
         kind: Kind,
     ) -> Result<u64> {
-        let is_postgres = matches!(self.db, Db::Postgres(_));
-        let (row, one) = if is_postgres {
-            ("CAST(ctid AS TEXT)", "ctid = CAST($1 AS tid)")
-        } else {
-            ("CAST(rowid AS TEXT)", "rowid = CAST($1 AS INTEGER)")
+        let one = match self.db {
+            Db::Postgres(_) => "ctid = CAST($1 AS tid)",
+            Db::Sqlite { .. } => "rowid = CAST($1 AS INTEGER)",
         };
-        let find = format!(
-            "SELECT {row}, {column} FROM {table} WHERE LOWER({column}) LIKE $1 ESCAPE '!'
-                OR LOWER({column}) LIKE $2 ESCAPE '!'"
-        );
         let set = format!("UPDATE {table} SET {column} = $2 WHERE {one} AND {column} = $3");
-        let (plain, escaped) = (pattern(exchange.token()), pattern(&exchange.escaped()));
         let mut changed = 0;
         // A row that somebody else wrote in between has moved on PostgreSQL, and is found again.
         for _ in 0..5 {
-            let found = read!(&self.db, conn => {
-                let query = sqlx::query(AssertSqlSafe(find.clone())).bind(&plain).bind(&escaped);
-                all(&query.fetch_all(conn).await?, |row| Ok((row.text(0)?, row.text(1)?)))
-            })?;
-            let todo: Vec<_> = found
-                .into_iter()
-                .filter_map(|(row, text)| {
-                    let new = match kind {
-                        Kind::Token => exchange.in_cell(&text),
-                        Kind::Json => exchange.in_json(&text),
-                        Kind::Keys => exchange.in_keys(&text),
-                        Kind::Words => exchange.in_words(&text),
-                    }?;
-                    Some((row, text, new))
-                })
-                .collect();
+            let todo = self.found_in(exchange, table, column, kind).await?;
             if todo.is_empty() {
                 break;
             }

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use super::places::Kind;
+
 /// A token that is looked for, and what is put in its place.
 #[derive(Clone, Debug)]
 pub(crate) struct Exchange {
@@ -13,9 +15,13 @@ pub(crate) struct Exchange {
     is_distinct: bool,
 }
 
-/// Whether a field of JSON holds tokens by its name.
+/// Whether a field of JSON holds tokens by its name: what kind of token it is and what is known of it
+/// tells of nobody.
 fn names_token(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
+    if key.ends_with("type") || key.ends_with("info") {
+        return false;
+    }
     key.contains("token") || key.contains("idtag") || key.contains("id_tag") || key == "parent"
 }
 
@@ -44,6 +50,16 @@ impl Exchange {
 
     fn has_escape(&self) -> bool {
         self.escaped() != self.token
+    }
+
+    /// A text of some kind with the token exchanged; `None` when it is not in it.
+    pub(crate) fn in_kind(&self, kind: Kind, text: &str) -> Option<String> {
+        match kind {
+            Kind::Token => self.in_cell(text),
+            Kind::Json => self.in_json(text),
+            Kind::Keys => self.in_keys(text),
+            Kind::Words => self.in_words(text),
+        }
     }
 
     /// A cell that is a token or none.

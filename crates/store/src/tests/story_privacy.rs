@@ -8,7 +8,7 @@ use super::kit::{closed, incident, transaction, write};
 use super::story_audit::run;
 use crate::db::{Columns as _, Db};
 use crate::erasure::places::{COLUMNS_WITHOUT, PLACES, TABLES_WITHOUT};
-use crate::{Direction, Entry, Error, IdTokenRow, Store, TransactionFilter};
+use crate::{Direction, Entry, Error, IdTokenRow, IfUnknown, Store, TransactionFilter};
 
 const CARD: &str = "04A2b3C4D5E6F7";
 
@@ -172,7 +172,32 @@ pub(super) async fn privacy(store: &Store, charger: ChargerKey) {
     assert_eq!(store.erase_again(list).await.expect("erased"), 1);
     assert_eq!(count(&dump(store).await), 0);
     let again = store.erase_person(CARD, "ana").await.expect("nothing left to do");
-    assert_eq!((again.pseudonym, again.rows), (report.pseudonym, 0), "stable");
+    assert_eq!((again.pseudonym, again.rows), (report.pseudonym.clone(), 0), "stable");
+    what_is_no_card_is_not_erased(store, &report.pseudonym).await;
+}
+
+/// A typing error is told, and leaves no record of anybody.
+async fn what_is_no_card_is_not_erased(store: &Store, pseudonym: &str) {
+    let before = store.erasures().await.expect("read");
+    for wrong in ["04FFFFFFFFFF99", "Ana Pop"] {
+        let told = store.erase_person(wrong, "ana").await;
+        assert!(matches!(&told, Err(Error::Unknown(why)) if why.contains("nothing")), "{told:?}");
+    }
+    for wrong in ["Local", "accepted", pseudonym, &pseudonym.to_lowercase(), " "] {
+        for if_unknown in [IfUnknown::Refuse, IfUnknown::Remember] {
+            let told = store.begin_erasure(wrong, "ana", if_unknown).await;
+            assert!(matches!(told, Err(Error::Unsupported(_))), "{wrong}: {told:?}");
+        }
+    }
+    assert_eq!(store.erasures().await.expect("read"), before, "no record, no pseudonym");
+
+    // It may be in an older copy.
+    let erasure = store.begin_erasure("04FFFFFFFFFF99", "ana", IfUnknown::Remember).await;
+    assert_eq!(store.erase(&erasure.expect("begun")).await.expect("erased").rows, 0);
+    assert_eq!(store.erasures().await.expect("read").len(), before.len() + 1);
+    // Somebody named a card so.
+    store.put_id_tokens(&[card("Local", None, "odd")]).await.expect("put");
+    assert!(store.erase_person("local", "ana").await.is_ok());
 }
 
 async fn every_text_is_known_to_hold_cards_or_not(store: &Store) {

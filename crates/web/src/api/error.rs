@@ -106,6 +106,7 @@ impl From<mendpoint_store::Error> for ApiError {
             }
             Error::Exists(what) | Error::InUse(what) => Self::conflict(what),
             Error::Unsupported(what) => Self::bad_request(what),
+            Error::Unknown(what) => Self::not_found(what),
             Error::Conflict { .. } => {
                 Self::conflict("somebody else changed it in the same moment; look again")
             }
