@@ -13,11 +13,11 @@ use mendpoint_store::{Direction, Erasure, IdTokenRow, IfUnknown, Store};
 use mendpoint_tickets::{Ticket, TicketCommand, TicketEvent};
 use tokio::sync::oneshot;
 
-use crate::cards::TextForm;
 use crate::message::{Incoming, ShardMessage};
 use crate::pipeline::Inner;
 use crate::security_log::SecurityNote;
 use crate::{Admitted, Board, Directory, Door, Error, NotAdmitted, Topics, clock, redact};
+use mendpoint_cards::TextForm;
 
 /// Chargers that are looked through at once for a card that is erased: some milliseconds of a shard.
 const ERASED_AT_ONCE: usize = 200;
@@ -409,10 +409,11 @@ impl Handle {
         if_unknown: IfUnknown,
     ) -> Result<mendpoint_store::ErasureReport, Error> {
         let erasure = Arc::new(self.0.store.begin_erasure(token, by, if_unknown).await?);
-        self.erase_in_memory(&erasure, token.trim()).await?;
+        self.erase_in_memory(&erasure).await?;
         let report = self.0.store.erase(&erasure).await?;
-        if let Some(spelling) = self.0.tokens.spelling(token.trim()) {
+        while let Some(spelling) = self.0.tokens.find(|token| erasure.number().is(token)) {
             self.0.tokens.remove(&spelling);
+            self.0.tokens.cards.forget(&spelling);
         }
         self.0.tokens.cards.forget(token.trim());
         let all = self.0.store.id_tokens().await?;
@@ -431,9 +432,9 @@ impl Handle {
 
     /// First in memory, in small steps between which shards do their work: what is held there is
     /// written down again.
-    async fn erase_in_memory(&self, erasure: &Arc<Erasure>, token: &str) -> Result<(), Error> {
+    async fn erase_in_memory(&self, erasure: &Arc<Erasure>) -> Result<(), Error> {
         self.settle_conformance().await;
-        self.0.sight.forget(token);
+        self.0.sight.forget(erasure.number());
         let mut by_site = BTreeMap::<SiteKey, Vec<ChargerKey>>::new();
         for record in self.0.directory.chargers() {
             by_site.entry(record.site).or_default().push(record.key);

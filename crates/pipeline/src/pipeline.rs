@@ -22,7 +22,6 @@ use tokio::task::JoinHandle;
 use crate::admission::LastFailure;
 use crate::attempts::Attempts;
 use crate::capabilities::CapabilityBook;
-use crate::cards::TextForm;
 use crate::conformance::Conformance;
 use crate::desk::Desk;
 use crate::duty::DutyDesk;
@@ -42,6 +41,7 @@ use crate::shard_task::{ShardTask, Working};
 use crate::tokens::{Presented, Tokens, Verdict};
 use crate::upkeep::with_confirmed;
 use crate::{Board, Directory, Error, Handle, Outbound, PipelineSettings, Topics, Vitals, clock};
+use mendpoint_cards::TextForm;
 
 /// How many batches may wait for the disk per shard before the shard waits too.
 const WAITING_BATCHES: usize = 4_096;

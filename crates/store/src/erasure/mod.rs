@@ -4,30 +4,32 @@
 
 mod frames;
 pub(crate) mod places;
+mod scan;
 mod text;
 
 use std::path::{Path, PathBuf};
 
+use mendpoint_cards::Number;
 use mendpoint_model::UnixMs;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use sqlx::AssertSqlSafe;
 
 use self::places::{Kind, PLACES};
+use self::scan::{Cell, Scan, row_is};
 use self::text::{Exchange, keys_in, tokens_in};
 use crate::audit_chain::hex;
 use crate::db::{Columns, Db, all, read, tx, write};
-use crate::incident::pattern;
 use crate::{Error, Result, Store, private, row_id};
 
 pub(crate) const LIST: &str = "SELECT hash, salt, pseudonym, erased_at_ms, erased_by FROM erasure
     ORDER BY erased_at_ms, hash";
 const PUT: &str = "INSERT INTO erasure (hash, salt, pseudonym, erased_at_ms, erased_by)
     VALUES ($1, $2, $3, $4, $5) ON CONFLICT (hash) DO NOTHING";
-const FORGET_CARD: &str = "DELETE FROM id_token WHERE LOWER(id_token) = $1";
-const CARDS: &str = "SELECT COUNT(*) FROM id_token WHERE LOWER(id_token) = $1";
-const OPEN: &str = "SELECT COUNT(*) FROM charge_transaction
-    WHERE ended_at_ms IS NULL AND LOWER(id_token) = $1";
+const CARDS: &str = "SELECT id_token FROM id_token";
+const FORGET_CARD: &str = "DELETE FROM id_token WHERE id_token = $1";
+const OPEN: &str = "SELECT id_token FROM charge_transaction
+    WHERE ended_at_ms IS NULL AND id_token IS NOT NULL";
 
 /// Rows that one transaction changes.
 const CHUNK: usize = 200;
@@ -79,6 +81,11 @@ impl Erasure {
         &self.pseudonym
     }
 
+    /// The number, in all of its spellings.
+    pub fn number(&self) -> &Number {
+        self.exchange.number()
+    }
+
     /// The same thing with the pseudonym in the place of the number; `None` when it is not in it.
     pub fn amended<T: Serialize + serde::de::DeserializeOwned>(&self, value: &T) -> Option<T> {
         let text = serde_json::to_string(value).ok()?;
@@ -100,6 +107,16 @@ pub(crate) fn erased(row: &impl Columns) -> Result<Erased> {
 fn hash(salt: &str, token: &str) -> String {
     let token = token.to_ascii_lowercase();
     hex(&Sha256::new().chain_update(salt).chain_update(token).finalize())
+}
+
+/// Each text once, with the number of rows that it stands in.
+fn counted(rows: &[serde_json::Value]) -> Vec<serde_json::Value> {
+    let mut counts = std::collections::BTreeMap::<&str, u64>::new();
+    for text in rows.iter().filter_map(serde_json::Value::as_str) {
+        *counts.entry(text).or_default() += 1;
+    }
+    let row = |(text, rows)| serde_json::json!({ "number": text, "rows": rows });
+    counts.into_iter().map(row).collect()
 }
 
 /// What stands in the place of a number begins so.
@@ -225,16 +242,17 @@ impl Store {
                 "that is the pseudonym of somebody who was erased, and no number of a card",
             ));
         }
-        if is_reserved(token) && !self.is_registered(token).await? {
+        let number = self.number(token).await?;
+        let cards = self.cards_of(&number).await?;
+        if is_reserved(token) && cards.is_empty() {
             return Err(Error::Unsupported(
                 "that is a word of OCPP, and no card is registered under it",
             ));
         }
-        let small = token.to_ascii_lowercase();
         let open = read!(&self.db, conn => {
-            sqlx::query(OPEN).bind(&small).fetch_one(conn).await?.int(0)
+            all(&sqlx::query(OPEN).fetch_all(conn).await?, |row| row.text(0))
         })?;
-        if open > 0 {
+        if open.iter().any(|token| number.is(token)) {
             return Err(Error::InUse(
                 "a transaction with this card is running; erase it when that is over".to_owned(),
             ));
@@ -243,9 +261,8 @@ impl Store {
         let record = match known {
             Some(record) => record,
             None => {
-                if if_unknown == IfUnknown::Refuse
-                    && !self.has_token(&Exchange::new(token, "")).await?
-                {
+                let looked_for = Exchange::new(number.clone(), "");
+                if if_unknown == IfUnknown::Refuse && !self.has_token(&looked_for).await? {
                     return Err(Error::Unknown(
                         "nothing of that card is known here, so nothing was erased".to_owned(),
                     ));
@@ -261,7 +278,7 @@ impl Store {
         // when somebody asks again.
         self.put_erasure(&record).await?;
         self.write_erasures(None).await?;
-        let exchange = Exchange::new(token, &record.pseudonym);
+        let exchange = Exchange::new(number, &record.pseudonym);
         Ok(Erasure { exchange, pseudonym: record.pseudonym })
     }
 
@@ -289,7 +306,8 @@ impl Store {
         let mut done = 0;
         for token in self.known_tokens().await? {
             if let Some(record) = list.iter().find(|one| one.fits(&token)) {
-                self.exchange(&Exchange::new(&token, &record.pseudonym)).await?;
+                let number = self.number(&token).await?;
+                self.exchange(&Exchange::new(number, &record.pseudonym)).await?;
                 done += 1;
             }
         }
@@ -368,10 +386,12 @@ impl Store {
     async fn exchange(&self, exchange: &Exchange) -> Result<u64> {
         // What is on its way to the disk is found there.
         self.settle_frames().await;
-        let small = exchange.token().to_owned();
-        let mut rows = write!(&self.db, conn => {
-            Ok(sqlx::query(FORGET_CARD).bind(&small).execute(conn).await?.rows_affected())
-        })?;
+        let mut rows = 0;
+        for card in self.cards_of(exchange.number()).await? {
+            rows += write!(&self.db, conn => {
+                Ok(sqlx::query(FORGET_CARD).bind(&card).execute(conn).await?.rows_affected())
+            })?;
+        }
         for (table, column, kind) in PLACES {
             rows += self.exchange_in(exchange, table, column, *kind).await?;
         }
@@ -386,21 +406,38 @@ impl Store {
         Ok(rows)
     }
 
-    async fn is_registered(&self, token: &str) -> Result<bool> {
-        let small = token.to_ascii_lowercase();
-        read!(&self.db, conn => {
-            Ok(sqlx::query(CARDS).bind(&small).fetch_one(conn).await?.int(0)? > 0)
-        })
+    /// A number to look for. One of digits only that is registered the other way round, too, is somebody
+    /// else's that way: it was made up and is no chip's.
+    async fn number(&self, token: &str) -> Result<Number> {
+        let number = Number::new(token);
+        let Some(turned) = number.reversed() else { return Ok(number) };
+        let is_made_up = turned.bytes().all(|byte| byte.is_ascii_digit());
+        if is_made_up && !self.cards_of(&Number::new(turned).one_way()).await?.is_empty() {
+            return Ok(number.one_way());
+        }
+        Ok(number)
+    }
+
+    /// Registered cards that are this number, as they are registered.
+    async fn cards_of(&self, number: &Number) -> Result<Vec<String>> {
+        let mut cards = read!(&self.db, conn => {
+            all(&sqlx::query(CARDS).fetch_all(conn).await?, |row| row.text(0))
+        })?;
+        cards.retain(|card| number.is(card));
+        Ok(cards)
     }
 
     /// Whether a token is anywhere.
     async fn has_token(&self, exchange: &Exchange) -> Result<bool> {
-        if self.is_registered(exchange.token()).await? {
+        if !self.cards_of(exchange.number()).await?.is_empty() {
             return Ok(true);
         }
         for (table, column, kind) in PLACES {
-            if !self.found_in(exchange, table, column, *kind).await?.is_empty() {
-                return Ok(true);
+            let mut scan = Scan::new(&self.db, table, column);
+            while let Some(cells) = scan.next().await? {
+                if cells.iter().any(|cell| exchange.in_kind(*kind, &cell.text).is_some()) {
+                    return Ok(true);
+                }
             }
         }
         self.settle_frames().await;
@@ -414,32 +451,24 @@ impl Store {
         journal.wait(seq).await;
     }
 
-    /// The cells of a column that a token is in: the row, the text, and what it is to be.
+    /// The cells of a column that a token is in, and what they are to be.
     async fn found_in(
         &self,
         exchange: &Exchange,
         table: &str,
         column: &str,
         kind: Kind,
-    ) -> Result<Vec<(String, String, String)>> {
-        let row = match self.db {
-            Db::Postgres(_) => "CAST(ctid AS TEXT)",
-            Db::Sqlite { .. } => "CAST(rowid AS TEXT)",
-        };
-        let find = format!(
-            "SELECT {row}, {column} FROM {table} WHERE LOWER({column}) LIKE $1 ESCAPE '!'
-                OR LOWER({column}) LIKE $2 ESCAPE '!'"
-        );
-        let (plain, escaped) = (pattern(exchange.token()), pattern(&exchange.escaped()));
-        let found = read!(&self.db, conn => {
-            let query = sqlx::query(AssertSqlSafe(find)).bind(&plain).bind(&escaped);
-            all(&query.fetch_all(conn).await?, |row| Ok((row.text(0)?, row.text(1)?)))
-        })?;
-        let changed = found.into_iter().filter_map(|(row, text)| {
-            let new = exchange.in_kind(kind, &text)?;
-            Some((row, text, new))
-        });
-        Ok(changed.collect())
+    ) -> Result<Vec<(Cell, String)>> {
+        let mut found = Vec::new();
+        let mut scan = Scan::new(&self.db, table, column);
+        while let Some(cells) = scan.next().await? {
+            found.extend(cells.into_iter().filter_map(|cell| {
+                let new = exchange.in_kind(kind, &cell.text)?;
+                Some((cell, new))
+            }));
+            tokio::task::yield_now().await;
+        }
+        Ok(found)
     }
 
     async fn exchange_in(
@@ -449,10 +478,7 @@ impl Store {
         column: &str,
         kind: Kind,
     ) -> Result<u64> {
-        let one = match self.db {
-            Db::Postgres(_) => "ctid = CAST($1 AS tid)",
-            Db::Sqlite { .. } => "rowid = CAST($1 AS INTEGER)",
-        };
+        let one = row_is(&self.db);
         let set = format!("UPDATE {table} SET {column} = $2 WHERE {one} AND {column} = $3");
         let mut changed = 0;
         // A row that somebody else wrote in between has moved on PostgreSQL, and is found again.
@@ -464,9 +490,9 @@ impl Store {
             for chunk in todo.chunks(CHUNK) {
                 changed += tx!(&self.db, conn => {
                     let mut done = 0;
-                    for (row, old, new) in chunk {
+                    for (cell, new) in chunk {
                         let query = sqlx::query(AssertSqlSafe(set.clone()));
-                        let query = query.bind(row).bind(new).bind(old);
+                        let query = query.bind(&cell.row).bind(new).bind(&cell.text);
                         done += query.execute(&mut *conn).await?.rows_affected();
                     }
                     Ok(done)
@@ -485,22 +511,20 @@ impl Store {
             if *kind == Kind::Words {
                 continue;
             }
-            let sql = format!("SELECT {column} FROM {table} WHERE {column} IS NOT NULL");
-            let texts = read!(&self.db, conn => {
-                let query = sqlx::query(AssertSqlSafe(sql));
-                all(&query.fetch_all(conn).await?, |row| row.text(0))
-            })?;
-            for text in texts {
-                let mut found = |token: &str| {
-                    tokens.insert(token.to_ascii_lowercase());
-                };
-                match kind {
-                    Kind::Token => found(&text),
-                    Kind::Keys => {
-                        keys_in(&text, &mut found);
-                        tokens_in(&text, &mut found);
+            let mut scan = Scan::new(&self.db, table, column);
+            while let Some(cells) = scan.next().await? {
+                for Cell { text, .. } in cells {
+                    let mut found = |token: &str| {
+                        tokens.insert(token.to_ascii_lowercase());
+                    };
+                    match kind {
+                        Kind::Token => found(&text),
+                        Kind::Keys => {
+                            keys_in(&text, &mut found);
+                            tokens_in(&text, &mut found);
+                        }
+                        Kind::Json | Kind::Words => tokens_in(&text, &mut found),
                     }
-                    Kind::Json | Kind::Words => tokens_in(&text, &mut found),
                 }
             }
         }
@@ -514,37 +538,31 @@ impl Store {
     /// When the database refuses.
     pub async fn person(&self, token: &str) -> Result<serde_json::Value> {
         let token = token.trim();
-        let exchange = Exchange::new(token, "");
-        let mut found = serde_json::Map::new();
-        let card = self.id_token(token).await?;
-        let card = card.map(|card| {
-            serde_json::json!({
-                "status": card.status.name(), "group": card.parent, "note": card.note,
-                "expires_at": card.expires_at.map(UnixMs::rfc3339),
-            })
-        });
-        for (table, column, kind) in PLACES {
-            if matches!(kind, Kind::Token | Kind::Words) {
-                continue;
-            }
-            let sql = format!(
-                "SELECT {column} FROM {table} WHERE LOWER({column}) LIKE $1 ESCAPE '!'
-                    OR LOWER({column}) LIKE $2 ESCAPE '!'"
-            );
-            let (plain, escaped) = (pattern(exchange.token()), pattern(&exchange.escaped()));
-            let texts = read!(&self.db, conn => {
-                let query = sqlx::query(AssertSqlSafe(sql)).bind(plain).bind(escaped);
-                all(&query.fetch_all(conn).await?, |row| row.text(0))
-            })?;
-            let rows: Vec<serde_json::Value> = texts
-                .iter()
-                .filter(|text| match kind {
-                    Kind::Token | Kind::Words => false,
-                    Kind::Json => exchange.in_json(text).is_some(),
-                    Kind::Keys => exchange.in_keys(text).is_some(),
+        let exchange = Exchange::new(self.number(token).await?, "");
+        let mut cards = Vec::new();
+        for spelling in self.cards_of(exchange.number()).await? {
+            let card = self.id_token(&spelling).await?;
+            cards.extend(card.map(|card| {
+                serde_json::json!({
+                    "number": spelling, "status": card.status.name(), "group": card.parent,
+                    "note": card.note, "expires_at": card.expires_at.map(UnixMs::rfc3339),
                 })
-                .map(|text| serde_json::from_str(text).unwrap_or_else(|_| text.as_str().into()))
-                .collect();
+            }));
+        }
+        let mut found = serde_json::Map::new();
+        for (table, column, kind) in PLACES {
+            let mut rows = Vec::new();
+            for (cell, _) in self.found_in(&exchange, table, column, *kind).await? {
+                rows.push(match kind {
+                    Kind::Token | Kind::Words => cell.text.into(),
+                    Kind::Json | Kind::Keys => serde_json::from_str(&cell.text)
+                        .unwrap_or_else(|_| serde_json::Value::from(cell.text)),
+                });
+            }
+            if *kind == Kind::Token {
+                // How often, and not the same again and again.
+                rows = counted(&rows);
+            }
             if !rows.is_empty() {
                 found.insert(format!("{table}.{column}"), rows.into());
             }
@@ -554,7 +572,8 @@ impl Store {
         Ok(serde_json::json!({
             "token": token,
             "made_at": row_id::now().rfc3339(),
-            "card": card,
+            "card": cards.first(),
+            "other_cards": cards.get(1..).unwrap_or_default(),
             "records": found,
             "messages": messages,
         }))

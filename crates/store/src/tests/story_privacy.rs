@@ -12,6 +12,34 @@ use crate::{Direction, Entry, Error, IdTokenRow, IfUnknown, Store, TransactionFi
 
 const CARD: &str = "04A2b3C4D5E6F7";
 
+/// The same card as readers and people spell it.
+const SPELLINGS: [&str; 5] = [
+    "04:A2:B3:C4:D5:E6:F7",
+    "f7e6d5c4b3a204",
+    "F7-E6-D5-C4-B3-A2-04",
+    "card04A2B3C4D5E6F7x",
+    // base64
+    "MDRBMkIzQzRENUU2Rjc",
+];
+
+/// Puts the card where it is spelt otherwise than it was registered.
+async fn spelt_otherwise(store: &Store, charger: ChargerKey) {
+    store.put_id_tokens(&[card("F7E6D5C4B3A204", None, "at home")]).await.expect("put");
+    let log = store.frame_log();
+    for (number, spelling) in SPELLINGS.iter().enumerate() {
+        let id = 700 + number;
+        let sql = format!(
+            "INSERT INTO driver_report (reference, row_id, charger_key, reason, text, contact,
+                created_at_ms) VALUES ('R{id}', {id}, 1, '', 'seen {spelling}.', '', 1)"
+        );
+        run(store, &sql).await.expect("put");
+        let text = format!(r#"[2,"7","DataTransfer",{{"data":"reader {spelling}"}}]"#);
+        log.push(9_100_000 + id as u64, charger, UnixMs(3), Direction::In, &text);
+    }
+    let entries = log.due(UnixMs(5), true);
+    write(store, entries).await;
+}
+
 /// Every table with its columns and whether each is text.
 async fn columns(store: &Store) -> Vec<(String, String, bool)> {
     match &store.db {
@@ -131,9 +159,13 @@ pub(super) async fn privacy(store: &Store, charger: ChargerKey) {
     every_text_is_known_to_hold_cards_or_not(store).await;
     used(store, charger, 501).await;
     assert!(count(&dump(store).await) >= 10, "it is everywhere");
+    spelt_otherwise(store, charger).await;
     let told = store.person(CARD).await.expect("read");
     assert_eq!(told["card"]["note"], "Ana Pop");
-    assert_eq!(told["messages"].as_array().map(Vec::len), Some(1), "{told}");
+    assert_eq!(told["messages"].as_array().map(Vec::len), Some(1 + SPELLINGS.len()), "{told}");
+    let reports = told["records"]["driver_report.text"].as_array().map(Vec::len);
+    assert_eq!(reports, Some(SPELLINGS.len()), "{told}");
+    assert_eq!(told["other_cards"][0]["number"], "F7E6D5C4B3A204", "{told}");
     assert!(told["records"]["charge_transaction.json"].is_array(), "{told}");
 
     let open = Entry::TransactionOpened {
@@ -153,6 +185,9 @@ pub(super) async fn privacy(store: &Store, charger: ChargerKey) {
     let report = store.erase_person(&CARD.to_lowercase(), "ana").await.expect("erased");
     assert!(report.rows >= 10, "{report:?}");
     let left = dump(store).await;
+    for spelling in SPELLINGS {
+        assert!(!left.contains(spelling), "{spelling} is left");
+    }
     let lines: Vec<&str> = left.lines().filter(|line| count(line) > 0).collect();
     assert!(lines.is_empty(), "{lines:?}");
     assert!(!left.contains("Ana Pop"), "the note of the card went with it");
