@@ -3,24 +3,28 @@
 //! copy of before is brought back (S21).
 
 mod frames;
+mod hash;
+mod list;
 pub(crate) mod places;
 mod scan;
 mod text;
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::Path;
 
 use mendpoint_cards::Number;
 use mendpoint_model::UnixMs;
-use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
+use serde::Serialize;
 use sqlx::AssertSqlSafe;
 
+use self::hash::{Hashing, random};
+pub use self::list::Erased;
+pub(crate) use self::list::erased;
 use self::places::{Kind, PLACES};
 use self::scan::{Cell, Scan, row_is};
 use self::text::{Exchange, keys_in, tokens_in};
-use crate::audit_chain::hex;
-use crate::db::{Columns, Db, all, read, tx, write};
-use crate::{Error, Result, Store, private, row_id};
+use crate::db::{Columns as _, Db, all, read, tx, write};
+use crate::{Error, Result, Store, row_id};
 
 pub(crate) const LIST: &str = "SELECT hash, salt, pseudonym, erased_at_ms, erased_by FROM erasure
     ORDER BY erased_at_ms, hash";
@@ -33,22 +37,6 @@ const OPEN: &str = "SELECT id_token FROM charge_transaction
 
 /// Rows that one transaction changes.
 const CHUNK: usize = 200;
-
-/// The record of somebody who was erased: nothing that tells who it was.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Erased {
-    /// SHA-256 of the salt and the token in small letters, hexadecimal.
-    pub hash: String,
-    /// Random, one for each, hexadecimal.
-    pub salt: String,
-    /// What stands in the place of the token now.
-    pub pseudonym: String,
-    /// When, unix milliseconds.
-    pub erased_at_ms: i64,
-    /// Who did it.
-    pub erased_by: String,
-}
 
 /// What was done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,21 +80,6 @@ impl Erasure {
         let amended = self.exchange.in_json(&text)?;
         serde_json::from_str(&amended).ok()
     }
-}
-
-pub(crate) fn erased(row: &impl Columns) -> Result<Erased> {
-    Ok(Erased {
-        hash: row.text(0)?,
-        salt: row.text(1)?,
-        pseudonym: row.text(2)?,
-        erased_at_ms: row.int(3)?,
-        erased_by: row.text(4)?,
-    })
-}
-
-fn hash(salt: &str, token: &str) -> String {
-    let token = token.to_ascii_lowercase();
-    hex(&Sha256::new().chain_update(salt).chain_update(token).finalize())
 }
 
 /// Each text once, with the number of rows that it stands in.
@@ -159,49 +132,6 @@ const RESERVED: &[&str] = &[
 fn is_reserved(text: &str) -> bool {
     RESERVED.iter().any(|word| word.eq_ignore_ascii_case(text))
 }
-
-fn random<const N: usize>() -> Result<String> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(|error| Error::Random(error.to_string()))?;
-    Ok(hex(&bytes))
-}
-
-impl Erased {
-    fn fits(&self, token: &str) -> bool {
-        hash(&self.salt, token) == self.hash
-    }
-
-    /// The lists that are kept beside a file: of its own, and of its folder.
-    pub(crate) fn read_beside(file: &Path) -> Result<Vec<Self>> {
-        let mut list = Self::read_list(Self::list_of(file))?;
-        list.extend(Self::read_folder(file.parent().unwrap_or(Path::new("")))?);
-        Ok(list)
-    }
-
-    /// The list that is kept in a folder of backups.
-    pub(crate) fn read_folder(folder: &Path) -> Result<Vec<Self>> {
-        Self::read_list(folder.join(LIST_OF_FOLDER))
-    }
-
-    /// A list, empty where there is none.
-    fn read_list(path: PathBuf) -> Result<Vec<Self>> {
-        match std::fs::read_to_string(&path) {
-            Ok(text) => serde_json::from_str(&text)
-                .map_err(|source| Error::Corrupt { what: path.display().to_string(), source }),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-            Err(source) => Err(Error::File { path, source }),
-        }
-    }
-
-    fn list_of(file: &Path) -> PathBuf {
-        let mut name = file.as_os_str().to_owned();
-        name.push(".erasures");
-        name.into()
-    }
-}
-
-/// The list of erasures in a folder of backups.
-const LIST_OF_FOLDER: &str = "mendpoint.erasures";
 
 impl Store {
     /// Who was erased, oldest first.
@@ -257,8 +187,12 @@ impl Store {
                 "a transaction with this card is running; erase it when that is over".to_owned(),
             ));
         }
-        let known = self.erasures().await?.into_iter().find(|one| one.fits(token));
-        let record = match known {
+        let list = self.erasures().await?;
+        let looked_up = {
+            let (list, number) = (list.clone(), number.clone());
+            hash::beside(move || hash::find(&list, &number)).await?
+        };
+        let record = match looked_up? {
             Some(record) => record,
             None => {
                 let looked_for = Exchange::new(number.clone(), "");
@@ -267,9 +201,11 @@ impl Store {
                         "nothing of that card is known here, so nothing was erased".to_owned(),
                     ));
                 }
-                let salt = random::<16>()?;
-                let (hash, pseudonym) =
-                    (hash(&salt, token), format!("{PSEUDONYM}{}", random::<6>()?));
+                let hashing = Hashing::of_list(&list)?;
+                let salt = hashing.salt();
+                let name = number.canonical().to_owned();
+                let hash = hash::beside(move || hashing.hash(&name)).await??;
+                let pseudonym = format!("{PSEUDONYM}{}", random::<6>()?);
                 let (erased_at_ms, erased_by) = (row_id::now().0, by.to_owned());
                 Erased { hash, salt, pseudonym, erased_at_ms, erased_by }
             }
@@ -303,13 +239,21 @@ impl Store {
         if list.is_empty() {
             return Ok(0);
         }
-        let mut done = 0;
+        // One of each, however often and in however many spellings it is there.
+        let mut numbers = BTreeMap::new();
         for token in self.known_tokens().await? {
-            if let Some(record) = list.iter().find(|one| one.fits(&token)) {
-                let number = self.number(&token).await?;
-                self.exchange(&Exchange::new(number, &record.pseudonym)).await?;
-                done += 1;
-            }
+            let number = Number::new(&token);
+            numbers.entry(number.canonical().to_owned()).or_insert(number);
+        }
+        let numbers: Vec<Number> = numbers.into_values().collect();
+        let found = {
+            let list = list.clone();
+            hash::beside(move || hash::find_all(&list, &numbers)).await??
+        };
+        let done = found.len() as u64;
+        for (number, pseudonym) in found {
+            let number = self.number(number.token()).await?;
+            self.exchange(&Exchange::new(number, &pseudonym)).await?;
         }
         for record in &list {
             self.put_erasure(record).await?;
@@ -356,30 +300,6 @@ impl Store {
                 .await?;
             Ok(())
         })
-    }
-
-    /// Keeps the list of erasures outside of the database, for the day on which the database is lost
-    /// and an older copy is brought back: beside the file (SQLite), and in a folder of backups.
-    ///
-    /// # Errors
-    /// When a list cannot be written.
-    pub async fn write_erasures(&self, backups: Option<&Path>) -> Result<()> {
-        let list = self.erasures().await?;
-        let beside = self.file().map(Erased::list_of);
-        let in_folder = backups.map(|folder| folder.join(LIST_OF_FOLDER));
-        for path in beside.into_iter().chain(in_folder) {
-            if list.is_empty() && !path.exists() {
-                continue;
-            }
-            let text = crate::db::json(&list, "erasures")?;
-            let mut part = path.as_os_str().to_owned();
-            part.push(".part");
-            let part = PathBuf::from(part);
-            let written =
-                private::write(&part, text.as_bytes()).and_then(|()| std::fs::rename(&part, &path));
-            written.map_err(|source| Error::File { path, source })?;
-        }
-        Ok(())
     }
 
     /// Exchanges a token for a pseudonym wherever it is; gives the rows that were changed.
