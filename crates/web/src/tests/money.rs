@@ -571,16 +571,13 @@ async fn s21_cards_are_hidden_by_role_on_every_page_and_a_person_can_be_erased()
     }
     assert!(seen >= 12, "those who may see them do: {seen}");
     // That a card is known tells of somebody, too.
-    for role in ["tom", "vio"] {
-        let bearer = format!("Bearer mp_of_{role}");
-        let ask = async |card: &str| {
-            let address = format!("GET /api/v1/id-tokens/{card}");
-            server.send(&address, &[("authorization", &*bearer)], "").await
-        };
-        let (known, unknown) = (ask(CARD).await, ask("04FFFFFFFFFF99").await);
-        assert_eq!((known.status, unknown.status), (403, 403), "{role}: {}", known.body);
-        assert_eq!(known.body, unknown.body, "{role}");
-    }
+    let ask = async |card: &str| {
+        let address = format!("GET /api/v1/id-tokens/{card}");
+        server.send(&address, &[("authorization", "Bearer mp_of_tom")], "").await
+    };
+    let (known, unknown) = (ask(CARD).await, ask("04FFFFFFFFFF99").await);
+    assert_eq!((known.status, unknown.status), (403, 403), "{}", known.body);
+    assert_eq!(known.body, unknown.body);
     // The live feed of messages, from its first lines.
     let hidden = server.sign_in("tom", PASSWORD).await.cookie();
     let found = server.get("/chargers/CP-1/frames?text=04a2b3c4", &hidden).await.body;
