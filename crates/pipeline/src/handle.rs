@@ -421,7 +421,7 @@ impl Handle {
         self.put_tokens(all.into_iter().filter(of_group).collect()).await?;
         let entry = mendpoint_store::Entry::Audit {
             at: clock::now(),
-            actor: by.to_owned(),
+            actor: crate::AuditActor::named(by),
             action: "person erased".to_owned(),
             subject: report.pseudonym.clone(),
             detail: format!("{} rows", report.rows),

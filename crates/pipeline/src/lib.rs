@@ -8,6 +8,7 @@
 //! Read [`Pipeline`], [`Handle`] and [`Incoming`] first.
 
 mod access;
+mod actor;
 mod admission;
 mod attempts;
 mod audited;
@@ -58,6 +59,7 @@ mod usage;
 mod vitals;
 mod waiting;
 
+pub use actor::AuditActor;
 pub use admission::{Admitted, Door, NotAdmitted};
 pub use board::{Board, Change};
 pub use commands::{Asked, CommandReport, Taken, WAIT_MAX_MS};

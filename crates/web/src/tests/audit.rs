@@ -36,6 +36,23 @@ async fn what_people_do_is_in_the_log_which_only_administrators_see() {
     for path in ["/audit", "/audit.csv"] {
         assert_eq!(server.get(path, &vio).await.status, 403, "{path}");
     }
+    // Who acts for somebody else is named, and not whom they name.
+    let incidents = server.send("GET /api/v1/audit?actor=ana", &api, "").await.body;
+    assert!(incidents.contains(r#""actor":"user ana""#), "{incidents}");
+    let all = server.send("GET /api/v1/audit?limit=200", &api, "").await.body;
+    let all: serde_json::Value = serde_json::from_str(&all).expect("JSON");
+    let of = |action: &str| -> Vec<String> {
+        let lines = all["items"].as_array().expect("a list").iter();
+        let fit = lines.filter(|line| line["action"] == action);
+        fit.map(|line| line["actor"].as_str().expect("a name").to_owned()).collect()
+    };
+    for action in ["command Reset", "charger password replaced"] {
+        assert!(of(action).iter().all(|actor| actor.contains("token")), "{action}: {all}");
+        assert!(!of(action).is_empty(), "{action}");
+    }
+    for action in ["exported", "signed in", "sign-in refused"] {
+        assert!(of(action).iter().all(|actor| actor.starts_with("user ")), "{action}: {all}");
+    }
     let list = server.send("GET /api/v1/audit?subject=CP-1", &api, "").await.body;
     assert!(list.contains("command Reset") && !list.contains("signed in"), "{list}");
     let verdict = server.send("GET /api/v1/audit/verify", &api, "").await.body;
