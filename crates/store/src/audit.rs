@@ -190,8 +190,8 @@ impl Store {
             sqlx::query(COUNT_UNCHAINED).fetch_one(conn).await?.int(0)
         })?;
         if unchained > 0 {
-            let why =
-                format!("without a place in the chain: {}", crate::counted(unchained, "line"));
+            let have = if unchained == 1 { "line has" } else { "lines have" };
+            let why = format!("{unchained} {have} no place in the chain");
             return Ok(AuditVerdict::Broken { seq: head.seq + 1, why });
         }
         let mut at = AuditHead::default();
@@ -222,8 +222,7 @@ impl Store {
             }
         }
         if at.seq < head.seq {
-            let have = if unchained == 1 { "line has" } else { "lines have" };
-            let why = format!("{unchained} {have} no place in the chain");
+            let why = format!("the lines from here to {} were cut off the end", head.seq);
             return Ok(AuditVerdict::Broken { seq: at.seq + 1, why });
         }
         if !is_noted {
