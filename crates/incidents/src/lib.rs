@@ -69,6 +69,8 @@ mod stories_attempts;
 #[cfg(test)]
 mod stories_behaviours;
 #[cfg(test)]
+mod stories_charges;
+#[cfg(test)]
 mod stories_commands;
 #[cfg(test)]
 mod stories_diagnostics;

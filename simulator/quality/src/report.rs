@@ -123,7 +123,10 @@ impl Report {
             commands: book.commands,
             resets: truth.resets,
             harmed: truth.harmed,
-            harmed_per_1000_failures: per_1000(truth.harmed, truth.failures.len() as u64 - truth.harmed),
+            harmed_per_1000_failures: per_1000(
+                truth.harmed,
+                truth.failures.len() as u64 - truth.harmed,
+            ),
             gates: gates(truth, book, now),
             causes: causes(settings, truth, lasted_ms),
             rules,
