@@ -63,6 +63,8 @@ mod settings;
 mod signal;
 mod silence;
 #[cfg(test)]
+mod specification;
+#[cfg(test)]
 mod stories;
 #[cfg(test)]
 mod stories_attempts;

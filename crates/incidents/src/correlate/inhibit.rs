@@ -54,6 +54,9 @@ impl Engine {
                 return Some(id);
             }
         }
+        if let Some(id) = self.grid_incident(watch.site, code) {
+            return Some(id);
+        }
         watch.cases.iter().copied().find(|id| {
             let case = self.cases.get(id).filter(|case| case.is_firing());
             case.is_some_and(|case| {

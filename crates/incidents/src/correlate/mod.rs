@@ -7,6 +7,7 @@
 mod charges;
 mod damp;
 mod family;
+mod grid;
 mod group;
 mod inhibit;
 mod merge;
