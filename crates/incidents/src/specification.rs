@@ -9,7 +9,7 @@ use crate::world::shipped;
 /// Code, MREC number, severity, safety, whether no reset may be sent, and the ladder.
 type Row = (&'static str, &'static str, u8, bool, bool, &'static [Rung]);
 
-use Rung::{L0, L1, L1M, L2, L3, L4, L5, L6P, Q};
+use Rung::{L0, L1, L2, L3, L4, L5, L6P, Q};
 
 const TABLE: &[Row] = &[
     ("ConnectorLockFailure", "CX001", 4, false, false, &[L1, L2, L3, L4]),
@@ -21,7 +21,7 @@ const TABLE: &[Row] = &[
     ("OtherError", "", 4, false, false, &[L1, L4, L5]),
     ("OverCurrentFailure", "CX004", 2, false, true, &[]),
     ("OverVoltage", "CX005", 3, false, true, &[L0]),
-    ("PowerMeterFailure", "", 3, false, false, &[L1M, L4, L5]),
+    ("PowerMeterFailure", "", 3, false, false, &[L1, L4, L5]),
     ("PowerSwitchFailure", "", 1, true, true, &[Q]),
     ("ReaderFailure", "", 5, false, false, &[L4, L5]),
     ("ResetFailure", "", 4, false, false, &[L0, L5, L6P]),

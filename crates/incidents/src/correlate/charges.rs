@@ -13,7 +13,7 @@ use crate::rule::Occurrence;
 pub(crate) enum Charges {
     /// Several failed in a row.
     Burst,
-    /// Fewer succeed than should.
+    /// Fewer succeed than should, or several fail over a longer time.
     Share,
     /// None succeeds.
     Silence,
@@ -21,9 +21,10 @@ pub(crate) enum Charges {
 
 /// What a rule makes of failed charges, by its id; operators' own rules begin with the same words.
 pub(crate) fn charges_of(rule: &str) -> Option<Charges> {
-    const PREFIXES: [(&str, Charges); 3] = [
+    const PREFIXES: [(&str, Charges); 4] = [
         ("FAILED_BURST", Charges::Burst),
         ("START_SUCCESS", Charges::Share),
+        ("EV_COMMUNICATION", Charges::Share),
         ("SILENT_", Charges::Silence),
     ];
     PREFIXES.iter().find(|(prefix, _)| rule.starts_with(prefix)).map(|(_, what)| *what)
@@ -77,8 +78,16 @@ impl Engine {
             return;
         }
         let key = case.incident.charger;
-        if let Some(memory) = self.watches.get_mut(&key).and_then(|watch| watch.memory.as_mut()) {
+        let program = std::sync::Arc::clone(&self.program);
+        let Some(watch) = self.watches.get_mut(&key) else { return };
+        if let Some(memory) = watch.memory.as_mut() {
             memory.forget(Occurrence::AttemptFailed);
+        }
+        for alert in &mut watch.alerts {
+            let rule = program.rules.get(usize::from(alert.rule));
+            if rule.is_some_and(|rule| charges_of(&rule.id) == Some(Charges::Share)) {
+                alert.counted.clear();
+            }
         }
     }
 
