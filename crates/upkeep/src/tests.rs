@@ -260,6 +260,8 @@ fn a_station_is_listed_and_gets_its_monitors_in_order() {
         ]
     );
     assert_eq!(field(&kit.sent[0].1, "reportBase"), "FullInventory");
+    assert_eq!(field(&kit.sent[1].1, "monitoringBase"), "All");
+    assert_eq!(field(&kit.sent[2].1, "severity"), 6, "down to warnings");
     let data = field(&kit.sent[3].1, "setMonitoringData");
     let data = data.as_array().expect("a list");
     let severities: Vec<_> = data.iter().map(|one| one["severity"].as_i64()).collect();
