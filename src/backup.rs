@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use mendpoint_model::UnixMs;
 use mendpoint_store::{
-    Manifest, RestoreOptions, Store, StoreSettings, backup_name, make_backup, restore_backup,
-    verify_backup,
+    Error, Manifest, RestoreOptions, Store, StoreSettings, backup_name, make_backup,
+    restore_backup, verify_backup,
 };
 use prometheus::Registry;
 
@@ -134,7 +134,12 @@ pub(crate) async fn restore(
     let options = RestoreOptions { force: command.force, backups };
     let restored = restore_backup(&store_settings(&settings), &command.file, &options)
         .await
-        .context("failed to restore; the database is as it was")?;
+        .map_err(|error| {
+            let is_as_it_was = !matches!(error, Error::Unfinished(_));
+            let what = "failed to restore; the database is as it was";
+            let error = anyhow::Error::new(error);
+            if is_as_it_was { error.context(what) } else { error }
+        })?;
     say(&format!("Restored {}: {}.", command.file.display(), words(&restored.manifest)));
     if let Some(aside) = restored.aside {
         say(&format!("The database of before is kept as {aside}."));

@@ -27,6 +27,9 @@ pub struct Behaviour {
     pub signal_every_ms: i64,
     /// How long an answer of the server is waited for, ms.
     pub call_timeout_ms: i64,
+    /// The chance that a reset by command leaves the charger worse than before, until a person comes:
+    /// faulted as a whole, or without a connection. Drawn for each reset.
+    pub reset_harms: f64,
     /// Whether drivers do things of their own: plug in after a remote start, unplug after a stop,
     /// try again where a charge failed. Without them only what a test asks for happens.
     pub drivers: bool,
@@ -46,6 +49,7 @@ impl Default for Behaviour {
             backoff_ms: (2_000, 60_000),
             signal_every_ms: 0,
             call_timeout_ms: 30_000,
+            reset_harms: 0.0,
             drivers: true,
         }
     }

@@ -91,7 +91,7 @@ impl Counters {
         };
         match note {
             // A repair on the spot is nobody's healing.
-            Note::Booted(_) | Note::FaultEnded(_, "repaired") => {}
+            Note::Booted(_) | Note::FaultEnded(_, "repaired") | Note::Reset { .. } => {}
             Note::Command { .. } => one(&self.commands),
             Note::CallError { .. } => one(&self.call_errors),
             Note::BadAnswer { .. } => one(&self.bad_answers),

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::kit::Server;
 
 /// The program on a database of its own.
-fn program(url: &str, args: &[&str]) -> (bool, String) {
+pub(crate) fn program(url: &str, args: &[&str]) -> (bool, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_mendpoint"))
         .args(args)
         .env("MENDPOINT__DATABASE__URL", url)

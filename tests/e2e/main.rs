@@ -15,6 +15,7 @@ mod kill;
 mod kit;
 mod oracle;
 mod restart;
+mod restore;
 mod rolling;
 mod rotation;
 mod security;

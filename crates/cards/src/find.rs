@@ -277,9 +277,13 @@ impl<'a> Words<'a> {
             _ => self.at += 1,
         }
     }
+}
 
-    /// Where the next one begins and ends.
-    pub fn next(&mut self) -> Option<(usize, usize)> {
+impl Iterator for Words<'_> {
+    /// Where it begins and ends.
+    type Item = (usize, usize);
+
+    fn next(&mut self) -> Option<Self::Item> {
         loop {
             while !is_part(self.byte(0)?) {
                 self.skip_written();

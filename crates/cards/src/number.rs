@@ -161,9 +161,8 @@ impl Number {
 
     /// The words that are the base64 of a text with the number in it.
     fn in_base64<'a>(&'a self, text: &'a str) -> impl Iterator<Item = Found> + 'a {
-        let mut words = Words::new(text, TextForm::Plain);
-        let next = std::iter::from_fn(move || words.next());
-        next.filter(|_| self.is_distinct).filter_map(move |(begin, end)| {
+        let words = Words::new(text, TextForm::Plain);
+        words.filter(|_| self.is_distinct).filter_map(move |(begin, end)| {
             let inside = decoded(&text[begin..end])?;
             let found = self.spellings().any(|(last, spelling, _)| {
                 ends(&inside, last).any(|at| stands_at(&inside, at, spelling).is_some())

@@ -537,7 +537,10 @@ fn fault_code(fault: &FaultReport) -> String {
         "tokenreader" => "ReaderFailure",
         "fiscalmetering" => "PowerMeterFailure",
         "cppwmcontroller" => "PilotFault",
-        "overcurrentprotection" | "overcurrentprotectionrecloser" => "OverCurrentFailure",
+        "overcurrentprotection" | "overcurrentprotectionrecloser" | "overcurrentbreaker" => {
+            "OverCurrentFailure"
+        }
+        "localauthlistctrlr" => "LocalListConflict",
         "temperaturesensor" | "coolingsystem" => "HighTemperature",
         "datalink" => "WeakSignal",
         "controller" => "InternalError",

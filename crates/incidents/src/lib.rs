@@ -63,11 +63,15 @@ mod settings;
 mod signal;
 mod silence;
 #[cfg(test)]
+mod specification;
+#[cfg(test)]
 mod stories;
 #[cfg(test)]
 mod stories_attempts;
 #[cfg(test)]
 mod stories_behaviours;
+#[cfg(test)]
+mod stories_charges;
 #[cfg(test)]
 mod stories_commands;
 #[cfg(test)]

@@ -213,6 +213,7 @@ impl Engine {
         } else if case.step().is_some() {
             self.end_step(cx, id, StepState::Skipped, "It was gone before this was needed");
         }
+        self.charges_mended(id);
         self.drop_alert(cx, id);
         self.evidence(cx, id, Evidence::Recovered, &title);
         self.say(cx, id, Line::new("recovered", title));
@@ -347,6 +348,9 @@ impl Engine {
 
     /// Hands an incident to a person, with a ticket.
     pub(crate) fn escalate(&mut self, cx: &Cx<'_>, id: IncidentId, why: &str) {
+        if let Some(asked) = self.asked_about_charges(id) {
+            self.inhibit_case(cx, id, asked);
+        }
         let Some(case) = self.cases.get_mut(&id) else { return };
         case.escalate_at = None;
         if case.incident.ties.is_quiet() {
@@ -434,6 +438,7 @@ impl Engine {
         if let Some(watch) = self.watches.get_mut(&fingerprint.charger) {
             watch.remember(fingerprint, id);
         }
+        self.charges_mended(id);
         self.drop_alert(cx, id);
         if proven {
             self.evidence(cx, id, Evidence::Proven, words);

@@ -271,6 +271,11 @@ impl Memory {
         }
     }
 
+    /// What happened of a kind is explained and mended: it counts no more.
+    pub(crate) fn forget(&mut self, kind: Occurrence) {
+        self.happened.retain(|known| known.kind != kind);
+    }
+
     /// A connector was repaired: its silence begins anew.
     pub(crate) fn begin_anew(&mut self, now: UnixMs, at: ConnectorRef) {
         let concerned = |of: ConnectorRef| at.is_charger() || of.is_charger() || of == at;

@@ -179,6 +179,17 @@ mod tests {
     }
 
     #[test]
+    fn csq_is_weak_where_its_dbm_are() {
+        // 2.2c: RSSI dBm = -113 + 2 x CSQ. WEAK_CELL begins at CSQ 6 and at -100 dBm.
+        let dbm = |csq: f64| {
+            let (transport, unit) = (Transport::Cellular, SignalUnit::Csq);
+            SignalReading { transport, value: csq, unit }.dbm().expect("a power")
+        };
+        assert_eq!([0.0, 6.0, 7.0, 31.0].map(|csq| dbm(csq) as i64), [-113, -101, -99, -51]);
+        assert!(dbm(6.0) <= -100.0 && dbm(7.0) > -100.0);
+    }
+
+    #[test]
     fn unknown_values_are_not_readings() {
         let mut log = SignalLog::default();
         log.read(UnixMs(0), &wifi(f64::NAN));

@@ -296,3 +296,59 @@ fn a_budget_that_is_used_up_makes_the_other_incidents_more_urgent() {
     world.take(out);
     assert!(of_rule(&world, "UPTIME_BUDGET_NOW")[0].state.is_over());
 }
+
+const GRID: &str = include_str!("../../../config/rules/grid_voltage.toml");
+
+/// Two chargers of a site that tell of too much voltage, ten seconds apart.
+fn too_much_voltage() -> (World, Vec<ChargerKey>) {
+    let grid = [("grid_voltage.toml", GRID)];
+    let (mut world, keys) = world_of(shipped_with(|_, text| text.to_owned(), &grid));
+    world.status(keys[0], 1, S::Faulted, "OverVoltage");
+    world.wait(10);
+    world.status(keys[1], 1, S::Faulted, "OverVoltage");
+    (world, keys)
+}
+
+#[test]
+fn the_voltage_of_the_grid_is_one_incident_of_the_site_and_asks_once() {
+    let (mut world, keys) = too_much_voltage();
+    // Another fault at the site, and the same at another site, are their own.
+    world.status(keys[2], 1, S::Faulted, "PowerSwitchFailure");
+    world.status(keys[4], 1, S::Faulted, "OverVoltage");
+    live(&mut world, &keys, 2);
+    let grid = of_rule(&world, "GRID_VOLTAGE");
+    assert_eq!((grid.len(), grid[0].site), (1, HERE));
+    let grid = grid[0].id;
+    let resting = |world: &World| {
+        let all = of_rule(world, "ERR_FAULTED").into_iter();
+        all.filter(|one| one.ties.inhibited_by == Some(grid))
+            .map(|one| one.charger)
+            .collect::<Vec<_>>()
+    };
+    let open = |world: &World| {
+        let all = of_rule(world, "ERR_FAULTED").into_iter();
+        all.filter(|one| one.ties.inhibited_by.is_none()).map(|one| one.charger).collect::<Vec<_>>()
+    };
+    assert!(resting(&world).iter().all(|key| [keys[0], keys[1]].contains(key)));
+    assert_eq!(open(&world), [keys[2], keys[4]]);
+    // A third one that comes later opens none of its own.
+    world.status(keys[3], 1, S::Faulted, "UnderVoltage");
+    live(&mut world, &keys, 20);
+    assert!(of_rule(&world, "ERR_FAULTED").iter().all(|one| one.charger != keys[3]));
+    let asked: Vec<_> = world.tickets.iter().map(|ticket| ticket.charger).collect();
+    let of_grid = world.tickets.iter().filter(|ticket| ticket.incident == grid).count();
+    assert_eq!(
+        (of_grid, asked.len()),
+        (1, 3),
+        "the site, and the two that are their own: {asked:?}"
+    );
+    // One stays when it is over for the site: it is judged by itself.
+    world.status(keys[1], 1, S::Available, "");
+    world.status(keys[3], 1, S::Available, "");
+    live(&mut world, &keys, 30);
+    assert!(world.incidents[&grid].state.is_over());
+    assert!(resting(&world).is_empty());
+    assert!(
+        world.tickets.iter().any(|ticket| ticket.charger == keys[0] && ticket.incident != grid)
+    );
+}

@@ -402,6 +402,18 @@ pub struct SignalReading {
     pub unit: SignalUnit,
 }
 
+impl SignalReading {
+    /// The received power in dBm: `CSQ` counts in steps of 2 dBm from -113 (3GPP TS 27.007, 8.5). A
+    /// quality in percent is none.
+    pub fn dbm(&self) -> Option<f64> {
+        match self.unit {
+            SignalUnit::RssiDbm | SignalUnit::RsrpDbm => Some(self.value),
+            SignalUnit::Csq => Some(-113.0 + 2.0 * self.value),
+            SignalUnit::Percent => None,
+        }
+    }
+}
+
 /// A firmware update's progress.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FirmwareReport {

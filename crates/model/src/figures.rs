@@ -60,3 +60,30 @@ impl AddAssign for ChargeFigures {
 fn share(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_rate_is_its_own_share() {
+        let figures = ChargeFigures {
+            attempts: 80,
+            started: 70,
+            completed: 60,
+            excused: 20,
+            visits: 50,
+            visits_first: 30,
+            visits_succeeded: 45,
+        };
+        assert_eq!(figures.csr(), Some(0.6), "60 of 80 and 20");
+        assert_eq!(figures.tsr(), Some(0.75), "60 of 80");
+        assert_eq!(figures.ftcsr(), Some(0.6), "30 of 50");
+        assert_eq!(figures.visit_success(), Some(0.9), "45 of 50");
+        let mut twice = figures;
+        twice += figures;
+        assert_eq!((twice.csr(), twice.visits), (figures.csr(), 100));
+        let none = ChargeFigures::default();
+        assert_eq!([none.csr(), none.tsr(), none.ftcsr(), none.visit_success()], [None; 4]);
+    }
+}

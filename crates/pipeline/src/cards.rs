@@ -153,8 +153,7 @@ impl Cards {
     pub(crate) fn hide<'a>(&self, text: &'a str, form: TextForm) -> Cow<'a, str> {
         let mut out = String::new();
         let mut kept = 0;
-        let mut words = Words::new(text, form);
-        while let Some(word) = words.next() {
+        for word in Words::new(text, form) {
             let (mut at, to) = (word.0.max(kept), word.1);
             if at == word.0
                 && let Some(hidden) = self.in_base64(&text[word.0..word.1])
@@ -203,8 +202,7 @@ impl Cards {
     /// What is shown of a word that is the base64 of a text with a known number in it.
     fn in_base64(&self, word: &str) -> Option<String> {
         let inside = decoded(word)?;
-        let mut words = Words::new(&inside, TextForm::Plain);
-        while let Some((from, to)) = words.next() {
+        for (from, to) in Words::new(&inside, TextForm::Plain) {
             let mut found = (from..to).filter_map(|at| self.ends_at(&inside, at));
             if let Some((_, _, shown)) = found.next() {
                 return Some(shown);

@@ -10,8 +10,8 @@ use mendpoint_model::{
 };
 use mendpoint_store::{ExclusionRow, UptimeDayRow};
 use mendpoint_uptime::{
-    Burn, Decision, Exclusion, Gap, Hours, Observed, Proposal, Span, Tally, burn, fold, propose,
-    tally,
+    Burn, Decision, Exclusion, Gap, Hours, Observed, Proposal, Span, Tally, burn, fold, overlay,
+    propose, tally,
 };
 
 use crate::burn::Burns;
@@ -167,12 +167,34 @@ impl Inner {
             }
             tokio::task::yield_now().await;
         }
+        self.fold_late(from).await?;
         for (site, gaps) in gaps {
             if site != self.unassigned {
                 self.propose(site, &propose(sizes[&site], &gaps)).await?;
             }
         }
         self.store.set_value(NEXT_DAY, &today.0.to_string()).await?;
+        Ok(())
+    }
+
+    /// Lays sessions over days before those that are folded anew, that were told since then: a charger
+    /// may keep months of them while it is away. Doing it twice changes nothing.
+    async fn fold_late(&self, from: UnixMs) -> Result<(), Error> {
+        let told = self.store.late_sessions(from, from).await?;
+        let mut late: BTreeMap<(ChargerKey, ConnectorRef), Vec<(UnixMs, UnixMs)>> = BTreeMap::new();
+        for (charger, connector, begun, ended) in told {
+            late.entry((charger, connector)).or_default().push((begun, ended));
+        }
+        for ((charger, connector), sessions) in late {
+            let first = sessions.iter().map(|(begun, _)| *begun).min().unwrap_or(from);
+            let mut days = self.store.uptime_days(first, from, None, Some(charger)).await?;
+            days.retain(|row| row.connector == connector);
+            for row in &mut days {
+                row.spans = overlay(&row.spans, &sessions);
+            }
+            self.store.put_uptime_days(&days).await?;
+            tokio::task::yield_now().await;
+        }
         Ok(())
     }
 

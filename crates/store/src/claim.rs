@@ -1,6 +1,7 @@
 //! One server a database: two that give out the same numbers would write over each other.
 
 use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPool};
@@ -14,7 +15,7 @@ use crate::db::Db;
 use crate::{Error, Result, Store, row_id};
 
 /// Any number that no other program is likely to lock in the same database.
-pub(crate) const ADVISORY_LOCK: i64 = 0x4D45_4E44_504F_494E;
+const ADVISORY_LOCK: i64 = 0x4D45_4E44_504F_494E;
 /// How often is looked whether the lock still stands, and how long an answer may take.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -65,24 +66,58 @@ impl Store {
     /// # Errors
     /// [`Error::InUse`] when another server has it.
     pub async fn claim_for_server(&self) -> Result<ServerClaim> {
-        let held = match (&self.db, self.lock_path()) {
+        let held = match (&self.db, self.file()) {
             (Db::Postgres(pool), _) => keep_on_server(pool).await?,
             (Db::Sqlite { .. }, None) => return Err(in_use()),
-            (Db::Sqlite { write, .. }, Some(path)) => {
-                let file = File::create(&path)
-                    .map_err(|source| Error::File { path: path.clone(), source })?;
-                match file.try_lock() {
-                    Ok(()) => {
-                        empty_log(write).await;
-                        Held::File(file)
-                    }
-                    Err(TryLockError::WouldBlock) => return Err(in_use()),
-                    Err(TryLockError::Error(source)) => return Err(Error::File { path, source }),
-                }
+            (Db::Sqlite { write, .. }, Some(file)) => {
+                let held = lock_beside(file).map_err(|error| match error {
+                    Error::InUse(_) => in_use(),
+                    error => error,
+                })?;
+                empty_log(write).await;
+                Held::File(held)
             }
         };
         Ok(ServerClaim { held })
     }
+}
+
+/// The file that a name leads to, whatever links are on the way: two names of one database are one
+/// database. What is not there yet keeps the name that it will have.
+pub(crate) fn real_path(file: &Path) -> PathBuf {
+    if let Ok(real) = file.canonicalize() {
+        return real;
+    }
+    // A link to what is not there yet.
+    let led = std::fs::read_link(file).map(|to| file.parent().unwrap_or(Path::new("")).join(to));
+    let file = led.as_deref().unwrap_or(file);
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new(".")).canonicalize();
+    match (folder, file.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => file.to_path_buf(),
+    }
+}
+
+/// Locks an SQLite database for whoever needs it alone: a file beside it, for as long as it is open.
+///
+/// # Errors
+/// [`Error::InUse`] when somebody else has it.
+pub(crate) fn lock_beside(database: &Path) -> Result<File> {
+    let mut path = real_path(database).into_os_string();
+    path.push(".lock");
+    let path = PathBuf::from(path);
+    let file = File::create(&path).map_err(|source| Error::File { path: path.clone(), source })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(stop_it_first()),
+        Err(TryLockError::Error(source)) => Err(Error::File { path, source }),
+    }
+}
+
+/// What is said to whoever would take the database from under a server.
+pub(crate) fn stop_it_first() -> Error {
+    Error::InUse("a Mendpoint server is using this database; stop it first".to_owned())
 }
 
 /// Copies SQLite's log of writes into the database, before anybody writes more. A program that is killed
@@ -167,7 +202,7 @@ const HOLDER: &str = "SELECT a.pid, a.application_name
       AND (l.classid::bigint << 32) | l.objid::bigint = $1";
 const END: &str = "SELECT pg_terminate_backend($1)";
 
-async fn try_lock(conn: &mut PgConnection) -> Result<bool> {
+pub(crate) async fn try_lock(conn: &mut PgConnection) -> Result<bool> {
     let row =
         sqlx::query("SELECT pg_try_advisory_lock($1)").bind(ADVISORY_LOCK).fetch_one(conn).await?;
     Ok(row.try_get(0)?)

@@ -50,6 +50,13 @@ pub enum Error {
     /// The database refused or is away.
     #[error("database: {}", sql_words(.0))]
     Database(sqlx::Error),
+    /// A copy took the place of the database, and what follows failed: persons to be erased again, a
+    /// migration, a line in the audit log.
+    #[error(
+        "the copy is in its place, but what has to follow failed: {0}; the next start, or the next \
+         command, tries it again before anything else"
+    )]
+    Unfinished(Box<Error>),
     /// There is nothing where a database should be.
     #[error(
         "there is no database of Mendpoint at {0}: see database.url and the folder that you are in; \

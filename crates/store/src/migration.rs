@@ -98,6 +98,53 @@ const APPLIED: &str =
 /// transaction.
 const TURNS: &str = "SELECT pg_advisory_xact_lock(7236831)";
 
+/// The tables that the migrations make, and the one that counts them.
+pub(crate) fn our_tables() -> impl Iterator<Item = &'static str> {
+    let made =
+        |sql: &'static str| sql.lines().filter_map(|line| line.strip_prefix("CREATE TABLE "));
+    let name = |rest: &'static str| rest.split([' ', '(']).next();
+    MIGRATIONS
+        .iter()
+        .flat_map(move |migration| made(migration.sql).filter_map(name))
+        .chain(["schema_version", "restore_pending"])
+}
+
+/// The tables of others among those of a database.
+pub(crate) fn tables_of_others(tables: &[String]) -> Vec<&str> {
+    let ours: std::collections::BTreeSet<&str> = our_tables().collect();
+    tables
+        .iter()
+        .map(String::as_str)
+        .filter(|name| !ours.contains(name) && !name.starts_with("sqlite_"))
+        .collect()
+}
+
+/// A few names, for a sentence.
+pub(crate) fn some_of(tables: &[&str]) -> String {
+    let more = if tables.len() > 3 { ", .." } else { "" };
+    format!("{}{more}", tables.iter().take(3).copied().collect::<Vec<_>>().join(", "))
+}
+
+/// Refuses a file of `SQLite` that another program made: it would find tables of ours in it. A server of
+/// `PostgreSQL` may keep what belongs to an extension where ours go.
+pub(crate) async fn refuse_others(db: &Db, file: Option<&std::path::Path>) -> Result<()> {
+    let (Db::Sqlite { read, .. }, Some(file)) = (db, file) else { return Ok(()) };
+    if has_schema(db).await? {
+        return Ok(());
+    }
+    let sql = "SELECT name FROM sqlite_master WHERE type = 'table'";
+    let tables: Vec<String> = sqlx::query_scalar(sql).fetch_all(read).await?;
+    let others = tables_of_others(&tables);
+    if others.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Url(format!(
+        "database.url: {} is the database of another program (it has {}); name a file of its own",
+        file.display(),
+        some_of(&others)
+    )))
+}
+
 /// Whether somebody set this database up: asked without leaving anything in it.
 pub(crate) async fn has_schema(db: &Db) -> Result<bool> {
     let sql = match db {
@@ -183,6 +230,10 @@ mod tests {
             .filter(|name| !name.ends_with(".sqlite.sql") && !name.ends_with(".postgres.sql"))
             .collect();
         files.sort();
+        let tables: Vec<&str> = our_tables().collect();
+        assert!(tables.contains(&"charger") && tables.contains(&"erasure"), "{tables:?}");
+        let found = ["charger", "wp_posts", "sqlite_sequence"].map(str::to_owned);
+        assert_eq!(tables_of_others(&found), ["wp_posts"]);
         let known: Vec<String> =
             MIGRATIONS.iter().map(|migration| format!("{}.sql", migration.name)).collect();
         assert_eq!(files, known, "a file that is not in the list would never run");

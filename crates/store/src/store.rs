@@ -12,12 +12,15 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::db::Db;
-use crate::migration::{MIGRATIONS, Migration, has_schema, migrate, newest, version};
+use crate::migration::{
+    MIGRATIONS, Migration, has_schema, migrate, newest, refuse_others, version,
+};
 use crate::settings::without_password;
 use crate::trouble::{TroubleBoard, watch_over};
 use crate::words::io_words;
 use crate::{
-    Error, FrameLog, Journal, Result, StoreSettings, Trouble, metrics, private, row_id, safety_copy,
+    Error, FrameLog, Journal, Result, StoreSettings, Trouble, claim, metrics, private, row_id,
+    safety_copy,
 };
 
 /// Memory of the writing connection for pages, in KiB (negative: SQLite's way to say KiB): the newest
@@ -72,7 +75,23 @@ impl Store {
                 return Err(Error::NoDatabase(file.display().to_string()));
             }
         }
-        Self::open_known(settings, registry, MIGRATIONS, true).await
+        Self::open_known(settings, registry, MIGRATIONS, true).await?.finished().await
+    }
+
+    /// Opens a database whose restore is not done yet, for the one who does it.
+    pub(crate) async fn open_unfinished(settings: &StoreSettings) -> Result<Self> {
+        Self::open_known(settings, &prometheus::Registry::new(), MIGRATIONS, true).await
+    }
+
+    /// Does what a restore that was cut off has left: nobody sees the database before.
+    async fn finished(self) -> Result<Self> {
+        match self.finish_restore().await {
+            Ok(_) => Ok(self),
+            Err(error) => {
+                self.close().await;
+                Err(Error::Unfinished(Box::new(error)))
+            }
+        }
     }
 
     pub(crate) async fn open_with(
@@ -80,7 +99,7 @@ impl Store {
         registry: &prometheus::Registry,
         migrations: &'static [Migration],
     ) -> Result<Self> {
-        Self::open_known(settings, registry, migrations, false).await
+        Self::open_known(settings, registry, migrations, false).await?.finished().await
     }
 
     async fn open_known(
@@ -93,6 +112,10 @@ impl Store {
         if must_exist && !has_schema(&db).await? {
             db.close().await;
             return Err(Error::NoDatabase(without_password(&settings.url)));
+        }
+        if let Err(error) = refuse_others(&db, file.as_deref()).await {
+            db.close().await;
+            return Err(error);
         }
         let found = version(&db).await?;
         let known = newest(migrations);
@@ -134,14 +157,6 @@ impl Store {
     /// The file of an SQLite database.
     pub(crate) fn file(&self) -> Option<&Path> {
         self.file.as_deref()
-    }
-
-    /// The file that a server locks beside an SQLite database.
-    pub(crate) fn lock_path(&self) -> Option<PathBuf> {
-        let file = self.file.as_deref()?;
-        let mut name = file.as_os_str().to_owned();
-        name.push(".lock");
-        Some(name.into())
     }
 
     /// Whether the database answers, for the readiness check.
@@ -348,7 +363,8 @@ async fn connect_sqlite(url: &str, settings: &StoreSettings) -> Result<(Db, Path
     // crash. The pragma refuses writes all the same.
     let reading = options.pragma("query_only", "1");
     let read = pool().max_connections(settings.connections.max(1)).connect_with(reading).await?;
-    Ok((Db::Sqlite { read, write }, file))
+    // Its lock and its lists lie beside it, by whatever name it was called.
+    Ok((Db::Sqlite { read, write }, claim::real_path(&file)))
 }
 
 async fn check_sqlite_version(pool: &SqlitePool) -> Result<()> {

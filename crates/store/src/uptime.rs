@@ -21,6 +21,11 @@ const DAYS: &str = "SELECT d.charger_key, d.evse, d.connector, d.day_at_ms, d.sp
 const SESSIONS: &str = "SELECT evse, connector, started_at_ms, ended_at_ms FROM charge_transaction
     WHERE charger_key = $1 AND ended_at_ms > $2 AND started_at_ms < $3 AND energy_wh >= 100.0
     ORDER BY started_at_ms LIMIT 20000";
+const LATE: &str = "SELECT charger_key, evse, connector, started_at_ms, ended_at_ms
+    FROM charge_transaction
+    WHERE opened_at_ms >= $1 AND started_at_ms < $2 AND ended_at_ms IS NOT NULL
+      AND energy_wh >= 100.0
+    ORDER BY charger_key, evse, connector, started_at_ms LIMIT 20000";
 const CHARGES: &str = "SELECT
     COALESCE(SUM(CASE WHEN energy_wh >= 100.0 THEN 1 ELSE 0 END), 0),
     COALESCE(SUM(CASE WHEN energy_wh < 100.0 THEN 1 ELSE 0 END), 0)
@@ -211,6 +216,23 @@ impl Store {
             all(&rows, |row| {
                 let at = ConnectorRef { evse: row.number(0)?, connector: row.number(1)? };
                 Ok((at, UnixMs(row.int(2)?), UnixMs(row.int(3)?)))
+            })
+        })
+    }
+
+    /// Sessions that delivered energy, began before a moment by the charger's time, and were told at or
+    /// after another: charger, connector, beginning, end.
+    pub async fn late_sessions(
+        &self,
+        told_since: UnixMs,
+        began_before: UnixMs,
+    ) -> Result<Vec<(ChargerKey, ConnectorRef, UnixMs, UnixMs)>> {
+        read!(&self.db, conn => {
+            let query = sqlx::query(LATE).bind(told_since.0).bind(began_before.0);
+            all(&query.fetch_all(conn).await?, |row| {
+                let at = ConnectorRef { evse: row.number(1)?, connector: row.number(2)? };
+                let charger = ChargerKey(row.number(0)?);
+                Ok((charger, at, UnixMs(row.int(3)?), UnixMs(row.int(4)?)))
             })
         })
     }

@@ -164,6 +164,11 @@ mod tests {
         // Without a text that says it, the bits do.
         assert_eq!(word("InternalError", "", Some("67108864")), "FuseBlown");
         assert_eq!(word("InternalError", "", Some("8192")), "GroundFailure");
+        // A reset may help, and is tried: the standard's own word stays.
+        for text in ["Temperature sensor error, Try restarting CP", "Charging reset too many times"]
+        {
+            assert_eq!(word("InternalError", text, None), "InternalError");
+        }
         assert_eq!(word("InternalError", "FPGA watchdog triggered", None), "InternalError");
         assert_eq!(word("WeakSignal", "", None), "WeakSignal");
     }

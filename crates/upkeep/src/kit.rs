@@ -73,9 +73,15 @@ impl Kit {
     }
 
     pub(crate) fn boot(&mut self, charger: ChargerKey, firmware: &str) {
+        self.boot_as(charger, ("ACME", "X", firmware));
+    }
+
+    /// The same of another maker.
+    pub(crate) fn boot_as(&mut self, charger: ChargerKey, kind: (&str, &str, &str)) {
+        let (vendor, model, firmware) = kind;
         let boot = Boot {
-            vendor: "ACME".into(),
-            model: "X".into(),
+            vendor: vendor.into(),
+            model: model.into(),
             firmware: Some(firmware.into()),
             ..Boot::default()
         };

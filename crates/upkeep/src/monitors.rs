@@ -187,6 +187,12 @@ mod tests {
         let below = |value| Some(("LowerThreshold".to_owned(), value, 6));
         assert_eq!(of("DataLink", "SignalStrength", "-72"), below(-100.0));
         assert_eq!(of("DataLink", "SignalStrength", "45"), below(20.0));
+        for part in SAFETY {
+            assert_eq!(of(part, "Problem", "false"), delta(1), "{part}");
+        }
+        let mut wifi = report("DataLink", "SignalStrength", "-72");
+        wifi.at.instance = "WLAN0".into();
+        assert_eq!(wanted(&wifi).map(|wanted| wanted.value), Some(-80.0));
         assert_eq!(of("EVSE", "Power", "7400"), None);
         let mut silent = report("EVSE", "Problem", "false");
         silent.supports_monitoring = Some(false);

@@ -260,6 +260,8 @@ fn a_station_is_listed_and_gets_its_monitors_in_order() {
         ]
     );
     assert_eq!(field(&kit.sent[0].1, "reportBase"), "FullInventory");
+    assert_eq!(field(&kit.sent[1].1, "monitoringBase"), "All");
+    assert_eq!(field(&kit.sent[2].1, "severity"), 6, "down to warnings");
     let data = field(&kit.sent[3].1, "setMonitoringData");
     let data = data.as_array().expect("a list");
     let severities: Vec<_> = data.iter().map(|one| one["severity"].as_i64()).collect();
@@ -456,4 +458,46 @@ fn what_is_switched_off_asks_nothing() {
     kit.boot(KEY, "1");
     kit.wait(2 * DAY_MS);
     assert!(kit.sent.is_empty());
+}
+
+/// The files of makers that are shipped.
+fn shipped() -> Profiles {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/vendors");
+    let mut files: Vec<(String, String)> = std::fs::read_dir(folder)
+        .expect("the folder")
+        .map(|entry| entry.expect("an entry").path())
+        .map(|path| (path.display().to_string(), std::fs::read_to_string(path).expect("reads")))
+        .collect();
+    files.sort();
+    Profiles::parse(&files).expect("what is shipped is right")
+}
+
+/// What each maker's chargers are asked about their radio link, and that the others are asked
+/// nothing (2.2c).
+#[test]
+fn makers_are_asked_what_they_know() {
+    for (vendor, model, asked) in [
+        ("Evnex", "R7", Some("GetRSSI")),
+        ("Evnex", "E2", Some("GetNetStat")),
+        ("Evnex", "X22", Some("GetNetStat")),
+        ("Zaptec", "Pro", None),
+        ("Easee", "Home", None),
+        ("go-e", "Gemini", None),
+        ("Alfen BV", "NG910", None),
+        ("ABB", "Terra AC", None),
+        ("Wall Box Chargers", "Pulsar", None),
+        ("Kempower", "S", None),
+        ("Autel", "MaxiCharger", None),
+        ("EVBox", "Elvi", None),
+        ("ebee", "CC612", None),
+    ] {
+        let data = |_: &Command| (yes(r#"{"data":"{\"rssi\":-82}"}"#), Vec::new());
+        let mut kit = Kit::with(UpkeepSettings::default(), shipped(), data);
+        kit.connect(KEY, Protocol::V16);
+        kit.boot_as(KEY, (vendor, model, "1"));
+        kit.wait(HOUR_MS);
+        let of = kit.sent.iter().find(|(_, command)| command.action.name() == "DataTransfer");
+        let message = of.map(|(_, command)| field(command, "messageId"));
+        assert_eq!(message.as_ref().and_then(|word| word.as_str()), asked, "{vendor} {model}");
+    }
 }

@@ -73,6 +73,12 @@ mod tests {
     fn the_levels_want_their_windows() {
         let fast = Burn { five_minutes: 20.0, hour: 14.4, six_hours: 2.4, three_days: 0.2 };
         assert_eq!(fast.level(), Some(BurnLevel::Fast));
+        let at_most = Burn { five_minutes: 14.4, hour: 14.4, ..Burn::default() };
+        assert_eq!(at_most.level(), Some(BurnLevel::Fast));
+        assert_eq!(Burn { hour: 14.39, ..at_most }.level(), None);
+        assert_eq!(Burn { five_minutes: 14.39, ..at_most }.level(), None);
+        assert_eq!(Burn { six_hours: 5.99, ..Burn::default() }.level(), None);
+        assert_eq!(Burn { three_days: 0.99, ..Burn::default() }.level(), None);
         // It is over: the last five minutes were good.
         let over = Burn { five_minutes: 0.0, ..fast };
         assert_eq!(over.level(), None);

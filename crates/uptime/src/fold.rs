@@ -94,6 +94,35 @@ pub fn fold(observed: &Observed, from: UnixMs, until: UnixMs) -> Vec<Span> {
     spans
 }
 
+/// Lays sessions that delivered energy over spans that are folded already: the ledger is then what it
+/// would have been, had they been known. A session before anything was known adds nothing.
+pub fn overlay(spans: &[Span], sessions: &[(UnixMs, UnixMs)]) -> Vec<Span> {
+    let mut out: Vec<Span> = Vec::with_capacity(spans.len());
+    let mut add = |span: Span| match out.last_mut() {
+        _ if span.from >= span.until => {}
+        Some(last) if last.class == span.class && last.until == span.from => {
+            last.until = span.until;
+        }
+        _ => out.push(span),
+    };
+    let mut worked: Vec<(UnixMs, UnixMs)> =
+        sessions.iter().map(|(from, until)| (minute_from(*from), minute_from(*until))).collect();
+    worked.sort_unstable();
+    for span in spans {
+        let mut at = span.from;
+        for (from, until) in &worked {
+            let (begin, end) = ((*from).max(at), (*until).min(span.until));
+            if begin < end {
+                add(Span { until: begin, from: at, ..*span });
+                add(Span { from: begin, until: end, class: Class::Up });
+                at = end;
+            }
+        }
+        add(Span { from: at, ..*span });
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use mendpoint_model::{HOUR_MS, MINUTE_MS};
@@ -188,6 +217,22 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn laying_a_late_session_over_is_folding_with_it(
+            links in proptest::collection::vec((0_i64..7_200_000, any::<bool>()), 0..12),
+            sessions in proptest::collection::vec((0_i64..7_200_000, 0_i64..3_600_000), 0..4),
+        ) {
+            let mut links: Vec<_> = links.into_iter().map(|(ms, on)| (T + ms, on)).collect();
+            links.sort();
+            let sessions: Vec<_> =
+                sessions.into_iter().map(|(ms, long)| (T + ms, T + ms + long)).collect();
+            let until = T + 3 * HOUR_MS;
+            let blind = vec![(at(30), at(50))];
+            let before = Observed { links, blind, ..Observed::default() };
+            let with = Observed { sessions: sessions.clone(), ..before.clone() };
+            prop_assert_eq!(overlay(&fold(&before, T, until), &sessions), fold(&with, T, until));
+        }
+
         #[test]
         fn folding_in_pieces_gives_the_same_minutes(
             links in proptest::collection::vec((0_i64..7_200_000, any::<bool>()), 0..12),

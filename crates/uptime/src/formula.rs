@@ -47,9 +47,23 @@ pub fn uk(network: &Tally) -> Option<f64> {
     (open > 0).then(|| percent_of(open, lost))
 }
 
-/// California (CEC): as NEVI, but vandalism is excused for ten days an incident and maintenance for
-/// 72 hours a year at most.
+/// California (CEC) for one port: as NEVI, but vandalism is excused for ten days an incident and
+/// maintenance for 72 hours a year at most. The caps are those of the stretch that was counted.
 pub fn california(tally: &Tally) -> Option<f64> {
+    california_of([tally])
+}
+
+/// The same over several ports: each has its own ten days an incident and its own 72 hours.
+pub fn california_of<'a>(ports: impl IntoIterator<Item = &'a Tally>) -> Option<f64> {
+    let (mut open, mut lost) = (0, 0);
+    for tally in ports {
+        open += tally.open();
+        lost += nevi_outage(tally) - california_excused(tally);
+    }
+    (open > 0).then(|| percent_of(open, lost))
+}
+
+fn california_excused(tally: &Tally) -> i64 {
     let mut excused = 0;
     let mut maintenance = 0;
     for ((reason, _), minutes) in &tally.excluded {
@@ -61,9 +75,7 @@ pub fn california(tally: &Tally) -> Option<f64> {
             Reason::Vehicle => {}
         }
     }
-    excused += maintenance.min(CALIFORNIA_MAINTENANCE);
-    let open = tally.open();
-    (open > 0).then(|| percent_of(open, nevi_outage(tally) - excused))
+    excused + maintenance.min(CALIFORNIA_MAINTENANCE)
 }
 
 /// What a driver finds: up, of all open minutes; nothing is excused.
@@ -120,6 +132,52 @@ mod tests {
         let expected = (open - lost) as f64 / open as f64 * 100.0;
         assert!(close(california(&tally).expect("open"), expected));
         assert!(close(nevi_of(&tally).expect("open"), 100.0));
+    }
+
+    #[test]
+    fn each_port_has_its_own_ten_days_and_72_hours_in_california() {
+        // One incident and one maintenance that concern both ports of a site.
+        let mut port = Tally { up: 100_000, ..Tally::default() };
+        port.excluded.insert((Reason::Vandalism, 1), 14_400);
+        port.excluded.insert((Reason::Maintenance, 2), 4_320);
+        assert!(close(california(&port).expect("open"), 100.0));
+        assert!(close(california_of([&port, &port]).expect("open"), 100.0));
+        // Added up to one first they would look like one incident of twenty days.
+        let mut both = port.clone();
+        both.add(&port);
+        assert!(california(&both).expect("open") < 100.0);
+        // A minute more of either is not excused.
+        for reason in [Reason::Vandalism, Reason::Maintenance] {
+            let mut more = port.clone();
+            let key = if reason == Reason::Vandalism { 1 } else { 2 };
+            *more.excluded.entry((reason, key)).or_default() += 1;
+            let open = more.open() as f64;
+            assert!(close(california(&more).expect("open"), (open - 1.0) / open * 100.0));
+        }
+    }
+
+    #[test]
+    fn what_each_rule_excuses() {
+        let of = |reason| {
+            let mut tally = Tally { up: 90, ..Tally::default() };
+            tally.excluded.insert((reason, 1), 10);
+            let figures = [nevi_of(&tally), california(&tally), uk(&tally), strict(&tally)];
+            figures.map(|figure| figure.expect("open").round() as i64)
+        };
+        assert_eq!(of(Reason::Utility), [100, 100, 90, 90]);
+        assert_eq!(of(Reason::Vehicle), [100, 90, 90, 90]);
+        assert_eq!(of(Reason::Maintenance), [100, 100, 90, 90]);
+        assert_eq!(of(Reason::Vandalism), [100, 100, 90, 90]);
+        assert_eq!(of(Reason::Disaster), [100, 100, 90, 90]);
+    }
+
+    #[test]
+    fn hours_that_are_closed_count_nowhere() {
+        let open = Tally { up: 90, offline: 6, faulted: 4, ..Tally::default() };
+        let closed = Tally { closed: 500, ..open.clone() };
+        for figure in [nevi_of, uk, california, strict] {
+            assert!(close(figure(&open).expect("open"), figure(&closed).expect("open")));
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ mod tally;
 
 pub use burn::{Burn, BurnLevel, burn, projected_percent};
 pub use exclusion::{Decision, Exclusion, Reason};
-pub use fold::{Observed, fold};
+pub use fold::{Observed, fold, overlay};
 pub use mendpoint_model::Hours;
 pub use propose::{Gap, Proposal, propose};
 pub use span::{Class, Span};

@@ -128,6 +128,28 @@ mod tests {
     }
 
     #[test]
+    fn sixty_percent_of_the_site_and_sixty_percent_of_those_are_enough() {
+        let gaps =
+            [gap(1, 0, true), gap(2, 0, true), gap(3, 0, true), gap(4, 0, false), gap(5, 0, false)];
+        assert_eq!(propose(5, &gaps).len(), 1, "3 of 5 booted");
+        assert!(propose(5, &[gaps[0], gaps[1], gaps[2]]).len() == 1, "3 of 5 were lost");
+        assert!(propose(6, &[gaps[0], gaps[1], gaps[2]]).is_empty(), "half of them are not enough");
+        let half = [gap(1, 0, true), gap(2, 0, true), gap(3, 0, false), gap(4, 0, false)];
+        assert!(propose(4, &half).is_empty(), "nor half of the boots");
+    }
+
+    #[test]
+    fn two_minutes_are_together_and_ten_minutes_belong_to_the_return() {
+        assert_eq!(propose(2, &[gap(1, 0, true), gap(2, 120, true)]).len(), 1);
+        let booted = |after_s: i64| {
+            let one = gap(1, 0, true);
+            let booted_at = one.until.map(|until| until + after_s * SECOND_MS);
+            propose(2, &[Gap { booted_at, ..one }, Gap { booted_at, ..gap(2, 1, true) }]).len()
+        };
+        assert_eq!((booted(600), booted(601)), (1, 0));
+    }
+
+    #[test]
     fn without_boots_it_was_the_network() {
         assert!(propose(2, &[gap(1, 0, false), gap(2, 3, false)]).is_empty());
     }

@@ -78,6 +78,12 @@ pub(crate) struct Figures {
 }
 
 impl Figures {
+    /// Of several ports together; California's caps are each port's own.
+    pub(crate) fn of_ports(ports: &[PortTally]) -> Self {
+        let california = formula::california_of(ports.iter().map(|port| &port.tally));
+        Self { california, ..Self::of(&sum(ports)) }
+    }
+
     pub(crate) fn of(tally: &Tally) -> Self {
         Self {
             nevi: formula::nevi_of(tally),

@@ -38,7 +38,6 @@ pub(crate) struct Book {
     pub(crate) commands: u64,
     pub(crate) disruptive: u64,
     pub(crate) resets_in_transaction: u64,
-    pub(crate) worse: u64,
 }
 
 impl Book {

@@ -14,6 +14,8 @@ pub struct Mix {
     pub failures_per_charger: f64,
     /// Sessions of a charger in a day.
     pub sessions_per_day: f64,
+    /// The chance that a reset by command leaves the charger worse than before.
+    pub reset_harms: f64,
     /// How long after a ticket a person is there, from and to, ms.
     pub person_after_ms: (i64, i64),
     /// The causes.
@@ -72,11 +74,11 @@ impl Cause {
         }
     }
 
-    pub(crate) fn cure(&self) -> Option<Cure> {
-        match &self.what {
-            What::Fault { fault, .. } => Some(fault.cure),
-            _ => None,
-        }
+    /// A charger that a reset harmed: it is no part of what breaks, so it has no share.
+    pub(crate) fn harm() -> Self {
+        let fault = Fault::new("InternalError", 0, Cure::Never);
+        let what = What::Fault { fault: Box::new(fault), lasts_ms: (0, 0) };
+        Self { name: "left worse by a reset".to_owned(), share: 0.0, what }
     }
 }
 
@@ -102,6 +104,7 @@ struct DiffersFile {
 struct Rates {
     failures_per_charger: f64,
     sessions_per_day: f64,
+    reset_harms: f64,
     person_after: [String; 2],
 }
 
@@ -150,7 +153,12 @@ impl Mix {
         if causes.iter().map(|cause| cause.share).sum::<f64>() <= 0.0 {
             return Err("at least one [[cause]] with a share above 0 is needed".to_owned());
         }
+        let reset_harms = file.rates.reset_harms;
+        if !(0.0..=1.0).contains(&reset_harms) {
+            return Err(format!("`reset_harms = {reset_harms}` is no chance from 0 to 1"));
+        }
         Ok(Self {
+            reset_harms,
             failures_per_charger: file.rates.failures_per_charger,
             sessions_per_day: file.rates.sessions_per_day,
             person_after_ms: range(&file.rates.person_after)?,
@@ -208,7 +216,6 @@ fn cause(file: CauseFile) -> Result<Cause, String> {
             let cure = match file.cure.as_str() {
                 word if plain_cure(word).is_some() => plain_cure(word).unwrap_or(Cure::Never),
                 "never" => Cure::Never,
-                "worse" => Cure::WorseFaulted,
                 "itself" => Cure::Itself { after_ms: needs_lasts()?.0 },
                 other => return Err(format!("{:?}: `cure = {other:?}` is none", file.name)),
             };
@@ -264,7 +271,9 @@ mod tests {
 
     #[test]
     fn a_mistake_is_told() {
-        let text = BUILT_IN.replace("cure = \"worse\"", "cure = \"magic\"");
+        let text = BUILT_IN.replace("cure = \"cycle\"", "cure = \"magic\"");
         assert!(Mix::parse(&text).expect_err("no such cure").contains("magic"));
+        let text = BUILT_IN.replace("reset_harms = 0.001", "reset_harms = 1.5");
+        assert!(Mix::parse(&text).expect_err("no chance").contains("reset_harms"));
     }
 }

@@ -73,6 +73,12 @@ pub struct Report {
     pub pages: u64,
     /// Commands that the engine sent.
     pub commands: u64,
+    /// Resets by command that chargers carried out.
+    pub resets: u64,
+    /// Resets that left the charger worse than before, until a person came.
+    pub harmed: u64,
+    /// The same of 1,000 failures.
+    pub harmed_per_1000_failures: f64,
     /// What is wanted, and what was reached.
     pub gates: Vec<Gate>,
     /// Cause by cause.
@@ -111,10 +117,16 @@ impl Report {
             messages,
             sessions: truth.sessions,
             sessions_failed: truth.sessions_failed,
-            failures: truth.failures.len() as u64,
+            failures: truth.failures.len() as u64 - truth.harmed,
             incidents: book.entries.len() as u64,
             pages: book.entries.values().filter(|entry| entry.paged_at.is_some()).count() as u64,
             commands: book.commands,
+            resets: truth.resets,
+            harmed: truth.harmed,
+            harmed_per_1000_failures: per_1000(
+                truth.harmed,
+                truth.failures.len() as u64 - truth.harmed,
+            ),
             gates: gates(truth, book, now),
             causes: causes(settings, truth, lasted_ms),
             rules,
@@ -160,6 +172,10 @@ fn causes(
         report.hours = (middle as f64 / 36_000.0).round() / 100.0;
     }
     reports
+}
+
+fn per_1000(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 * 1_000.0 / whole as f64 }
 }
 
 /// A share in percent, of how many.
@@ -291,7 +307,7 @@ fn gates(truth: &Truth, book: &Book, now: UnixMs) -> Vec<Gate> {
             "actions that make it worse",
             "<= 0.1 %",
             "%",
-            percent(book.worse as usize, book.commands as usize),
+            percent(truth.harmed as usize, book.commands as usize),
             0.1,
         ),
         at_most(
@@ -378,6 +394,11 @@ impl fmt::Display for Report {
                 gate.name, gate.of, gate.wanted
             )?;
         }
+        writeln!(
+            f,
+            "  {} resets carried out, {} left the charger worse: {:.2} of 1,000 failures",
+            self.resets, self.harmed, self.harmed_per_1000_failures
+        )?;
         writeln!(
             f,
             "  {:58} {:>5} {:>5} {:>6} {:>6} {:>6} {:>4} {:>7}",

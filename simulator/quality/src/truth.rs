@@ -42,6 +42,9 @@ pub(crate) struct Truth {
     pub(crate) failures: Vec<Failure>,
     /// Those that last, by charger.
     active: Vec<Vec<usize>>,
+    /// Resets by command that chargers carried out, and those that left one worse than before.
+    pub(crate) resets: u64,
+    pub(crate) harmed: u64,
     pub(crate) sessions: u64,
     pub(crate) sessions_failed: u64,
 }

@@ -16,7 +16,7 @@ use mendpoint_model::{
 };
 use mendpoint_shard::{Outputs, Shard};
 use mendpoint_simulator::{
-    Act, Behaviour, ChargerCore, ChargerSpec, Cure, Current, Input, LinkKind, Output,
+    Act, Behaviour, ChargerCore, ChargerSpec, Cure, Current, Input, LinkKind, Note, Output,
 };
 use mendpoint_upkeep::{Profiles, UpkeepSettings};
 use rand::rngs::SmallRng;
@@ -25,7 +25,7 @@ use rand::{Rng, SeedableRng};
 use crate::book::Book;
 use crate::disk::Disk;
 use crate::line::Line;
-use crate::mix::{Mix, What};
+use crate::mix::{Cause, Mix, What};
 use crate::report::Report;
 use crate::truth::{Begun, Failure, Truth};
 
@@ -183,12 +183,14 @@ fn spec(index: usize, site: usize, rng: &mut SmallRng) -> ChargerSpec {
 }
 
 impl World {
-    fn new(settings: QualitySettings) -> Self {
+    fn new(mut settings: QualitySettings) -> Self {
+        settings.mix.causes.push(Cause::harm());
         let mut rng = SmallRng::seed_from_u64(settings.seed);
         let behaviour = Arc::new(Behaviour {
             sessions_per_hour: settings.mix.sessions_per_day / 24.0,
             meter_interval_ms: 60_000,
             connect_spread_ms: 120_000,
+            reset_harms: settings.mix.reset_harms,
             ..Behaviour::default()
         });
         let mut shard = new_shard(&settings, 1, 1);
@@ -554,6 +556,7 @@ impl World {
                 }
                 Output::Close => self.closed(charger, "the charger is gone"),
                 Output::Send(text) => self.hear(charger, &text),
+                Output::Note(Note::Reset { harmed }) => self.reset_done(charger, harmed),
                 Output::Note(note) => self.truth.note(charger, &note, self.now),
             }
         }
@@ -564,6 +567,21 @@ impl World {
             self.posts[charger].tick_at = Some(at);
             self.push(at.max(self.now), Due::Tick(charger));
         }
+    }
+
+    /// A charger carried out a reset; one that is left worse by it is one more failure, until somebody
+    /// comes.
+    fn reset_done(&mut self, charger: usize, harmed: bool) {
+        self.truth.resets += 1;
+        if !harmed {
+            return;
+        }
+        self.truth.harmed += 1;
+        let cause = self.settings.mix.causes.len() - 1;
+        let of = self.settings.mix.causes[cause].clone();
+        let (from, to) = self.settings.mix.person_after_ms;
+        let begun = Begun { planned: usize::MAX, person_after_ms: i64::midpoint(from, to) };
+        self.truth.begin(cause, &of, (charger, 0), begun, self.now);
     }
 
     fn closed(&mut self, charger: usize, reason: &str) {
@@ -631,15 +649,6 @@ impl World {
                     let charging =
                         (1..=core.spec().connectors).any(|number| core.is_charging(number));
                     self.book.resets_in_transaction += u64::from(charging);
-                    let active = self.truth.active(charger).iter();
-                    let worsens = active.clone().any(|failure| {
-                        let cause = self.truth.failures[*failure].cause;
-                        matches!(
-                            self.settings.mix.causes[cause].cure(),
-                            Some(Cure::WorseFaulted | Cure::WorseOffline)
-                        )
-                    });
-                    self.book.worse += u64::from(worsens);
                 }
                 self.timeouts.push(command.id.clone());
                 let number = self.timeouts.len() as u64 - 1;

@@ -1,5 +1,7 @@
 //! Breaking, healing and resets.
 
+use rand::Rng as _;
+
 use super::connector::StopReason;
 use super::io::Note;
 use super::link::{BootReason, Registration};
@@ -250,10 +252,28 @@ impl ChargerCore {
         self.link.rebooting = false;
         let by_command = self.link.boot_reason == BootReason::RemoteReset;
         if by_command {
-            self.apply(if hard { Remedy::HardReset } else { Remedy::SoftReset }, None);
+            self.end_reset(if hard { Remedy::HardReset } else { Remedy::SoftReset }, None);
             self.worsen();
         }
         self.reconnect();
+    }
+
+    /// The end of a reset by command: it mends what it mends, or leaves the charger worse than before,
+    /// drawn for each reset from the seed alone, so that nothing else is drawn differently by it.
+    fn end_reset(&mut self, remedy: Remedy, number: Option<u16>) {
+        self.resets += 1;
+        let name = format!("{} reset {}", self.spec.identity, self.resets);
+        let mut dice = crate::seed::rng(self.seed, &name);
+        let harmed = dice.random::<f64>() < self.behaviour.reset_harms;
+        self.note(Note::Reset { harmed });
+        if !harmed {
+            self.apply(remedy, number);
+            return;
+        }
+        // The reset of one EVSE leaves the connection as it is.
+        let stays_away = number.is_none() && dice.random::<bool>();
+        let cure = if stays_away { Cure::WorseOffline } else { Cure::Never };
+        self.add_fault(Fault::new("InternalError", 0, cure), false);
     }
 
     fn worsen(&mut self) {
@@ -281,7 +301,7 @@ impl ChargerCore {
     pub(super) fn evse_restarted(&mut self, number: u16) {
         let Some(index) = self.index(number) else { return };
         if std::mem::take(&mut self.connectors[index].restarting) {
-            self.apply(Remedy::SoftReset, Some(number));
+            self.end_reset(Remedy::SoftReset, Some(number));
         }
     }
 }

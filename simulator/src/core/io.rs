@@ -141,6 +141,11 @@ pub enum Note {
     FaultBegan(String),
     /// A fault ended: its code and how.
     FaultEnded(String, &'static str),
+    /// A reset by command is done; whether it left the charger worse than before.
+    Reset {
+        /// By the chance that [`crate::Behaviour::reset_harms`] states.
+        harmed: bool,
+    },
     /// A transaction message was given up after all attempts.
     GaveUp(String),
 }

@@ -72,6 +72,10 @@ pub struct ChargerCore {
     pub(crate) operative: bool,
     pub(crate) faults: Vec<ActiveFault>,
     next_fault: u32,
+    /// The seed of the whole simulation, and how many resets by command there were: each draws whether
+    /// it harms.
+    seed: u64,
+    resets: u64,
     /// A reset that waits until no transaction runs (2.0.1 `OnIdle`): whether it is a hard one.
     pub(crate) reset_when_idle: Option<bool>,
     pub(crate) device: Device,
@@ -132,6 +136,8 @@ impl ChargerCore {
             operative: true,
             faults: Vec::new(),
             next_fault: 0,
+            seed,
+            resets: 0,
             reset_when_idle: None,
             device,
             profiles: Profiles::default(),

@@ -72,6 +72,7 @@ fn behaviour(file: &file::Behaviour) -> Checked<Behaviour> {
         backoff_ms: between(file.backoff, usual.backoff_ms),
         signal_every_ms: length(file.signal_every, usual.signal_every_ms),
         call_timeout_ms: length(file.call_timeout, usual.call_timeout_ms).max(100),
+        reset_harms: 0.0,
         drivers: true,
     })
 }

@@ -44,7 +44,7 @@ impl Family {
 /// The family of a rule, by its id: operators' own rules begin with the same words, or are a family
 /// of their own kind.
 pub(crate) fn family_of(rule: &str) -> Family {
-    const PREFIXES: [(&str, Family); 29] = [
+    const PREFIXES: [(&str, Family); 30] = [
         (super::SITE_OUTAGE, Family::Outage),
         (super::CARRIER_OUTAGE, Family::Outage),
         (super::FLEET_BLIND, Family::Outage),
@@ -66,6 +66,7 @@ pub(crate) fn family_of(rule: &str) -> Family {
         ("FAILED_BURST", Family::Sessions),
         ("START_SUCCESS", Family::Sessions),
         ("SILENT_", Family::Sessions),
+        ("EV_", Family::Sessions),
         ("AUTH_", Family::Sessions),
         ("METER_", Family::Meter),
         ("CLOCK_", Family::Upkeep),

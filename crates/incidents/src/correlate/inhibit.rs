@@ -1,8 +1,11 @@
 //! What one incident explains of others (1.7, parent and child). What is explained opens no
 //! incident; what is open already rests. When the parent is over, all of it is judged anew.
 
-use mendpoint_model::{ChargerKey, ConnectorRef, IncidentId, IncidentState, StepState, UnixMs};
+use mendpoint_model::{
+    Actor, ChargerKey, ConnectorRef, IncidentId, IncidentState, StepState, UnixMs,
+};
 
+use super::charges::{Charges, charges_of};
 use super::family::{Family, family_of};
 use crate::alert::Phase;
 use crate::case::{Case, Line};
@@ -51,13 +54,17 @@ impl Engine {
                 return Some(id);
             }
         }
+        if let Some(id) = self.grid_incident(watch.site, code) {
+            return Some(id);
+        }
         watch.cases.iter().copied().find(|id| {
             let case = self.cases.get(id).filter(|case| case.is_firing());
             case.is_some_and(|case| {
                 // Chains end at their head: a child explains nothing.
                 !case.incident.ties.is_quiet()
                     && case.incident.rule != rule.id
-                    && Self::is_parent(case, family, rule.scope, at)
+                    && (Self::is_parent(case, family, rule.scope, at)
+                        || self.explains_charges(case, &rule.id, at))
             })
         })
     }
@@ -149,6 +156,9 @@ impl Engine {
                 && family_of(&case.incident.rule) != Family::Connectivity
                 && rule.is_some_and(|rule| {
                     Self::is_parent(case, family_of(&rule.id), rule.scope, incident.connector)
+                        // Of two that explain each other the one that is repaired goes on.
+                        || (charges_of(&case.incident.rule) == Some(Charges::Burst)
+                            && self.explains_charges(case, &rule.id, incident.connector))
                 })
         };
         let ids: Vec<IncidentId> = watch.cases.iter().copied().filter(is_child).collect();
@@ -258,6 +268,11 @@ impl Engine {
         if let Some(held) = self.correlation.held.remove(&parent) {
             let grace = cx.now + self.settings.correlation.release_grace_ms;
             for alert in held {
+                let rule = self.program.rules.get(usize::from(alert.1));
+                if rule.is_some_and(|rule| self.waits_for_proof(parent, &rule.id)) {
+                    self.correlation.held.entry(parent).or_default().push(alert);
+                    continue;
+                }
                 self.release_alert(cx, alert, parent, grace);
             }
         }
@@ -265,15 +280,26 @@ impl Engine {
             .cases
             .values()
             .filter(|case| case.incident.ties.parent() == Some(parent))
+            .filter(|case| {
+                case.incident.ties.merged_into.is_some()
+                    || !self.waits_for_proof(parent, &case.incident.rule)
+            })
             .map(|case| case.incident.id)
             .collect();
         for id in ids {
+            let mended = self.is_mended_with(id, parent);
             let Some(case) = self.cases.get_mut(&id) else { continue };
+            let merged = case.incident.ties.merged_into.is_some();
             case.incident.ties.inhibited_by = None;
             if case.incident.ties.merged_into == Some(parent) {
                 case.incident.ties.merged_into = None;
             }
             self.dirty.insert(id);
+            if mended && !merged {
+                let words = format!("The same charges as {parent}, which is mended");
+                self.resolve(cx, id, &words, &Actor::Engine, true);
+                continue;
+            }
             if self.cases.get(&id).is_some_and(|case| !case.incident.state.is_over()) {
                 let line = Line::new("released", format!("{parent} is over: judged by itself now"));
                 self.say(cx, id, line);

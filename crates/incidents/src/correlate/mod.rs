@@ -4,8 +4,10 @@
 //! What goes beyond a shard is decided by the [`Overseer`](crate::overseer::Overseer): the engine
 //! tells it [`Report`]s and does what its [`Directive`](crate::overseer::Directive)s say.
 
+mod charges;
 mod damp;
 mod family;
+mod grid;
 mod group;
 mod inhibit;
 mod merge;

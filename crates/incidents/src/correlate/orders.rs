@@ -141,6 +141,7 @@ impl Engine {
         self.cases.insert(id, case);
         self.say(cx, id, line);
         self.group_in(cx, id);
+        self.inhibit_grid(cx, id);
         self.tend(cx, id);
         id
     }

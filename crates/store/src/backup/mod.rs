@@ -5,9 +5,12 @@
 //!
 //! Read [`make_backup`], [`Manifest`] and [`restore_backup`] first.
 
+mod into_postgres;
+mod into_sqlite;
 mod manifest;
 mod restore;
 pub(crate) mod tools;
+mod unfinished;
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
@@ -16,6 +19,8 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 
 pub use self::manifest::Manifest;
+#[cfg(test)]
+pub(crate) use self::restore::put_in_place;
 pub use self::restore::{RestoreOptions, Restored, restore_backup};
 
 use self::manifest::hash_of;

@@ -6,7 +6,8 @@ use std::process::Stdio;
 
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
-use tokio::process::Command;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::{Child, Command};
 
 use crate::{Error, Result};
 
@@ -44,7 +45,18 @@ pub(crate) async fn dump(url: &str, to: &Path, more: &[&str]) -> Result<()> {
 
 /// Runs one of PostgreSQL's programs on a database; gives what it printed.
 pub(crate) async fn run(program: &str, url: Option<&str>, args: &[&str]) -> Result<String> {
+    let mut command = command(program, url);
+    command.args(args).stdin(Stdio::null());
+    let output = command.output().await.map_err(|error| not_run(program, &error))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    Err(failed(program, &output.stderr))
+}
+
+fn command(program: &str, url: Option<&str>) -> Command {
     let mut command = Command::new(program);
+    command.kill_on_drop(true);
     if let Some(url) = url {
         let (address, password) = for_libpq(url);
         // Nobody is there to be asked for one.
@@ -53,18 +65,80 @@ pub(crate) async fn run(program: &str, url: Option<&str>, args: &[&str]) -> Resu
             command.env("PGPASSWORD", password);
         }
     }
-    command.args(args).stdin(Stdio::null()).kill_on_drop(true);
-    let output = command.output().await.map_err(|error| {
-        Error::Backup(format!(
-            "{program} does not run ({error}): install the client programs of PostgreSQL"
-        ))
-    })?;
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-    }
-    let told = String::from_utf8_lossy(&output.stderr);
+    command
+}
+
+fn not_run(program: &str, error: &std::io::Error) -> Error {
+    Error::Backup(format!(
+        "{program} does not run ({error}): install the client programs of PostgreSQL"
+    ))
+}
+
+fn failed(program: &str, told: &[u8]) -> Error {
+    let told = String::from_utf8_lossy(told);
     let told: Vec<&str> = told.lines().take(5).collect();
-    Err(Error::Backup(format!("{program} failed: {}", told.join("; "))))
+    Error::Backup(format!("{program} failed: {}", told.join("; ")))
+}
+
+/// Plays a dump into a database between statements of ours, all of it as one transaction. Whatever ends
+/// this early, a kill too, ends it without a commit: `psql` is told of that last, when all came through.
+pub(crate) async fn replay(url: &str, dump: &Path, before: &str, after: &str) -> Result<()> {
+    let (reads, writes) = ("pg_restore", "psql");
+    let mut reader = command(reads, None);
+    reader.args(["--no-owner", "--no-privileges", "--file=-"]).arg(dump);
+    reader.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut reader = reader.spawn().map_err(|error| not_run(reads, &error))?;
+    let mut writer = command(writes, Some(url));
+    writer.args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"]);
+    writer.env("PGOPTIONS", "-c client_min_messages=warning");
+    writer.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut writer = writer.spawn().map_err(|error| not_run(writes, &error))?;
+    let (told_by_reader, told_by_writer) = (reader.stderr.take(), writer.stderr.take());
+    let (fed, told_by_reader, told_by_writer) = tokio::join!(
+        feed(&mut reader, &mut writer, before, after),
+        all_of(told_by_reader),
+        all_of(told_by_writer),
+    );
+    // A pipe that broke is told better by the one who broke it.
+    match writer.wait().await {
+        Ok(status) if !status.success() => return Err(failed(writes, &told_by_writer)),
+        Ok(_) => {}
+        Err(error) => return Err(not_run(writes, &error)),
+    }
+    match fed {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(failed(reads, &told_by_reader)),
+        Err(error) => Err(Error::Backup(format!("{reads} to {writes}: {error}"))),
+    }
+}
+
+/// Gives one program what the other writes; false when that one failed, and then nothing is committed.
+async fn feed(
+    reader: &mut Child,
+    writer: &mut Child,
+    before: &str,
+    after: &str,
+) -> std::io::Result<bool> {
+    let (Some(mut dump), Some(mut into)) = (reader.stdout.take(), writer.stdin.take()) else {
+        return Err(std::io::ErrorKind::BrokenPipe.into());
+    };
+    into.write_all(format!("BEGIN;\n{before}").as_bytes()).await?;
+    tokio::io::copy(&mut dump, &mut into).await?;
+    let is_whole = reader.wait().await?.success();
+    if is_whole {
+        into.write_all(format!("\n{after}COMMIT;\n").as_bytes()).await?;
+    }
+    into.shutdown().await?;
+    Ok(is_whole)
+}
+
+async fn all_of(pipe: Option<impl tokio::io::AsyncRead + Unpin>) -> Vec<u8> {
+    let mut told = Vec::new();
+    if let Some(mut pipe) = pipe {
+        // What was read until then is told.
+        pipe.read_to_end(&mut told).await.ok();
+    }
+    told
 }
 
 /// The address as libpq takes it, and the password apart.

@@ -284,6 +284,113 @@ async fn s21_a_list_that_cannot_be_written_is_told_and_follows_later() {
     store.close().await;
 }
 
+async fn person(store: &Store, name: &str) -> i64 {
+    let new =
+        crate::NewUser { name, display_name: "", email: "", password_hash: "-", role: "viewer" };
+    store.insert_user(new).await.expect("made")
+}
+
+#[tokio::test]
+async fn r20_s21_what_a_restore_could_not_do_any_more_is_done_before_anybody_looks() {
+    let file = File::new();
+    let store = file.open().await;
+    story_privacy::used(&store, ChargerKey(1), 1).await;
+    let [bea, cy] = [person(&store, "bea").await, person(&store, "cy").await];
+    for (hash, user) in [(b"hers", bea), (b"his!", cy)] {
+        store.insert_session(hash, user, UnixMs(1), UnixMs(i64::MAX), "").await.expect("made");
+    }
+    let token = store.insert_api_token(b"t1", "ci", "read", "cy", None).await.expect("made");
+    store.insert_api_token(b"t2", "cd", "read", "cy", None).await.expect("made");
+    let to = file.folder().join("a.backup");
+    make_backup(&file.settings(), &to).await.expect("copied");
+    store.erase_person("04A2B3C4D5E6F7", "ana").await.expect("erased");
+    assert!(store.revoke_api_token(token, UnixMs(5)).await.expect("revoked"));
+    let her = store.user(bea).await.expect("read").expect("known");
+    let gone = crate::UserRow { disabled: true, ..her };
+    assert!(store.update_user(&gone).await.expect("disabled"));
+    store.close().await;
+    // The database of before is the only one that knows who was erased.
+    std::fs::remove_file(file.path().with_file_name("mend.db.erasures")).expect("there was one");
+    crate::backup::put_in_place(&file.settings(), &to).await.expect("in its place");
+    let store = Store::open_existing(&file.settings(), &Registry::new()).await.expect("it opens");
+    assert!(!story_privacy::dump(&store).await.to_lowercase().contains("04a2b3c4d5e6f7"));
+    let tokens = store.api_tokens().await.expect("read");
+    let revoked: Vec<bool> = tokens.iter().map(|token| token.revoked_at.is_some()).collect();
+    assert_eq!(revoked, [true, false], "{tokens:?}");
+    assert!(store.user(bea).await.expect("read").expect("known").disabled);
+    assert!(!store.user(cy).await.expect("read").expect("known").disabled);
+    assert_eq!(store.session(b"his!", UnixMs(2), 1_000).await.expect("read"), None);
+    let restored = |lines: Vec<crate::AuditRow>| {
+        lines.iter().filter(|line| line.action == "backup restored").count()
+    };
+    assert_eq!(restored(store.audit(None, None, None, 10).await.expect("read").0), 1);
+    store.close().await;
+    let store = file.open().await;
+    assert_eq!(restored(store.audit(None, None, None, 10).await.expect("read").0), 1, "once");
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_link_to_a_database_is_the_same_database() {
+    let file = File::new();
+    let store = file.open().await;
+    store.put_id_tokens(&[card("NEW", None, "")]).await.expect("put");
+    let to = file.folder().join("a.backup");
+    make_backup(&file.settings(), &to).await.expect("copied");
+    let link = file.folder().join("link.db");
+    std::os::unix::fs::symlink(file.path(), &link).expect("linked");
+    let by_link =
+        StoreSettings { url: format!("sqlite://{}", link.display()), ..StoreSettings::default() };
+    let other = Store::open(&by_link, &Registry::new()).await.expect("it opens");
+    let claim = store.claim_for_server().await.expect("claimed");
+    assert!(matches!(other.claim_for_server().await, Err(Error::InUse(_))));
+    let force = &RestoreOptions { force: true, backups: None };
+    assert!(matches!(restore_backup(&by_link, &to, force).await, Err(Error::InUse(_))));
+    drop(claim);
+    other.close().await;
+    store.close().await;
+    restore_backup(&by_link, &to, force).await.expect("brought back");
+    assert!(link.is_symlink(), "it still leads to the database");
+    let store = file.open().await;
+    let (lines, _) = store.audit(None, None, None, 10).await.expect("read");
+    assert!(lines.iter().any(|line| line.action == "backup restored"), "{lines:?}");
+    store.close().await;
+}
+
+#[tokio::test]
+async fn the_database_of_another_program_is_left_alone() {
+    use sqlx::Connection as _;
+
+    let file = File::new();
+    let store = file.open().await;
+    let to = file.folder().join("a.backup");
+    make_backup(&file.settings(), &to).await.expect("copied");
+    store.close().await;
+    let other = file.folder().join("blog.db");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&other);
+    let options = options.create_if_missing(true);
+    let mut conn = sqlx::SqliteConnection::connect_with(&options).await.expect("made");
+    sqlx::query("CREATE TABLE wp_posts (id INTEGER)").execute(&mut conn).await.expect("made");
+    conn.close().await.expect("closed");
+    let before = std::fs::read(&other).expect("read");
+    let settings =
+        StoreSettings { url: format!("sqlite://{}", other.display()), ..StoreSettings::default() };
+    let told = Store::open(&settings, &Registry::new()).await.expect_err("another's").to_string();
+    assert!(told.contains("another program (it has wp_posts)"), "{told}");
+    let told = restore_backup(&settings, &to, &RestoreOptions::default()).await;
+    assert!(told.expect_err("another's").to_string().contains("--force"));
+    // SQLite notes in the file that its log is another one now; nothing else is changed.
+    let after = std::fs::read(&other).expect("read");
+    assert_eq!(after.len(), before.len());
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&other);
+    let mut conn = sqlx::SqliteConnection::connect_with(&options).await.expect("opened");
+    let tables: Vec<String> = sqlx::query_scalar("SELECT name FROM sqlite_master")
+        .fetch_all(&mut conn)
+        .await
+        .expect("read");
+    assert_eq!(tables, ["wp_posts"]);
+}
+
 /// The server's own database, its copy, and another database of the same server.
 #[tokio::test]
 #[ignore = "needs a PostgreSQL server: set MENDPOINT_TEST_POSTGRES_URL to an empty database"]

@@ -1,6 +1,8 @@
 //! Uptime ledgers (on both databases).
 
-use mendpoint_model::{ChargeFigures, ChargerKey, ConnectorRef, DAY_MS, HOUR_MS, SiteKey, UnixMs};
+use mendpoint_model::{
+    ChargeFigures, ChargerKey, ConnectorRef, DAY_MS, HOUR_MS, SiteKey, Transaction, UnixMs,
+};
 use mendpoint_uptime::{Class, Decision, Exclusion, Reason, Span};
 
 use super::kit::{closed, transaction, write};
@@ -81,9 +83,17 @@ pub(super) async fn uptime(store: &Store, charger: ChargerKey, site: SiteKey) {
     write(store, vec![closed(charger, begun, day.0 + HOUR_MS)]).await;
     let sessions = store.delivered_sessions(charger, day, noon).await.expect("read");
     assert!(sessions.contains(&(at, started, day + HOUR_MS)), "{sessions:?}");
+    // One that a charger kept for ten days: found by when it was told, and when it began.
+    let told = day + 10 * DAY_MS;
+    let late = Transaction { started_at: day, ..transaction(910_002, told.0) };
+    write(store, vec![closed(charger, late, day.0 + HOUR_MS)]).await;
+    let found = store.late_sessions(told, day + DAY_MS).await.expect("read");
+    assert_eq!(found, [(charger, at, day, day + HOUR_MS)]);
+    assert!(store.late_sessions(told + 1, told).await.expect("read").is_empty(), "told before");
+    assert!(store.late_sessions(told, day).await.expect("read").is_empty(), "began later");
     let before = UnixMs(day.0 - 1);
     let of = |at| store.charges_between(charger, at, before, noon);
-    assert_eq!(of(at).await.expect("read"), (1, 0));
+    assert_eq!(of(at).await.expect("read"), (1, 0), "by when they were told");
     assert_eq!(of(ConnectorRef::CHARGER).await.expect("read"), (1, 0), "at any connector");
     assert_eq!(of(ConnectorRef::v16(9)).await.expect("read"), (0, 0));
 }

@@ -66,11 +66,13 @@ pub(super) async fn figures(
     }
     let ports = state.handle().uptime(scope, from, until).await?;
     let items: Vec<Value> = ports.iter().map(|port| port_json(&state, port)).collect();
+    let mut together = tally_json(&sum(&ports));
+    together["california_percent"] = json!(Figures::of_ports(&ports).california);
     Ok(Json(json!({
         "from": from.rfc3339(),
         "until": until.rfc3339(),
         "connectors": items,
-        "together": tally_json(&sum(&ports)),
+        "together": together,
     })))
 }
 

@@ -11,7 +11,7 @@ use axum::routing::{get, post};
 use mendpoint_model::{DAY_MS, IncidentId, SiteKey, UnixMs};
 use mendpoint_pipeline::{PortTally, UptimeScope};
 use mendpoint_store::ExclusionRow;
-use mendpoint_uptime::{Decision, Exclusion, Reason, Tally, formula};
+use mendpoint_uptime::{Decision, Exclusion, Reason, formula};
 use serde::Deserialize;
 
 use super::errors::{Page, PageError, back, render, wrong};
@@ -87,14 +87,15 @@ struct UptimePage {
     quarter: String,
 }
 
-fn line(name: String, href: String, under: String, ports: usize, tally: &Tally) -> Line {
-    let figures = Figures::of(tally);
+fn line(name: String, href: String, under: String, ports: &[PortTally]) -> Line {
+    let figures = Figures::of_ports(ports);
+    let tally = &sum(ports);
     let up = if tally.open() > 0 { format!("{} h", tally.up / 60) } else { "0 h".to_owned() };
     Line {
         name,
         href,
         under,
-        ports,
+        ports: ports.len(),
         up,
         nevi: percent(figures.nevi),
         is_low: figures.nevi.is_some_and(|nevi| nevi < 97.0),
@@ -148,8 +149,7 @@ async fn page(viewer: Viewer, State(state): State<AppState>, Query(asked): Query
                 format!("{}, connector {}", record.name, port.connector),
                 fields(month, "", &record.identity),
                 format!("{} {}", record.vendor, record.model),
-                1,
-                &port.tally,
+                std::slice::from_ref(port),
             ));
         }
     } else {
@@ -160,19 +160,12 @@ async fn page(viewer: Viewer, State(state): State<AppState>, Query(asked): Query
         for (key, ports) in sites {
             let Some(site) = directory.site(key) else { continue };
             let href = fields(month, &key.to_string(), "");
-            lines.push(line(
-                site.name.clone(),
-                href,
-                site.region.clone(),
-                ports.len(),
-                &sum(&ports),
-            ));
+            lines.push(line(site.name.clone(), href, site.region.clone(), &ports));
         }
         lines.sort_by(|one, other| one.name.cmp(&other.name));
     }
-    let whole = sum(&ports);
     let total = (lines.len() > 1)
-        .then(|| line("Together".to_owned(), String::new(), String::new(), ports.len(), &whole));
+        .then(|| line("Together".to_owned(), String::new(), String::new(), &ports));
     let charger = scope.charger.and_then(|key| directory.charger(key));
     let site = scope.site.and_then(|key| directory.site(key));
     let title = match (&charger, &site) {
@@ -220,7 +213,8 @@ async fn page(viewer: Viewer, State(state): State<AppState>, Query(asked): Query
     render(view)
 }
 
-/// The last twelve months, and the year that they make (680.116(b): the previous twelve months).
+/// This month and the twelve before it, and the year that those twelve make (680.116(b): worked out
+/// monthly for the previous twelve months).
 async fn year(
     state: &AppState,
     scope: UptimeScope,
@@ -229,10 +223,10 @@ async fn year(
     let this = Month::of(now);
     let mut months = Vec::new();
     let mut worst: BTreeMap<_, (i64, i64)> = BTreeMap::new();
-    for back in (0..12).rev() {
+    for back in (0..=12).rev() {
         let month = this.plus(-back);
         let ports = state.handle().uptime(scope, month.begin(), month.end()).await?;
-        for port in &ports {
+        for port in ports.iter().filter(|_| back > 0) {
             let (outage, excluded) = worst.entry((port.charger, port.connector)).or_default();
             *outage += formula::nevi_outage(&port.tally);
             *excluded += port.tally.excluded();

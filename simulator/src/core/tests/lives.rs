@@ -170,6 +170,34 @@ fn a_reset_can_make_it_worse() {
 }
 
 #[test]
+fn whether_a_reset_harms_is_drawn_for_each_of_them() {
+    // What 400 resets do: how many harmed, and after how many of those it stayed away.
+    let harmed = |chance: f64| {
+        let (mut harmed, mut away) = (0, 0);
+        let behaviour = Behaviour { reset_harms: chance, ..calm() };
+        let mut bench = Bench::with(Protocol::V16, behaviour, 1);
+        bench.input(Input::Start);
+        bench.advance_s(1);
+        for _ in 0..400 {
+            reset(&mut bench, false);
+            let broken = bench.status(2) == ConnectorStatus::Faulted;
+            harmed += u32::from(broken);
+            away += u32::from(!bench.core.is_online());
+            bench.act(Act::Clear { connector: 0 });
+            bench.advance_s(90);
+            assert_eq!(bench.status(2), ConnectorStatus::Available, "a person mends it");
+            assert!(bench.core.is_online());
+        }
+        (harmed, away)
+    };
+    assert_eq!(harmed(0.0), (0, 0));
+    let (some, away) = harmed(0.1);
+    assert!((20..=60).contains(&some) && (8..=45).contains(&away), "{some}, {away} away");
+    assert_eq!((some, away), harmed(0.1), "the same seed draws the same");
+    assert_eq!(harmed(1.0).0, 400);
+}
+
+#[test]
 fn itself_unlock_and_availability_heal() {
     let mut bench = Bench::started(Protocol::V16);
     bench.act(Act::Fault(Fault::new("HighTemperature", 1, Cure::Itself { after_ms: 60_000 })));

@@ -36,6 +36,10 @@ pub(super) async fn rows(state: &AppState, charger: ChargerKey) -> Result<Vec<Ro
         formula::nevi(formula::nevi_outage(&port.tally), port.tally.excluded())
     };
     let nevi_year = least(year.iter().map(of_year).collect());
+    let california = |ports: &[mendpoint_pipeline::PortTally]| {
+        least(ports.iter().filter_map(|port| formula::california(&port.tally)).collect())
+    };
+    let (california_month, california_year) = (california(&month), california(&year));
     let (month, year) = (Figures::of(&sum(&month)), Figures::of(&sum(&year)));
     let row = |name, about, month, year: Option<f64>, owed: Option<f64>| Row {
         name,
@@ -56,8 +60,8 @@ pub(super) async fn rows(state: &AppState, charger: ChargerKey) -> Result<Vec<Ro
         row(
             "California",
             "CEC: as NEVI, with less that is excused",
-            month.california,
-            year.california,
+            california_month,
+            california_year,
             Some(97.0),
         ),
         row("Strict", "what a driver finds", month.strict, year.strict, None),

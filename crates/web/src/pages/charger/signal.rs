@@ -65,7 +65,11 @@ fn written(value: f64, unit: SignalUnit) -> String {
     match unit {
         SignalUnit::RssiDbm => format!("{value:.0} dBm"),
         SignalUnit::RsrpDbm => format!("{value:.0} dBm RSRP"),
-        SignalUnit::Csq => format!("CSQ {value:.0}"),
+        SignalUnit::Csq => {
+            let reading = SignalReading { transport: Transport::Cellular, value, unit };
+            let dbm = reading.dbm().unwrap_or_default();
+            format!("CSQ {value:.0} ({dbm:.0} dBm)")
+        }
         SignalUnit::Percent => format!("{value:.0} %"),
     }
 }
