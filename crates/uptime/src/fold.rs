@@ -101,7 +101,7 @@ pub fn overlay(spans: &[Span], sessions: &[(UnixMs, UnixMs)]) -> Vec<Span> {
     let mut add = |span: Span| match out.last_mut() {
         _ if span.from >= span.until => {}
         Some(last) if last.class == span.class && last.until == span.from => {
-            last.until = span.until
+            last.until = span.until;
         }
         _ => out.push(span),
     };
