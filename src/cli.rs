@@ -354,6 +354,9 @@ pub(crate) enum Person {
     Erase {
         /// The card's number (idTag or idToken)
         token: String,
+        /// Also where nothing of it is known: it may be in an older copy that is brought back some day
+        #[arg(long)]
+        unknown: bool,
         #[command(flatten)]
         config: ConfigFile,
     },

@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail, ensure};
 use mendpoint_model::{DAY_MS, UnixMs};
+use mendpoint_pipeline::AuditActor;
 use mendpoint_store::{Error, NewUser, Store, StoreSettings, UserRow};
 
 use crate::cli::{ConfigFile, Token, User};
@@ -116,7 +117,9 @@ pub(crate) async fn user(
             let is_token = store.api_tokens().await?.iter().any(|token| token.name == name);
             is_told_apart(is_token, "a token")?;
             add(&store, &name, &role, &email, &password).await?;
-            store.add_audit(BY, "user added", &name, &role).await?;
+            store
+                .add_audit(BY, "user added", &AuditActor::User(name.clone()).to_string(), &role)
+                .await?;
             say(&format!("{name} may sign in as {role}."));
             if !password_stdin {
                 say(&format!("Password: {password}\nIt is not shown again."));
@@ -137,7 +140,9 @@ pub(crate) async fn user(
                 bail!("there is nobody named {name:?}; `mendpoint user list` shows all");
             };
             store.update_user(&UserRow { disabled: true, ..user }).await?;
-            store.add_audit(BY, "user disabled", &name, "").await?;
+            store
+                .add_audit(BY, "user disabled", &AuditActor::User(name.clone()).to_string(), "")
+                .await?;
             say(&format!("{name} may no longer sign in."));
             store.close().await;
         }
@@ -183,7 +188,9 @@ pub(crate) async fn token(
             let expires = (days > 0).then(|| now() + i64::from(days) * DAY_MS);
             let hash = mendpoint_web::hash_token(&token);
             store.insert_api_token(&hash, &name, &role, BY, expires).await?;
-            store.add_audit(BY, "token made", &name, &role).await?;
+            store
+                .add_audit(BY, "token made", &AuditActor::Token(name.clone()).to_string(), &role)
+                .await?;
             say(&format!("{token}\nIt is not shown again."));
             store.close().await;
         }
@@ -207,7 +214,14 @@ pub(crate) async fn token(
                 revoked += u32::from(store.revoke_api_token(token.id, now()).await?);
             }
             if revoked > 0 {
-                store.add_audit(BY, "token revoked", &name, "").await?;
+                store
+                    .add_audit(
+                        BY,
+                        "token revoked",
+                        &AuditActor::Token(name.clone()).to_string(),
+                        "",
+                    )
+                    .await?;
             }
             store.close().await;
             ensure!(revoked > 0, "there is no token named {name:?} that is still good");

@@ -10,6 +10,7 @@ use crate::people::{BY, open};
 use crate::settings::Settings;
 use crate::terminal::say;
 use mendpoint_pipeline::masked_card;
+use mendpoint_store::{Error, IfUnknown};
 
 /// `mendpoint person ..`.
 pub(crate) async fn run(
@@ -24,7 +25,7 @@ pub(crate) async fn run(
             store.close().await;
             say(&serde_json::to_string_pretty(&told)?);
         }
-        Person::Erase { token, config } => {
+        Person::Erase { token, unknown, config } => {
             let settings = read(config.config.as_deref())?;
             let store = open(|_| Ok(settings.clone()), &config).await?;
             // A server has cards and transactions in its memory and would write them again.
@@ -32,7 +33,17 @@ pub(crate) async fn run(
                 "a running server has to do it itself: use System, Persons on its pages, or \
                  POST /api/v1/persons/erase",
             )?;
-            let report = store.erase_person(&token, BY).await?;
+            let if_unknown = if unknown { IfUnknown::Remember } else { IfUnknown::Refuse };
+            let erasure = match store.begin_erasure(&token, BY, if_unknown).await {
+                Err(error @ Error::Unknown(_)) => {
+                    return Err(error).context(
+                        "it was not erased; with --unknown a number is remembered that may be in an \
+                         older copy",
+                    );
+                }
+                other => other.context("it was not erased")?,
+            };
+            let report = store.erase(&erasure).await?;
             if !settings.backup.folder.is_empty() {
                 store.write_erasures(Some(Path::new(&settings.backup.folder))).await?;
             }

@@ -6,6 +6,7 @@ use std::path::Path;
 /// What each crate of ours may stand on.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("model", &[]),
+    ("cards", &[]),
     ("ocpp", &["model"]),
     ("fleet", &["model"]),
     ("incidents", &["model"]),
@@ -15,12 +16,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("shard", &["model", "fleet", "incidents", "upkeep"]),
     ("replay", &["model", "fleet", "incidents", "ocpp", "shard", "upkeep"]),
     ("uptime", &["model"]),
-    ("store", &["model", "uptime"]),
+    ("store", &["model", "cards", "uptime"]),
     ("gateway", &["model", "ocpp"]),
     (
         "pipeline",
         &[
             "model",
+            "cards",
             "escalation",
             "fleet",
             "incidents",
@@ -38,6 +40,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "web",
         &[
             "model",
+            "cards",
             "escalation",
             "fleet",
             "incidents",
@@ -55,6 +58,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 /// The crates that decide, and what they must not touch.
 const PURE: &[&str] = &[
     "model",
+    "cards",
     "ocpp",
     "fleet",
     "incidents",

@@ -126,7 +126,8 @@ def rows(server: Server) -> Iterator[tuple[str, str, object]]:
     yield "PUT /uptime/hours", "/uptime/hours", {"site": site, "hours": "Mo-Su 06:00-22:00"}
     yield "PUT /healing", "/healing", {"allowed": False, "charger": "AUDIT-1"}
     yield "POST /persons/export", "/persons/export", {"token": "04AA11BB22"}
-    yield "POST /persons/erase", "/persons/erase", {"token": "04AA11BB22"}
+    yield "POST /persons/erase", "/persons/erase", {
+        "token": "04AA11BB22", "even_if_unknown": True}
     # What only reads, and takes something away with it.
     for export in ("/transactions.csv", "/id-tokens.csv", "/conformance.csv", "/audit.csv",
                    "/chargers/AUDIT-1/variables.csv", "/chargers/AUDIT-1/frames?format=csv",

@@ -92,6 +92,7 @@ fn every_code_has_the_severity_and_the_ladder_of_the_tables() {
 
 #[test]
 fn waits_are_those_of_the_tables() {
+    const MINUTE: i64 = 60_000;
     let catalogue = shipped();
     let playbook = catalogue.playbook("err_faulted").expect("it is shipped");
     for (code, minutes) in [

@@ -6,16 +6,7 @@ use mendpoint_incidents::Request;
 use mendpoint_model::{Action, Command, IncidentId, Origin};
 use mendpoint_store::Entry;
 
-/// Who asked, as the audit log names them.
-fn actor(origin: &Origin) -> String {
-    match origin {
-        Origin::Engine(incident) => format!("engine for {incident}"),
-        Origin::User(name) => name.clone(),
-        Origin::Token(name) => format!("token {name}"),
-        Origin::System => "system".to_owned(),
-        Origin::Upkeep(_) => "upkeep".to_owned(),
-    }
-}
+use crate::AuditActor;
 
 fn only_asks(action: &Action) -> bool {
     let name = action.name();
@@ -31,7 +22,7 @@ pub(crate) fn line(command: &Command, identity: &str) -> Option<Entry> {
     }
     Some(Entry::Audit {
         at: command.created_at,
-        actor: actor(&command.origin),
+        actor: AuditActor::from(&command.origin).to_string(),
         action: format!("command {}", command.action.name()),
         subject: identity.to_owned(),
         detail: command.id.0.to_string(),

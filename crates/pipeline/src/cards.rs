@@ -1,42 +1,36 @@
 //! Cards' numbers that are known here, so that they can be hidden in words: in what chargers, drivers
 //! and people wrote, where no field says that a number is a card's (S21).
 
-mod find;
-
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dashmap::DashMap;
+use mendpoint_cards::{
+    Ending, TextForm, Words, decoded, is_distinct, masked_card, reversed, stands_at,
+};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use self::find::{Ending, Words, decoded, stands_at};
 use crate::pipeline::Inner;
 
 /// Numbers of a generation of cards that nobody registered; two generations are kept.
 const SEEN_MAX: usize = 50_000;
-/// A shorter number is too much like any other word, and so is one without a digit.
-const LEAST: usize = 6;
-/// One of digits only must be longer: the program's own numbers are of digits too.
-const LEAST_DIGITS: usize = 8;
-
-/// A text's form: what a number may stand beside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TextForm {
-    /// Words, a page, a table.
-    Plain,
-    /// JSON: only what stands in quotation marks is looked at, so that it stays JSON.
-    Json,
+/// A number in small letters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Known {
+    text: Box<str>,
+    /// Its bytes are the other way round than they are known.
+    is_turned: bool,
 }
 
-/// Numbers in small letters by what they end with: those of a series begin alike.
-type ByEnding = FxHashMap<Ending, SmallVec<[Box<str>; 1]>>;
+/// Numbers by what they end with: those of a series begin alike.
+type ByEnding = FxHashMap<Ending, SmallVec<[Known; 1]>>;
 
 /// Registered cards, and those that were used lately.
 #[derive(Debug, Default)]
 pub(crate) struct Cards {
-    registered: DashMap<Ending, SmallVec<[Box<str>; 1]>>,
+    registered: DashMap<Ending, SmallVec<[Known; 1]>>,
     seen: Mutex<Seen>,
     marks: Marks,
 }
@@ -81,33 +75,38 @@ pub(crate) async fn read_back(inner: Arc<Inner>) {
     }
 }
 
-/// A token with its beginning hidden: tokens are personal data.
-pub fn masked_card(token: &str) -> String {
-    let count = token.chars().count();
-    if count <= 4 {
-        return "*".repeat(count);
+impl Known {
+    /// A number both ways round, each with what it ends with.
+    fn both(token: &str) -> impl Iterator<Item = (Ending, Self)> {
+        let turned = reversed(token).map(|turned| (turned, true));
+        let own = Some((token.to_ascii_lowercase(), false));
+        own.into_iter().chain(turned).filter_map(|(text, is_turned)| {
+            Some((Ending::of(&text)?, Self { text: text.into(), is_turned }))
+        })
     }
-    let tail: String = token.chars().skip(count - 4).collect();
-    format!("…{tail}")
-}
 
-/// Whether a number is unlike a word or a number of our own.
-fn is_distinct(token: &str) -> bool {
-    let digits = token.bytes().filter(u8::is_ascii_digit).count();
-    let least = if digits == token.len() { LEAST_DIGITS } else { LEAST };
-    digits > 0 && token.len() >= least && token.is_ascii()
+    /// Where it stands, ending at a place of a text, and what is shown of it. The other end of a number
+    /// would tell the rest of it: it is shown as it is known.
+    fn stands_at(&self, text: &str, at: usize) -> Option<(usize, usize, String)> {
+        let (begin, end, shown) = stands_at(text, at, &self.text)?;
+        let known = reversed(&self.text).filter(|_| self.is_turned);
+        Some((begin, end, known.map_or(shown, |known| masked_card(&known.to_ascii_uppercase()))))
+    }
 }
 
 impl Cards {
     /// A card that was registered.
     pub(crate) fn register(&self, token: &str) {
-        let token = token.to_ascii_lowercase();
-        let Some(last) = Ending::of(&token).filter(|_| is_distinct(&token)) else { return };
-        let mut all = self.registered.entry(last).or_default();
-        if !all.iter().any(|known| **known == *token) {
-            all.push(token.into());
+        if !is_distinct(token) {
+            return;
         }
-        self.marks.add(last);
+        for (last, number) in Known::both(token) {
+            let mut all = self.registered.entry(last).or_default();
+            if !all.contains(&number) {
+                all.push(number);
+            }
+            self.marks.add(last);
+        }
     }
 
     /// A card that was held up somewhere.
@@ -115,36 +114,36 @@ impl Cards {
         if !is_distinct(token) {
             return;
         }
-        let token = token.to_ascii_lowercase();
-        let Some(last) = Ending::of(&token) else { return };
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let has = |of: &ByEnding| {
-            of.get(&last).is_some_and(|all| all.iter().any(|known| **known == *token))
-        };
-        if has(&seen.now) {
-            return;
+        for (last, number) in Known::both(token) {
+            let has = |of: &ByEnding| of.get(&last).is_some_and(|all| all.contains(&number));
+            if has(&seen.now) {
+                return;
+            }
+            if !number.is_turned {
+                if seen.count >= SEEN_MAX {
+                    seen.before = std::mem::take(&mut seen.now);
+                    seen.count = 0;
+                }
+                seen.count += 1;
+            }
+            seen.now.entry(last).or_default().push(number);
+            self.marks.add(last);
         }
-        if seen.count >= SEEN_MAX {
-            seen.before = std::mem::take(&mut seen.now);
-            seen.count = 0;
-        }
-        seen.count += 1;
-        seen.now.entry(last).or_default().push(token.into());
-        self.marks.add(last);
     }
 
     /// A card that is not known any more: its number is nobody's.
     pub(crate) fn forget(&self, token: &str) {
-        let token = token.to_ascii_lowercase();
-        let Some(last) = Ending::of(&token) else { return };
-        if let Some(mut all) = self.registered.get_mut(&last) {
-            all.retain(|known| **known != *token);
-        }
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let seen = &mut *seen;
-        for of in [&mut seen.now, &mut seen.before] {
-            if let Some(all) = of.get_mut(&last) {
-                all.retain(|known| **known != *token);
+        for (last, number) in Known::both(token) {
+            if let Some(mut all) = self.registered.get_mut(&last) {
+                all.retain(|known| *known != number);
+            }
+            for of in [&mut seen.now, &mut seen.before] {
+                if let Some(all) = of.get_mut(&last) {
+                    all.retain(|known| *known != number);
+                }
             }
         }
     }
@@ -154,8 +153,7 @@ impl Cards {
     pub(crate) fn hide<'a>(&self, text: &'a str, form: TextForm) -> Cow<'a, str> {
         let mut out = String::new();
         let mut kept = 0;
-        let mut words = Words::new(text, form);
-        while let Some(word) = words.next() {
+        for word in Words::new(text, form) {
             let (mut at, to) = (word.0.max(kept), word.1);
             if at == word.0
                 && let Some(hidden) = self.in_base64(&text[word.0..word.1])
@@ -187,8 +185,8 @@ impl Cards {
     fn ends_at(&self, text: &str, at: usize) -> Option<(usize, usize, String)> {
         let endings = Ending::all_at(text.as_bytes(), at);
         endings.into_iter().flatten().filter(|last| self.marks.has(*last)).find_map(|last| {
-            let longest = |all: &[Box<str>]| {
-                let found = all.iter().filter_map(|token| stands_at(text, at, token));
+            let longest = |all: &[Known]| {
+                let found = all.iter().filter_map(|number| number.stands_at(text, at));
                 found.max_by_key(|(begin, end, _)| end - begin)
             };
             if let Some(found) = self.registered.get(&last).and_then(|all| longest(&all)) {
@@ -204,8 +202,7 @@ impl Cards {
     /// What is shown of a word that is the base64 of a text with a known number in it.
     fn in_base64(&self, word: &str) -> Option<String> {
         let inside = decoded(word)?;
-        let mut words = Words::new(&inside, TextForm::Plain);
-        while let Some((from, to)) = words.next() {
+        for (from, to) in Words::new(&inside, TextForm::Plain) {
             let mut found = (from..to).filter_map(|at| self.ends_at(&inside, at));
             if let Some((_, _, shown)) = found.next() {
                 return Some(shown);
@@ -295,6 +292,24 @@ mod tests {
         let json = r#"{"a":"\n04:A2:B3:C4\t","b":12345678,"04A2B3C4":"x04A22B3C4D5E60"}"#;
         let hidden = cards.hide(json, TextForm::Json);
         assert_eq!(hidden, r#"{"a":"\n…B3C4\t","b":12345678,"…B3C4":"x…5E60"}"#);
+    }
+
+    #[test]
+    fn s21_a_chip_is_found_with_its_bytes_the_other_way_round() {
+        let cards = cards(&["04A1B2C3", "04A22B3C4D5E60"]);
+        cards.register("04-FF-EE-DD");
+        for (text, shown) in [
+            ("the reader says C3B2A104", "the reader says …B2C3"),
+            ("c3:b2:a1:04 here", "…B2C3 here"),
+            ("605E4D3C2BA204", "…5E60"),
+            ("DDEEFF04 and 04FFEEDD", "…EEDD and …EEDD"),
+            // base64 of C3B2A104.
+            ("QzNCMkExMDQ=", "…B2C3="),
+        ] {
+            assert_eq!(cards.hide(text, TextForm::Plain), shown);
+        }
+        cards.forget("04A1B2C3");
+        assert_eq!(cards.hide("C3B2A104", TextForm::Plain), "C3B2A104");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use tokio::sync::{broadcast, oneshot};
 use tokio::time::timeout;
 
 use crate::message::ShardMessage;
-use crate::{Error, Handle, clock};
+use crate::{AuditActor, Error, Handle, clock};
 
 /// How long whoever asks waits for the database to take a command down.
 const ON_DISK_WITHIN: Duration = Duration::from_secs(10);
@@ -119,7 +119,7 @@ impl Handle {
         action: Action,
         user: &str,
     ) -> Result<CommandReport, Error> {
-        let asked = Asked { action, by: Origin::User(user.to_owned()), wait_ms: None };
+        let asked = Asked { action, by: AuditActor::origin(user), wait_ms: None };
         self.submit(charger, asked).await?.outcome().await
     }
 

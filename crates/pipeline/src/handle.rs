@@ -9,15 +9,15 @@ use mendpoint_model::{
     Actor, Admission, ChargerKey, ChargerRecord, ChargerState, ClientCertificate, FrameSeq,
     IncidentId, SecurityProfile, SiteKey, SiteRecord, TicketId, UnixMs,
 };
-use mendpoint_store::{Direction, Erasure, IdTokenRow, Store};
+use mendpoint_store::{Direction, Erasure, IdTokenRow, IfUnknown, Store};
 use mendpoint_tickets::{Ticket, TicketCommand, TicketEvent};
 use tokio::sync::oneshot;
 
-use crate::cards::TextForm;
 use crate::message::{Incoming, ShardMessage};
 use crate::pipeline::Inner;
 use crate::security_log::SecurityNote;
 use crate::{Admitted, Board, Directory, Door, Error, NotAdmitted, Topics, clock, redact};
+use mendpoint_cards::TextForm;
 
 /// Chargers that are looked through at once for a card that is erased: some milliseconds of a shard.
 const ERASED_AT_ONCE: usize = 200;
@@ -401,17 +401,19 @@ impl Handle {
     /// Puts a pseudonym in the place of a card's number, in memory and in the database.
     ///
     /// # Errors
-    /// When the card charges now, or the database refuses.
+    /// When the card charges now, when it is no card that is known here, or the database refuses.
     pub async fn erase_person(
         &self,
         token: &str,
         by: &str,
+        if_unknown: IfUnknown,
     ) -> Result<mendpoint_store::ErasureReport, Error> {
-        let erasure = Arc::new(self.0.store.begin_erasure(token, by).await?);
-        self.erase_in_memory(&erasure, token.trim()).await?;
+        let erasure = Arc::new(self.0.store.begin_erasure(token, by, if_unknown).await?);
+        self.erase_in_memory(&erasure).await?;
         let report = self.0.store.erase(&erasure).await?;
-        if let Some(spelling) = self.0.tokens.spelling(token.trim()) {
+        while let Some(spelling) = self.0.tokens.find(|token| erasure.number().is(token)) {
             self.0.tokens.remove(&spelling);
+            self.0.tokens.cards.forget(&spelling);
         }
         self.0.tokens.cards.forget(token.trim());
         let all = self.0.store.id_tokens().await?;
@@ -419,7 +421,7 @@ impl Handle {
         self.put_tokens(all.into_iter().filter(of_group).collect()).await?;
         let entry = mendpoint_store::Entry::Audit {
             at: clock::now(),
-            actor: by.to_owned(),
+            actor: crate::AuditActor::named(by),
             action: "person erased".to_owned(),
             subject: report.pseudonym.clone(),
             detail: format!("{} rows", report.rows),
@@ -430,9 +432,9 @@ impl Handle {
 
     /// First in memory, in small steps between which shards do their work: what is held there is
     /// written down again.
-    async fn erase_in_memory(&self, erasure: &Arc<Erasure>, token: &str) -> Result<(), Error> {
+    async fn erase_in_memory(&self, erasure: &Arc<Erasure>) -> Result<(), Error> {
         self.settle_conformance().await;
-        self.0.sight.forget(token);
+        self.0.sight.forget(erasure.number());
         let mut by_site = BTreeMap::<SiteKey, Vec<ChargerKey>>::new();
         for record in self.0.directory.chargers() {
             by_site.entry(record.site).or_default().push(record.key);

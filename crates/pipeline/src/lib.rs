@@ -8,6 +8,7 @@
 //! Read [`Pipeline`], [`Handle`] and [`Incoming`] first.
 
 mod access;
+mod actor;
 mod admission;
 mod attempts;
 mod audited;
@@ -58,9 +59,9 @@ mod usage;
 mod vitals;
 mod waiting;
 
+pub use actor::AuditActor;
 pub use admission::{Admitted, Door, NotAdmitted};
 pub use board::{Board, Change};
-pub use cards::{TextForm, masked_card};
 pub use commands::{Asked, CommandReport, Taken, WAIT_MAX_MS};
 pub use directory::Directory;
 pub use duty::{DutyCase, DutySettings, Maintenance};
@@ -69,6 +70,7 @@ pub use handle::{ChargerSecurity, Handle, NewCharger, SecurityChange};
 pub use hindsight::Hindsight;
 pub use keyring::new_secret;
 pub use kpi::{KpiBy, Kpis};
+pub use mendpoint_cards::{TextForm, masked_card};
 pub use mendpoint_shard::timeline_test::{Outcome as RuleTestOutcome, run_all as run_rule_tests};
 pub use message::{Answer, Incoming, ReplyTo, Sampled};
 pub use outbound::{Outbound, SendRefused};

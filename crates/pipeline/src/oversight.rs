@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use mendpoint_cards::Number;
 use mendpoint_incidents::CohortFigures;
 use mendpoint_incidents::correlate::FW_REGRESSION;
 use mendpoint_incidents::overseer::{
@@ -44,14 +45,16 @@ pub(crate) struct Sight {
 
 impl Sight {
     /// A card is erased.
-    pub(crate) fn forget(&self, token: &str) {
+    pub(crate) fn forget(&self, number: &Number) {
+        let mut spellings = vec![number.token().to_owned()];
         self.vehicles.rcu(|all| {
-            all.iter()
-                .filter(|one| !one.token.eq_ignore_ascii_case(token))
-                .cloned()
-                .collect::<Vec<_>>()
+            spellings.truncate(1);
+            let (gone, left): (Vec<_>, Vec<_>) =
+                all.iter().cloned().partition(|one| number.is(&one.token));
+            spellings.extend(gone.into_iter().map(|one| one.token.to_string()));
+            left
         });
-        self.forgotten.lock().unwrap_or_else(PoisonError::into_inner).push(token.to_owned());
+        self.forgotten.lock().unwrap_or_else(PoisonError::into_inner).extend(spellings);
         self.forget.notify_one();
     }
 

@@ -22,7 +22,6 @@ use tokio::task::JoinHandle;
 use crate::admission::LastFailure;
 use crate::attempts::Attempts;
 use crate::capabilities::CapabilityBook;
-use crate::cards::TextForm;
 use crate::conformance::Conformance;
 use crate::desk::Desk;
 use crate::duty::DutyDesk;
@@ -41,7 +40,10 @@ use crate::security_log::SecurityLog;
 use crate::shard_task::{ShardTask, Working};
 use crate::tokens::{Presented, Tokens, Verdict};
 use crate::upkeep::with_confirmed;
-use crate::{Board, Directory, Error, Handle, Outbound, PipelineSettings, Topics, Vitals, clock};
+use crate::{
+    AuditActor, Board, Directory, Error, Handle, Outbound, PipelineSettings, Topics, Vitals, clock,
+};
+use mendpoint_cards::TextForm;
 
 /// How many batches may wait for the disk per shard before the shard waits too.
 const WAITING_BATCHES: usize = 4_096;
@@ -524,7 +526,7 @@ impl Inner {
     pub(crate) async fn audit(&self, actor: &str, action: &str, subject: &str) -> bool {
         let entry = Entry::Audit {
             at: clock::now(),
-            actor: actor.to_owned(),
+            actor: AuditActor::named(actor),
             action: action.to_owned(),
             subject: subject.to_owned(),
             detail: String::new(),

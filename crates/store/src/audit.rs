@@ -8,7 +8,7 @@ use crate::{Cursor, Page, Result, Store, row_id};
 const LIST: &str = "SELECT id, at_ms, actor, action, subject, detail, COALESCE(seq, 0),
     COALESCE(hash, '') FROM audit_entry
     WHERE (CAST($1 AS TEXT) IS NULL OR subject = $1)
-      AND (CAST($2 AS TEXT) IS NULL OR actor = $2) AND id < $3
+      AND (CAST($2 AS TEXT) IS NULL OR actor IN ($2, 'user ' || $2, 'token ' || $2)) AND id < $3
     ORDER BY id DESC LIMIT $4";
 const IN_ORDER: &str = "SELECT id, at_ms, actor, action, subject, detail, COALESCE(seq, 0),
     COALESCE(hash, '') FROM audit_entry
@@ -135,7 +135,8 @@ impl AuditHead {
 }
 
 impl Store {
-    /// What people did, newest first, to one thing or all, by one person or all.
+    /// What people did, newest first, to one thing or all, by one person or all: by the whole name of the
+    /// line, or by the name of an account or a token alone.
     pub async fn audit(
         &self,
         subject: Option<&str>,

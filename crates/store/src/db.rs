@@ -89,14 +89,23 @@ macro_rules! read {
     };
 }
 
-/// Runs one statement on the writing connection: `write!(db, conn => expression)`, a `Result` too.
+/// Runs one statement on the writing connection: `write!(db, conn => expression)`, a `Result` too. A
+/// connection that failed for a passing reason is thrown away.
 macro_rules! write {
     ($db:expr, $conn:ident => $body:expr) => {
         match $db {
             $crate::db::Db::Sqlite { write, .. } => {
                 let mut guard = write.acquire().await?;
-                let $conn = &mut *guard;
-                $body
+                let work = async {
+                    let $conn = &mut *guard;
+                    let outcome: $crate::Result<_> = $body;
+                    outcome
+                };
+                let result = work.await;
+                if $crate::db::is_suspect(&result) {
+                    sqlx::Connection::close_hard(guard.detach()).await.ok();
+                }
+                result
             }
             $crate::db::Db::Postgres(pool) => {
                 let guard = pool.acquire().await?;

@@ -98,6 +98,9 @@ pub enum Error {
     /// Something else depends on it, so it cannot be removed; a sentence for people.
     #[error("{0}")]
     InUse(String),
+    /// What was asked for is not here; a sentence.
+    #[error("{0}")]
+    Unknown(String),
     /// Somebody else changed the thing in between: read it again and decide again.
     #[error("it was changed in the meantime: expected version {expected}, found {found}")]
     Conflict {

@@ -1,9 +1,11 @@
 //! All addresses, and what stands before them.
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::Response;
 use axum::routing::get;
+use mendpoint_pipeline::AuditActor;
 
 use crate::pages::errors::PageError;
 use crate::{AppState, api, assets, health, live, pages, security, veil};
@@ -24,7 +26,13 @@ pub fn router(state: AppState) -> Router {
         .layer(from_fn_with_state(state.clone(), veil::veil))
         .layer(from_fn_with_state(state.clone(), security::origin))
         .layer(from_fn_with_state(state.clone(), security::headers))
+        .layer(from_fn(named))
         .with_state(state)
+}
+
+/// Whoever asks is named in the audit log by what they showed, and not by what they say.
+async fn named(request: Request, next: Next) -> Response {
+    AuditActor::serving(next.run(request)).await
 }
 
 async fn nothing_here() -> PageError {

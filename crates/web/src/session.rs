@@ -5,6 +5,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use mendpoint_model::{HOUR_MS, MINUTE_MS, UnixMs};
+use mendpoint_pipeline::AuditActor;
 use mendpoint_store::UserRow;
 
 use crate::pages::errors::PageError;
@@ -137,6 +138,7 @@ pub(crate) async fn who(
         store.session_seen(&hash, now).await?;
     }
     let login = user.name.clone();
+    AuditActor::User(login.clone()).is_here();
     Ok(Some(Viewer { name: name_of(user.name, user.display_name), login, role: user.role }))
 }
 

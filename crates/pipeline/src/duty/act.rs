@@ -300,7 +300,7 @@ impl Handle {
     async fn note(&self, actor: &str, action: &str, subject: &str, detail: &str) {
         let entry = Entry::Audit {
             at: clock::now(),
-            actor: actor.to_owned(),
+            actor: crate::AuditActor::named(actor),
             action: action.to_owned(),
             subject: subject.to_owned(),
             detail: detail.to_owned(),

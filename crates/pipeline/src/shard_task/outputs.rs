@@ -164,7 +164,7 @@ impl ShardTask {
         let identity = record.map(|record| record.identity.to_string()).unwrap_or_default();
         self.state.entries.push(Entry::Audit {
             at: self.state.now,
-            actor: "engine".to_owned(),
+            actor: crate::AuditActor::Engine(request.incident).to_string(),
             action: "power switched off and on".to_owned(),
             subject: identity,
             detail: format!("for {}, by the hook of the site", request.incident),

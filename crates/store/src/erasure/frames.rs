@@ -55,6 +55,19 @@ pub(super) async fn exchange(db: &Db, exchange: &Exchange) -> Result<u64> {
     Ok(changed)
 }
 
+/// Whether any message names a token.
+pub(super) async fn has(db: &Db, exchange: &Exchange) -> Result<bool> {
+    let mut after = i64::MIN;
+    while let Some(block) = next(db, after).await? {
+        after = block.first_seq;
+        if block.records.iter().any(|record| exchange.in_json(&record.text).is_some()) {
+            return Ok(true);
+        }
+        tokio::task::yield_now().await;
+    }
+    Ok(false)
+}
+
 /// Collects the tokens of all frames.
 pub(super) async fn tokens(db: &Db, tokens: &mut BTreeSet<String>) -> Result<()> {
     let mut after = i64::MIN;

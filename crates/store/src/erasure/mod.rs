@@ -3,49 +3,40 @@
 //! copy of before is brought back (S21).
 
 mod frames;
+mod hash;
+mod list;
 pub(crate) mod places;
+mod scan;
 mod text;
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::Path;
 
+use mendpoint_cards::Number;
 use mendpoint_model::UnixMs;
-use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
+use serde::Serialize;
 use sqlx::AssertSqlSafe;
 
+use self::hash::{Hashing, random};
+pub use self::list::Erased;
+pub(crate) use self::list::erased;
 use self::places::{Kind, PLACES};
+use self::scan::{Cell, Scan, row_is};
 use self::text::{Exchange, keys_in, tokens_in};
-use crate::audit_chain::hex;
-use crate::db::{Columns, Db, all, read, tx, write};
-use crate::incident::pattern;
-use crate::{Error, Result, Store, private, row_id};
+use crate::db::{Columns as _, Db, all, read, tx, write};
+use crate::{Error, Result, Store, row_id};
 
 pub(crate) const LIST: &str = "SELECT hash, salt, pseudonym, erased_at_ms, erased_by FROM erasure
     ORDER BY erased_at_ms, hash";
 const PUT: &str = "INSERT INTO erasure (hash, salt, pseudonym, erased_at_ms, erased_by)
     VALUES ($1, $2, $3, $4, $5) ON CONFLICT (hash) DO NOTHING";
-const FORGET_CARD: &str = "DELETE FROM id_token WHERE LOWER(id_token) = $1";
-const OPEN: &str = "SELECT COUNT(*) FROM charge_transaction
-    WHERE ended_at_ms IS NULL AND LOWER(id_token) = $1";
+const CARDS: &str = "SELECT id_token FROM id_token";
+const FORGET_CARD: &str = "DELETE FROM id_token WHERE id_token = $1";
+const OPEN: &str = "SELECT id_token FROM charge_transaction
+    WHERE ended_at_ms IS NULL AND id_token IS NOT NULL";
 
 /// Rows that one transaction changes.
 const CHUNK: usize = 200;
-
-/// The record of somebody who was erased: nothing that tells who it was.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Erased {
-    /// SHA-256 of the salt and the token in small letters, hexadecimal.
-    pub hash: String,
-    /// Random, one for each, hexadecimal.
-    pub salt: String,
-    /// What stands in the place of the token now.
-    pub pseudonym: String,
-    /// When, unix milliseconds.
-    pub erased_at_ms: i64,
-    /// Who did it.
-    pub erased_by: String,
-}
 
 /// What was done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +45,15 @@ pub struct ErasureReport {
     pub pseudonym: String,
     /// Rows in which something was exchanged, blocks of raw frames among them.
     pub rows: u64,
+}
+
+/// What to do about a card's number that is nowhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IfUnknown {
+    /// Nothing: it was mistyped.
+    Refuse,
+    /// Keep a record all the same: it may be in an older copy that is brought back some day.
+    Remember,
 }
 
 /// An erasure that is going on.
@@ -69,6 +69,11 @@ impl Erasure {
         &self.pseudonym
     }
 
+    /// The number, in all of its spellings.
+    pub fn number(&self) -> &Number {
+        self.exchange.number()
+    }
+
     /// The same thing with the pseudonym in the place of the number; `None` when it is not in it.
     pub fn amended<T: Serialize + serde::de::DeserializeOwned>(&self, value: &T) -> Option<T> {
         let text = serde_json::to_string(value).ok()?;
@@ -77,63 +82,56 @@ impl Erasure {
     }
 }
 
-pub(crate) fn erased(row: &impl Columns) -> Result<Erased> {
-    Ok(Erased {
-        hash: row.text(0)?,
-        salt: row.text(1)?,
-        pseudonym: row.text(2)?,
-        erased_at_ms: row.int(3)?,
-        erased_by: row.text(4)?,
-    })
+/// Each text once, with the number of rows that it stands in.
+fn counted(rows: &[serde_json::Value]) -> Vec<serde_json::Value> {
+    let mut counts = std::collections::BTreeMap::<&str, u64>::new();
+    for text in rows.iter().filter_map(serde_json::Value::as_str) {
+        *counts.entry(text).or_default() += 1;
+    }
+    let row = |(text, rows)| serde_json::json!({ "number": text, "rows": rows });
+    counts.into_iter().map(row).collect()
 }
 
-fn hash(salt: &str, token: &str) -> String {
-    let token = token.to_ascii_lowercase();
-    hex(&Sha256::new().chain_update(salt).chain_update(token).finalize())
+/// What stands in the place of a number begins so.
+const PSEUDONYM: &str = "ERASED-";
+
+/// Whether a text is what stands in the place of somebody's number.
+fn is_pseudonym(text: &str) -> bool {
+    let (begin, rest) = text.split_at_checked(PSEUDONYM.len()).unwrap_or_default();
+    begin.eq_ignore_ascii_case(PSEUDONYM) && rest.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-fn random<const N: usize>() -> Result<String> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(|error| Error::Random(error.to_string()))?;
-    Ok(hex(&bytes))
+/// Words that OCPP has for kinds of tokens, their states, and why a transaction ended: they stand in
+/// fields about tokens everywhere and are no card's number.
+const RESERVED: &[&str] = &[
+    "Accepted",
+    "Blocked",
+    "Central",
+    "ConcurrentTx",
+    "DeAuthorized",
+    "DirectPayment",
+    "eMAID",
+    "EVCCID",
+    "Expired",
+    "Invalid",
+    "ISO14443",
+    "ISO15693",
+    "KeyCode",
+    "Local",
+    "MacAddress",
+    "NoAuthorization",
+    "NoCredit",
+    "NotAllowedTypeEVSE",
+    "NotAtThisLocation",
+    "NotAtThisTime",
+    "Remote",
+    "Unknown",
+    "VIN",
+];
+
+fn is_reserved(text: &str) -> bool {
+    RESERVED.iter().any(|word| word.eq_ignore_ascii_case(text))
 }
-
-impl Erased {
-    fn fits(&self, token: &str) -> bool {
-        hash(&self.salt, token) == self.hash
-    }
-
-    /// The lists that are kept beside a file: of its own, and of its folder.
-    pub(crate) fn read_beside(file: &Path) -> Result<Vec<Self>> {
-        let mut list = Self::read_list(Self::list_of(file))?;
-        list.extend(Self::read_folder(file.parent().unwrap_or(Path::new("")))?);
-        Ok(list)
-    }
-
-    /// The list that is kept in a folder of backups.
-    pub(crate) fn read_folder(folder: &Path) -> Result<Vec<Self>> {
-        Self::read_list(folder.join(LIST_OF_FOLDER))
-    }
-
-    /// A list, empty where there is none.
-    fn read_list(path: PathBuf) -> Result<Vec<Self>> {
-        match std::fs::read_to_string(&path) {
-            Ok(text) => serde_json::from_str(&text)
-                .map_err(|source| Error::Corrupt { what: path.display().to_string(), source }),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-            Err(source) => Err(Error::File { path, source }),
-        }
-    }
-
-    fn list_of(file: &Path) -> PathBuf {
-        let mut name = file.as_os_str().to_owned();
-        name.push(".erasures");
-        name.into()
-    }
-}
-
-/// The list of erasures in a folder of backups.
-const LIST_OF_FOLDER: &str = "mendpoint.erasures";
 
 impl Store {
     /// Who was erased, oldest first.
@@ -147,9 +145,9 @@ impl Store {
     /// number gets the same pseudonym if it is erased once more.
     ///
     /// # Errors
-    /// [`Error::InUse`] while the card charges.
+    /// [`Error::InUse`] while the card charges, [`Error::Unknown`] for what is no card's number here.
     pub async fn erase_person(&self, token: &str, by: &str) -> Result<ErasureReport> {
-        let erasure = self.begin_erasure(token, by).await?;
+        let erasure = self.begin_erasure(token, by, IfUnknown::Refuse).await?;
         self.erase(&erasure).await
     }
 
@@ -158,27 +156,56 @@ impl Store {
     /// what was erased would be written once more.
     ///
     /// # Errors
-    /// [`Error::InUse`] while the card charges.
-    pub async fn begin_erasure(&self, token: &str, by: &str) -> Result<Erasure> {
+    /// [`Error::InUse`] while the card charges, [`Error::Unknown`] for what is no card's number here.
+    pub async fn begin_erasure(
+        &self,
+        token: &str,
+        by: &str,
+        if_unknown: IfUnknown,
+    ) -> Result<Erasure> {
         let token = token.trim();
         if token.is_empty() {
             return Err(Error::Unsupported("write the number of a card"));
         }
-        let small = token.to_ascii_lowercase();
+        if is_pseudonym(token) {
+            return Err(Error::Unsupported(
+                "that is the pseudonym of somebody who was erased, and no number of a card",
+            ));
+        }
+        let number = self.number(token).await?;
+        let cards = self.cards_of(&number).await?;
+        if is_reserved(token) && cards.is_empty() {
+            return Err(Error::Unsupported(
+                "that is a word of OCPP, and no card is registered under it",
+            ));
+        }
         let open = read!(&self.db, conn => {
-            sqlx::query(OPEN).bind(&small).fetch_one(conn).await?.int(0)
+            all(&sqlx::query(OPEN).fetch_all(conn).await?, |row| row.text(0))
         })?;
-        if open > 0 {
+        if open.iter().any(|token| number.is(token)) {
             return Err(Error::InUse(
                 "a transaction with this card is running; erase it when that is over".to_owned(),
             ));
         }
-        let known = self.erasures().await?.into_iter().find(|one| one.fits(token));
-        let record = match known {
+        let list = self.erasures().await?;
+        let looked_up = {
+            let (list, number) = (list.clone(), number.clone());
+            hash::beside(move || hash::find(&list, &number)).await?
+        };
+        let record = match looked_up? {
             Some(record) => record,
             None => {
-                let salt = random::<16>()?;
-                let (hash, pseudonym) = (hash(&salt, token), format!("ERASED-{}", random::<6>()?));
+                let looked_for = Exchange::new(number.clone(), "");
+                if if_unknown == IfUnknown::Refuse && !self.has_token(&looked_for).await? {
+                    return Err(Error::Unknown(
+                        "nothing of that card is known here, so nothing was erased".to_owned(),
+                    ));
+                }
+                let hashing = Hashing::of_list(&list)?;
+                let salt = hashing.salt();
+                let name = number.canonical().to_owned();
+                let hash = hash::beside(move || hashing.hash(&name)).await??;
+                let pseudonym = format!("{PSEUDONYM}{}", random::<6>()?);
                 let (erased_at_ms, erased_by) = (row_id::now().0, by.to_owned());
                 Erased { hash, salt, pseudonym, erased_at_ms, erased_by }
             }
@@ -187,7 +214,7 @@ impl Store {
         // when somebody asks again.
         self.put_erasure(&record).await?;
         self.write_erasures(None).await?;
-        let exchange = Exchange::new(token, &record.pseudonym);
+        let exchange = Exchange::new(number, &record.pseudonym);
         Ok(Erasure { exchange, pseudonym: record.pseudonym })
     }
 
@@ -212,12 +239,21 @@ impl Store {
         if list.is_empty() {
             return Ok(0);
         }
-        let mut done = 0;
+        // One of each, however often and in however many spellings it is there.
+        let mut numbers = BTreeMap::new();
         for token in self.known_tokens().await? {
-            if let Some(record) = list.iter().find(|one| one.fits(&token)) {
-                self.exchange(&Exchange::new(&token, &record.pseudonym)).await?;
-                done += 1;
-            }
+            let number = Number::new(&token);
+            numbers.entry(number.canonical().to_owned()).or_insert(number);
+        }
+        let numbers: Vec<Number> = numbers.into_values().collect();
+        let found = {
+            let list = list.clone();
+            hash::beside(move || hash::find_all(&list, &numbers)).await??
+        };
+        let done = found.len() as u64;
+        for (number, pseudonym) in found {
+            let number = self.number(number.token()).await?;
+            self.exchange(&Exchange::new(number, &pseudonym)).await?;
         }
         for record in &list {
             self.put_erasure(record).await?;
@@ -266,38 +302,16 @@ impl Store {
         })
     }
 
-    /// Keeps the list of erasures outside of the database, for the day on which the database is lost
-    /// and an older copy is brought back: beside the file (SQLite), and in a folder of backups.
-    ///
-    /// # Errors
-    /// When a list cannot be written.
-    pub async fn write_erasures(&self, backups: Option<&Path>) -> Result<()> {
-        let list = self.erasures().await?;
-        let beside = self.file().map(Erased::list_of);
-        let in_folder = backups.map(|folder| folder.join(LIST_OF_FOLDER));
-        for path in beside.into_iter().chain(in_folder) {
-            if list.is_empty() && !path.exists() {
-                continue;
-            }
-            let text = crate::db::json(&list, "erasures")?;
-            let mut part = path.as_os_str().to_owned();
-            part.push(".part");
-            let part = PathBuf::from(part);
-            let written =
-                private::write(&part, text.as_bytes()).and_then(|()| std::fs::rename(&part, &path));
-            written.map_err(|source| Error::File { path, source })?;
-        }
-        Ok(())
-    }
-
     /// Exchanges a token for a pseudonym wherever it is; gives the rows that were changed.
     async fn exchange(&self, exchange: &Exchange) -> Result<u64> {
         // What is on its way to the disk is found there.
         self.settle_frames().await;
-        let small = exchange.token().to_owned();
-        let mut rows = write!(&self.db, conn => {
-            Ok(sqlx::query(FORGET_CARD).bind(&small).execute(conn).await?.rows_affected())
-        })?;
+        let mut rows = 0;
+        for card in self.cards_of(exchange.number()).await? {
+            rows += write!(&self.db, conn => {
+                Ok(sqlx::query(FORGET_CARD).bind(&card).execute(conn).await?.rows_affected())
+            })?;
+        }
         for (table, column, kind) in PLACES {
             rows += self.exchange_in(exchange, table, column, *kind).await?;
         }
@@ -312,11 +326,69 @@ impl Store {
         Ok(rows)
     }
 
+    /// A number to look for. One of digits only that is registered the other way round, too, is somebody
+    /// else's that way: it was made up and is no chip's.
+    async fn number(&self, token: &str) -> Result<Number> {
+        let number = Number::new(token);
+        let Some(turned) = number.reversed() else { return Ok(number) };
+        let is_made_up = turned.bytes().all(|byte| byte.is_ascii_digit());
+        if is_made_up && !self.cards_of(&Number::new(turned).one_way()).await?.is_empty() {
+            return Ok(number.one_way());
+        }
+        Ok(number)
+    }
+
+    /// Registered cards that are this number, as they are registered.
+    async fn cards_of(&self, number: &Number) -> Result<Vec<String>> {
+        let mut cards = read!(&self.db, conn => {
+            all(&sqlx::query(CARDS).fetch_all(conn).await?, |row| row.text(0))
+        })?;
+        cards.retain(|card| number.is(card));
+        Ok(cards)
+    }
+
+    /// Whether a token is anywhere.
+    async fn has_token(&self, exchange: &Exchange) -> Result<bool> {
+        if !self.cards_of(exchange.number()).await?.is_empty() {
+            return Ok(true);
+        }
+        for (table, column, kind) in PLACES {
+            let mut scan = Scan::new(&self.db, table, column);
+            while let Some(cells) = scan.next().await? {
+                if cells.iter().any(|cell| exchange.in_kind(*kind, &cell.text).is_some()) {
+                    return Ok(true);
+                }
+            }
+        }
+        self.settle_frames().await;
+        frames::has(&self.db, exchange).await
+    }
+
     /// What still waits to be packed goes to the disk first, and is then found there.
     async fn settle_frames(&self) {
         let journal = self.journal();
         let seq = journal.append(self.frame_log().due(row_id::now(), true)).await;
         journal.wait(seq).await;
+    }
+
+    /// The cells of a column that a token is in, and what they are to be.
+    async fn found_in(
+        &self,
+        exchange: &Exchange,
+        table: &str,
+        column: &str,
+        kind: Kind,
+    ) -> Result<Vec<(Cell, String)>> {
+        let mut found = Vec::new();
+        let mut scan = Scan::new(&self.db, table, column);
+        while let Some(cells) = scan.next().await? {
+            found.extend(cells.into_iter().filter_map(|cell| {
+                let new = exchange.in_kind(kind, &cell.text)?;
+                Some((cell, new))
+            }));
+            tokio::task::yield_now().await;
+        }
+        Ok(found)
     }
 
     async fn exchange_in(
@@ -326,46 +398,21 @@ impl Store {
         column: &str,
         kind: Kind,
     ) -> Result<u64> {
-        let is_postgres = matches!(self.db, Db::Postgres(_));
-        let (row, one) = if is_postgres {
-            ("CAST(ctid AS TEXT)", "ctid = CAST($1 AS tid)")
-        } else {
-            ("CAST(rowid AS TEXT)", "rowid = CAST($1 AS INTEGER)")
-        };
-        let find = format!(
-            "SELECT {row}, {column} FROM {table} WHERE LOWER({column}) LIKE $1 ESCAPE '!'
-                OR LOWER({column}) LIKE $2 ESCAPE '!'"
-        );
+        let one = row_is(&self.db);
         let set = format!("UPDATE {table} SET {column} = $2 WHERE {one} AND {column} = $3");
-        let (plain, escaped) = (pattern(exchange.token()), pattern(&exchange.escaped()));
         let mut changed = 0;
         // A row that somebody else wrote in between has moved on PostgreSQL, and is found again.
         for _ in 0..5 {
-            let found = read!(&self.db, conn => {
-                let query = sqlx::query(AssertSqlSafe(find.clone())).bind(&plain).bind(&escaped);
-                all(&query.fetch_all(conn).await?, |row| Ok((row.text(0)?, row.text(1)?)))
-            })?;
-            let todo: Vec<_> = found
-                .into_iter()
-                .filter_map(|(row, text)| {
-                    let new = match kind {
-                        Kind::Token => exchange.in_cell(&text),
-                        Kind::Json => exchange.in_json(&text),
-                        Kind::Keys => exchange.in_keys(&text),
-                        Kind::Words => exchange.in_words(&text),
-                    }?;
-                    Some((row, text, new))
-                })
-                .collect();
+            let todo = self.found_in(exchange, table, column, kind).await?;
             if todo.is_empty() {
                 break;
             }
             for chunk in todo.chunks(CHUNK) {
                 changed += tx!(&self.db, conn => {
                     let mut done = 0;
-                    for (row, old, new) in chunk {
+                    for (cell, new) in chunk {
                         let query = sqlx::query(AssertSqlSafe(set.clone()));
-                        let query = query.bind(row).bind(new).bind(old);
+                        let query = query.bind(&cell.row).bind(new).bind(&cell.text);
                         done += query.execute(&mut *conn).await?.rows_affected();
                     }
                     Ok(done)
@@ -384,22 +431,20 @@ impl Store {
             if *kind == Kind::Words {
                 continue;
             }
-            let sql = format!("SELECT {column} FROM {table} WHERE {column} IS NOT NULL");
-            let texts = read!(&self.db, conn => {
-                let query = sqlx::query(AssertSqlSafe(sql));
-                all(&query.fetch_all(conn).await?, |row| row.text(0))
-            })?;
-            for text in texts {
-                let mut found = |token: &str| {
-                    tokens.insert(token.to_ascii_lowercase());
-                };
-                match kind {
-                    Kind::Token => found(&text),
-                    Kind::Keys => {
-                        keys_in(&text, &mut found);
-                        tokens_in(&text, &mut found);
+            let mut scan = Scan::new(&self.db, table, column);
+            while let Some(cells) = scan.next().await? {
+                for Cell { text, .. } in cells {
+                    let mut found = |token: &str| {
+                        tokens.insert(token.to_ascii_lowercase());
+                    };
+                    match kind {
+                        Kind::Token => found(&text),
+                        Kind::Keys => {
+                            keys_in(&text, &mut found);
+                            tokens_in(&text, &mut found);
+                        }
+                        Kind::Json | Kind::Words => tokens_in(&text, &mut found),
                     }
-                    Kind::Json | Kind::Words => tokens_in(&text, &mut found),
                 }
             }
         }
@@ -413,37 +458,31 @@ impl Store {
     /// When the database refuses.
     pub async fn person(&self, token: &str) -> Result<serde_json::Value> {
         let token = token.trim();
-        let exchange = Exchange::new(token, "");
-        let mut found = serde_json::Map::new();
-        let card = self.id_token(token).await?;
-        let card = card.map(|card| {
-            serde_json::json!({
-                "status": card.status.name(), "group": card.parent, "note": card.note,
-                "expires_at": card.expires_at.map(UnixMs::rfc3339),
-            })
-        });
-        for (table, column, kind) in PLACES {
-            if matches!(kind, Kind::Token | Kind::Words) {
-                continue;
-            }
-            let sql = format!(
-                "SELECT {column} FROM {table} WHERE LOWER({column}) LIKE $1 ESCAPE '!'
-                    OR LOWER({column}) LIKE $2 ESCAPE '!'"
-            );
-            let (plain, escaped) = (pattern(exchange.token()), pattern(&exchange.escaped()));
-            let texts = read!(&self.db, conn => {
-                let query = sqlx::query(AssertSqlSafe(sql)).bind(plain).bind(escaped);
-                all(&query.fetch_all(conn).await?, |row| row.text(0))
-            })?;
-            let rows: Vec<serde_json::Value> = texts
-                .iter()
-                .filter(|text| match kind {
-                    Kind::Token | Kind::Words => false,
-                    Kind::Json => exchange.in_json(text).is_some(),
-                    Kind::Keys => exchange.in_keys(text).is_some(),
+        let exchange = Exchange::new(self.number(token).await?, "");
+        let mut cards = Vec::new();
+        for spelling in self.cards_of(exchange.number()).await? {
+            let card = self.id_token(&spelling).await?;
+            cards.extend(card.map(|card| {
+                serde_json::json!({
+                    "number": spelling, "status": card.status.name(), "group": card.parent,
+                    "note": card.note, "expires_at": card.expires_at.map(UnixMs::rfc3339),
                 })
-                .map(|text| serde_json::from_str(text).unwrap_or_else(|_| text.as_str().into()))
-                .collect();
+            }));
+        }
+        let mut found = serde_json::Map::new();
+        for (table, column, kind) in PLACES {
+            let mut rows = Vec::new();
+            for (cell, _) in self.found_in(&exchange, table, column, *kind).await? {
+                rows.push(match kind {
+                    Kind::Token | Kind::Words => cell.text.into(),
+                    Kind::Json | Kind::Keys => serde_json::from_str(&cell.text)
+                        .unwrap_or_else(|_| serde_json::Value::from(cell.text)),
+                });
+            }
+            if *kind == Kind::Token {
+                // How often, and not the same again and again.
+                rows = counted(&rows);
+            }
             if !rows.is_empty() {
                 found.insert(format!("{table}.{column}"), rows.into());
             }
@@ -453,7 +492,8 @@ impl Store {
         Ok(serde_json::json!({
             "token": token,
             "made_at": row_id::now().rfc3339(),
-            "card": card,
+            "card": cards.first(),
+            "other_cards": cards.get(1..).unwrap_or_default(),
             "records": found,
             "messages": messages,
         }))

@@ -1,68 +1,102 @@
 //! Finding one card's number in text and JSON, and putting another word in its place.
 
+use mendpoint_cards::Number;
 use serde_json::{Map, Value};
+
+use super::places::Kind;
 
 /// A token that is looked for, and what is put in its place.
 #[derive(Clone, Debug)]
 pub(crate) struct Exchange {
-    /// In small letters: idTags are compared without case (`CiString`).
-    token: String,
+    number: Number,
     pseudonym: String,
     /// Whether it is unlike a word of any language or protocol. Only such a token is looked for
     /// outside of the fields that hold tokens: a card named "Local" must not change every reason.
     is_distinct: bool,
 }
 
-/// Whether a field of JSON holds tokens by its name.
+/// Whether a field of JSON holds tokens by its name: what kind of token it is and what is known of it
+/// tells of nobody.
 fn names_token(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
+    if key.ends_with("type") || key.ends_with("info") {
+        return false;
+    }
     key.contains("token") || key.contains("idtag") || key.contains("id_tag") || key == "parent"
 }
 
 impl Exchange {
-    pub(crate) fn new(token: &str, pseudonym: &str) -> Self {
-        let token = token.to_ascii_lowercase();
+    pub(crate) fn new(number: Number, pseudonym: &str) -> Self {
+        let token = number.token();
         let is_distinct = token.chars().count() >= 4 && token.chars().any(|c| c.is_ascii_digit());
-        Self { token, pseudonym: pseudonym.to_owned(), is_distinct }
+        Self { number, pseudonym: pseudonym.to_owned(), is_distinct }
     }
 
     /// Whether a text has the token in it anywhere, as it is or as JSON writes it.
-    pub(crate) fn may_be_in(&self, text: &str) -> bool {
-        let text = text.to_ascii_lowercase();
-        text.contains(&self.token) || (self.has_escape() && text.contains(self.escaped().as_str()))
+    fn may_be_in(&self, text: &str) -> bool {
+        let text_in_small = text.to_ascii_lowercase();
+        let escaped = self.escaped();
+        text_in_small.contains(self.number.token())
+            || (escaped != self.number.token() && text_in_small.contains(&escaped))
+            || self.number.is_in(text)
     }
 
     /// The token as it stands inside of a JSON text.
-    pub(crate) fn escaped(&self) -> String {
-        let quoted = Value::from(self.token.as_str()).to_string();
+    fn escaped(&self) -> String {
+        let quoted = Value::from(self.number.token()).to_string();
         quoted.trim_matches('"').to_owned()
     }
 
-    pub(crate) fn token(&self) -> &str {
-        &self.token
+    pub(crate) fn number(&self) -> &Number {
+        &self.number
     }
 
-    fn has_escape(&self) -> bool {
-        self.escaped() != self.token
+    /// A text of some kind with the token exchanged; `None` when it is not in it.
+    pub(crate) fn in_kind(&self, kind: Kind, text: &str) -> Option<String> {
+        match kind {
+            Kind::Token => self.in_cell(text),
+            Kind::Json => self.in_json(text),
+            Kind::Keys => self.in_keys(text),
+            Kind::Words => self.in_words(text),
+        }
     }
 
     /// A cell that is a token or none.
     pub(crate) fn in_cell(&self, text: &str) -> Option<String> {
-        (text.to_ascii_lowercase() == self.token).then(|| self.pseudonym.clone())
+        self.number.is(text).then(|| self.pseudonym.clone())
     }
 
-    /// Prose, with every whole occurrence exchanged; `None` when there is none.
+    /// Prose, with every occurrence exchanged, however it is spelt; `None` when there is none.
     pub(crate) fn in_words(&self, text: &str) -> Option<String> {
-        if text.to_ascii_lowercase() == self.token {
+        if self.number.is(text) {
             return Some(self.pseudonym.clone());
         }
         if !self.is_distinct {
             return None;
         }
+        let exact = self.as_it_is(text);
+        let text = exact.as_deref().unwrap_or(text);
+        let places = self.number.places(text);
+        if places.is_empty() {
+            return exact;
+        }
+        let (mut out, mut kept) = (String::new(), 0);
+        for place in places {
+            out.push_str(&text[kept..place.begin]);
+            out.push_str(&self.pseudonym);
+            kept = place.end;
+        }
+        out.push_str(&text[kept..]);
+        Some(out)
+    }
+
+    /// The token as it is, as a whole word, whatever signs it has.
+    fn as_it_is(&self, text: &str) -> Option<String> {
+        let token = self.number.token();
         let (mut out, mut rest, mut found) = (String::new(), text, false);
         let mut before = None;
-        while let Some(at) = rest.to_ascii_lowercase().find(&self.token) {
-            let end = at + self.token.len();
+        while let Some(at) = rest.to_ascii_lowercase().find(token) {
+            let end = at + token.len();
             let left = rest[..at].chars().next_back().or(before);
             let right = rest[end..].chars().next();
             let is_whole = ![left, right].into_iter().flatten().any(char::is_alphanumeric);
@@ -107,23 +141,22 @@ impl Exchange {
         is_changed.then(|| value.to_string())
     }
 
-    /// Exchanges a key that is the token.
+    /// Exchanges keys that are the token.
     fn rename(&self, fields: &mut Map<String, Value>) -> bool {
-        let Some(key) = fields.keys().find(|key| key.to_ascii_lowercase() == self.token).cloned()
-        else {
-            return false;
-        };
-        if let Some(field) = fields.remove(&key) {
-            fields.insert(self.pseudonym.clone(), field);
+        let keys: Vec<String> = fields.keys().filter(|key| self.number.is(key)).cloned().collect();
+        for key in &keys {
+            if let Some(field) = fields.remove(key) {
+                fields.insert(self.pseudonym.clone(), field);
+            }
         }
-        true
+        !keys.is_empty()
     }
 
     fn walk(&self, value: &mut Value, is_token: bool) -> bool {
         match value {
             Value::String(text) => {
                 let is_inner = text.starts_with(['{', '[']);
-                let changed = if is_token && text.to_ascii_lowercase() == self.token {
+                let changed = if is_token && self.number.is(text) {
                     Some(self.pseudonym.clone())
                 } else if is_inner {
                     self.in_json(text)
@@ -185,9 +218,35 @@ fn collect(value: &Value, is_token: bool, found: &mut dyn FnMut(&str)) {
 mod tests {
     use super::*;
 
+    fn exchange_of(token: &str, pseudonym: &str) -> Exchange {
+        Exchange::new(Number::new(token), pseudonym)
+    }
+
+    #[test]
+    fn s21_every_spelling_that_is_hidden_is_exchanged_too() {
+        let exchange = exchange_of("04A1B2C3", "ERASED-1");
+        for (text, changed) in [
+            ("seen 04:a1:b2:c3, twice", "seen ERASED-1, twice"),
+            ("the other reader says C3B2A104.", "the other reader says ERASED-1."),
+            ("card04A1B2C3was", "cardERASED-1was"),
+            ("MDRBMUIyQzM=", "ERASED-1="),
+            ("C3 B2 A1 04", "ERASED-1"),
+        ] {
+            assert_eq!(exchange.in_words(text).as_deref(), Some(changed));
+            let frame = serde_json::json!([2, "1", "DataTransfer", { "data": text }]).to_string();
+            assert!(exchange.in_json(&frame).expect("it is there").contains(changed), "{text}");
+        }
+        let frame = r#"[2,"9","Authorize",{"idTag":"C3B2A104"}]"#;
+        assert!(exchange.in_json(frame).expect("it is there").contains("ERASED-1"));
+        assert_eq!(exchange.in_cell("04-A1-B2-C3").as_deref(), Some("ERASED-1"));
+        let list = r#"{"04:A1:B2:C3":"{}","C3B2A104":"{}","04A1B2C4":"{}"}"#;
+        assert_eq!(exchange.in_keys(list).as_deref(), Some(r#"{"04A1B2C4":"{}","ERASED-1":"{}"}"#));
+        assert_eq!(exchange.in_words("C3B2A105 04A1B2 A1B2C304"), None);
+    }
+
     #[test]
     fn a_token_is_exchanged_wherever_it_stands_and_nothing_else_is() {
-        let exchange = Exchange::new("04A2B3C4", "ERASED-1");
+        let exchange = exchange_of("04A2B3C4", "ERASED-1");
         let frame =
             r#"[2,"9","StartTransaction",{"connectorId":1,"idTag":"04a2b3c4","meterStart":105}]"#;
         let changed = exchange.in_json(frame).expect("it is there");
@@ -203,7 +262,7 @@ mod tests {
         // Encoders may write any letter as an escape.
         let escaped = r#"[2,"9","Authorize",{"idTag":"\u0030\u0034A2B3C4"}]"#;
         assert!(exchange.in_json(escaped).expect("it says the same").contains("ERASED-1"));
-        let slash = Exchange::new("RO/ABC12345", "ERASED-2");
+        let slash = exchange_of("RO/ABC12345", "ERASED-2");
         let escaped = r#"[2,"9","Authorize",{"idTag":"RO\/ABC12345"}]"#;
         assert!(slash.in_json(escaped).expect("it says the same").contains("ERASED-2"));
         let inner = r#"{"payload":"{\"idTag\":\"04A2B3C4\"}"}"#;
@@ -216,7 +275,7 @@ mod tests {
 
     #[test]
     fn a_card_with_the_name_of_a_word_is_exchanged_in_its_fields_only() {
-        let exchange = Exchange::new("Local", "ERASED-1");
+        let exchange = exchange_of("Local", "ERASED-1");
         assert_eq!(
             exchange.in_json(r#"{"id_token":"LOCAL","reason":"Local"}"#).as_deref(),
             Some(r#"{"id_token":"ERASED-1","reason":"Local"}"#)
@@ -230,9 +289,9 @@ mod tests {
     fn a_token_that_is_a_key_is_exchanged_too() {
         let list =
             r#"{"04A2B3C4":"{\"status\":\"Accepted\"}","LOCAL":"{\"parentIdTag\":\"Local\"}"}"#;
-        let changed = Exchange::new("04a2b3c4", "ERASED-1").in_json(list).expect("it is there");
+        let changed = exchange_of("04a2b3c4", "ERASED-1").in_json(list).expect("it is there");
         assert!(changed.contains(r#""ERASED-1":"{"#) && !changed.contains("04A2"), "{changed}");
-        let word = Exchange::new("Local", "ERASED-1");
+        let word = exchange_of("Local", "ERASED-1");
         assert!(!word.in_json(list).unwrap_or_default().contains(r#""ERASED-1":"#), "a word stays");
         let changed = word.in_keys(list).expect("it is a key");
         assert!(!changed.to_lowercase().contains("local"), "{changed}");
@@ -243,7 +302,7 @@ mod tests {
 
     #[test]
     fn odd_letters_are_found_as_json_writes_them() {
-        let exchange = Exchange::new("a\"1\\b9", "ERASED-1");
+        let exchange = exchange_of("a\"1\\b9", "ERASED-1");
         let text = serde_json::json!({ "idTag": "A\"1\\B9" }).to_string();
         assert_eq!(exchange.in_json(&text).as_deref(), Some(r#"{"idTag":"ERASED-1"}"#));
     }

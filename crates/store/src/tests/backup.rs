@@ -79,6 +79,7 @@ async fn nobody_else_may_read_the_database_or_what_was_copied_from_it() {
     let data = file.path().parent().expect("a folder").to_path_buf();
     assert_eq!(data.read_dir().expect("read").count(), 3, "the file, its log and its memory");
     assert_eq!(open_to_others(&data), [""; 0]);
+    store.put_id_tokens(&[story_privacy::card("04A2B3C4D5E6", None, "")]).await.expect("put");
     store.erase_person("04A2B3C4D5E6", "ana").await.expect("erased");
     let copies = file.folder().join("copies");
     let told =

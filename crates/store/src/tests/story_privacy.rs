@@ -8,9 +8,37 @@ use super::kit::{closed, incident, transaction, write};
 use super::story_audit::run;
 use crate::db::{Columns as _, Db};
 use crate::erasure::places::{COLUMNS_WITHOUT, PLACES, TABLES_WITHOUT};
-use crate::{Direction, Entry, Error, IdTokenRow, Store, TransactionFilter};
+use crate::{Direction, Entry, Error, IdTokenRow, IfUnknown, Store, TransactionFilter};
 
 const CARD: &str = "04A2b3C4D5E6F7";
+
+/// The same card as readers and people spell it.
+const SPELLINGS: [&str; 5] = [
+    "04:A2:B3:C4:D5:E6:F7",
+    "f7e6d5c4b3a204",
+    "F7-E6-D5-C4-B3-A2-04",
+    "card04A2B3C4D5E6F7x",
+    // base64
+    "MDRBMkIzQzRENUU2Rjc",
+];
+
+/// Puts the card where it is spelt otherwise than it was registered.
+async fn spelt_otherwise(store: &Store, charger: ChargerKey) {
+    store.put_id_tokens(&[card("F7E6D5C4B3A204", None, "at home")]).await.expect("put");
+    let log = store.frame_log();
+    for (number, spelling) in SPELLINGS.iter().enumerate() {
+        let id = 700 + number;
+        let sql = format!(
+            "INSERT INTO driver_report (reference, row_id, charger_key, reason, text, contact,
+                created_at_ms) VALUES ('R{id}', {id}, 1, '', 'seen {spelling}.', '', 1)"
+        );
+        run(store, &sql).await.expect("put");
+        let text = format!(r#"[2,"7","DataTransfer",{{"data":"reader {spelling}"}}]"#);
+        log.push(9_100_000 + id as u64, charger, UnixMs(3), Direction::In, &text);
+    }
+    let entries = log.due(UnixMs(5), true);
+    write(store, entries).await;
+}
 
 /// Every table with its columns and whether each is text.
 async fn columns(store: &Store) -> Vec<(String, String, bool)> {
@@ -131,9 +159,13 @@ pub(super) async fn privacy(store: &Store, charger: ChargerKey) {
     every_text_is_known_to_hold_cards_or_not(store).await;
     used(store, charger, 501).await;
     assert!(count(&dump(store).await) >= 10, "it is everywhere");
+    spelt_otherwise(store, charger).await;
     let told = store.person(CARD).await.expect("read");
     assert_eq!(told["card"]["note"], "Ana Pop");
-    assert_eq!(told["messages"].as_array().map(Vec::len), Some(1), "{told}");
+    assert_eq!(told["messages"].as_array().map(Vec::len), Some(1 + SPELLINGS.len()), "{told}");
+    let reports = told["records"]["driver_report.text"].as_array().map(Vec::len);
+    assert_eq!(reports, Some(SPELLINGS.len()), "{told}");
+    assert_eq!(told["other_cards"][0]["number"], "F7E6D5C4B3A204", "{told}");
     assert!(told["records"]["charge_transaction.json"].is_array(), "{told}");
 
     let open = Entry::TransactionOpened {
@@ -153,6 +185,9 @@ pub(super) async fn privacy(store: &Store, charger: ChargerKey) {
     let report = store.erase_person(&CARD.to_lowercase(), "ana").await.expect("erased");
     assert!(report.rows >= 10, "{report:?}");
     let left = dump(store).await;
+    for spelling in SPELLINGS {
+        assert!(!left.contains(spelling), "{spelling} is left");
+    }
     let lines: Vec<&str> = left.lines().filter(|line| count(line) > 0).collect();
     assert!(lines.is_empty(), "{lines:?}");
     assert!(!left.contains("Ana Pop"), "the note of the card went with it");
@@ -172,7 +207,32 @@ pub(super) async fn privacy(store: &Store, charger: ChargerKey) {
     assert_eq!(store.erase_again(list).await.expect("erased"), 1);
     assert_eq!(count(&dump(store).await), 0);
     let again = store.erase_person(CARD, "ana").await.expect("nothing left to do");
-    assert_eq!((again.pseudonym, again.rows), (report.pseudonym, 0), "stable");
+    assert_eq!((again.pseudonym, again.rows), (report.pseudonym.clone(), 0), "stable");
+    what_is_no_card_is_not_erased(store, &report.pseudonym).await;
+}
+
+/// A typing error is told, and leaves no record of anybody.
+async fn what_is_no_card_is_not_erased(store: &Store, pseudonym: &str) {
+    let before = store.erasures().await.expect("read");
+    for wrong in ["04FFFFFFFFFF99", "Ana Pop"] {
+        let told = store.erase_person(wrong, "ana").await;
+        assert!(matches!(&told, Err(Error::Unknown(why)) if why.contains("nothing")), "{told:?}");
+    }
+    for wrong in ["Local", "accepted", pseudonym, &pseudonym.to_lowercase(), " "] {
+        for if_unknown in [IfUnknown::Refuse, IfUnknown::Remember] {
+            let told = store.begin_erasure(wrong, "ana", if_unknown).await;
+            assert!(matches!(told, Err(Error::Unsupported(_))), "{wrong}: {told:?}");
+        }
+    }
+    assert_eq!(store.erasures().await.expect("read"), before, "no record, no pseudonym");
+
+    // It may be in an older copy.
+    let erasure = store.begin_erasure("04FFFFFFFFFF99", "ana", IfUnknown::Remember).await;
+    assert_eq!(store.erase(&erasure.expect("begun")).await.expect("erased").rows, 0);
+    assert_eq!(store.erasures().await.expect("read").len(), before.len() + 1);
+    // Somebody named a card so.
+    store.put_id_tokens(&[card("Local", None, "odd")]).await.expect("put");
+    assert!(store.erase_person("local", "ana").await.is_ok());
 }
 
 async fn every_text_is_known_to_hold_cards_or_not(store: &Store) {

@@ -3,6 +3,7 @@
 use axum::extract::FromRequestParts;
 use axum::http::header;
 use axum::http::request::Parts;
+use mendpoint_pipeline::AuditActor;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -77,6 +78,7 @@ impl FromRequestParts<AppState> for Caller {
         let bootstrap = &state.settings().bootstrap_token;
         if !bootstrap.is_empty() && bool::from(hash.ct_eq(&hash_token(bootstrap))) {
             crate::veil::lift(parts);
+            AuditActor::BootstrapToken.is_here();
             return Ok(Self { name: "bootstrap token".to_owned(), role: "admin".to_owned() });
         }
         let now = state.handle().now();
@@ -88,6 +90,7 @@ impl FromRequestParts<AppState> for Caller {
             tracing::debug!(%error, "the use of a token was not noted");
         }
         let caller = Self { name: row.name, role: row.scopes };
+        AuditActor::Token(caller.name.clone()).is_here();
         if caller.sees_tokens() {
             crate::veil::lift(parts);
         }

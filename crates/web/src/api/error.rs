@@ -44,6 +44,17 @@ impl ApiError {
         }
     }
 
+    /// It is not for this role to know.
+    pub(crate) fn unseen(what: &str) -> Self {
+        Self {
+            status: StatusCode::FORBIDDEN,
+            code: "forbidden",
+            message: format!(
+                "this token may not see {what}; that needs the role admin or operator"
+            ),
+        }
+    }
+
     /// 404: there is no such thing.
     pub(crate) fn not_found(message: impl Into<String>) -> Self {
         Self { status: StatusCode::NOT_FOUND, code: "not_found", message: message.into() }
@@ -106,6 +117,7 @@ impl From<mendpoint_store::Error> for ApiError {
             }
             Error::Exists(what) | Error::InUse(what) => Self::conflict(what),
             Error::Unsupported(what) => Self::bad_request(what),
+            Error::Unknown(what) => Self::not_found(what),
             Error::Conflict { .. } => {
                 Self::conflict("somebody else changed it in the same moment; look again")
             }

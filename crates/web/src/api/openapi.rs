@@ -79,6 +79,7 @@ use super::{
         orders::ProfileJson,
         orders::ReservationJson,
         orders::ReserveBody,
+        persons::EraseBody,
         persons::ErasureJson,
         persons::PersonBody,
         rules::ChangeRule,
@@ -395,7 +396,7 @@ const ADDRESSES: &[Address] = &[
     post("/id-tokens", "Register or change an idTag or idToken").takes("TokenJson").one("TokenJson"),
     post("/persons/export", "All that is kept of a card").takes("PersonBody"),
     post("/persons/erase", "Put a pseudonym in the place of a card's number everywhere")
-        .takes("PersonBody")
+        .takes("EraseBody")
         .one("ErasureJson"),
     get("/persons/erased", "Who was erased, by pseudonym", &[]).page("ErasureJson"),
     get("/audit", "The audit log, newest first", &["actor", "subject", "limit", "cursor"])

@@ -11,6 +11,7 @@ use super::error::Result;
 use super::extract::Body;
 use super::json::Page;
 use crate::AppState;
+use crate::pages::persons;
 
 /// Who is meant.
 #[derive(Deserialize, ToSchema)]
@@ -18,6 +19,18 @@ use crate::AppState;
 pub(super) struct PersonBody {
     /// The number of the card: idTag or idToken.
     token: String,
+}
+
+/// Who is erased.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EraseBody {
+    /// The number of the card: idTag or idToken.
+    token: String,
+    /// Keeps a record also of a number that is nowhere here: it may be in an older copy of the database,
+    /// and is erased in it when that one is brought back.
+    #[serde(default)]
+    even_if_unknown: bool,
 }
 
 /// What was done.
@@ -42,9 +55,10 @@ pub(super) async fn export(
 pub(super) async fn erase(
     Admin(caller): Admin,
     State(state): State<AppState>,
-    Body(body): Body<PersonBody>,
+    Body(body): Body<EraseBody>,
 ) -> Result<Json<ErasureJson>> {
-    let report = crate::pages::persons::erase_person(&state, &body.token, &caller.name).await?;
+    let if_unknown = persons::if_unknown(body.even_if_unknown);
+    let report = persons::erase_person(&state, &body.token, &caller.name, if_unknown).await?;
     Ok(Json(ErasureJson {
         pseudonym: report.pseudonym,
         rows: Some(report.rows),

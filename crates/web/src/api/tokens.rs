@@ -111,6 +111,10 @@ pub(super) async fn one(
     State(state): State<AppState>,
     Path(token): Path<String>,
 ) -> Result<Json<TokenJson>> {
+    // Whether a card is known tells of somebody, too: the same answer for all of them (S21).
+    if !caller.sees_tokens() {
+        return Err(ApiError::unseen("whose card it is, and which cards are known"));
+    }
     let row = state.handle().token(&token).await?;
     let row = row.ok_or_else(|| ApiError::not_found("this token is not registered"))?;
     Ok(Json(TokenJson::new(row, &caller)))

@@ -115,6 +115,8 @@ impl From<mendpoint_store::Error> for PageError {
         match error {
             Error::Cursor(_) => Self::bad_request("Go back to the first page of the list."),
             Error::Exists(sentence) | Error::InUse(sentence) => Self::conflict(sentence),
+            Error::Unknown(sentence) => Self::not_found(sentence),
+            Error::Unsupported(sentence) => Self::bad_request(sentence),
             Error::Conflict { .. } => {
                 Self::conflict("Somebody else changed it in the same moment. Look again.")
             }

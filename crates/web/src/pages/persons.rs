@@ -8,10 +8,10 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Form, Router};
 use mendpoint_model::UnixMs;
-use mendpoint_store::ErasureReport;
+use mendpoint_store::{ErasureReport, IfUnknown};
 use serde::Deserialize;
 
-use super::errors::{Page, PageError, back, render};
+use super::errors::{Page, PageError, back, capitalised, render};
 use crate::AppState;
 use crate::place::Moment;
 use crate::session::Admin;
@@ -74,6 +74,8 @@ struct Typed {
     token: String,
     /// The same once more.
     again: String,
+    /// Not empty: also where nothing of it is known.
+    even_if_unknown: String,
 }
 
 async fn export(
@@ -98,16 +100,31 @@ async fn erase(
         let error = "Write the number of the card twice, the same both times.".to_owned();
         return Ok(back("/persons", Err(error)));
     }
-    let done = match erase_person(&state, typed, &viewer.name).await {
+    let if_unknown = if_unknown(!form.even_if_unknown.is_empty());
+    let done = match erase_person(&state, typed, &viewer.name, if_unknown).await {
         Ok(report) => {
             Ok(format!("Erased in {} rows; {} stands there now.", report.rows, report.pseudonym))
         }
         Err(mendpoint_pipeline::Error::Store(mendpoint_store::Error::InUse(why))) => {
             Err(format!("It was not erased: {why}."))
         }
+        Err(mendpoint_pipeline::Error::Store(mendpoint_store::Error::Unsupported(why))) => {
+            Err(format!("It was not erased: {why}."))
+        }
+        Err(mendpoint_pipeline::Error::Store(mendpoint_store::Error::Unknown(why))) => {
+            Err(format!(
+                "{} If it may be in an older copy of the database, tick the box for that.",
+                capitalised(&why)
+            ))
+        }
         Err(error) => return Err(error.into()),
     };
     Ok(back("/persons", done))
+}
+
+/// What is done about a number that is nowhere.
+pub(crate) fn if_unknown(is_said: bool) -> IfUnknown {
+    if is_said { IfUnknown::Remember } else { IfUnknown::Refuse }
 }
 
 /// Erases a card everywhere, and keeps the list of erasures beside the backups.
@@ -115,8 +132,9 @@ pub(crate) async fn erase_person(
     state: &AppState,
     token: &str,
     by: &str,
+    if_unknown: IfUnknown,
 ) -> Result<ErasureReport, mendpoint_pipeline::Error> {
-    let report = state.handle().erase_person(token, by).await?;
+    let report = state.handle().erase_person(token, by, if_unknown).await?;
     let folder = state.settings().backups.news().folder;
     if !folder.is_empty() {
         let written =

@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use mendpoint_model::{MINUTE_MS, UnixMs};
+use mendpoint_pipeline::AuditActor;
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
@@ -194,16 +195,17 @@ async fn sign_in(
     let Some(user) = user else {
         tracing::info!(name = typed, ?remote, "a sign-in failed");
         // The name only if there is one: people type passwords into the wrong field.
-        let actor = known.as_deref().unwrap_or("somebody unknown");
+        let actor = known.clone().map_or(AuditActor::Unknown, AuditActor::User).to_string();
         let from = remote.map(|address| address.to_string()).unwrap_or_default();
-        state.handle().audit(actor, "sign-in refused", &from).await;
+        state.handle().audit(&actor, "sign-in refused", &from).await;
         let error = "The name or the password is not right.";
         return refuse(StatusCode::UNAUTHORIZED, typed, &form.next, error);
     };
     door.came_in(&name);
     let remote = remote.map(|address| address.to_string()).unwrap_or_default();
     let cookie = session::begin(&state, &user, &remote).await?;
-    state.handle().audit(&user.name, "signed in", &remote).await;
+    let actor = AuditActor::User(user.name).to_string();
+    state.handle().audit(&actor, "signed in", &remote).await;
     Ok(([(header::SET_COOKIE, cookie)], Redirect::to(local(&form.next))).into_response())
 }
 

@@ -570,6 +570,14 @@ async fn s21_cards_are_hidden_by_role_on_every_page_and_a_person_can_be_erased()
         }
     }
     assert!(seen >= 12, "those who may see them do: {seen}");
+    // That a card is known tells of somebody, too.
+    let ask = async |card: &str| {
+        let address = format!("GET /api/v1/id-tokens/{card}");
+        server.send(&address, &[("authorization", "Bearer mp_of_tom")], "").await
+    };
+    let (known, unknown) = (ask(CARD).await, ask("04FFFFFFFFFF99").await);
+    assert_eq!((known.status, unknown.status), (403, 403), "{}", known.body);
+    assert_eq!(known.body, unknown.body);
     // The live feed of messages, from its first lines.
     let hidden = server.sign_in("tom", PASSWORD).await.cookie();
     let found = server.get("/chargers/CP-1/frames?text=04a2b3c4", &hidden).await.body;
@@ -580,6 +588,21 @@ async fn s21_cards_are_hidden_by_role_on_every_page_and_a_person_can_be_erased()
     let cookie = [("cookie", &*ana), ("sec-fetch-site", "same-origin")];
     let told = server.send("POST /persons/export", &cookie, &format!("token={CARD}")).await;
     assert!(told.status == 200 && told.body.contains("StartTransaction"), "{}", told.body);
+    let unknown = "token=04FFFF&again=04FFFF";
+    let no = server.send("POST /persons/erase", &cookie, unknown).await;
+    let told = no.header("location").expect("back").to_owned();
+    assert!(told.contains("error=Nothing%20of%20that%20card"), "{told}");
+    let bearer = format!("Bearer {TOKEN}");
+    let token = [("authorization", &*bearer), ("content-type", "application/json")];
+    for (body, status) in [
+        (r#"{"token":"04FFFF"}"#, 404),
+        (r#"{"token":"Local"}"#, 400),
+        (r#"{"token":"ERASED-0123456789ab"}"#, 400),
+    ] {
+        let no = server.send("POST /api/v1/persons/erase", &token, body).await;
+        assert_eq!(no.status, status, "{}", no.body);
+    }
+    assert!(!server.get("/persons", &ana).await.body.contains("ERASED-"), "no record");
     let once = server.send("POST /persons/erase", &cookie, &format!("token={CARD}")).await;
     assert!(once.header("location").expect("back").contains("error="), "typed twice or not at all");
     let twice = format!("token={CARD}&again={CARD}");

@@ -1,7 +1,8 @@
 //! Where a number stands in a text, however it is written: a card's number comes out of one reader as
 //! `04A22B3C`, out of another as `04:a2:2b:3c`, and people put it into words.
 
-use super::{LEAST_DIGITS, TextForm, masked_card};
+use crate::number::LEAST_DIGITS;
+use crate::{TextForm, masked_card};
 
 /// Letters and digits that a number is found by.
 const LAST: usize = 6;
@@ -14,17 +15,18 @@ const LEAST_IN_HEX: usize = 14;
 /// The longest word that is tried as base64.
 const DECODED_MAX: usize = 512;
 
-pub(super) fn is_part(byte: u8) -> bool {
+pub(crate) fn is_part(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte >= 0x80
 }
 
-/// The last letters and digits of a number, in small letters, the last one first.
+/// The last letters and digits of a number, in small letters, the last one first: what it is looked up
+/// by where many are known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Ending([u8; LAST]);
+pub struct Ending([u8; LAST]);
 
 impl Ending {
     /// Of a number; none where it has too few letters and digits.
-    pub(super) fn of(token: &str) -> Option<Self> {
+    pub fn of(token: &str) -> Option<Self> {
         let mut last = Self::default();
         let letters = token.bytes().rev().filter(u8::is_ascii_alphanumeric);
         for (place, byte) in last.0.iter_mut().zip(letters) {
@@ -34,14 +36,14 @@ impl Ending {
     }
 
     /// One of so many numbers for it, a power of two.
-    pub(super) fn mark(self, of: usize) -> usize {
+    pub fn mark(self, of: usize) -> usize {
         let packed = self.0.iter().fold(0_u64, |packed, byte| packed << 8 | u64::from(*byte));
         (packed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as usize & (of - 1)
     }
 
     /// What the number may end with whose last letter or digit is at a place of a text. Those with few
     /// are found as whole words only.
-    pub(super) fn all_at(text: &[u8], at: usize) -> [Option<Self>; 1 + LAST - FEW] {
+    pub fn all_at(text: &[u8], at: usize) -> [Option<Self>; 1 + LAST - FEW] {
         let mut all = [None; 1 + LAST - FEW];
         if !text.get(at).is_some_and(u8::is_ascii_alphanumeric) {
             return all;
@@ -94,7 +96,7 @@ fn previous(text: &[u8], at: usize) -> Option<(Option<u8>, usize)> {
 
 /// Where a number begins and ends whose last letter or digit is the one at `at`, and what is shown of
 /// it.
-pub(super) fn stands_at(text: &str, at: usize, token: &str) -> Option<(usize, usize, String)> {
+pub fn stands_at(text: &str, at: usize, token: &str) -> Option<(usize, usize, String)> {
     as_it_is(text, at, token).or_else(|| written_otherwise(text, at, token))
 }
 
@@ -206,7 +208,7 @@ fn may_be_within(number: &[u8], before: &[u8], after: &[u8]) -> bool {
 
 /// The text that a word is the base64 of, if it is one of plain signs. Letters and digits give letters
 /// and digits only, so that the two other signs of base64 and its end need not be looked for.
-pub(super) fn decoded(word: &str) -> Option<String> {
+pub fn decoded(word: &str) -> Option<String> {
     if !(LAST + 2..=DECODED_MAX).contains(&word.len()) {
         return None;
     }
@@ -235,7 +237,8 @@ pub(super) fn decoded(word: &str) -> Option<String> {
 }
 
 /// The runs of letters and digits in a text.
-pub(super) struct Words<'a> {
+#[derive(Debug)]
+pub struct Words<'a> {
     text: &'a [u8],
     at: usize,
     form: TextForm,
@@ -243,7 +246,8 @@ pub(super) struct Words<'a> {
 }
 
 impl<'a> Words<'a> {
-    pub(super) fn new(text: &'a str, form: TextForm) -> Self {
+    /// Those of a text.
+    pub fn new(text: &'a str, form: TextForm) -> Self {
         Self { text: text.as_bytes(), at: 0, form, is_quoted: false }
     }
 
@@ -273,9 +277,13 @@ impl<'a> Words<'a> {
             _ => self.at += 1,
         }
     }
+}
 
-    /// Where the next one begins and ends.
-    pub(super) fn next(&mut self) -> Option<(usize, usize)> {
+impl Iterator for Words<'_> {
+    /// Where it begins and ends.
+    type Item = (usize, usize);
+
+    fn next(&mut self) -> Option<Self::Item> {
         loop {
             while !is_part(self.byte(0)?) {
                 self.skip_written();
