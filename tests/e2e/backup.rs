@@ -6,6 +6,25 @@ use serde_json::json;
 
 use crate::kit::Server;
 
+/// The card of somebody who is erased.
+pub(crate) const CARD: &str = "04A2B3C4D5E6";
+
+/// A charger that charges once with a card.
+pub(crate) async fn charge(server: &Server, card: &str) {
+    let mut charger = server.charger("KEEP-1").await.expect("connected");
+    let boot = json!({ "chargePointVendor": "Test", "chargePointModel": "Keep" });
+    charger.call("BootNotification", boot).await.expect("an answer");
+    let start = json!({
+        "connectorId": 1, "idTag": card, "meterStart": 100, "timestamp": "2026-01-01T00:00:00Z",
+    });
+    let answer = charger.call("StartTransaction", start).await.expect("an answer");
+    let stop = json!({
+        "transactionId": answer["transactionId"], "meterStop": 900,
+        "timestamp": "2026-01-01T01:00:00Z",
+    });
+    charger.call("StopTransaction", stop).await.expect("an answer");
+}
+
 /// The program on a database of its own.
 pub(crate) fn program(url: &str, args: &[&str]) -> (bool, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_mendpoint"))
@@ -125,19 +144,7 @@ async fn a_copy_of_a_locked_database_is_a_copy_all_the_same() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r20_s19_s21_a_copy_of_a_running_server_comes_back_whole_and_forgets_who_was_erased() {
     let server = Server::start();
-    let mut charger = server.charger("KEEP-1").await.expect("connected");
-    let boot = json!({ "chargePointVendor": "Test", "chargePointModel": "Keep" });
-    charger.call("BootNotification", boot).await.expect("an answer");
-    let start = json!({
-        "connectorId": 1, "idTag": "04A2B3C4D5E6", "meterStart": 100,
-        "timestamp": "2026-01-01T00:00:00Z",
-    });
-    let answer = charger.call("StartTransaction", start).await.expect("an answer");
-    let stop = json!({
-        "transactionId": answer["transactionId"], "meterStop": 900,
-        "timestamp": "2026-01-01T01:00:00Z",
-    });
-    charger.call("StopTransaction", stop).await.expect("an answer");
+    charge(&server, CARD).await;
 
     let folder = tempfile::tempdir().expect("a folder");
     let copy = folder.path().join("a.backup");

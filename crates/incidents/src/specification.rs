@@ -12,6 +12,10 @@ type Row = (&'static str, &'static str, u8, bool, bool, &'static [Rung]);
 
 use Rung::{L0, L1, L2, L3, L4, L5, L6P, Q};
 
+const SECOND: i64 = 1_000;
+const MINUTE: i64 = 60 * SECOND;
+const HOUR: i64 = 60 * MINUTE;
+
 const TABLE: &[Row] = &[
     ("ConnectorLockFailure", "CX001", 4, false, false, &[L1, L2, L3, L4]),
     ("EVCommunicationError", "", 6, false, false, &[L0, L1]),
@@ -143,9 +147,6 @@ fn components_of_the_device_model_mean_what_the_tables_say() {
 
 #[test]
 fn the_numbers_of_healing_and_correlation_are_those_of_the_specification() {
-    const SECOND: i64 = 1_000;
-    const MINUTE: i64 = 60 * SECOND;
-    const HOUR: i64 = 60 * MINUTE;
     let engine = EngineSettings::default();
     // 1.1, 1.2 and 1.6: verify, proof, reopening.
     for (value, wanted, what) in [
