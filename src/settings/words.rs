@@ -38,7 +38,7 @@ fn number_words(key: &str, text: &str) -> Option<String> {
         _ if is(&["u32", "32 bit"]) => u32::MAX.to_string(),
         _ => String::new(),
     };
-    if !is(&["u8", "u16", "u32", "u64", "unsigned"]) {
+    if !is(&["u8", "u16", "u32", "u64", "unsigned", "an integer"]) {
         return None;
     }
     let given = given.split(['`', '"']).nth(1).unwrap_or_default();
