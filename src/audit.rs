@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use mendpoint_store::{AuditHead, AuditVerdict};
+use mendpoint_store::{AuditHead, AuditVerdict, counted};
 
 use crate::cli::Audit;
 use crate::people::open;
@@ -32,7 +32,7 @@ pub(crate) async fn run(
             store.close().await;
             match verdict? {
                 AuditVerdict::Whole(head) => {
-                    say(&format!("The audit log is whole: {} lines.", head.seq));
+                    say(&format!("The audit log is whole: {}.", counted(head.seq, "line")));
                     say(&format!("Note the last line elsewhere: {}:{}", head.seq, head.hash));
                     Ok(ExitCode::SUCCESS)
                 }

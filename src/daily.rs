@@ -1,6 +1,6 @@
 //! The copy of the database that a server makes every day.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -34,6 +34,8 @@ pub(crate) struct Daily {
     failures: IntCounter,
     /// When the next one is to be made.
     due: UnixMs,
+    /// Whether the folder is not there.
+    is_missing: bool,
 }
 
 impl Daily {
@@ -69,16 +71,20 @@ impl Daily {
             made_at,
             failures,
             due: next_due(now, hour),
+            is_missing: false,
         };
         daily.board.set_folder(&settings.backup.folder);
         // Chargers are served whatever the folder of copies is like; people are told.
         let newest_at = daily.newest().unwrap_or_else(|error| {
-            tracing::error!("backup.folder cannot be read: {error:#}");
-            daily
-                .board
-                .failed(now, &format!("{} cannot be read: {error:#}", daily.folder.display()));
+            let why = words(&error);
+            tracing::error!("backup.folder cannot be read: {why}");
+            daily.board.failed(now, &why);
             None
         });
+        daily.find_folder(now);
+        if daily.is_missing {
+            tracing::error!("no copies are made: {}", missing(&daily.folder));
+        }
         // A server that is off at that hour would never make one.
         if newest_at.is_none_or(|at| at < daily.due - DAY_MS) {
             daily.due = daily.due.min(now + MAKE_UP_MS);
@@ -125,6 +131,8 @@ impl Daily {
 
     /// Makes one when it is time.
     pub(crate) async fn look(&mut self, now: UnixMs) {
+        self.keep_list().await;
+        self.find_folder(now);
         if now < self.due {
             self.show_newest();
             return;
@@ -133,13 +141,42 @@ impl Daily {
             Ok(()) => next_due(now, self.hour),
             Err(error) => {
                 self.failures.inc();
-                tracing::error!("the daily backup failed and is tried again in an hour: {error:#}");
-                self.board.failed(now, &format!("{error:#}"));
-                let (subject, why) = ("daily backup", error.to_string());
+                let why = words(&error);
+                tracing::error!("the daily backup failed and is tried again in an hour: {why}");
+                self.board.failed(now, &why);
+                let subject = "daily backup";
                 self.store.add_audit("system", "backup failed", subject, &why).await.ok();
                 now + AGAIN_MS
             }
         };
+    }
+
+    /// Writes the list of erased persons beside the copies again where it could not be written: a copy
+    /// that is brought back would know them once more.
+    async fn keep_list(&self) {
+        match self.store.unlisted_erasures(Some(&self.folder)).await {
+            Ok(0) => return self.board.listed(None),
+            Ok(_) => {}
+            // The database is away: the board keeps what it says.
+            Err(_) => return,
+        }
+        let written = self.store.write_erasures(Some(&self.folder)).await;
+        match &written {
+            Ok(()) => tracing::info!("the list of erased persons is up to date again"),
+            Err(error) => tracing::error!("the list of erased persons is not written: {error}"),
+        }
+        self.board.listed(written.err().map(|error| error.to_string()));
+    }
+
+    /// Says so when the folder is not there, and makes a copy as soon as it is.
+    fn find_folder(&mut self, now: UnixMs) {
+        let is_there = self.folder.is_dir();
+        if !is_there {
+            self.board.failed(now, &missing(&self.folder));
+        } else if self.is_missing {
+            self.due = self.due.min(now);
+        }
+        self.is_missing = !is_there;
     }
 
     async fn make(&self, now: UnixMs) -> Result<()> {
@@ -154,6 +191,27 @@ impl Daily {
         tracing::info!(file = name, bytes = manifest.bytes, pruned, "a backup was made");
         Ok(())
     }
+}
+
+/// What is said of a folder that is not there.
+fn missing(folder: &Path) -> String {
+    format!("the folder {} is not there", folder.display())
+}
+
+/// An error and what led to it. What the store says is whole: the system's own words are in it already.
+pub(crate) fn words(error: &anyhow::Error) -> String {
+    let mut parts = Vec::new();
+    for cause in error.chain() {
+        let is_whole = cause.is::<mendpoint_store::Error>();
+        match cause.downcast_ref::<std::io::Error>() {
+            Some(cause) => parts.push(mendpoint_store::io_words(cause)),
+            None => parts.push(cause.to_string()),
+        }
+        if is_whole {
+            break;
+        }
+    }
+    parts.join(": ")
 }
 
 /// The next time this hour of the day begins.
@@ -291,5 +349,54 @@ mod tests {
         stage.daily(now).look(now + DAY_MS).await;
         assert!(!part.exists(), "it was broken off long ago");
         assert!(fresh.exists(), "somebody may be writing it");
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_is_not_there_is_told_and_looked_for() {
+        let stage = Stage::new().await;
+        let copies = stage.folder.path().join("copies");
+        std::fs::remove_dir(&copies).expect("it was empty");
+        let at = now();
+        let mut daily = stage.daily(at);
+        let (_, why) = stage.board.news().failed.expect("told at once");
+        assert!(why.contains("is not there") && !why.contains("os error"), "{why}");
+        daily.look(at).await;
+        assert!(stage.board.news().failed.is_some(), "still");
+        std::fs::create_dir(&copies).expect("made");
+        daily.look(at).await;
+        let news = stage.board.news();
+        assert!(
+            news.failed.is_none() && news.newest.is_some(),
+            "made as soon as it is there: {news:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn s21_the_list_of_erased_persons_follows_when_its_folder_is_back() {
+        let stage = Stage::new().await;
+        let copies = stage.folder.path().join("copies");
+        let mut daily = stage.daily(now());
+        std::fs::remove_dir(&copies).expect("it was empty");
+        let unknown = mendpoint_store::IfUnknown::Remember;
+        stage.store.begin_erasure("04A2B3C4D5E6", "ana", unknown).await.expect("remembered");
+        daily.due = now() + HOUR_MS;
+        daily.look(now()).await;
+        let why = stage.board.news().unlisted.expect("it could not be written");
+        assert!(why.contains("mendpoint.erasures"), "{why}");
+        std::fs::create_dir(&copies).expect("made");
+        daily.look(now()).await;
+        assert_eq!(stage.board.news().unlisted, None);
+        assert!(copies.join("mendpoint.erasures").exists());
+    }
+
+    #[test]
+    fn an_error_is_told_once() {
+        let source = std::io::Error::from_raw_os_error(2);
+        let path = std::path::PathBuf::from("/backups/a");
+        let error = anyhow::Error::from(mendpoint_store::Error::File { path, source });
+        let error = error.context("failed to look");
+        assert_eq!(words(&error), "failed to look: /backups/a: there is no such file or folder");
+        let error = anyhow::Error::from(std::io::Error::from_raw_os_error(13)).context("failed");
+        assert_eq!(words(&error), "failed: this user may not use it");
     }
 }

@@ -70,9 +70,9 @@ pub(crate) async fn run(options: Demo, mut settings: Settings) -> Result<ExitCod
     }
     register(&server.handle, &scenario).await?;
     say(&format!(
-        "  {} chargers on {} sites connect to ws://{}/ocpp. The first problems come within seconds.\n  Ctrl-C ends it.\n",
-        scenario.chargers().len(),
-        scenario.sites().len(),
+        "  {} on {} to connect to ws://{}/ocpp. The first problems come within seconds.\n  Ctrl-C ends it.\n",
+        mendpoint_store::counted(scenario.chargers().len(), "charger"),
+        mendpoint_store::counted(scenario.sites().len(), "site"),
         server.ocpp
     ));
 

@@ -8,9 +8,9 @@ use anyhow::{Context, Result};
 use crate::cli::Person;
 use crate::people::{BY, open};
 use crate::settings::Settings;
-use crate::terminal::say;
+use crate::terminal::{complain, say};
 use mendpoint_pipeline::masked_card;
-use mendpoint_store::{Error, IfUnknown};
+use mendpoint_store::{Error, IfUnknown, counted};
 
 /// `mendpoint person ..`.
 pub(crate) async fn run(
@@ -44,14 +44,25 @@ pub(crate) async fn run(
                 other => other.context("it was not erased")?,
             };
             let report = store.erase(&erasure).await?;
-            if !settings.backup.folder.is_empty() {
-                store.write_erasures(Some(Path::new(&settings.backup.folder))).await?;
-            }
-            let rows = format!("{} rows", report.rows);
+            let rows = counted(report.rows, "row");
+            let folder = Some(Path::new(&settings.backup.folder));
+            let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
+            let unlisted = match store.write_erasures(folder).await {
+                Ok(()) => None,
+                Err(error) => Some(error.to_string()),
+            };
             store.add_audit(BY, "person erased", &report.pseudonym, &rows).await?;
             store.close().await;
             drop(claim);
             say(&format!("Erased in {rows}. {} stands in its place.", report.pseudonym));
+            if let Some(why) = unlisted {
+                complain(&format!(
+                    "the list that keeps erased persons erased when an older copy is brought back could \
+                     not be written: {why}. The server writes it when that is mended; until then it is \
+                     not up to date."
+                ));
+                return Ok(ExitCode::FAILURE);
+            }
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -11,6 +11,7 @@ use prometheus::{Gauge, IntCounter, IntGauge, Registry};
 use tokio::sync::watch;
 
 use crate::backup::store_settings;
+use crate::daily::words;
 use crate::people::now;
 use crate::settings::Settings;
 
@@ -112,7 +113,7 @@ impl Recent {
             }
             Err(error) => {
                 self.failures.inc();
-                let why = format!("{error:#}");
+                let why = words(&error);
                 self.board.failed_recent(began, &why);
                 if !self.is_failing {
                     tracing::error!("a copy of backup.every_s failed: {why}");

@@ -79,7 +79,7 @@ pub(crate) fn run(files: &RuleFiles, run_tests: bool) -> Result<ExitCode> {
 }
 
 pub(crate) fn count(number: usize, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+    mendpoint_store::counted(number, noun)
 }
 
 /// Whether every rule names a route that is there.

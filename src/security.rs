@@ -165,7 +165,10 @@ fn sentence(ending: &Ending, left_ms: i64) -> String {
     if left_ms <= 0 {
         return format!("the certificate of {of} has ended: {consequence}");
     }
-    format!("the certificate of {of} ends in {} days; {consequence} then", left_ms / DAY_MS)
+    format!(
+        "the certificate of {of} ends in {}; {consequence} then",
+        mendpoint_store::counted(left_ms / DAY_MS, "day")
+    )
 }
 
 fn now() -> UnixMs {

@@ -9,6 +9,7 @@ use mendpoint_incidents::{Catalogue, EngineSettings};
 use mendpoint_quality::{Mix as FaultMix, QualitySettings};
 use mendpoint_simulator::load::{self, LoadOptions, Mix, Pace, ServerFiles};
 use mendpoint_simulator::{Scenario, Simulation, Target};
+use mendpoint_store::counted;
 use tokio::sync::watch;
 
 use crate::cli::{Simulate, SimulateLoad, SimulateQuality, SimulateRun};
@@ -40,7 +41,7 @@ pub(crate) async fn run(command: Simulate) -> Result<ExitCode> {
         Simulate::Scenarios => {
             for name in Scenario::BUILTIN {
                 let scenario = Scenario::builtin(name)?;
-                say(&format!("{name:10} {} chargers", scenario.chargers().len()));
+                say(&format!("{name:10} {}", counted(scenario.chargers().len(), "charger")));
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -68,8 +69,8 @@ async fn scenario(options: SimulateRun) -> Result<ExitCode> {
         target = target.with_password(move |_| Some(password.clone()));
     }
     say(&format!(
-        "{} chargers of the scenario {} connect to {} (seed {}); Ctrl-C ends it",
-        scenario.chargers().len(),
+        "{} of the scenario {} to connect to {} (seed {}); Ctrl-C ends it",
+        counted(scenario.chargers().len(), "charger"),
         options.scenario,
         options.url,
         options.seed
@@ -94,8 +95,11 @@ async fn scenario(options: SimulateRun) -> Result<ExitCode> {
             tokio::time::sleep(TELL_EVERY).await;
             let stats = simulation.stats();
             say(&format!(
-                "{} connected, {} messages sent, {} commands received, {} without an answer",
-                stats.connected, stats.sent, stats.commands, stats.no_answers
+                "{} connected, {} sent, {} received, {} without an answer",
+                stats.connected,
+                counted(stats.sent, "message"),
+                counted(stats.commands, "command"),
+                stats.no_answers
             ));
         }
     };

@@ -107,6 +107,16 @@ fn what_is_wrong_is_named() {
         ("[database]\nkeep_hours_days = 3\n", "keep_hours_days"),
         ("[backup]\nkeep = 0\n", "backup.keep"),
         ("[backup]\nfolder = \"x\"\nevery_s = 1\n", "backup.every_s"),
+        (
+            "[backup]\nfolder = \"x\"\nevery_s = 99999999999\n",
+            "backup.every_s is a whole number from 0 to 86400, and is 99999999999",
+        ),
+        ("[backup]\nevery_s = -5\n", "backup.every_s is a whole number from 0 to 86400, and is -5"),
+        (
+            "[backup]\nkeep = \"many\"\n",
+            "backup.keep is a whole number from 0 to 10000, and is many",
+        ),
+        ("[ocpp]\nping_interval_s = 99999999999\n", "from 0 to 4294967295, and is 99999999999"),
         ("[backup]\nevery_s = 60\n", "backup.folder does not say where"),
         ("[duty]\nroutes = \"/nowhere.toml\"\n", "failed to read duty.routes"),
         (

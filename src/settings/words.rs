@@ -15,7 +15,30 @@ pub(super) fn in_words(error: &ConfigError) -> String {
     {
         return format!("{key} cannot be {word:?}; {}", known_words(key));
     }
+    if let Some(words) = number_words(key, &text) {
+        return words;
+    }
     format!("{key}: {text}")
+}
+
+/// A number that does not fit, in words; the library names the width of a machine's word.
+fn number_words(key: &str, text: &str) -> Option<String> {
+    let (given, wanted) = text.split_once(", expected ")?;
+    let is = |words: &[&str]| words.iter().any(|word| wanted.contains(word));
+    let largest = match key {
+        "backup.every_s" => "86400".to_owned(),
+        "backup.hour" => "23".to_owned(),
+        "backup.keep" => "10000".to_owned(),
+        _ if is(&["u8", "8 bit"]) => u8::MAX.to_string(),
+        _ if is(&["u16", "16 bit"]) => u16::MAX.to_string(),
+        _ if is(&["u32", "32 bit", "u64", "64 bit"]) => u32::MAX.to_string(),
+        _ => return None,
+    };
+    if !is(&["u8", "u16", "u32", "u64", "unsigned"]) {
+        return None;
+    }
+    let given = given.split(['`', '"']).nth(1).unwrap_or_default();
+    Some(format!("{key} is a whole number from 0 to {largest}, and is {given:?}").replace('"', ""))
 }
 
 /// The words that a setting may be, from the comments of the file with the defaults.

@@ -6,6 +6,25 @@ use serde_json::json;
 
 use crate::kit::Server;
 
+/// The card of somebody who is erased.
+pub(crate) const CARD: &str = "04A2B3C4D5E6";
+
+/// A charger that charges once with a card.
+pub(crate) async fn charge(server: &Server, card: &str) {
+    let mut charger = server.charger("KEEP-1").await.expect("connected");
+    let boot = json!({ "chargePointVendor": "Test", "chargePointModel": "Keep" });
+    charger.call("BootNotification", boot).await.expect("an answer");
+    let start = json!({
+        "connectorId": 1, "idTag": card, "meterStart": 100, "timestamp": "2026-01-01T00:00:00Z",
+    });
+    let answer = charger.call("StartTransaction", start).await.expect("an answer");
+    let stop = json!({
+        "transactionId": answer["transactionId"], "meterStop": 900,
+        "timestamp": "2026-01-01T01:00:00Z",
+    });
+    charger.call("StopTransaction", stop).await.expect("an answer");
+}
+
 /// The program on a database of its own.
 pub(crate) fn program(url: &str, args: &[&str]) -> (bool, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_mendpoint"))
@@ -64,6 +83,45 @@ fn a_database_that_is_not_there_is_said_not_to_be_there_and_is_not_made() {
     assert!(ok && told.contains("2 lines"), "{told}");
 }
 
+#[test]
+fn a_server_that_does_not_answer_is_told_of_after_two_seconds() {
+    // It takes connections and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = silent.local_addr().expect("an address").port();
+    let url = format!("postgres://mend:hunter2secret@127.0.0.1:{port}/mend");
+    let (ok, told) = program(&url, &["audit", "verify"]);
+    let sentence = format!("the database at 127.0.0.1:{port} does not answer; trying on until 20");
+    assert!(!ok && told.contains(&sentence), "{told}");
+    assert!(told.find(&sentence) < told.find("cannot be reached"), "first that: {told}");
+    assert!(!told.contains("hunter2secret"), "{told}");
+}
+
+#[test]
+fn what_is_no_card_is_not_erased_and_a_list_that_cannot_be_written_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = format!("sqlite://{}/mend.db", folder.path().display());
+    assert!(program(&url, &["user", "add", "ana", "--role", "admin"]).0);
+    for (wrong, why) in [
+        ("04FFFFFFFFFF99", "nothing of that card is known"),
+        ("Local", "a word of OCPP"),
+        ("ERASED-0123456789ab", "the pseudonym of somebody"),
+    ] {
+        let (ok, told) = program(&url, &["person", "erase", wrong]);
+        assert!(!ok && told.contains(why), "{wrong}: {told}");
+    }
+    let list = folder.path().join("mend.db.erasures");
+    assert!(!list.exists(), "nobody is on it");
+    let (ok, told) = program(&url, &["person", "erase", "04FFFFFFFFFF99", "--unknown"]);
+    assert!(ok && told.contains("Erased in 0 rows"), "{told}");
+    assert!(list.exists());
+    std::fs::remove_file(&list).and_then(|()| std::fs::create_dir(&list)).expect("made");
+    let (ok, told) = program(&url, &["person", "erase", "04FFFFFFFFFF99"]);
+    assert!(!ok && told.contains("Erased in 0 rows"), "it is erased: {told}");
+    assert!(told.contains("could not be written") && told.contains("mend.db.erasures"), "{told}");
+    let (_, told) = program(&url, &["audit", "list"]);
+    assert!(told.contains("user ana") && told.contains("command line"), "{told}");
+}
+
 #[tokio::test]
 async fn a_copy_of_a_locked_database_is_a_copy_all_the_same() {
     use sqlx::Connection as _;
@@ -86,19 +144,7 @@ async fn a_copy_of_a_locked_database_is_a_copy_all_the_same() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r20_s19_s21_a_copy_of_a_running_server_comes_back_whole_and_forgets_who_was_erased() {
     let server = Server::start();
-    let mut charger = server.charger("KEEP-1").await.expect("connected");
-    let boot = json!({ "chargePointVendor": "Test", "chargePointModel": "Keep" });
-    charger.call("BootNotification", boot).await.expect("an answer");
-    let start = json!({
-        "connectorId": 1, "idTag": "04A2B3C4D5E6", "meterStart": 100,
-        "timestamp": "2026-01-01T00:00:00Z",
-    });
-    let answer = charger.call("StartTransaction", start).await.expect("an answer");
-    let stop = json!({
-        "transactionId": answer["transactionId"], "meterStop": 900,
-        "timestamp": "2026-01-01T01:00:00Z",
-    });
-    charger.call("StopTransaction", stop).await.expect("an answer");
+    charge(&server, CARD).await;
 
     let folder = tempfile::tempdir().expect("a folder");
     let copy = folder.path().join("a.backup");

@@ -5,11 +5,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::backup::program;
+use crate::backup::{CARD, charge, program};
 use crate::kit::Server;
 
-/// The card of somebody who was erased after the copy was made.
-const CARD: &str = "04A2B3C4D5E6";
 /// How often the restore is killed, each time a little later.
 const KILLS: u32 = 14;
 
@@ -30,18 +28,7 @@ fn cut_off(url: &str, copy: &str, after: Duration) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r20_s21_a_restore_that_is_killed_leaves_the_database_of_before_or_the_copy() {
     let mut server = Server::start();
-    let mut charger = server.charger("KEEP-1").await.expect("connected");
-    let boot = json!({ "chargePointVendor": "Test", "chargePointModel": "Keep" });
-    charger.call("BootNotification", boot).await.expect("an answer");
-    let start = json!({
-        "connectorId": 1, "idTag": CARD, "meterStart": 100, "timestamp": "2026-01-01T00:00:00Z",
-    });
-    let answer = charger.call("StartTransaction", start).await.expect("an answer");
-    let stop = json!({
-        "transactionId": answer["transactionId"], "meterStop": 900,
-        "timestamp": "2026-01-01T01:00:00Z",
-    });
-    charger.call("StopTransaction", stop).await.expect("an answer");
+    charge(&server, CARD).await;
     let folder = tempfile::tempdir().expect("a folder");
     let copy = folder.path().join("a.backup");
     let copy = copy.to_str().expect("a name");
@@ -51,7 +38,6 @@ async fn r20_s21_a_restore_that_is_killed_leaves_the_database_of_before_or_the_c
     let (status, told) =
         server.request("POST", "/persons/erase", &json!({ "token": CARD }).to_string());
     assert_eq!(status, 200, "{told}");
-    drop(charger);
     assert!(server.stop(Duration::from_secs(30)), "it ends");
 
     // What tells the database of before from the copy.

@@ -424,7 +424,7 @@ impl Handle {
             actor: crate::AuditActor::named(by),
             action: "person erased".to_owned(),
             subject: report.pseudonym.clone(),
-            detail: format!("{} rows", report.rows),
+            detail: mendpoint_store::counted(report.rows, "row"),
         };
         self.0.write_down(entry).await;
         Ok(report)

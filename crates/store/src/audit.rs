@@ -190,7 +190,8 @@ impl Store {
             sqlx::query(COUNT_UNCHAINED).fetch_one(conn).await?.int(0)
         })?;
         if unchained > 0 {
-            let why = format!("{unchained} lines have no place in the chain");
+            let have = if unchained == 1 { "line has" } else { "lines have" };
+            let why = format!("{unchained} {have} no place in the chain");
             return Ok(AuditVerdict::Broken { seq: head.seq + 1, why });
         }
         let mut at = AuditHead::default();

@@ -117,4 +117,4 @@ pub use trouble::{Trouble, TroubleKind};
 pub use uptime::{ExclusionRow, UptimeDayRow};
 pub use usage::{DayPart, PartOfUse};
 pub use user::{ApiTokenRow, NewUser, SessionRow, UserRow};
-pub use words::io_words;
+pub use words::{counted, io_words};

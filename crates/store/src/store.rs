@@ -19,7 +19,8 @@ use crate::settings::without_password;
 use crate::trouble::{TroubleBoard, watch_over};
 use crate::words::io_words;
 use crate::{
-    Error, FrameLog, Journal, Result, StoreSettings, Trouble, claim, metrics, private, safety_copy,
+    Error, FrameLog, Journal, Result, StoreSettings, Trouble, claim, metrics, private, row_id,
+    safety_copy,
 };
 
 /// Memory of the writing connection for pages, in KiB (negative: SQLite's way to say KiB): the newest
@@ -33,6 +34,8 @@ const LOG_PAGES: &str = "4096";
 const SQLITE_NEEDED: &str = "3.51.3";
 /// How long anybody waits for a connection of a pool: a page then says that the database is away.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(8);
+/// How long nothing is said of a server that does not answer.
+const TELL_AFTER: Duration = Duration::from_secs(2);
 
 /// The database. Cheap to clone; everybody shares the same pools, journal and frame log.
 #[derive(Clone, Debug)]
@@ -233,6 +236,24 @@ async fn connect(settings: &StoreSettings) -> Result<(Db, Option<PathBuf>)> {
 /// Asks a server by a connection of its own whether it can be reached: a pool would only say that it
 /// waited in vain. One that is just starting is waited for.
 async fn reach(options: &PgConnectOptions, url: &str) -> Result<()> {
+    let told = async {
+        tokio::time::sleep(TELL_AFTER).await;
+        let until = row_id::now() + (ACQUIRE_TIMEOUT - TELL_AFTER).as_millis() as i64;
+        tracing::warn!(
+            "the database at {}:{} does not answer; trying on until {}",
+            options.get_host(),
+            options.get_port(),
+            until.rfc3339()
+        );
+        std::future::pending().await
+    };
+    tokio::select! {
+        reached = try_to_reach(options, url) => reached,
+        never = told => never,
+    }
+}
+
+async fn try_to_reach(options: &PgConnectOptions, url: &str) -> Result<()> {
     let begun = std::time::Instant::now();
     loop {
         let tried = tokio::time::timeout(ACQUIRE_TIMEOUT, options.connect()).await;

@@ -27,6 +27,13 @@ pub fn io_words(error: &Error) -> String {
     words.to_owned()
 }
 
+/// So many of a thing: "1 row", "2 rows".
+pub fn counted(count: impl std::fmt::Display, noun: &str) -> String {
+    let count = count.to_string();
+    let ending = if count == "1" { "" } else { "s" };
+    format!("{count} {noun}{ending}")
+}
+
 /// A text of the system without its number: "Too many open files (os error 24)".
 fn without_code(text: &str) -> String {
     match text.rsplit_once(" (os error ") {

@@ -1,6 +1,7 @@
 //! Drivers' tokens as people and files write them: read, checked, and named without showing them.
 
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 
 use mendpoint_model::{TokenStatus, UnixMs};
 use mendpoint_store::IdTokenRow;
@@ -188,9 +189,18 @@ pub(crate) fn file(rows: &[IdTokenRow]) -> Table {
     table
 }
 
-/// A name for a token in an address, which does not show the token.
+/// What references are made with, another one after each start: a chip's four bytes could be found from
+/// a plain hash in minutes.
+static KEY: LazyLock<Option<[u8; 32]>> = LazyLock::new(|| {
+    let mut key = [0; 32];
+    getrandom::fill(&mut key).ok().map(|()| key)
+});
+
+/// A name for a token in an address, which does not show the token; good until the program ends.
 pub(crate) fn reference(token: &str) -> String {
-    let digest = Sha256::digest(token.to_lowercase().as_bytes());
+    let Some(key) = *KEY else { return String::new() };
+    let keyed = Sha256::new().chain_update(key).chain_update(token.to_lowercase().as_bytes());
+    let digest = keyed.finalize();
     digest[..10].iter().fold(String::with_capacity(20), |mut text, byte| {
         // Writing to a string cannot fail.
         let _ = write!(text, "{byte:02x}");
@@ -250,5 +260,8 @@ mod tests {
         assert_eq!(reference("04A2B3"), reference("04a2b3"));
         assert!(!reference("04A2B3").contains("04a2b3"));
         assert_eq!(reference("x").len(), 20);
+        let plain: String =
+            Sha256::digest(b"04a2b3").iter().map(|byte| format!("{byte:02x}")).collect();
+        assert!(!plain.starts_with(&reference("04A2B3")), "it could be guessed");
     }
 }

@@ -44,7 +44,7 @@ impl Line {
         match self {
             Self::Same(text) | Self::Gone(text) | Self::New(text) => text.clone(),
             Self::Hidden(1) => "1 line as before".to_owned(),
-            Self::Hidden(count) => format!("{count} lines as before"),
+            Self::Hidden(count) => format!("{} as before", crate::number::counted(count, "line")),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt::Display;
 
+pub(crate) use mendpoint_store::counted;
+
 /// A count with commas between thousands: `2,016`.
 pub(crate) fn grouped(count: impl Display) -> String {
     let digits = count.to_string();

@@ -42,6 +42,8 @@ pub(crate) struct Shell {
     /// A line for the top of every page: the demonstration says that time is shortened, and a server
     /// that is open to anybody says so.
     pub(crate) notice: String,
+    /// What is wrong with the copies of the database, and what to do; empty when nothing is.
+    pub(crate) warning: String,
     /// What is wrong with the database, as a sentence; empty when nothing is.
     pub(crate) trouble: String,
     /// The time of the server as HH:MM:SS in UTC.
@@ -75,10 +77,6 @@ impl Shell {
                 settings.pace * 100.0,
                 settings.pace * 600.0
             )
-        } else if let Some((_, why)) = settings.backups.news().failed {
-            format!("The daily backup failed: {why}")
-        } else if let Some((_, why)) = settings.backups.news().recent_failed {
-            format!("The latest copy of the database failed: {why}")
         } else if settings.security.is_open_to_others() {
             "Chargers without a password are taken in from other machines, not encrypted (security \
              profile 0): see System, Security."
@@ -110,6 +108,7 @@ impl Shell {
             playbooks: catalogue.playbooks().len(),
             delay_p99_ms: handle.vitals().delay_p99_ms,
             notice,
+            warning: copies_words(&settings.backups.news()),
             trouble: trouble_words(state),
             clock: crate::show::clock(handle.now()),
             done: String::new(),
@@ -123,6 +122,31 @@ impl Shell {
         self.error = error.map(|error| capitalised(&error)).unwrap_or_default();
         self
     }
+}
+
+/// What is wrong with the copies of the database, and what to do about it; empty when nothing is.
+pub(crate) fn copies_words(news: &crate::state::BackupNews) -> String {
+    if let Some((at, why)) = &news.failed {
+        return format!(
+            "The daily copy of the database failed at {} UTC: {why}. It is tried again every hour, and \
+             within a minute of a folder that was missing. Until then a lost disk costs all that came \
+             since the last one: see to {}, or make a copy elsewhere with `mendpoint backup FILE`.",
+            crate::show::clock(*at),
+            news.folder
+        );
+    }
+    if let Some((at, why)) = &news.recent_failed {
+        return format!(
+            "The latest copy of the database failed at {} UTC: {why}. It is tried again soon; see to {} \
+             if that does not help.",
+            crate::show::clock(*at),
+            news.folder
+        );
+    }
+    if let Some(why) = &news.unlisted {
+        return crate::pages::persons::unlisted_words(why);
+    }
+    String::new()
 }
 
 /// What is wrong with the database, as a sentence with its time; empty when nothing is.

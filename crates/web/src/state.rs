@@ -48,6 +48,8 @@ pub struct BackupNews {
     pub recent: Option<(UnixMs, i64, u64)>,
     /// When the last try of those failed, and why; `None` since one went well.
     pub recent_failed: Option<(UnixMs, String)>,
+    /// Why the list of erased persons beside the copies is not up to date; `None` when it is.
+    pub unlisted: Option<String>,
 }
 
 impl BackupBoard {
@@ -90,6 +92,11 @@ impl BackupBoard {
     /// One of those of every few minutes could not be made.
     pub fn failed_recent(&self, at: UnixMs, why: &str) {
         self.change(|news| news.recent_failed = Some((at, why.to_owned())));
+    }
+
+    /// The list of erased persons beside the copies is up to date, or why it is not.
+    pub fn listed(&self, unlisted: Option<String>) {
+        self.change(|news| news.unlisted = unlisted);
     }
 
     /// What is known now.
@@ -142,8 +149,9 @@ impl SecurityFacts {
         } else {
             let days = left_ms / DAY_MS;
             format!(
-                "{of} ends in {days} days; chargers will refuse it then. Replace its file; see \
-                 System, Security."
+                "{of} ends in {}; chargers will refuse it then. Replace its file; see \
+                 System, Security.",
+                crate::number::counted(days, "day")
             )
         })
     }

@@ -43,6 +43,7 @@ struct Server {
     stop: watch::Sender<bool>,
     served: tokio::task::JoinHandle<()>,
     pipeline: Pipeline,
+    backups: crate::BackupBoard,
     _folder: tempfile::TempDir,
 }
 
@@ -118,7 +119,9 @@ impl Server {
         )
         .await
         .expect("a pipeline");
+        let backups = crate::BackupBoard::default();
         let settings = WebSettings {
+            backups: backups.clone(),
             ocpp_url: "ws://127.0.0.1:9000/ocpp/".to_owned(),
             pace: 1.0,
             bootstrap_token: TOKEN.to_owned(),
@@ -129,7 +132,7 @@ impl Server {
         let address = listener.local_addr().expect("an address");
         let (stop, stopped) = watch::channel(false);
         let served = tokio::spawn(serve(listener, state, stopped));
-        Self { address, store, stop, served, pipeline, _folder: folder }
+        Self { address, store, stop, served, pipeline, backups, _folder: folder }
     }
 
     async fn send(&self, request: &str, headers: &[(&str, &str)], body: &str) -> Answer {

@@ -78,6 +78,8 @@ impl Store {
         let list = self.erasures().await?;
         let beside = self.file().map(Erased::list_of);
         let in_folder = backups.map(|folder| folder.join(LIST_OF_FOLDER));
+        // One that cannot be written is no reason not to write the other.
+        let mut outcome = Ok(());
         for path in beside.into_iter().chain(in_folder) {
             if list.is_empty() && !path.exists() {
                 continue;
@@ -88,8 +90,26 @@ impl Store {
             let part = PathBuf::from(part);
             let written =
                 private::write(&part, text.as_bytes()).and_then(|()| std::fs::rename(&part, &path));
-            written.map_err(|source| Error::File { path, source })?;
+            if let Err(source) = written {
+                outcome = Err(Error::File { path, source });
+            }
         }
-        Ok(())
+        outcome
+    }
+
+    /// How many of those who were erased are missing in the lists: beside the database, and in a folder
+    /// of backups. A list that cannot be read has nobody.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn unlisted_erasures(&self, backups: Option<&Path>) -> Result<usize> {
+        let known = self.erasures().await?;
+        let beside = self.file().map(Erased::list_of);
+        let in_folder = backups.map(|folder| folder.join(LIST_OF_FOLDER));
+        let missing = beside.into_iter().chain(in_folder).map(|path| {
+            let list = Erased::read_list(path).unwrap_or_default();
+            known.iter().filter(|one| list.iter().all(|other| other.hash != one.hash)).count()
+        });
+        Ok(missing.max().unwrap_or(0))
     }
 }

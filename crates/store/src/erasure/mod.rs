@@ -24,7 +24,7 @@ use self::places::{Kind, PLACES};
 use self::scan::{Cell, Scan, row_is};
 use self::text::{Exchange, keys_in, tokens_in};
 use crate::db::{Columns as _, Db, all, read, tx, write};
-use crate::{Error, Result, Store, row_id};
+use crate::{Error, Result, Store, counted, row_id};
 
 pub(crate) const LIST: &str = "SELECT hash, salt, pseudonym, erased_at_ms, erased_by FROM erasure
     ORDER BY erased_at_ms, hash";
@@ -45,6 +45,8 @@ pub struct ErasureReport {
     pub pseudonym: String,
     /// Rows in which something was exchanged, blocks of raw frames among them.
     pub rows: u64,
+    /// Why the list beside the database or the copies could not be written; `None` when it could.
+    pub unlisted: Option<String>,
 }
 
 /// What to do about a card's number that is nowhere.
@@ -83,7 +85,7 @@ impl Erasure {
 }
 
 /// Each text once, with the number of rows that it stands in.
-fn counted(rows: &[serde_json::Value]) -> Vec<serde_json::Value> {
+fn with_counts(rows: &[serde_json::Value]) -> Vec<serde_json::Value> {
     let mut counts = std::collections::BTreeMap::<&str, u64>::new();
     for text in rows.iter().filter_map(serde_json::Value::as_str) {
         *counts.entry(text).or_default() += 1;
@@ -211,9 +213,14 @@ impl Store {
             }
         };
         // First the record: when this is broken off, it is done to the end at the next restore or
-        // when somebody asks again.
+        // when somebody asks again. The list beside the database is tried now and once more in the end:
+        // nobody stays unerased because of it.
         self.put_erasure(&record).await?;
-        self.write_erasures(None).await?;
+        if let Err(error) = self.write_erasures(None).await {
+            tracing::warn!(
+                "the list of erased persons beside the database was not written: {error}"
+            );
+        }
         let exchange = Exchange::new(number, &record.pseudonym);
         Ok(Erasure { exchange, pseudonym: record.pseudonym })
     }
@@ -224,7 +231,8 @@ impl Store {
     /// When the database refuses.
     pub async fn erase(&self, erasure: &Erasure) -> Result<ErasureReport> {
         let rows = self.exchange(&erasure.exchange).await?;
-        Ok(ErasureReport { pseudonym: erasure.pseudonym.clone(), rows })
+        let unlisted = self.write_erasures(None).await.err().map(|error| error.to_string());
+        Ok(ErasureReport { pseudonym: erasure.pseudonym.clone(), rows, unlisted })
     }
 
     /// Makes erasures again in a database that is older than they are; gives how many cards were
@@ -283,7 +291,8 @@ impl Store {
         }
         let many = lists.len();
         let done = self.erase_again(lists).await?;
-        let detail = format!("{many} persons of the list, {done} cards found");
+        let (persons, cards) = (counted(many, "person"), counted(done, "card"));
+        let detail = format!("{persons} of the list, {cards} found");
         self.add_audit("system", "persons erased again", "an older database", &detail).await?;
         Ok(done)
     }
@@ -481,7 +490,7 @@ impl Store {
             }
             if *kind == Kind::Token {
                 // How often, and not the same again and again.
-                rows = counted(&rows);
+                rows = with_counts(&rows);
             }
             if !rows.is_empty() {
                 found.insert(format!("{table}.{column}"), rows.into());

@@ -259,6 +259,31 @@ async fn s21_who_is_on_a_list_is_erased_at_the_next_start_whatever_file_took_the
     store.close().await;
 }
 
+#[tokio::test]
+async fn s21_a_list_that_cannot_be_written_is_told_and_follows_later() {
+    let file = File::new();
+    let store = file.open().await;
+    story_privacy::used(&store, ChargerKey(1), 1).await;
+    let copies = file.folder().join("copies");
+    assert_eq!(store.unlisted_erasures(Some(&copies)).await.expect("read"), 0, "nobody was erased");
+    let report = store.erase_person("04A2B3C4D5E6F7", "ana").await.expect("erased");
+    assert_eq!(report.unlisted, None, "beside the database");
+    let told = store.write_erasures(Some(&copies)).await.expect_err("there is no such folder");
+    assert!(told.to_string().contains("copies/mendpoint.erasures"), "{told}");
+    assert_eq!(store.unlisted_erasures(Some(&copies)).await.expect("read"), 1);
+    std::fs::create_dir(&copies).expect("made");
+    store.write_erasures(Some(&copies)).await.expect("written");
+    assert_eq!(store.unlisted_erasures(Some(&copies)).await.expect("read"), 0);
+    // A folder in the place of the list beside the database: it is erased all the same.
+    let list = file.path().with_file_name("mend.db.erasures");
+    std::fs::remove_file(&list).and_then(|()| std::fs::create_dir(&list)).expect("made");
+    story_privacy::used(&store, ChargerKey(1), 2).await;
+    let report = store.erase_person("04A2B3C4D5E6F7", "ana").await.expect("erased");
+    assert!(report.unlisted.expect("why").contains("mend.db.erasures"));
+    assert!(!story_privacy::dump(&store).await.to_lowercase().contains("04a2b3c4d5e6f7"));
+    store.close().await;
+}
+
 async fn person(store: &Store, name: &str) -> i64 {
     let new =
         crate::NewUser { name, display_name: "", email: "", password_hash: "-", role: "viewer" };

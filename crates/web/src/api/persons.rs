@@ -42,6 +42,9 @@ pub(super) struct ErasureJson {
     rows: Option<u64>,
     erased_at: Option<String>,
     erased_by: String,
+    /// Why the list that keeps them erased after a restore could not be written; it is tried again every
+    /// minute. The card is erased all the same.
+    list_error: Option<String>,
 }
 
 pub(super) async fn export(
@@ -64,6 +67,7 @@ pub(super) async fn erase(
         rows: Some(report.rows),
         erased_at: None,
         erased_by: caller.name,
+        list_error: report.unlisted,
     }))
 }
 
@@ -77,6 +81,7 @@ pub(super) async fn list(
         rows: None,
         erased_at: Some(mendpoint_model::UnixMs(one.erased_at_ms).rfc3339()),
         erased_by: one.erased_by,
+        list_error: None,
     });
     Ok(Json(Page { items: items.collect(), next: None }))
 }

@@ -102,6 +102,7 @@ fn backup(state: &AppState) -> Value {
         "recent_at": news.recent.map(|(at, _, _)| at.rfc3339_ms()),
         "recent_took_ms": news.recent.map(|(_, took_ms, _)| took_ms),
         "recent_bytes": news.recent.map(|(_, _, bytes)| bytes),
+        "erasure_list_error": news.unlisted,
         "recent_error": news.recent_failed.as_ref().map(|(_, why)| why),
     })
 }

@@ -169,7 +169,7 @@ pub(super) async fn import(
         Ok(rows) => {
             let imported = rows.len();
             state.handle().put_tokens(rows).await?;
-            let subject = format!("{imported} cards");
+            let subject = crate::number::counted(imported, "card");
             state.handle().audit(&caller.name, "imported", &subject).await;
             let done = Imported { imported, errors: Vec::new() };
             Ok((axum::http::StatusCode::OK, Json(done)))

@@ -119,8 +119,11 @@ pub(crate) async fn send(
     let (live, protocol) = spoken(state, record).await?;
     let limit = told_number(&live, &["LocalAuthListMaxLength", "LocalAuthListCtrlr.MaxLength"]);
     if let Some(limit) = limit.filter(|limit| rows.len() > *limit) {
-        let problem =
-            format!("The charger keeps at most {limit} cards, and the list has {}.", rows.len());
+        let problem = format!(
+            "The charger keeps at most {}, and the list has {}.",
+            crate::number::counted(limit, "card"),
+            rows.len()
+        );
         fail(&mut row, "failed", problem);
         store.put_local_list(record.key, &row).await?;
         return Ok(row);

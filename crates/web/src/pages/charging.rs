@@ -260,7 +260,10 @@ async fn send_list(
     let full = !form.full.is_empty();
     let result = local_list::send(&state, &record, Some(wanted), full, &viewer.name).await;
     let result = result.and_then(|row| match row.state.as_str() {
-        "accepted" => Ok(format!("The charger knows {} cards now.", row.known.len())),
+        "accepted" => Ok(format!(
+            "The charger knows {} now.",
+            crate::number::counted(row.known.len(), "card")
+        )),
         _ => Err(OrderError::Wrong(row.problem)),
     });
     home(&record, result)

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Form, Router};
 use mendpoint_model::UnixMs;
-use mendpoint_store::{ErasureReport, IfUnknown};
+use mendpoint_store::{ErasureReport, IfUnknown, counted};
 use serde::Deserialize;
 
 use super::errors::{Page, PageError, back, capitalised, render};
@@ -43,6 +43,8 @@ struct Gone {
 struct PersonsPage {
     shell: Shell,
     gone: Vec<Gone>,
+    /// Why the list beside the copies is not up to date; empty when it is.
+    unlisted: String,
 }
 
 async fn page(
@@ -65,7 +67,9 @@ async fn page(
         .collect();
     gone.reverse();
     let shell = Shell::new(&state, &viewer, "system", "Persons").await;
-    render(PersonsPage { shell: shell.with_messages(asked.done, asked.error), gone })
+    let unlisted = state.settings().backups.news().unlisted;
+    let unlisted = unlisted.map_or_else(String::new, |why| unlisted_words(&why));
+    render(PersonsPage { shell: shell.with_messages(asked.done, asked.error), gone, unlisted })
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -103,7 +107,12 @@ async fn erase(
     let if_unknown = if_unknown(!form.even_if_unknown.is_empty());
     let done = match erase_person(&state, typed, &viewer.name, if_unknown).await {
         Ok(report) => {
-            Ok(format!("Erased in {} rows; {} stands there now.", report.rows, report.pseudonym))
+            let rows = counted(report.rows, "row");
+            let done = format!("Erased in {rows}; {} stands there now.", report.pseudonym);
+            match report.unlisted {
+                None => Ok(done),
+                Some(why) => Err(format!("{done} {}", unlisted_words(&why))),
+            }
         }
         Err(mendpoint_pipeline::Error::Store(mendpoint_store::Error::InUse(why))) => {
             Err(format!("It was not erased: {why}."))
@@ -127,25 +136,33 @@ pub(crate) fn if_unknown(is_said: bool) -> IfUnknown {
     if is_said { IfUnknown::Remember } else { IfUnknown::Refuse }
 }
 
-/// Erases a card everywhere, and keeps the list of erasures beside the backups.
+/// Erases a card everywhere, and keeps the list of erasures beside the backups. Where that could not be
+/// written the report says why: the card is erased all the same, and the list follows.
 pub(crate) async fn erase_person(
     state: &AppState,
     token: &str,
     by: &str,
     if_unknown: IfUnknown,
 ) -> Result<ErasureReport, mendpoint_pipeline::Error> {
-    let report = state.handle().erase_person(token, by, if_unknown).await?;
-    let folder = state.settings().backups.news().folder;
+    let mut report = state.handle().erase_person(token, by, if_unknown).await?;
+    let board = &state.settings().backups;
+    let folder = board.news().folder;
     if !folder.is_empty() {
-        let written =
-            state.handle().store().write_erasures(Some(std::path::Path::new(&folder))).await;
-        if let Err(error) = written {
-            tracing::error!("the list of erasures was not written to {folder}: {error}");
-            return Err(mendpoint_pipeline::Error::Refused(format!(
-                "the card is erased here, but the list that keeps it erased after a restore could not \
-                 be written to {folder}: {error}. Erase it once more when that folder is there."
-            )));
+        let folder = std::path::Path::new(&folder);
+        if let Err(error) = state.handle().store().write_erasures(Some(folder)).await {
+            tracing::error!("the list of erased persons was not written: {error}");
+            report.unlisted = Some(error.to_string());
         }
+        board.listed(report.unlisted.clone());
     }
     Ok(report)
+}
+
+/// What is told of the list that could not be written.
+pub(crate) fn unlisted_words(why: &str) -> String {
+    format!(
+        "The list that keeps erased persons erased when an older copy is brought back could not be \
+         written: {why}. It is tried again every minute and with the next erasure; until then it is not \
+         up to date."
+    )
 }

@@ -339,8 +339,11 @@ async fn import(
         Ok(rows) => {
             let count = rows.len();
             state.handle().put_tokens(rows).await?;
-            state.handle().audit(&viewer.name, "imported", &format!("{count} cards")).await;
-            Ok(back("/tokens", Ok(format!("{count} cards were written."))))
+            state
+                .handle()
+                .audit(&viewer.name, "imported", &crate::number::counted(count, "card"))
+                .await;
+            Ok(back("/tokens", Ok(format!("Written: {}.", crate::number::counted(count, "card")))))
         }
         Err(file_errors) => {
             let shown = Shown { file_errors, file_text: pasted.text, ..Shown::default() };

@@ -615,6 +615,27 @@ async fn s21_cards_are_hidden_by_role_on_every_page_and_a_person_can_be_erased()
         assert!(!answer.body.contains(CARD), "{path} still shows it: {}", answer.body);
     }
     assert!(server.get("/persons", &ana).await.body.contains("ERASED-"));
+    // The list beside the copies cannot be written: that is told, and what was done is.
+    server.backups.set_folder("/nonexistent/copies");
+    let body = format!(r#"{{"token":"{CARD}"}}"#);
+    let done = server.send("POST /api/v1/persons/erase", &token, &body).await;
+    assert!(done.status == 200 && done.body.contains("ERASED-"), "{}", done.body);
+    assert!(done.body.contains(r#""list_error":"/nonexistent/copies/mendpoint"#), "{}", done.body);
+    let done = server.send("POST /persons/erase", &cookie, &twice).await;
+    let told = done.header("location").expect("back").to_owned();
+    assert!(told.contains("error=Erased%20in%200%20rows"), "{told}");
+    for page in ["/persons", "/system"] {
+        let body = server.get(page, &ana).await.body;
+        let banner = body.split("notice warn").nth(1).expect("a banner");
+        assert!(banner.contains("could not be written"), "{page}: {banner}");
+    }
+    server
+        .backups
+        .failed(mendpoint_model::UnixMs(1), "the folder /nonexistent/copies is not there");
+    let body = server.get("/system", &ana).await.body;
+    let banner = body.split("notice warn").nth(1).expect("a banner");
+    assert!(banner.contains("is not there") && banner.contains("mendpoint backup"), "{banner}");
+    assert!(!body.contains("none yet"), "{body}");
     let audit = server.get("/audit", &ana).await.body;
     assert!(!audit.contains(CARD) && audit.contains("person"), "{audit}");
     assert_eq!(server.get("/persons", &hidden).await.status, 403);

@@ -144,7 +144,7 @@ pub(super) async fn impact(
     if incident.rule == "FAILED_BURST" {
         facts.push(("Failed charges", incident.occurrences.to_string()));
     } else if incident.occurrences > 1 {
-        facts.push(("Seen", format!("{} times", incident.occurrences)));
+        facts.push(("Seen", crate::number::counted(incident.occurrences, "time")));
     }
     let (reports, _) = store.reports(None, Some(incident.id), None, SESSIONS).await?;
     if !reports.is_empty() {

@@ -166,9 +166,11 @@ pub(super) async fn clear_threshold(
 
 pub(super) async fn reload(Acting(viewer): Acting, State(state): State<AppState>) -> Page {
     allowed(&viewer)?;
-    let told =
-        state.handle().reload_rules(&viewer.name).await.map(|count| {
-            format!("The files were read again: {count} rules. Timers and counts go on.")
-        });
+    let told = state.handle().reload_rules(&viewer.name).await.map(|count| {
+        format!(
+            "The files were read again: {}. Timers and counts go on.",
+            crate::number::counted(count, "rule")
+        )
+    });
     Ok(answered("/rules", told))
 }
