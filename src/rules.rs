@@ -22,9 +22,9 @@ macro_rules! built_in {
 const RULES: &[(&str, &str)] = built_in!("rules":
     "auth_reject_spike.toml", "auth_reject_spike_site.toml", "boot_loop.toml", "cert_expiry.toml", "cert_expiry_now.toml", "cert_expiry_soon.toml",
     "clock_drift.toml", "clock_drift_far.toml", "cmd_unresponsive.toml", "config_drift.toml", "cp_flapping_link.toml",
-    "cp_never_seen.toml", "cp_offline.toml", "derated.toml", "err_faulted.toml", "err_warning.toml",
-    "eternal_tx.toml", "failed_burst.toml", "fw_stalled.toml", "fw_update_failed.toml",
-    "identity_contested.toml", "meter_backwards.toml", "meter_frozen.toml", "meter_gap.toml",
+    "cp_never_seen.toml", "cp_offline.toml", "derated.toml", "err_faulted.toml", "err_heat_repeats.toml",
+    "err_lock_repeats.toml", "err_warning.toml", "eternal_tx.toml", "ev_communication.toml", "failed_burst.toml", "fw_stalled.toml", "fw_update_failed.toml",
+    "grid_voltage.toml", "identity_contested.toml", "meter_backwards.toml", "meter_frozen.toml", "meter_gap.toml",
     "no_power.toml", "no_soc_progress.toml", "reader_down.toml", "security_event.toml",
     "silent_charger.toml", "start_success_drop.toml", "stuck_finishing.toml",
     "stuck_occupied_no_tx.toml", "stuck_preparing.toml", "unavailable_unexpected.toml",

@@ -238,7 +238,7 @@ async fn connect(settings: &StoreSettings) -> Result<(Db, Option<PathBuf>)> {
 async fn reach(options: &PgConnectOptions, url: &str) -> Result<()> {
     let told = async {
         tokio::time::sleep(TELL_AFTER).await;
-        let until = row_id::now() + (ACQUIRE_TIMEOUT - TELL_AFTER).as_millis() as i64;
+        let until = row_id::now() + ACQUIRE_TIMEOUT.saturating_sub(TELL_AFTER).as_millis() as i64;
         tracing::warn!(
             "the database at {}:{} does not answer; trying on until {}",
             options.get_host(),

@@ -260,8 +260,8 @@ mod tests {
         assert_eq!(reference("04A2B3"), reference("04a2b3"));
         assert!(!reference("04A2B3").contains("04a2b3"));
         assert_eq!(reference("x").len(), 20);
-        let plain: String =
-            Sha256::digest(b"04a2b3").iter().map(|byte| format!("{byte:02x}")).collect();
-        assert!(!plain.starts_with(&reference("04A2B3")), "it could be guessed");
+        let plain = Sha256::digest(b"04a2b3");
+        let begin = format!("{:02x}{:02x}{:02x}{:02x}", plain[0], plain[1], plain[2], plain[3]);
+        assert!(!reference("04A2B3").starts_with(&begin), "it could be guessed");
     }
 }
