@@ -85,6 +85,20 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let read = |file: Option<&std::path::Path>| {
         Settings::read(file).map_err(|error| anyhow::Error::new(BadSettings(error)))
     };
+    let opens_database = matches!(
+        &cli.command,
+        Command::Rules(Rules::Replay(_))
+            | Command::User(_)
+            | Command::Token(_)
+            | Command::Backup(_)
+            | Command::Restore(_)
+            | Command::Person(_)
+            | Command::Audit(_)
+    );
+    if opens_database {
+        // That a server does not answer, for example.
+        logging::start("warn")?;
+    }
     match cli.command {
         Command::Demo(options) => {
             let settings = read(None)?;

@@ -4,7 +4,11 @@ use config::ConfigError;
 
 /// The libraries' errors as sentences that say what to write instead.
 pub(super) fn in_words(error: &ConfigError) -> String {
-    let ConfigError::At { error: inner, key, .. } = error else { return plain(error) };
+    let ConfigError::At { error: inner, key, .. } = error else {
+        let text = plain(error);
+        let key = text.split_once(" for key `").and_then(|(_, rest)| rest.split('`').next());
+        return key.and_then(|key| number_words(key, &text)).unwrap_or(text);
+    };
     let key = key.as_deref().unwrap_or("a setting");
     let text = plain(inner);
     if text.contains("socket address") {
@@ -31,14 +35,18 @@ fn number_words(key: &str, text: &str) -> Option<String> {
         "backup.keep" => "10000".to_owned(),
         _ if is(&["u8", "8 bit"]) => u8::MAX.to_string(),
         _ if is(&["u16", "16 bit"]) => u16::MAX.to_string(),
-        _ if is(&["u32", "32 bit", "u64", "64 bit"]) => u32::MAX.to_string(),
-        _ => return None,
+        _ if is(&["u32", "32 bit"]) => u32::MAX.to_string(),
+        _ => String::new(),
     };
     if !is(&["u8", "u16", "u32", "u64", "unsigned"]) {
         return None;
     }
     let given = given.split(['`', '"']).nth(1).unwrap_or_default();
-    Some(format!("{key} is a whole number from 0 to {largest}, and is {given:?}").replace('"', ""))
+    Some(if largest.is_empty() {
+        format!("{key} is a whole number, 0 or more, and is {given}")
+    } else {
+        format!("{key} is a whole number from 0 to {largest}, and is {given}")
+    })
 }
 
 /// The words that a setting may be, from the comments of the file with the defaults.

@@ -129,8 +129,8 @@ pub(crate) fn copies_words(news: &crate::state::BackupNews) -> String {
     if let Some((at, why)) = &news.failed {
         return format!(
             "The daily copy of the database failed at {} UTC: {why}. It is tried again every hour, and \
-             within a minute of a folder that was missing. Until then a lost disk costs all that came \
-             since the last one: see to {}, or make a copy elsewhere with `mendpoint backup FILE`.",
+             as soon as a folder that was missing is there. Until then a lost disk costs all that came \
+             since the last one: see to {}, or make a copy elsewhere (mendpoint backup FILE).",
             crate::show::clock(*at),
             news.folder
         );
