@@ -7,12 +7,16 @@ pub fn family(rule: &str) -> &str {
         | "FLEET_BLIND" | "WEAK_WIFI" | "WEAK_CELL" => "connectivity",
         "ERR_FAULTED"
         | "ERR_WARNING"
+        | "ERR_HEAT_REPEATS"
+        | "ERR_LOCK_REPEATS"
+        | "GRID_VOLTAGE"
         | "UNAVAILABLE_UNEXPECTED"
         | "BOOT_LOOP"
         | "READER_DOWN"
         | "DERATED" => "faults",
         "FAILED_BURST"
         | "START_SUCCESS_DROP"
+        | "EV_COMMUNICATION"
         | "SILENT_CHARGER"
         | "AUTH_REJECT_SPIKE"
         | "AUTH_REJECT_SPIKE_SITE" => "charges",

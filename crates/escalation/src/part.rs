@@ -7,25 +7,33 @@ pub fn suspected_part(rule: &str, code: &str) -> Option<&'static str> {
 
 fn of_code(code: &str) -> Option<&'static str> {
     Some(match code {
-        "ConnectorLockFailure" | "CX001" => "Lock actuator of the connector, and its wiring",
-        "GroundFailure" | "CX002" | "CX011" | "CX021" | "CX022" => {
+        "ConnectorLockFailure" => "Lock actuator of the connector, and its wiring",
+        "GroundFailure" | "CableCheckFault" | "CapacitanceFault" | "ResistanceFault" => {
             "Insulation: cable, connector or moisture inside; the residual current device"
         }
-        "HighTemperature" | "CX003" => "Fan and air filter; then the temperature sensor",
-        "CX018" | "CX019" => "Contacts of the connector and their crimping; the cable",
-        "OverCurrentFailure" | "CX004" => "Circuit breaker (it has to be armed again by hand)",
-        "OverVoltage" | "CX005" | "UnderVoltage" | "CX006" | "PowerLoss" | "CX015" => {
+        "HighTemperature" => "Fan and air filter; then the temperature sensor",
+        "CableOverTempDerate" | "CableOverTempStop" => {
+            "Contacts of the connector and their crimping; the cable"
+        }
+        "OverCurrentFailure" => "Circuit breaker (it has to be armed again by hand)",
+        "OverVoltage" | "UnderVoltage" | "PowerLoss" | "SupplyFault" => {
             "Supply: fuses, terminals and the grid connection before the charger"
         }
         "PowerMeterFailure" => "Energy meter, and its bus cable",
-        "PowerSwitchFailure" | "CX017" | "CX024" => "Contactor (it may be welded)",
+        "PowerSwitchFailure" | "EVSEContactorFault" | "ConnectorVoltageHigh" => {
+            "Contactor (it may be welded)"
+        }
         "ReaderFailure" => "Card reader",
-        "WeakSignal" | "CX007" | "CX013" => "Antenna, SIM card or router",
-        "EmergencyStop" | "CX008" => "None: somebody pressed the emergency stop",
-        "CX012" | "InternalError" => "Power module or controller board",
-        "CX014" | "CX023" | "EVCommunicationError" => "Control pilot wiring of the cable",
-        "CX025" => "Latch of the connector",
-        "CX026" => "Cable (it was cut)",
+        "WeakSignal" | "NoInternet" => "Antenna, SIM card or router",
+        "EmergencyStop" => "None: somebody pressed the emergency stop",
+        "PreChargeFailure" | "InternalError" => "Power module or controller board",
+        "PilotFault" | "ProximityFault" | "EVCommunicationError" => {
+            "Control pilot wiring of the cable"
+        }
+        "BrokenLatch" => "Latch of the connector",
+        "CutCable" => "Cable (it was cut)",
+        "FuseBlown" => "Fuse behind the meter",
+        "Moisture" | "FloodSensor" => "Seals of the housing",
         _ => return None,
     })
 }
@@ -39,6 +47,10 @@ fn of_rule(rule: &str) -> Option<&'static str> {
         "BOOT_LOOP" => "Power supply of the controller, then the controller board",
         "METER_BACKWARDS" | "METER_FROZEN" | "METER_GAP" => "Energy meter, and its bus cable",
         "READER_DOWN" => "Card reader",
+        "ERR_HEAT_REPEATS" => "Fan and air filter; then the contacts of the connector",
+        "ERR_LOCK_REPEATS" => "Lock actuator of the connector, and its wiring",
+        "EV_COMMUNICATION" => "Control pilot wiring of the cable",
+        "GRID_VOLTAGE" => "Supply or grid connection of the site, not a charger",
         "NO_POWER" | "NO_SOC_PROGRESS" | "DERATED" => "Power module or contactor",
         _ => return None,
     })
@@ -51,6 +63,10 @@ mod tests {
     #[test]
     fn the_code_comes_before_the_rule() {
         assert_eq!(suspected_part("ERR_FAULTED", "ReaderFailure"), Some("Card reader"));
+        // Incidents carry the word of a code, whatever number the charger told.
+        for word in ["BrokenLatch", "CutCable", "EVSEContactorFault", "PreChargeFailure"] {
+            assert!(suspected_part("ERR_FAULTED", word).is_some(), "{word}");
+        }
         let meter = suspected_part("METER_FROZEN", "");
         assert!(meter.is_some_and(|part| part.contains("meter")));
         assert_eq!(suspected_part("FAILED_BURST", ""), None);
