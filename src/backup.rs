@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use mendpoint_model::UnixMs;
 use mendpoint_store::{
-    Error, Manifest, RestoreOptions, Store, StoreSettings, backup_name, make_backup,
+    Error, Manifest, RestoreOptions, Store, StoreSettings, backup_name, counted, make_backup,
     restore_backup, verify_backup,
 };
 use prometheus::Registry;
@@ -21,20 +21,21 @@ pub(crate) fn store_settings(settings: &Settings) -> StoreSettings {
 }
 
 fn words(manifest: &Manifest) -> String {
-    let count = |table: &str| {
-        manifest.rows.iter().find(|(name, _)| name == table).map_or(0, |(_, rows)| *rows)
+    let count = |table: &str, what: &str| {
+        let rows =
+            manifest.rows.iter().find(|(name, _)| name == table).map_or(0, |(_, rows)| *rows);
+        counted(rows.unsigned_abs(), what)
     };
     format!(
-        "{} bytes, schema {}, made {}: {} chargers, {} transactions, {} incidents, {} tickets, \
-         {} blocks of messages, audit log up to {}:{}",
+        "{} bytes, schema {}, made {}: {}, {}, {}, {}, {} of messages, audit log up to {}:{}",
         manifest.bytes,
         manifest.schema,
         UnixMs(manifest.made_at_ms).rfc3339(),
-        count("charger"),
-        count("charge_transaction"),
-        count("incident"),
-        count("ticket"),
-        count("frame_block"),
+        count("charger", "charger"),
+        count("charge_transaction", "transaction"),
+        count("incident", "incident"),
+        count("ticket", "ticket"),
+        count("frame_block", "block"),
         manifest.audit_seq,
         manifest.audit_hash,
     )

@@ -151,7 +151,7 @@ async fn r20_s19_s21_a_copy_of_a_running_server_comes_back_whole_and_forgets_who
     let copy = copy.to_str().expect("a name");
     let url = server.database_url();
     let (ok, told) = program(&url, &["backup", copy]);
-    assert!(ok && told.contains("1 chargers, 1 transactions"), "{told}");
+    assert!(ok && told.contains("1 charger, 1 transaction,"), "{told}");
     assert!(program(&url, &["backup", "verify", copy]).0);
     let (ok, told) = program(&url, &["restore", copy, "--force"]);
     assert!(!ok && told.contains("stop it first"), "{told}");
