@@ -17,6 +17,8 @@ pub(crate) fn check(filter: &str) -> Result<()> {
 pub(crate) fn start(filter: &str) -> Result<()> {
     check(filter)?;
     tracing_subscriber::fmt()
+        // What cannot be written, as on a full disk, is no reason to end a task.
+        .log_internal_errors(false)
         .with_env_filter(EnvFilter::new(filter))
         .with_writer(std::io::stderr)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))

@@ -134,6 +134,11 @@ impl AuditHead {
     }
 }
 
+/// What cannot have come into the database without a line.
+const WITH_A_LINE: &str =
+    "SELECT (SELECT COUNT(*) FROM app_user) + (SELECT COUNT(*) FROM api_token)
+    + (SELECT COUNT(*) FROM kv WHERE name = 'settings.last')";
+
 impl Store {
     /// What people did, newest first, to one thing or all, by one person or all: by the whole name of the
     /// line, or by the name of an account or a token alone.
@@ -184,8 +189,23 @@ impl Store {
     /// Checks every line against the chain, and the end against the head. `noted` is a head that
     /// was noted earlier, outside of this database.
     pub async fn verify_audit(&self, noted: Option<&AuditHead>) -> Result<AuditVerdict> {
-        // The head first: lines that are added meanwhile lie behind it.
-        let head = self.audit_head().await?;
+        loop {
+            // The head first: lines that are added meanwhile lie behind it.
+            let head = self.audit_head().await?;
+            let verdict = self.verify_up_to(&head, noted).await?;
+            let is_whole = matches!(verdict, AuditVerdict::Whole(_));
+            // A head only moves on, but where a copy took the place of the database meanwhile.
+            if is_whole || self.audit_head().await?.seq >= head.seq {
+                return Ok(verdict);
+            }
+        }
+    }
+
+    async fn verify_up_to(
+        &self,
+        head: &AuditHead,
+        noted: Option<&AuditHead>,
+    ) -> Result<AuditVerdict> {
         let unchained = read!(&self.db, conn => {
             sqlx::query(COUNT_UNCHAINED).fetch_one(conn).await?.int(0)
         })?;
@@ -237,6 +257,18 @@ impl Store {
         if head.seq == 0 && at.seq > 0 && self.audit_head().await?.seq == 0 {
             let why = "the head of the chain was deleted".to_owned();
             return Ok(AuditVerdict::Broken { seq: at.seq, why });
+        }
+        if at.seq == 0 {
+            let left = read!(&self.db, conn => {
+                sqlx::query(WITH_A_LINE).fetch_one(conn).await?.int(0)
+            })?;
+            if left > 0 {
+                let why =
+                    "there is no line at all, and there are accounts, tokens or a server's start, \
+                           each of which left one"
+                        .to_owned();
+                return Ok(AuditVerdict::Broken { seq: 1, why });
+            }
         }
         Ok(AuditVerdict::Whole(at))
     }

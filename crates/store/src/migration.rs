@@ -5,6 +5,7 @@ use std::time::Duration;
 use sqlx::{AssertSqlSafe, Row as _};
 
 use crate::db::{Db, read, tx, tx_within};
+use crate::settings::without_password;
 use crate::{Error, Result, row_id};
 
 /// One step of the schema.
@@ -125,22 +126,32 @@ pub(crate) fn some_of(tables: &[&str]) -> String {
     format!("{}{more}", tables.iter().take(3).copied().collect::<Vec<_>>().join(", "))
 }
 
-/// Refuses a file of `SQLite` that another program made: it would find tables of ours in it. A server of
-/// `PostgreSQL` may keep what belongs to an extension where ours go.
-pub(crate) async fn refuse_others(db: &Db, file: Option<&std::path::Path>) -> Result<()> {
-    let (Db::Sqlite { read, .. }, Some(file)) = (db, file) else { return Ok(()) };
+/// The tables where ours go: all of a file, and of a server's schema those that belong to no extension.
+const TABLES: [&str; 2] = [
+    "SELECT name FROM sqlite_master WHERE type = 'table'",
+    "SELECT CAST(c.relname AS TEXT) FROM pg_class c
+        WHERE c.relkind IN ('r', 'p') AND c.relnamespace = to_regnamespace(current_schema())
+          AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')",
+];
+
+/// Refuses the database of another program: it would find tables of ours in it.
+pub(crate) async fn refuse_others(db: &Db, url: &str) -> Result<()> {
     if has_schema(db).await? {
         return Ok(());
     }
-    let sql = "SELECT name FROM sqlite_master WHERE type = 'table'";
-    let tables: Vec<String> = sqlx::query_scalar(sql).fetch_all(read).await?;
+    let [of_file, of_server] = TABLES;
+    let sql = if matches!(db, Db::Postgres(_)) { of_server } else { of_file };
+    let tables: Vec<String> = read!(db, conn => {
+        let rows = sqlx::query(sql).fetch_all(&mut *conn).await?;
+        rows.iter().map(|row| Ok(row.try_get::<String, _>(0)?)).collect()
+    })?;
     let others = tables_of_others(&tables);
     if others.is_empty() {
         return Ok(());
     }
     Err(Error::Url(format!(
-        "database.url: {} is the database of another program (it has {}); name a file of its own",
-        file.display(),
+        "database.url: {} is the database of another program (it has {}); name one of its own",
+        without_password(url),
         some_of(&others)
     )))
 }

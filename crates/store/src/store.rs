@@ -113,9 +113,12 @@ impl Store {
             db.close().await;
             return Err(Error::NoDatabase(without_password(&settings.url)));
         }
-        if let Err(error) = refuse_others(&db, file.as_deref()).await {
+        if let Err(error) = refuse_others(&db, &settings.url).await {
             db.close().await;
             return Err(error);
+        }
+        if let Some(file) = &file {
+            private::tighten(file);
         }
         let found = version(&db).await?;
         let known = newest(migrations);
@@ -358,7 +361,6 @@ async fn connect_sqlite(url: &str, settings: &StoreSettings) -> Result<(Db, Path
     let write = write.map_err(|error| not_opened(&file, error))?;
     check_sqlite_version(&write).await?;
     check_sqlite_promises(&write).await?;
-    private::tighten(&file);
     // Not `read_only`: a reader must be able to set the shared memory of the log up again after a
     // crash. The pragma refuses writes all the same.
     let reading = options.pragma("query_only", "1");

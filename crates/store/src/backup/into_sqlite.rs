@@ -12,6 +12,7 @@ use super::unfinished::{PUT, TABLE, Unfinished, learn};
 use super::{Manifest, file_error, sqlite_options, with_ending};
 use crate::db::Columns as _;
 use crate::erasure::Erased;
+use crate::migration::{some_of, tables_of_others};
 use crate::{Error, Result, StoreSettings, claim, private, row_id};
 
 /// The endings of what belongs to a file while it is used.
@@ -30,8 +31,12 @@ pub(super) async fn replace(
     let lock = claim::lock_beside(&target)?;
     source.unfinished.erased.extend(Erased::read_beside(&target)?);
     // What cannot be read is not empty. What was erased in it stays erased, if it can be read.
-    let is_empty =
-        !target.exists() || look_at(&target, &mut source.unfinished).await.unwrap_or(false);
+    let is_empty = !target.exists()
+        || match look_at(&target, &mut source.unfinished).await {
+            Ok(is_empty) => is_empty,
+            Err(error @ Error::Backup(_)) => return Err(error),
+            Err(_) => false,
+        };
     if !is_empty && !source.force {
         return Err(not_empty(&target.display().to_string()));
     }
@@ -68,8 +73,9 @@ async fn look_at(file: &Path, unfinished: &mut Unfinished) -> Result<bool> {
     let emptied = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_all(&mut conn).await;
     let looked = look(&mut conn, unfinished).await;
     conn.close().await?;
+    let is_empty = looked?;
     emptied?;
-    looked
+    Ok(is_empty)
 }
 
 async fn look(conn: &mut SqliteConnection, unfinished: &mut Unfinished) -> Result<bool> {
@@ -77,6 +83,13 @@ async fn look(conn: &mut SqliteConnection, unfinished: &mut Unfinished) -> Resul
     let tables: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut *conn).await?;
     if tables.is_empty() {
         return Ok(true);
+    }
+    let others = tables_of_others(&tables);
+    if !others.is_empty() {
+        let others = some_of(&others);
+        return Err(Error::Backup(format!(
+            "database.url is the database of another program (it has {others}); name one of its own"
+        )));
     }
     learn!(unfinished, conn, tables);
     let is_ours = tables.iter().any(|name| name == "schema_version");

@@ -197,7 +197,7 @@ impl Store {
         let record = match looked_up? {
             Some(record) => record,
             None => {
-                let looked_for = Exchange::new(number.clone(), "");
+                let looked_for = Exchange::in_card_fields(number.clone());
                 if if_unknown == IfUnknown::Refuse && !self.has_token(&looked_for).await? {
                     return Err(Error::Unknown(
                         "nothing of that card is known here, so nothing was erased".to_owned(),

@@ -1,6 +1,6 @@
 //! Finding one card's number in text and JSON, and putting another word in its place.
 
-use mendpoint_cards::Number;
+use mendpoint_cards::{Number, is_distinct};
 use serde_json::{Map, Value};
 
 use super::places::Kind;
@@ -25,11 +25,47 @@ fn names_token(key: &str) -> bool {
     key.contains("token") || key.contains("idtag") || key.contains("id_tag") || key == "parent"
 }
 
+/// Whether a field of JSON names a charger, a transaction or a message: it leads to them, and is no
+/// card's number.
+fn names_a_thing(key: &str) -> bool {
+    matches!(
+        key,
+        "identity"
+            | "external_id"
+            | "transactionId"
+            | "transaction_id"
+            | "messageId"
+            | "message_id"
+    )
+}
+
+/// Whether an array is a message of OCPP: its kind and its number come first.
+fn is_frame(items: &[Value]) -> bool {
+    items.len() > 2 && items[0].is_u64() && items[1].is_string()
+}
+
+/// Whether a text is a moment, as `2026-11-22T10:00:00Z`: a number of eight digits can be like its day.
+fn is_time(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let digits = |range: std::ops::Range<usize>| bytes[range].iter().all(u8::is_ascii_digit);
+    bytes.len() >= 19
+        && bytes.len() <= 40
+        && [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':')]
+            .iter()
+            .all(|(at, sign)| bytes[*at] == *sign)
+        && [0..4, 5..7, 8..10, 11..13].into_iter().all(digits)
+}
+
 impl Exchange {
     pub(crate) fn new(number: Number, pseudonym: &str) -> Self {
-        let token = number.token();
-        let is_distinct = token.chars().count() >= 4 && token.chars().any(|c| c.is_ascii_digit());
+        let is_distinct = is_distinct(number.token());
         Self { number, pseudonym: pseudonym.to_owned(), is_distinct }
+    }
+
+    /// The same token, looked for in the fields alone that hold tokens: what stands elsewhere only, as the
+    /// name of a charger does, is no card's number.
+    pub(crate) fn in_card_fields(number: Number) -> Self {
+        Self { number, pseudonym: String::new(), is_distinct: false }
     }
 
     /// Whether a text has the token in it anywhere, as it is or as JSON writes it.
@@ -68,11 +104,11 @@ impl Exchange {
 
     /// Prose, with every occurrence exchanged, however it is spelt; `None` when there is none.
     pub(crate) fn in_words(&self, text: &str) -> Option<String> {
-        if self.number.is(text) {
-            return Some(self.pseudonym.clone());
-        }
         if !self.is_distinct {
             return None;
+        }
+        if self.number.is(text) {
+            return Some(self.pseudonym.clone());
         }
         let exact = self.as_it_is(text);
         let text = exact.as_deref().unwrap_or(text);
@@ -122,6 +158,12 @@ impl Exchange {
             return None;
         }
         match serde_json::from_str::<Value>(text) {
+            Ok(Value::Array(mut frame)) if is_frame(&frame) => {
+                // The number of a message is its sender's, and both sides must know it again.
+                let walk = |any, item: &mut Value| self.walk(item, false) | any;
+                let is_changed = frame.iter_mut().skip(2).fold(false, walk);
+                is_changed.then(|| Value::Array(frame).to_string())
+            }
             Ok(mut value) => self.walk(&mut value, false).then(|| value.to_string()),
             Err(_) => self.in_words(text),
         }
@@ -160,7 +202,7 @@ impl Exchange {
                     Some(self.pseudonym.clone())
                 } else if is_inner {
                     self.in_json(text)
-                } else if self.is_distinct {
+                } else if self.is_distinct && !is_time(text) {
                     self.in_words(text)
                 } else {
                     None
@@ -175,7 +217,8 @@ impl Exchange {
                 items.iter_mut().fold(false, |any, item| self.walk(item, is_token) | any)
             }
             Value::Object(fields) => {
-                let is_changed = fields.iter_mut().fold(false, |any, (key, field)| {
+                let others = fields.iter_mut().filter(|(key, _)| !names_a_thing(key));
+                let is_changed = others.fold(false, |any, (key, field)| {
                     let is_token = names_token(key) || (is_token && key == "id");
                     self.walk(field, is_token) | any
                 });
@@ -242,6 +285,28 @@ mod tests {
         let list = r#"{"04:A1:B2:C3":"{}","C3B2A104":"{}","04A1B2C4":"{}"}"#;
         assert_eq!(exchange.in_keys(list).as_deref(), Some(r#"{"04A1B2C4":"{}","ERASED-1":"{}"}"#));
         assert_eq!(exchange.in_words("C3B2A105 04A1B2 A1B2C304"), None);
+    }
+
+    #[test]
+    fn s21_a_short_number_is_exchanged_in_the_fields_of_cards_alone() {
+        let time = "2026-11-22T15:47:52Z";
+        let frame = format!(r#"[2,"bc80-2026-a1b2","Authorize",{{"at":"{time}","idTag":"2026"}}]"#);
+        let changed = exchange_of("2026", "ERASED-1").in_json(&frame);
+        assert_eq!(changed, Some(frame.replace("\"2026\"", "\"ERASED-1\"")));
+        for (token, other) in [
+            ("2026", format!(r#"[3,"7",{{"currentTime":"{time}"}}]"#)),
+            ("a1b2", r#"[2,"bc80-a1b2","Heartbeat",{}]"#.to_owned()),
+            ("1b3ecef1", r#"[2,"1b3ecef1-00","Heartbeat",{}]"#.to_owned()),
+            ("20261122", format!(r#"[3,"7",{{"currentTime":"{time}"}}]"#)),
+            ("EV-0042-A", r#"{"identity":"EV-0042-A","transactionId":"EV-0042-A"}"#.to_owned()),
+        ] {
+            assert_eq!(exchange_of(token, "ERASED-1").in_json(&other), None, "{token}");
+        }
+        assert_eq!(exchange_of("1", "ERASED-1").in_words("1"), None, "a value of a variable");
+        let in_fields = Exchange::in_card_fields(Number::new("EV-0042-A"));
+        assert_eq!(in_fields.in_json(r#"{"name":"EV-0042-A"}"#), None);
+        assert_eq!(in_fields.in_words("EV-0042-A"), None);
+        assert!(in_fields.in_json(r#"{"idTag":"EV-0042-A"}"#).is_some());
     }
 
     #[test]

@@ -219,3 +219,24 @@ async fn a_line_is_not_replaced_and_one_that_was_is_found() {
     assert!(seq == 3 && why.contains("was changed"), "{seq}: {why}");
     store.close().await;
 }
+
+#[tokio::test]
+async fn s19_a_log_that_was_emptied_is_not_whole() {
+    let file = File::new();
+    let store = file.open().await;
+    assert_eq!(whole(&store).await.seq, 0, "nothing happened yet");
+    store.add_audit("system", "server started", "server", "").await.expect("written");
+    store.set_value("settings.last", "x").await.expect("set");
+    assert_eq!(whole(&store).await.seq, 1);
+    run(
+        &store,
+        "DROP TRIGGER audit_entry_stays; DROP TRIGGER audit_entry_kept; DROP TRIGGER audit_head_kept;
+         DROP TRIGGER audit_head_grows; DROP TRIGGER audit_entry_once; DROP TRIGGER audit_head_once;
+         DELETE FROM audit_entry; DELETE FROM audit_head",
+    )
+    .await
+    .expect("emptied");
+    let (seq, why) = broken(&store, None).await;
+    assert!(seq == 1 && why.contains("there is no line at all"), "{why}");
+    store.close().await;
+}
