@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use mendpoint_escalation::{
     Book, Brief, Case, Claim, Held, Matcher, Person, PlaceTags, Rota, Scope, Silence, Window,
 };
-use mendpoint_incidents::{Request, correlate};
+use mendpoint_incidents::{Request, Seen, correlate};
 use mendpoint_model::{ChargerKey, IncidentId, SiteKey, UnixMs};
 use mendpoint_store::Entry;
 
@@ -269,15 +269,22 @@ impl Handle {
         self.0.duty.signer.read(token, clock::now())
     }
 
-    /// Somebody takes an incident by the link of a letter.
+    /// Somebody takes an incident by the link of a letter. `owner` is whose it was on the page that
+    /// the link shows, if that is known.
     ///
     /// # Errors
-    /// When the incident is over or unknown.
-    pub async fn take_by_link(&self, claim: &Claim) -> Result<IncidentId, Error> {
+    /// When the incident is over or unknown, or somebody else took it since.
+    pub async fn take_by_link(
+        &self,
+        claim: &Claim,
+        owner: Option<String>,
+    ) -> Result<IncidentId, Error> {
         let incident = claim.incident;
         let person = self.duty_book().person(&claim.who).map(|person| person.label().to_owned());
         let user = person.unwrap_or_else(|| claim.who.clone());
-        let taken = self.request(Request::Take { incident, user: user.clone() }).await?;
+        let request = Box::new(Request::Take { incident, user: user.clone() });
+        let seen = Seen { owner, ..Seen::default() };
+        let taken = self.request(Request::IfSeen { seen, request }).await?;
         self.note(&user, "incident taken by link", &incident.to_string(), "").await;
         Ok(taken)
     }

@@ -27,7 +27,7 @@ async fn with_incident() -> (Server, IncidentId) {
 
 impl Server {
     /// Waits until something is in the audit log: the journal writes it a moment later.
-    async fn audited(&self, action: &str) {
+    pub(super) async fn audited(&self, action: &str) {
         for _ in 0..200 {
             let (_, audit) = self.call("GET /api/v1/audit?limit=50", Value::Null).await;
             if audit.to_string().contains(action) {
@@ -38,7 +38,7 @@ impl Server {
         panic!("{action} is not in the audit log");
     }
 
-    async fn call(&self, request: &str, body: Value) -> (u16, Value) {
+    pub(super) async fn call(&self, request: &str, body: Value) -> (u16, Value) {
         let bearer = format!("Bearer {TOKEN}");
         let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
         let text = if body.is_null() { String::new() } else { body.to_string() };

@@ -77,7 +77,11 @@ fn view(incident: &Incident, timeline: &[TimelineEntry]) -> View {
         previous: String::new(),
         can_act: true,
         actions: Actions::of(incident, "ana"),
-        approve: waiting_step(incident),
+        asked: waiting_step(incident),
+        severity: incident.severity,
+        recovered: false,
+        steps: 1,
+        parent: String::new(),
         ticket: None,
         playbook: "Faulted".to_owned(),
         rungs: ladder::ladder(incident, timeline, NOW),
@@ -132,7 +136,8 @@ fn only_what_is_possible_now_is_offered() {
 
     open.healing = Some(healing(vec![step(1, Rung::L5, StepState::AwaitingApproval)]));
     assert!(Actions::of(&open, "ana").approve);
-    assert_eq!(waiting_step(&open), "hard reset");
+    let asked = waiting_step(&open).expect("it waits");
+    assert_eq!(asked.to_string(), "step 1, hard reset");
 
     let over = incident(7, IncidentState::Closed, false);
     let actions = Actions { note: false, ..Actions::of(&over, "ana") };
@@ -225,6 +230,8 @@ fn the_page_renders_empty_and_full() {
     let html = page_of(&full, &many);
     assert_eq!(html.matches("class=\"ev\"").count(), 30);
     assert!(html.contains("Approve: ask for status"), "{html}");
+    let named = "<input type=\"hidden\" name=\"step\" value=\"1\"><input type=\"hidden\" name=\"rung\" value=\"L1\">";
+    assert_eq!(html.matches(named).count(), 2, "approving and refusing name the step: {html}");
     assert!(html.contains("<svg viewBox="), "the ribbon is drawn, not escaped");
 }
 
