@@ -104,3 +104,46 @@ async fn handing_over_twice_opens_one_ticket() {
     let (_, list) = server.call("GET /api/v1/tickets", Value::Null).await;
     assert_eq!(list["items"].as_array().map(Vec::len), Some(1), "{list}");
 }
+
+#[tokio::test]
+async fn healing_is_stopped_at_one_site_with_one_press_and_says_by_whom() {
+    let (server, _) = reported(&["Harbour", "Station"]).await;
+    let sites = server.pipeline.handle().directory().sites();
+    let key = sites.iter().find(|site| site.name == "Harbour").expect("there").key;
+    let operator = server.sign_in("oto", PASSWORD).await.cookie();
+    let viewer = server.sign_in("vio", PASSWORD).await.cookie();
+    let page = format!("/sites?edit={key}");
+    let shown = server.get(&page, &operator).await.body;
+    assert!(shown.contains("Stop healing at this site"), "{shown}");
+    assert!(!server.get(&page, &viewer).await.body.contains("Stop healing at this site"));
+    let press = |cookie: &str, healing: &str| {
+        let (cookie, form) = (cookie.to_owned(), format!("scope=site%3A{key}&healing={healing}"));
+        let server = &server;
+        async move {
+            let headers = [("cookie", cookie.as_str()), ("sec-fetch-site", "same-origin")];
+            server.send("POST /system/healing", &headers, &form).await.status
+        }
+    };
+    assert_eq!(press(&viewer, "stop").await, 403);
+    assert_eq!(press(&operator, "stop").await, 303);
+    let shown = server.get(&page, &operator).await.body;
+    assert!(shown.contains("Allow healing at this site"), "{shown}");
+    assert!(shown.contains("<b>Stopped</b> by oto"), "{shown}");
+    let list = server.get("/sites", &viewer).await.body;
+    assert_eq!(list.matches("healing stopped by oto").count(), 1, "the other site is healed");
+    let charger = server.get("/chargers/CP-0", &viewer).await.body;
+    assert!(charger.contains("healing stopped at the whole site"), "{charger}");
+    assert!(!server.get("/chargers/CP-1", &viewer).await.body.contains("healing stopped"));
+    let (_, system) = server.call("GET /api/v1/system", Value::Null).await;
+    assert_eq!(system["healing_stopped"][0]["by"], "oto", "{system}");
+    server.audited("site Harbour").await;
+    // Whoever presses it again did not stop it.
+    let stop = json!({ "allowed": false, "site": "Harbour" });
+    assert_eq!(server.call("PUT /api/v1/healing", stop).await.0, 200);
+    let (_, system) = server.call("GET /api/v1/system", Value::Null).await;
+    assert_eq!(system["healing_stopped"][0]["by"], "oto", "{system}");
+    assert_eq!(press(&operator, "allow").await, 303);
+    assert!(!server.get("/sites", &viewer).await.body.contains("healing stopped"));
+    let switches = server.store.get_value("kill_switches").await.expect("read");
+    assert_eq!(switches.as_deref(), Some("[]"), "it is kept over a restart");
+}
