@@ -460,6 +460,8 @@ impl Engine {
             matches!(step.state, StepState::Waiting | StepState::AwaitingApproval)
         });
         if waits {
+            // What held it back before is not why it is not done.
+            self.set_guardrail(id, "");
             self.end_step(cx, id, StepState::Skipped, &format!("Stopped by {user}"));
         }
         self.escalate(cx, id, &format!("{user} stopped the healing."));

@@ -56,6 +56,37 @@ fn a_repair_that_may_not_begin_for_an_hour_is_a_matter_for_a_person() {
     assert_eq!(world.tickets.len(), 1);
 }
 
+#[test]
+fn what_a_person_stopped_is_not_laid_at_a_guardrails_door() {
+    // One waits for a driver who just plugged in (G2), then somebody ends it.
+    let held = || {
+        let mut world = world();
+        world.status(ONE, 1, S::Preparing, "");
+        fault(&mut world, "InternalError");
+        world.answers = |action| action.starts_with("Trigger").then(rejected);
+        world.start(ONE, 1, "A");
+        world.live(ONE, 2);
+        let step = world.incident().healing.as_ref().and_then(|healing| healing.steps.last());
+        let step = step.expect("a step waits").clone();
+        assert_eq!((step.state, step.guardrail.as_str()), (StepState::Waiting, "G1"), "{step:?}");
+        world
+    };
+    let guardrail = |world: &World| {
+        let healing = world.incident().healing.as_ref().expect("it has a playbook");
+        let step = healing.steps.iter().rfind(|step| step.state == StepState::Skipped);
+        step.map(|step| (step.note.clone(), step.guardrail.clone())).expect("a skipped step")
+    };
+    let mut world = held();
+    let incident = world.incident().id;
+    let user = || "Ana".to_owned();
+    world.request(Request::StopHealing { incident, user: user() }).expect("it stops");
+    assert_eq!(guardrail(&world), ("Stopped by Ana".to_owned(), String::new()));
+    let mut world = held();
+    let resolve = Request::Resolve { incident, user: user(), reason: String::new() };
+    world.request(resolve).expect("it is over");
+    assert_eq!(guardrail(&world).1, "");
+}
+
 /// The newest step, as a person is shown it.
 fn asked(world: &World) -> StepAsked {
     let healing = world.incident().healing.as_ref().expect("it is healed");

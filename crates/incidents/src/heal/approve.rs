@@ -69,6 +69,7 @@ impl Engine {
         } else {
             let line = Line::new("refused", format!("{user} refused: {label}"));
             self.say(cx, id, line.by(actor).rung(rung));
+            self.set_guardrail(id, "");
             self.end_step(cx, id, StepState::Skipped, &format!("Refused by {user}"));
         }
         self.tend(cx, id);

@@ -344,7 +344,7 @@ pub(super) async fn change(
     Body(body): Body<ChangeRule>,
 ) -> Result<Json<TextJson>> {
     if body.at_once && !caller.is_admin() {
-        return Err(ApiError::forbidden("admin"));
+        return Err(ApiError::forbidden("admin", &caller.role));
     }
     let handle = state.handle();
     if let Some(word) = &body.auto_heal {

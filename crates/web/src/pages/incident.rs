@@ -433,14 +433,14 @@ fn lenses(href: &str, events: &[EventView], chosen: Option<Who>) -> Vec<Lens> {
         label: "All",
         icon: "",
         href: href.to_owned(),
-        count: events.len(),
+        count: events.iter().map(EventView::lines).sum(),
         current: chosen.is_none(),
     };
     let each = Who::ALL.into_iter().map(|who| Lens {
         label: who.label(),
         icon: who.icon(),
         href: format!("{href}?show={}", who.name()),
-        count: events.iter().filter(|event| event.who == who).count(),
+        count: events.iter().filter(|event| event.who == who).map(EventView::lines).sum(),
         current: chosen == Some(who),
     });
     std::iter::once(all).chain(each).collect()

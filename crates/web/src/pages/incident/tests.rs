@@ -198,6 +198,32 @@ fn the_timeline_is_newest_first_and_can_be_narrowed() {
 }
 
 #[test]
+fn many_changes_in_a_row_are_one_line_that_opens() {
+    let mut timeline = vec![entry("opened", Actor::Engine, 0)];
+    timeline.extend((0..57).map(|_| entry("status", Actor::Charger, 0)));
+    timeline.push(entry("step_sent", Actor::Engine, 0));
+    timeline.extend((0..3).map(|_| entry("status", Actor::Charger, 0)));
+    let incident = incident(7, IncidentState::Open, true);
+    let events = timeline::events(&incident, &timeline, &BTreeMap::new(), NOW);
+    let kinds: Vec<_> = events.iter().map(|event| (event.title.as_str(), event.lines())).collect();
+    let change = "title of status";
+    let wanted = [
+        (change, 1),
+        (change, 1),
+        (change, 1),
+        ("title of step_sent", 1),
+        (change, 57),
+        ("title of opened", 1),
+    ];
+    assert_eq!(kinds, wanted, "what was done about it is seen between them");
+    let all = &lenses("/incidents/INC-7", &events, None)[0];
+    assert_eq!(all.count, 62, "every line is there");
+    let html = page_of(&incident, &timeline);
+    assert!(html.contains("56 more changes, since "), "{html}");
+    assert_eq!(html.matches("title of status").count(), 60, "nothing is left out");
+}
+
+#[test]
 fn a_frame_stands_beside_what_the_charger_said() {
     let timeline = [
         entry("opened", Actor::Engine, 9),
