@@ -27,8 +27,8 @@ fn public_dc_on_call_then_second_and_owner_then_the_installer_then_the_breach_li
     );
     assert_eq!(kit.work_orders(), ["4:00:00 INC-1"]);
     let lines = kit.lines();
-    assert!(lines.contains(&"0:00:30 Told ANA, on call".to_owned()), "{lines:#?}");
-    assert!(lines.contains(&"0:15:30 Told ION, second on call".to_owned()), "{lines:#?}");
+    assert!(lines.contains(&"0:00:30 Written to ANA, on call".to_owned()), "{lines:#?}");
+    assert!(lines.contains(&"0:15:30 Written to ION, second on call".to_owned()), "{lines:#?}");
     assert!(lines.contains(&"8:00:00 On the breach list: not over after 8 h".to_owned()));
 }
 
