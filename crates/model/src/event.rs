@@ -1,6 +1,7 @@
 //! What chargers tell us, in words that no OCPP version owns.
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use crate::{
     ChargerKey, CommandId, CommandOutcome, ConnectorRef, DeviceReport, MonitorsReport, SiteKey,
@@ -26,6 +27,9 @@ pub struct ChargerEvent {
 
 /// The number of a raw frame in the frame log: unique, growing. 0 is "no frame".
 pub type FrameSeq = u64;
+
+/// What one message means, in order. Nearly all mean one thing, and that one is kept in place.
+pub type Events = SmallVec<[EventKind; 1]>;
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -34,7 +34,9 @@ impl ShardTask {
                 _ => {}
             }
             self.state.touched.insert(charger);
-            self.state.dirty.insert(charger);
+            if !matches!(fact, Fact::StatusRepeated { .. }) {
+                self.state.dirty.insert(charger);
+            }
             self.fact(charger, at, frame, fact);
         }
         if facts.capacity() <= ROOM_KEPT {
