@@ -433,7 +433,14 @@ impl World {
             Fact::StatusRepeated { connector: at }
         } else {
             let error = error.clone();
-            Fact::StatusChanged { connector: at, from, to: status, error, historical: false }
+            Fact::StatusChanged {
+                connector: at,
+                from,
+                to: status,
+                error,
+                historical: false,
+                since: now,
+            }
         };
         let kind = EventKind::Status(StatusReport {
             connector: at,

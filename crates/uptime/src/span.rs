@@ -15,7 +15,7 @@ pub enum Class {
     Faulted,
     /// It said that it is out of service (OCPI: inoperative).
     Unavailable,
-    /// Nobody can know: our own server was down.
+    /// Nobody can know: our own server was down, or much of the fleet vanished at once.
     Blind,
 }
 
