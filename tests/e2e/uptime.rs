@@ -93,6 +93,8 @@ async fn our_own_stop_is_unknown_and_nobodys_outage() {
         charger.call("Heartbeat", json!({})).await.expect("an answer");
         chargers.push(charger);
     }
+    // A minute counts when it is over.
+    before_the_minute(59_000).await;
     for (server, how) in [(&stopped, "stopped"), (&killed, "killed")] {
         for identity in ["BACK", "NEVER"] {
             let (_, down, unknown, outages) = ledger(server, identity, &from);

@@ -52,10 +52,36 @@ pub struct Observed {
     pub power_ups: Vec<UnixMs>,
 }
 
-/// The same with its connection worked out.
+/// The same with its connection worked out, and what of its words can be believed.
 struct View<'a> {
     observed: &'a Observed,
     stretches: Vec<Stretch>,
+    statuses: Vec<Said>,
+    whole: Vec<Said>,
+}
+
+impl Said {
+    fn is_late(&self) -> bool {
+        self.told_at.since_ms(self.at) > LATE_MS
+    }
+}
+
+/// Who was connected all along would have told at once: then its clock is wrong, and not its message
+/// late. What is the present is said again as such a minute later.
+fn believed(list: &[Said], stretches: &[Stretch]) -> Vec<Said> {
+    let is_wrong_clock = |said: &Said| {
+        said.is_late()
+            && stretch_at(stretches, said.at).is_some_and(|stretch| {
+                stretch.what == Connection::Open
+                    && stretch.until.is_none_or(|until| said.told_at < until)
+            })
+    };
+    list.iter().filter(|said| !is_wrong_clock(said)).copied().collect()
+}
+
+fn stretch_at(stretches: &[Stretch], now: UnixMs) -> Option<&Stretch> {
+    let after = stretches.partition_point(|stretch| stretch.from <= now);
+    stretches.get(after.checked_sub(1)?)
 }
 
 fn last_at(list: &[Said], now: UnixMs) -> Option<ConnectorStatus> {
@@ -85,24 +111,21 @@ fn down(said: [Option<ConnectorStatus>; 2]) -> Option<Class> {
 impl<'a> View<'a> {
     fn new(observed: &'a Observed) -> Self {
         let Observed { links, stops, blind, power_ups, .. } = observed;
-        Self { observed, stretches: stretches(links, stops, blind, power_ups) }
+        let stretches = stretches(links, stops, blind, power_ups);
+        let statuses = believed(&observed.statuses, &stretches);
+        let whole = believed(&observed.whole, &stretches);
+        Self { observed, stretches, statuses, whole }
     }
 
     fn said(&self, now: UnixMs) -> Option<Class> {
-        down([last_at(&self.observed.whole, now), last_at(&self.observed.statuses, now)])
+        down([last_at(&self.whole, now), last_at(&self.statuses, now)])
     }
 
     /// When the first was known of it. What it told later of the time before is none of it.
     fn first(&self) -> Option<UnixMs> {
-        let live = |said: &&Said| said.told_at.since_ms(said.at) <= LATE_MS;
-        let said = self.observed.statuses.iter().find(live).map(|said| said.at);
+        let said = self.statuses.iter().find(|said| !said.is_late()).map(|said| said.at);
         let link = self.observed.links.first().map(|(at, _)| *at);
         link.into_iter().chain(said).min()
-    }
-
-    fn stretch(&self, now: UnixMs) -> Option<&Stretch> {
-        let after = self.stretches.partition_point(|stretch| stretch.from <= now);
-        self.stretches.get(after.checked_sub(1)?)
     }
 
     /// What it is at a moment; `None` before anything was known.
@@ -114,11 +137,10 @@ impl<'a> View<'a> {
         if self.observed.sessions.iter().any(charging) {
             return Some(Class::Up);
         }
-        let Some(stretch) = self.stretch(now) else {
+        let Some(stretch) = stretch_at(&self.stretches, now) else {
             return Some(self.said(now).unwrap_or(Class::Up));
         };
-        let told =
-            [&self.observed.whole, &self.observed.statuses].map(|list| told_of(list, stretch, now));
+        let told = [&self.whole, &self.statuses].map(|list| told_of(list, stretch, now));
         Some(match stretch.what {
             Connection::Open => self.said(now).unwrap_or(Class::Up),
             // Without a connection it is not up, whatever it says later; but it may have been worse.

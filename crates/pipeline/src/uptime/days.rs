@@ -242,7 +242,9 @@ impl Inner {
         }
         .await;
         // What is left comes with the next turn.
-        told.into_iter().for_each(|(charger, since)| self.lately.told(charger, since));
+        for (charger, since) in told {
+            self.lately.told(charger, since);
+        }
         mended
     }
 

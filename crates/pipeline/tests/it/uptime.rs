@@ -4,12 +4,13 @@
 use std::sync::Arc;
 
 use mendpoint_model::{
-    Breadth, ChargerKey, ChargerRecord, ConnectorRef, ConnectorStatus, DAY_MS, EventKind, Incident,
-    IncidentId, IncidentState, MINUTE_MS, Protocol, StatusReport, Ties, TransactionEnded,
-    TransactionStarted, UnixMs,
+    Breadth, ChargeFigures, ChargerKey, ChargerRecord, CommandId, ConnectorRef, ConnectorStatus,
+    DAY_MS, EventKind, HealMode, Healing, Incident, IncidentId, IncidentState, MINUTE_MS, Protocol,
+    Rung, StatusReport, Step, StepState, TicketId, Ties, TransactionEnded, TransactionStarted,
+    UnixMs,
 };
-use mendpoint_pipeline::UptimeScope;
-use mendpoint_store::Entry;
+use mendpoint_pipeline::{KpiBy, UptimeScope};
+use mendpoint_store::{ChargeDayRow, Entry};
 use mendpoint_uptime::{Decision, Exclusion, Reason, Stop, Tally, formula};
 use tokio::time::{sleep, timeout};
 
@@ -193,4 +194,93 @@ async fn what_is_told_late_changes_its_days_also_over_the_end_of_a_month_and_whe
     // And once more is the same.
     program.handle.refold_uptime(charger.key, 110).await.expect("folded");
     assert_eq!(tally(&program, charger.key, border, hour(48)).await, after);
+}
+
+/// An incident that took so long to be over; with the step that was sent for it.
+fn incident(
+    id: i64,
+    of: &ChargerRecord,
+    at: UnixMs,
+    took_s: i64,
+    step: Option<StepState>,
+) -> Entry {
+    let over = at + took_s * 1_000;
+    let step = step.map(|state| Step {
+        number: 1,
+        rung: Rung::L4,
+        state,
+        at,
+        commands: vec![(CommandId("c-1".into()), None)],
+        accepted_at: None,
+        ended_at: Some(over),
+        note: String::new(),
+        guardrail: String::new(),
+        why: String::new(),
+    });
+    Entry::Incident(Box::new(Incident {
+        state: IncidentState::Resolved,
+        updated_at: over,
+        resolved_at: Some(over),
+        // Whoever needed no step was handed over and went by itself.
+        ticket: step.is_none().then_some(TicketId(1)),
+        healing: step.map(|step| Healing {
+            playbook: "reset".to_owned(),
+            mode: HealMode::On,
+            ladder: vec![Rung::L4],
+            steps: vec![step],
+            stopped_by: None,
+        }),
+        ..Incident::opened(IncidentId(id), "ERR_FAULTED", of.key, of.site, at)
+    }))
+}
+
+#[tokio::test]
+async fn figures_of_charging_and_healing_are_what_a_hand_works_out() {
+    let program = Program::start().await;
+    let (one, other) = (program.register("ONE", None).await, program.register("TWO", None).await);
+    let day = UnixMs(program.handle.now().0.div_euclid(DAY_MS) * DAY_MS) - DAY_MS;
+    let figures = ChargeFigures {
+        attempts: 8,
+        started: 8,
+        completed: 6,
+        excused: 2,
+        visits: 5,
+        visits_first: 3,
+        visits_succeeded: 4,
+    };
+    let few = ChargeFigures {
+        attempts: 2,
+        started: 1,
+        completed: 1,
+        excused: 0,
+        visits: 3,
+        visits_first: 1,
+        visits_succeeded: 1,
+    };
+    let rows = [(one.key, figures), (other.key, few)];
+    let rows = rows.map(|(charger, figures)| ChargeDayRow { charger, day, figures });
+    program.store.put_charge_days(&rows).await.expect("written");
+    write(
+        &program,
+        vec![
+            incident(1, &one, day + 1_000, 60, Some(StepState::Fixed)),
+            incident(2, &one, day + 2_000, 120, Some(StepState::Fixed)),
+            incident(3, &other, day + 3_000, 600, Some(StepState::Worse)),
+            incident(4, &other, day + 4_000, 30, None),
+        ],
+    )
+    .await;
+    let kpis = program.handle.kpis(day, day + DAY_MS, None, KpiBy::Day).await.expect("read");
+    assert_eq!(kpis.len(), 1, "{kpis:?}");
+    let of = kpis.values().next().expect("one");
+    assert_eq!(of.charging.ftcsr(), Some(4.0 / 8.0), "3 of 5 and 1 of 3 visits");
+    assert_eq!(of.charging.visit_success(), Some(5.0 / 8.0), "4 of 5 and 1 of 3");
+    assert_eq!(of.charging.csr(), Some(7.0 / 12.0), "7 of 10 attempts and 2 broken off");
+    assert_eq!(of.charging.tsr(), Some(7.0 / 10.0));
+    assert_eq!(of.healing.healed_share(), Some(2.0 / 4.0), "two of four");
+    assert_eq!(of.healing.heal_ms, Some(90_000), "a minute and two");
+    assert_eq!(of.healing.false_alarm_share(), Some(1.0), "the one that was handed over");
+    assert_eq!(of.healing.worse_share(), Some(1.0 / 3.0), "one of three steps");
+    let by_model = program.handle.kpis(day, day + DAY_MS, None, KpiBy::Model).await.expect("read");
+    assert_eq!(by_model.values().map(|of| of.healing.incidents).sum::<u64>(), 4);
 }

@@ -242,6 +242,9 @@ fn while_the_fleet_is_blind_a_lost_connection_is_unknown() {
     );
     let before = vec![link(T, true), link(at(19), false), link(at(35), true)];
     assert_eq!(folded(&blind(before), 60)[1], (19, 35, Class::Offline), "away before it began");
+    let away = vec![link(T, true), link(at(21), false)];
+    let open = Observed { blind: vec![(at(20), UnixMs(i64::MAX))], ..working(away, Vec::new()) };
+    assert_eq!(folded(&open, 60)[1..], [(21, 60, Class::Blind)], "it is not over");
     let mut dark = blind(lost(35));
     dark.power_ups = vec![at(35)];
     assert_eq!(folded(&dark, 60)[1], (21, 35, Class::Offline), "it had lost its power");
@@ -264,6 +267,17 @@ fn what_it_says_later_of_a_lost_connection_may_be_worse_and_never_better() {
             (50, 60, Class::Up)
         ]
     );
+}
+
+#[test]
+fn a_slow_clock_is_no_late_message() {
+    // Connected all along, and it tells of 45 minutes ago: its clock is wrong.
+    let mut observed = working(vec![link(T, true)], Vec::new());
+    observed.statuses.push(late(5, 50, ConnectorStatus::Faulted));
+    assert_eq!(folded(&observed, 60), [(0, 60, Class::Up)]);
+    // A minute later it is taken for the present.
+    observed.statuses.push(Said::live(at(51), ConnectorStatus::Faulted));
+    assert_eq!(folded(&observed, 60), [(0, 51, Class::Up), (51, 60, Class::Faulted)]);
 }
 
 #[test]

@@ -283,6 +283,10 @@ async fn year(
             before.entry((port.charger, port.connector)).or_default().add(&port.tally);
         }
         let tally = sum(&ports);
+        if tally.open() + tally.closed == 0 && lines.is_empty() && back > 0 {
+            // Nothing was known yet.
+            continue;
+        }
         if month.year == this.year {
             calendar.add(&tally);
         }
@@ -303,7 +307,9 @@ async fn year(
     let least = |values: Vec<f64>| values.into_iter().min_by(f64::total_cmp);
     let of_year = |tally: &Tally| formula::nevi(formula::nevi_outage(tally), tally.excluded());
     let mut together = Tally::default();
-    before.values().for_each(|tally| together.add(tally));
+    for tally in before.values() {
+        together.add(tally);
+    }
     lines.push(YearLine {
         name: "Twelve months before this one, the least connector".to_owned(),
         href: String::new(),
