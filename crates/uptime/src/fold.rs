@@ -93,8 +93,8 @@ fn last_at(list: &[Said], now: UnixMs) -> Option<ConnectorStatus> {
 fn told_of(list: &[Said], stretch: &Stretch, now: UnixMs) -> Option<ConnectorStatus> {
     let back = stretch.until?;
     let until = list.partition_point(|said| said.at <= now);
-    let said = list[..until].iter().rev().take_while(|said| said.at >= stretch.from);
-    said.into_iter().find(|said| said.told_at >= back).map(|said| said.status)
+    let mut said = list[..until].iter().rev().take_while(|said| said.at >= stretch.from);
+    said.find(|said| said.told_at >= back).map(|said| said.status)
 }
 
 /// The class of what a connector and its charger say; `None` for one that works.

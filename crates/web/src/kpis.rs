@@ -107,8 +107,7 @@ mod tests {
 
     #[test]
     fn every_figure_is_there_with_its_definition_and_right() {
-        let mut kpis = Kpis::default();
-        kpis.charging = ChargeFigures {
+        let charging = ChargeFigures {
             attempts: 16,
             started: 15,
             completed: 12,
@@ -117,6 +116,7 @@ mod tests {
             visits_first: 7,
             visits_succeeded: 9,
         };
+        let mut kpis = Kpis { charging, ..Kpis::default() };
         let healing = &mut kpis.healing;
         (healing.incidents, healing.resolved, healing.healed) = (12, 8, 6);
         (healing.by_itself, healing.handed_over, healing.false_alarms) = (1, 5, 1);

@@ -77,10 +77,15 @@ impl Inner {
         let sessions = self.store.delivered_sessions(charger, from, until).await?;
         let links: Vec<_> = links
             .into_iter()
-            .map(|row| match row.online {
-                true => (row.at, Link::Opened),
-                false if is_our_stop(&row.reason) => (row.at, Link::EndedByUs),
-                false => (row.at, Link::Ended),
+            .map(|row| {
+                let link = if row.online {
+                    Link::Opened
+                } else if is_our_stop(&row.reason) {
+                    Link::EndedByUs
+                } else {
+                    Link::Ended
+                };
+                (row.at, link)
             })
             .collect();
         let mut shared = Observed { links, ..Observed::default() };

@@ -99,8 +99,8 @@ async fn what_we_did_not_see_is_neither_up_nor_down() {
 fn month_border(now: UnixMs) -> UnixMs {
     let today = UnixMs(now.0.div_euclid(DAY_MS) * DAY_MS);
     let first = |day: &UnixMs| day.to_string().get(8..10) == Some("01");
-    let days = (40_i64..).map(|back| today - back * DAY_MS);
-    days.into_iter().find(first).expect("every month has a first day")
+    let mut days = (40_i64..).map(|back| today - back * DAY_MS);
+    days.find(first).expect("every month has a first day")
 }
 
 #[tokio::test]

@@ -34,7 +34,7 @@ fn folded(observed: &Observed, minutes: i64) -> Vec<(i64, i64, Class)> {
 /// A connector that works since the beginning.
 fn working(links: Vec<(UnixMs, Link)>, stops: Vec<Stop>) -> Observed {
     let statuses = vec![Said::live(T, ConnectorStatus::Available)];
-    Observed { links, stops, statuses, ..Observed::default() }
+    Observed { links, statuses, stops, ..Observed::default() }
 }
 
 #[test]
