@@ -20,3 +20,4 @@ mod rolling;
 mod rotation;
 mod security;
 mod tickets;
+mod uptime;

@@ -41,6 +41,7 @@ impl Slot {
                 to: status,
                 error: report.error.clone(),
                 historical: true,
+                since: timing.at,
             });
             return;
         }
@@ -56,12 +57,23 @@ impl Slot {
             trace_error(connector, report.error.as_ref(), same, event.received_at);
         }
         connector.error = report.error.clone().map(Box::new);
-        if is_repeat {
+        // A status from the queue has held since it was reported, a live one since now.
+        let since = if timing.historical { timing.at } else { event.received_at };
+        if is_repeat && timing.historical {
+            // Nothing changes, but it is a word about a time in which nothing was heard.
+            let (error, historical) = (report.error.clone(), true);
+            facts.push(Fact::StatusChanged {
+                connector: at,
+                from,
+                to: status,
+                error,
+                historical,
+                since,
+            });
+        } else if is_repeat {
             facts.push(Fact::StatusRepeated { connector: at });
         } else {
             connector.raw_status = report.raw_status.as_deref().map(Into::into);
-            // A status from the queue has held since it was reported, a live one since now.
-            let since = if timing.historical { timing.at } else { event.received_at };
             set_status(connector, status, since);
             facts.push(Fact::StatusChanged {
                 connector: at,
@@ -69,6 +81,7 @@ impl Slot {
                 to: status,
                 error: report.error.clone(),
                 historical: timing.historical,
+                since,
             });
         }
         if timing.historical {
@@ -102,6 +115,7 @@ impl Slot {
                 to: connector.status,
                 error: connector.error.as_deref().cloned(),
                 historical: false,
+                since: now,
             });
         }
     }
@@ -185,6 +199,7 @@ impl Slot {
                     to: status,
                     error: connector.error.as_deref().cloned(),
                     historical: false,
+                    since: received_at,
                 });
                 return;
             }
@@ -214,6 +229,7 @@ impl Slot {
             to: status,
             error: connector.error.as_deref().cloned(),
             historical: false,
+            since: received_at,
         });
     }
 

@@ -2,7 +2,7 @@
 
 use mendpoint_model::{
     ChargerEvent, ChargerKey, CommandOutcome, ConnectorRef, ConnectorStatus, EventKind, Fact,
-    UnixMs,
+    UnixMs, is_our_stop,
 };
 
 use crate::codes::normalise_error;
@@ -140,6 +140,8 @@ pub(crate) fn happenings(event: &ChargerEvent, facts: &[Fact]) -> Vec<Happening>
             happened.push(Happening { kind: Occurrence::Warning, connector, id_token: code });
         }
         let (kind, connector) = match fact {
+            // Our own stops are no charger's restlessness.
+            Fact::LinkDown { reason } if is_our_stop(reason) => continue,
             Fact::LinkDown { .. } => (Occurrence::Disconnected, ConnectorRef::CHARGER),
             Fact::LinkUp { .. } => (Occurrence::Connected, ConnectorRef::CHARGER),
             Fact::Booted { .. } => (Occurrence::Boot, ConnectorRef::CHARGER),

@@ -104,6 +104,18 @@ pub struct Disconnected {
     pub replaced: bool,
 }
 
+/// What chargers are told when we stop.
+pub const STOPPING: &str = "the central system is stopping";
+
+/// Why connections end then, as the gateway says it.
+const OUR_STOP: &str = "closed by us (1001: the central system is stopping)";
+
+/// Whether a connection ended because we stopped: then nobody lost anything. What a charger says when
+/// it closes cannot pass for it.
+pub fn is_our_stop(reason: &str) -> bool {
+    reason == OUR_STOP
+}
+
 /// The OCPP version spoken on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Protocol {

@@ -253,6 +253,9 @@ pub enum Fact {
         /// True when the report came from the charger's offline queue (more than 300 s late by
         /// its corrected clock): history only, never a reason to act (1.2).
         historical: bool,
+        /// Since when it holds, or held: our time, or the charger's own where it told it later.
+        #[serde(default)]
+        since: UnixMs,
     },
     /// The same status and error were reported again.
     StatusRepeated {

@@ -40,6 +40,7 @@ use crate::security_log::SecurityLog;
 use crate::shard_task::{ShardTask, Working};
 use crate::tokens::{Presented, Tokens, Verdict};
 use crate::upkeep::with_confirmed;
+use crate::uptime::Lately;
 use crate::{
     AuditActor, Board, Directory, Error, Handle, Outbound, PipelineSettings, Topics, Vitals, clock,
 };
@@ -112,6 +113,8 @@ pub(crate) struct Inner {
     pub(crate) permits: Permits,
     pub(crate) replays: ReplayBoard,
     pub(crate) kpis: KpiBook,
+    /// What chargers told of days whose ledgers are folded.
+    pub(crate) lately: Lately,
     quirks: DashMap<ChargerKey, u64>,
     /// What the overseer sees, for pages.
     pub(crate) sight: Sight,
@@ -127,7 +130,7 @@ pub(crate) struct Inner {
     feedback: Vec<mpsc::WeakUnboundedSender<ShardMessage>>,
     /// Signs of life, for each shard.
     pub(crate) pulses: Vec<Pulses>,
-    started_at: UnixMs,
+    pub(crate) started_at: UnixMs,
 }
 
 impl Pipeline {
@@ -204,6 +207,7 @@ impl Pipeline {
             permits: recalled(&settings, &catalogue, highest.incident, kept.memories),
             replays: ReplayBoard::default(),
             kpis: KpiBook::default(),
+            lately: Lately::default(),
             quirks: DashMap::new(),
             sight: Sight::default(),
             rollouts: Pauses::default(),
@@ -325,6 +329,7 @@ impl Pipeline {
         }
         let last = handle.0.journal.append(handle.0.frames.due(clock::now(), true)).await;
         handle.0.journal.wait(last).await;
+        crate::uptime::farewell(&handle.0).await;
     }
 }
 
