@@ -478,8 +478,10 @@ impl Engine {
             }
             alert.holding = holds;
         }
-        // After a start of ours, what a rule remembers begins anew: nothing ends by that.
-        let remembers_at = self.restored_at + rule.memory_ms;
+        // After a start of ours, what a rule remembers begins anew: nothing ends by that, until it was
+        // watched for as long as it looks back.
+        let restored_at = self.restored_at;
+        let remembers = restored_at + rule.memory_ms <= cx.now;
         let fired_at = watch.alerts[index].began.unwrap_or(cx.now);
         let opened_at = self.cases.get(&id).map_or(fired_at, |case| case.incident.opened_at);
         // While we are late, the fault's return may wait for us: nothing ends (blind).
@@ -489,8 +491,12 @@ impl Engine {
         let mut look_at = |at: UnixMs| wake = Some(wake.map_or(at, |other| other.min(at)));
         for (n, clear) in rule.clears.iter().enumerate() {
             let since = match &clear.way {
-                ClearWay::When(when) if remembers_at > cx.now && when.memory_ms() > 0 => {
-                    look_at(remembers_at);
+                ClearWay::When(when)
+                    if !remembers
+                        && when.memory_ms() > 0
+                        && restored_at + when.memory_ms() > cx.now =>
+                {
+                    look_at(restored_at + when.memory_ms());
                     None
                 }
                 ClearWay::When(when) => {

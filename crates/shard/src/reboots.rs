@@ -56,6 +56,8 @@ struct Site {
     /// How charges ended: the charger's key, the reason, and when, from the boot on.
     closed: Vec<(u32, String)>,
     stops: usize,
+    tickets: usize,
+    causes: Vec<mendpoint_model::Cause>,
 }
 
 fn settings(pace: f64) -> (FleetSettings, EngineSettings) {
@@ -90,6 +92,8 @@ impl Site {
             opened: BTreeSet::new(),
             closed: Vec::new(),
             stops: 0,
+            tickets: 0,
+            causes: Vec::new(),
         }
     }
 
@@ -132,7 +136,10 @@ impl Site {
             match effect {
                 Effect::Incident(incident) => {
                     self.opened.insert((incident.rule.clone(), incident.charger.0));
+                    let outage = incident.ties.outage.as_deref();
+                    self.causes.extend(outage.and_then(|outage| outage.cause));
                 }
+                Effect::OpenTicket(_) => self.tickets += 1,
                 Effect::Send(command) => {
                     self.stops += usize::from(matches!(command.action, Action::RemoteStop { .. }));
                 }
@@ -232,13 +239,21 @@ impl Site {
 
     /// Their power is lost for three seconds: shorter than any outage is told.
     fn start_anew(&mut self) {
+        self.lose();
+        self.now = self.now + 3 * SECOND_MS;
+        self.shard.advance(self.now, &mut self.out);
+        self.take();
+        self.come_back();
+    }
+
+    fn lose(&mut self) {
         self.all(|_| {
             let reason = "connection reset".to_owned();
             EventKind::Disconnected(Disconnected { reason, replaced: false })
         });
-        self.now = self.now + 3 * SECOND_MS;
-        self.shard.advance(self.now, &mut self.out);
-        self.take();
+    }
+
+    fn come_back(&mut self) {
         self.connect();
         self.boot();
         let now = self.now;
@@ -350,6 +365,25 @@ fn a_site_starts_anew(protocol: Protocol, pace: f64) {
 fn b53_a_site_that_starts_anew_while_everybody_charges_opens_what_is_true_and_no_more() {
     a_site_starts_anew(Protocol::V16, 1.0);
     a_site_starts_anew(Protocol::V201, 1.0);
+}
+
+#[test]
+fn b53_a_site_without_power_while_everybody_charges_is_one_incident() {
+    let mut site = Site::new(Protocol::V16, 1.0);
+    site.charge();
+    let lost_at = site.now;
+    site.lose();
+    site.wait(20, |key| key > CHARGERS);
+    site.come_back();
+    site.wait(8, |_| true);
+    (1..=CHARGERS).filter(|key| key % 2 == 0).for_each(|key| site.end_late(key, lost_at));
+    site.wait(60, |_| true);
+    let rules: Vec<_> = site.opened.iter().map(|(rule, _)| rule.as_str()).collect();
+    assert_eq!(rules, ["SITE_OUTAGE"]);
+    assert_eq!((site.stops, site.tickets), (0, 0));
+    assert_eq!(site.closed.len(), CHARGERS as usize, "every charge has its end");
+    assert_eq!(site.shard.engine().open().count(), 0);
+    assert_eq!(site.causes.last(), Some(&mendpoint_model::Cause::Power));
 }
 
 #[test]
