@@ -207,6 +207,8 @@ fn an_end_that_is_waited_for_is_decided_anew_by_its_own_new_time_and_by_nothing_
         let mut seconds = 36;
         while !world.incident().state.is_over() {
             world.wait(1);
+            // What a reading of rules ends is told with the next message.
+            world.heartbeat(ONE);
             seconds += 1;
             assert!(seconds < 119, "{:?}", world.incident().state);
         }
