@@ -87,7 +87,7 @@ impl Slot {
         if timing.historical {
             self.memory.present_at = Some(event.received_at + PRESENT_AFTER_MS);
         } else {
-            self.status_of_transaction(at, status);
+            self.status_of_transaction(at, status, event.received_at, facts);
             self.trace_status(at, status, event.received_at);
         }
     }
@@ -121,7 +121,13 @@ impl Slot {
     }
 
     /// What a live status tells of the transaction at that place.
-    fn status_of_transaction(&mut self, at: ConnectorRef, status: ConnectorStatus) {
+    fn status_of_transaction(
+        &mut self,
+        at: ConnectorRef,
+        status: ConnectorStatus,
+        now: UnixMs,
+        facts: &mut Vec<Fact>,
+    ) {
         let is_running = matches!(
             status,
             ConnectorStatus::Charging
@@ -138,7 +144,7 @@ impl Slot {
         }
         if is_running {
             let id = transaction.id;
-            self.goes_on(id);
+            self.goes_on(id, now, facts);
         }
     }
 
@@ -152,7 +158,9 @@ impl Slot {
             .state
             .transactions
             .iter()
-            .filter(|open| !open.offline && is_same_evse(open.connector, at))
+            // What was so before a boot says nothing of now.
+            .filter(|open| !open.offline && open.interrupted.is_none())
+            .filter(|open| is_same_evse(open.connector, at))
             .find_map(|open| charging_status(open.charging_state.as_deref()?));
         // 2.x says Occupied before a transaction and after it; the car that was charged is leaving.
         let is_leaving = self.state.link.protocol != Some(Protocol::V16)

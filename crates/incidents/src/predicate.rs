@@ -14,7 +14,7 @@ use mendpoint_model::{ConnectorStatus, Transport};
 pub(crate) use self::code::Compiled;
 pub(crate) use self::holds::Holds;
 pub(crate) use self::inputs::Inputs;
-pub(crate) use self::subject::{Subject, connector_state, is_at, is_planned_out};
+pub(crate) use self::subject::{Subject, connector_state, is_at, is_in_doubt, is_planned_out};
 use crate::duration::paced;
 use crate::memory::Restless;
 use crate::rule::{Distinct, Occurrence};

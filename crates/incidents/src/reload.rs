@@ -11,7 +11,7 @@ use crate::case::Watch;
 use crate::catalogue::Catalogue;
 use crate::engine::{Cx, Engine};
 use crate::program::Program;
-use crate::rule::Rule;
+use crate::rule::{Clear, Rule};
 use crate::threshold::{Overrides, Placed, ThresholdOverride};
 use crate::timers::{Timer, Timers};
 
@@ -224,8 +224,16 @@ fn move_over(
         }
         alert.rule = place;
         if old.clears != new.clears {
-            alert.clear_since = smallvec::smallvec![None; new.clears.len()];
-            alert.clear_counts = smallvec::smallvec![0; new.clears.len()];
+            // An end that is the same but for its time goes on from when it was first seen.
+            let before = |clear: &Clear| old.clears.iter().position(|of| of.way == clear.way);
+            let since = |clear| alert.clear_since.get(before(clear)?).copied().flatten();
+            let counts = |clear| alert.clear_counts.get(before(clear)?).copied();
+            let kept: (SmallVec<_>, SmallVec<_>) = new
+                .clears
+                .iter()
+                .map(|clear| (since(clear), counts(clear).unwrap_or_default()))
+                .unzip();
+            (alert.clear_since, alert.clear_counts) = kept;
         }
         if !is_same {
             alert.counted.clear();

@@ -442,6 +442,11 @@ impl Rule {
         }
     }
 
+    /// Whether it cannot be judged while it is not known whether an open charge goes on.
+    pub(crate) fn judges_charge(&self) -> bool {
+        matches!(&self.condition, Condition::State { when, .. } if when.judges_charge())
+    }
+
     /// Whether it says that there is no connection, so that its end is a return.
     pub(crate) fn is_about_presence(&self) -> bool {
         let Condition::State { when, .. } = &self.condition else { return false };

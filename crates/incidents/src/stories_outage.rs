@@ -48,7 +48,7 @@ fn a_site_that_loses_its_power_is_one_incident_and_its_cause_is_seen() {
     let keys = site(&mut world, AT, 1..6);
     live(&mut world, &keys, 30);
     lose(&mut world, &keys[..4]);
-    live(&mut world, &keys[4..], 119);
+    live(&mut world, &keys[4..], 239);
     assert_eq!(world.tickets.len(), 0, "power and network come back by themselves");
     live(&mut world, &keys[4..], 6);
     let outages = by_rule(&world, SITE_OUTAGE);

@@ -113,6 +113,168 @@ fn a_rule_that_is_switched_off_waits_for_nothing() {
     assert_eq!(world.incident().rule, "CP_OFFLINE");
 }
 
+/// A rule with a line of a section otherwise; where the line names a threshold, with another default.
+fn with_line(file: &str, section: &str, key: &str, value: &str) -> Arc<Catalogue> {
+    let change = |text: &str| {
+        let section = text.find(section).expect("it has the section");
+        let from = section + text[section..].find(&format!("\n{key} = ")).expect("a line") + 1;
+        let until = from + text[from..].find('\n').expect("its end");
+        let line = &text[from..until];
+        let name = line.split('"').nth(1).unwrap_or_default();
+        let Some(threshold) = text.find(&format!("\n{name} = {{ default = \"")) else {
+            return format!("{}{key} = \"{value}\"{}", &text[..from], &text[until..]);
+        };
+        let from = threshold + text[threshold..].find('"').expect("a value") + 1;
+        let until = from + text[from..].find('"').expect("its end");
+        format!("{}{value}{}", &text[..from], &text[until..])
+    };
+    let shipped =
+        |name: &str, text: &str| if name == file { change(text) } else { text.to_owned() };
+    shipped_with(shipped, &[])
+}
+
+/// A rule with the time of its condition, or of its end, otherwise.
+fn timed(file: &str, section: &str, time: &str) -> Arc<Catalogue> {
+    with_line(file, section, "for", time)
+}
+
+/// After how many seconds `begin` leads to an incident, when other rules are taken after six tenths
+/// of ten minutes.
+fn told_after(begin: fn(&mut World), other: &Catalogue) -> i64 {
+    let mut world = world();
+    begin(&mut world);
+    world.wait(6 * 60);
+    reload(&mut world, other);
+    let mut seconds = 6 * 60;
+    while world.incidents.is_empty() {
+        world.wait(1);
+        seconds += 1;
+        assert!(seconds < 7_200, "it never comes");
+    }
+    seconds
+}
+
+#[test]
+fn a_timer_at_six_of_ten_minutes_is_decided_anew_by_its_own_new_time_and_by_nothing_else() {
+    let away = |world: &mut World| world.disconnect(ONE);
+    let cp_offline = "cp_offline.toml";
+    assert_eq!(told_after(away, &with_another()), 600, "another rule is new");
+    let other = with("err_faulted.toml", "title = \"Connector faulted\"", "title = \"Broken\"");
+    assert_eq!(told_after(away, &other), 600, "another rule has another title");
+    let own = with(cp_offline, "title = \"Charger offline\"", "title = \"Away\"");
+    assert_eq!(told_after(away, &own), 600, "its title is another one");
+    let later = with_line(cp_offline, "title", "escalate_after", "30m");
+    assert_eq!(told_after(away, &later), 600, "what follows it is another one");
+    // A second later: what a reading of rules brings about comes with the next moment.
+    assert_eq!(
+        told_after(away, &timed(cp_offline, "[condition]", "5m")),
+        361,
+        "it is over already"
+    );
+    assert_eq!(told_after(away, &timed(cp_offline, "[condition]", "20m")), 1_200);
+    assert_eq!(told_after(away, &timed(cp_offline, "[condition]", "7m")), 420);
+}
+
+#[test]
+fn a_condition_without_a_beginning_of_its_own_keeps_when_it_was_first_seen() {
+    let told = |time: &str| {
+        let mut world = world();
+        world.status(ONE, 1, S::Faulted, "OtherError");
+        world.wait(36);
+        reload(&mut world, &timed("err_faulted.toml", "[condition]", time));
+        let mut seconds = 36;
+        while world.incidents.is_empty() {
+            world.wait(1);
+            seconds += 1;
+        }
+        seconds
+    };
+    assert_eq!(["60s", "30s", "40s", "2m"].map(told), [60, 37, 40, 120]);
+}
+
+#[test]
+fn an_end_that_is_waited_for_is_decided_anew_by_its_own_new_time_and_by_nothing_else() {
+    let over = |other: &Catalogue| {
+        let mut world = world();
+        world.disconnect(ONE);
+        world.wait(700);
+        assert_eq!(world.incident().rule, "CP_OFFLINE");
+        world.connect(ONE);
+        world.wait(1);
+        world.heartbeat(ONE);
+        world.wait(36);
+        reload(&mut world, other);
+        let mut seconds = 36;
+        while !world.incident().state.is_over() {
+            world.wait(1);
+            // What a reading of rules ends is told with the next message.
+            world.heartbeat(ONE);
+            seconds += 1;
+            assert!(seconds < 119, "{:?}", world.incident().state);
+        }
+        seconds
+    };
+    let end = |time: &str| timed("cp_offline.toml", "[[clear]]", time);
+    assert_eq!(over(&with_another()), 60);
+    assert_eq!(over(&end("30s")), 37);
+    assert_eq!(over(&end("45s")), 45);
+    assert_eq!(over(&end("100s")), 100);
+}
+
+#[test]
+fn what_was_counted_is_counted_by_the_new_window() {
+    let after = |time: &str| {
+        let mut world = world();
+        let fail = |world: &mut World| {
+            world.start(ONE, 1, "A");
+            world.wait(30);
+            world.stop(ONE, 1, 0.0, "Local");
+            world.wait(9 * 60 + 30);
+        };
+        fail(&mut world);
+        fail(&mut world);
+        let within = format!("within = \"{time}\"");
+        reload(&mut world, &with("failed_burst.toml", "within = \"60m\"", &within));
+        fail(&mut world);
+        world.incidents.len()
+    };
+    assert_eq!(["2h", "60m", "15m"].map(after), [1, 1, 0]);
+}
+
+#[test]
+fn a_restart_of_ours_in_the_middle_of_a_timer_never_shortens_it() {
+    use crate::EngineSettings;
+    // Absence waits for the grace of our start (1.2), and what is seen for its own time.
+    let mut world = world();
+    world.disconnect(ONE);
+    world.wait(6 * 60);
+    world.restart(EngineSettings::default());
+    world.wait(599);
+    assert!(world.incidents.is_empty(), "nobody could come back while we were away");
+    world.wait(1);
+    assert_eq!(world.incident().rule, "CP_OFFLINE");
+
+    let mut world = crate::world::world();
+    world.status(ONE, 1, S::Faulted, "OtherError");
+    world.wait(36);
+    world.restart(EngineSettings::default());
+    world.connect(ONE);
+    world.wait(59);
+    assert!(world.incidents.is_empty());
+    world.wait(1);
+    assert_eq!(world.incident().rule, "ERR_FAULTED");
+
+    // An end that was being waited for is waited for anew.
+    world.wait(10);
+    world.status(ONE, 1, S::Available, "");
+    world.wait(200);
+    world.restart(EngineSettings::default());
+    world.connect(ONE);
+    world.wait(150);
+    assert!(!world.incident().state.is_over(), "{:?}", world.incident().state);
+    assert_eq!(world.incidents.len(), 1);
+}
+
 /// `CP_OFFLINE` with a threshold.
 fn with_threshold() -> Arc<Catalogue> {
     shipped_with(

@@ -557,7 +557,19 @@ fn difference<T: PartialEq + std::fmt::Debug>(
     got: &T,
 ) -> Option<(&'static str, String, String)> {
     let expected = expected.filter(|&expected| expected != got)?;
-    Some((what, format!("{expected:?}"), format!("{got:?}")))
+    Some((what, brief(format!("{expected:?}")), brief(format!("{got:?}"))))
+}
+
+/// A list that fits on a screen: a rule that goes wrong may send hundreds of commands in one test.
+fn brief(mut text: String) -> String {
+    const MOST: usize = 400;
+    if text.len() > MOST {
+        let cut = (0..=MOST).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+        let cut = text[..cut].rfind(", ").unwrap_or(cut);
+        text.truncate(cut);
+        text.push_str(", and more");
+    }
+    text
 }
 
 fn difference_of_newest<T: PartialEq + std::fmt::Debug>(
