@@ -77,7 +77,7 @@ pub(crate) fn ties_of(site: SiteKey, rule: &str) -> Ties {
 const OUR_STOP: &str = "the central system is stopping";
 
 /// What the engine keeps for all this.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Correlation {
     sites: BTreeMap<SiteKey, site::SiteWatch>,
     /// The incident that explains every lost connection.
