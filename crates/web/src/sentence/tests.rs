@@ -18,7 +18,7 @@ fn of(field: &Field, op: &str) -> Sentence {
 fn passes(sentence: &Sentence) -> String {
     let text = match sentence.rule(&Catalogue::default()) {
         Ok(text) => text,
-        Err(why) => panic!("{why}: {sentence:?}"),
+        Err(why) => panic!("{why:?}: {sentence:?}"),
     };
     let files = [("new.toml".to_owned(), text.clone())];
     let catalogue = match Catalogue::parse(&files, &[]) {

@@ -33,7 +33,7 @@ async fn shorter(server: &Server) -> (String, String) {
     let (_, playbook) = server.call("GET /api/v1/playbooks/failed_burst", Value::Null).await;
     let (_, rule) = server.call("GET /api/v1/rules/SILENT_CHARGER", Value::Null).await;
     let playbook = text(playbook).replace(r#"["L1", "L4"]"#, r#"["L1"]"#);
-    let rule = text(rule).replace(r#", "Reset Soft"]"#, "]").replace("tickets = 0", "tickets = 1");
+    let rule = text(rule).replace(r#", "Reset Soft"]"#, "]").replace(", tickets = 0", "");
     (playbook, rule)
 }
 

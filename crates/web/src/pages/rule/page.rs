@@ -101,18 +101,20 @@ pub(super) async fn whole(
     draft: Option<Draft>,
     builder: Option<Builder>,
 ) -> Page {
+    if let (Some(id), "past") = (id, asked.fragment.as_str()) {
+        let handle = state.handle();
+        let edits = handle.rule_edits();
+        let rule = handle.catalogue().rule(id).cloned();
+        let facts = rule.map(|rule| Facts::of(handle, &edits, &rule));
+        let kept = Kept { facts, ..Kept::default() };
+        return render(PastFragment { path: path_of(kind, id), kept });
+    }
     let kept = match id {
         Some(id) => kept(state.handle(), kind, id, asked.version).await?,
         None => Kept::default(),
     };
     let noun = kind.name();
     let title = id.map_or_else(|| format!("New {noun}"), |_| kept.title.clone());
-    if asked.fragment == "past" {
-        return render(PastFragment {
-            path: id.map_or_else(String::new, |id| path_of(kind, id)),
-            kept,
-        });
-    }
     render(RulePage {
         shell: Shell::new(state, viewer, "rules", &title)
             .await
