@@ -118,11 +118,10 @@ async fn the_page_offers_the_other_text_and_saves_both() {
 }
 
 /// A rule of one's own, as the sentence builder makes it.
-async fn own(server: &Server, cookie: &str) -> String {
-    let asked =
-        "/rules/new?field=status&op=is&value=Unavailable&lasting=15+minutes&severity=4&id=MINE";
-    let page = server.get(asked, cookie).await;
-    assert!(page.body.contains("is Unavailable for 15 min on a connector"), "{}", page.body);
+async fn own(server: &Server, cookie: &str, more: &str) -> String {
+    let asked = "/rules/new?field=status&op=is&value=Unavailable&lasting=15+minutes&severity=4";
+    let page = server.get(&format!("{asked}&{more}"), cookie).await;
+    assert!(page.body.contains("is Unavailable for 15 min on "), "{}", page.body);
     let (_, after) = page.body.split_once("wrap=\"off\" required>").expect("the text");
     let (text, _) = after.split_once("</textarea>").expect("its end");
     let text = text.replace("&#34;", "\"").replace("&#39;", "'").replace("&quot;", "\"");

@@ -3,6 +3,7 @@
 use mendpoint_incidents::{Rule, duration_words};
 use mendpoint_model::Priority;
 use mendpoint_pipeline::{Handle, ReplayStatus, RuleEdits};
+use mendpoint_replay::Report;
 
 use super::{mode_words, sentence};
 use crate::place::Moment;
@@ -93,21 +94,23 @@ impl Facts {
     }
 }
 
+/// What a replay says of a rule, also of one that never fired.
+fn words_of(report: &Report, id: &str) -> String {
+    let found = report.rules.iter().find(|rule| rule.rule == id);
+    found.map_or_else(
+        || {
+            let long_ms = report.span.until.since_ms(report.span.from);
+            format!("would not have fired in {}", duration_words(long_ms))
+        },
+        |rule| rule.sentence.clone(),
+    )
+}
+
 /// What the newest replay of a rule made of it, as it stands.
 fn tried(handle: &Handle, id: &str) -> Option<(String, String)> {
     let view = handle.tried(id)?;
     let ReplayStatus::Done(report) = &view.status else { return None };
-    let found = report.rules.iter().find(|rule| rule.rule == id);
-    let sentence = found.map_or_else(
-        || {
-            format!(
-                "would not have fired in {}",
-                duration_words(report.span.until.since_ms(report.span.from))
-            )
-        },
-        |rule| rule.sentence.clone(),
-    );
-    Some((format!("/rules/replay/{}", view.id), sentence))
+    Some((format!("/rules/replay/{}", view.id), words_of(report, id)))
 }
 
 /// What replays of the past made of a rule, the last three.
@@ -125,9 +128,9 @@ fn replays(handle: &Handle, id: &str) -> Vec<(String, String, String)> {
                 }
                 _ => return None,
             };
-            let found = report.rules.iter().find(|rule| rule.rule == id)?;
+            view.digests.get(id)?;
             let when = format!("{} by {}", view.started_at.rfc3339(), view.ask.by);
-            Some((href, found.sentence.clone(), when))
+            Some((href, words_of(report, id), when))
         })
         .take(3)
         .collect()
