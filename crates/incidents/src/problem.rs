@@ -200,8 +200,8 @@ mod tests {
         // Nothing untrue follows, and what is wrong besides is told.
         assert_eq!(told("sevrity = 4\n").len(), 1);
         assert_eq!(told("scpe = 4\nseverity = \"much\"\n").len(), 2);
-        // Over more than one line it is told alone.
-        assert_eq!(told("severity = 4\nscpe = [\n1 ]\nmore = 1\n").len(), 1);
+        // After one over several lines nothing more is told.
+        assert_eq!(told("severity = 4\nmore = [\n1 ]\nscpe = 1\n").len(), 1);
     }
 
     #[test]

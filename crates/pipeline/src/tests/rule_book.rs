@@ -172,8 +172,10 @@ async fn a_playbook_and_the_tests_that_name_its_steps_change_together_or_not_at_
     let handle = kit.handle();
     let rule = include_str!("../../../../config/rules/silent_charger.toml");
     let playbook = include_str!("../../../../config/playbooks/failed_burst.toml");
-    let [rules, playbooks] = [("a.toml", rule), ("b.toml", playbook)]
-        .map(|(name, text)| [(name.to_owned(), text.to_owned())]);
+    let offline = include_str!("../../../../config/rules/cp_offline.toml");
+    let file = |name: &str, text: &str| (name.to_owned(), text.to_owned());
+    let rules = [file("a.toml", rule), file("c.toml", offline)];
+    let playbooks = [file("b.toml", playbook)];
     let files = Catalogue::parse(&rules, &playbooks).expect("shipped");
     handle.set_catalogue(Arc::new(files)).await.expect("in force");
     let (playbook, rule) = ladder_and_test(&handle);
