@@ -452,7 +452,7 @@ impl Shard {
     ) {
         let before = out.effects.len();
         if let Some(trial) = &mut self.rehearsal {
-            let (fleet, burn) = (&self.fleet, burn.clone());
+            let fleet = &self.fleet;
             trial.run(&mut out.trials, |engine, out| {
                 engine.note_burn(now, charger, burn, fleet, out);
             });
