@@ -14,6 +14,7 @@ mod input;
 mod kill;
 mod kit;
 mod oracle;
+mod replay;
 mod restart;
 mod restore;
 mod rolling;

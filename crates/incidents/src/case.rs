@@ -29,7 +29,7 @@ const PAST_MAX: usize = 32;
 const FAILURES_MAX: usize = 10;
 
 /// What the engine knows of a charger besides its state.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Watch {
     pub(crate) site: SiteKey,
     pub(crate) alerts: SmallVec<[Alert; 1]>,
@@ -161,7 +161,7 @@ impl Watch {
 }
 
 /// An incident and what the engine needs to go on with it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Case {
     pub(crate) incident: Incident,
     /// The rule's place in the program; `None` for reports of people and for rules that are gone.
@@ -194,7 +194,7 @@ pub(crate) struct Case {
 }
 
 /// What healing needs to know besides the steps.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Run {
     /// Whether steps may be begun.
     pub(crate) active: bool,

@@ -58,6 +58,7 @@ impl Catalogue {
         };
         catalogue.rules.retain(|rule| !is_new(rules, &rule.id));
         catalogue.playbooks.retain(|playbook| !is_new(playbooks, &playbook.id));
+        let mut broken: Vec<Option<String>> = Vec::new();
         for (file, text) in playbooks {
             let mut reader = Reader::new(file, text);
             if let Some(playbook) = parse_playbook(&mut reader) {
@@ -65,6 +66,8 @@ impl Catalogue {
                     reader.refuse(0, format!("there are two playbooks \"{}\"", playbook.id));
                 }
                 catalogue.playbooks.push(Arc::new(playbook));
+            } else {
+                broken.push(id_of(text).map(|(id, _)| id));
             }
             problems.append(&mut reader.problems);
         }
@@ -88,6 +91,9 @@ impl Catalogue {
             if let Some(rule) = rule {
                 if let Some(id) = &rule.playbook
                     && catalogue.playbook(id).is_none()
+                    // One that has mistakes is there all the same; of one whose id cannot be read
+                    // nobody knows which it is.
+                    && !broken.iter().any(|of| of.as_ref().is_none_or(|of| of == id))
                 {
                     let names: Vec<_> =
                         catalogue.playbooks.iter().map(|playbook| playbook.id.as_str()).collect();
@@ -112,6 +118,31 @@ impl Catalogue {
         if let Some(rule) = self.rules.iter_mut().find(|rule| rule.id == id) {
             Arc::make_mut(rule).enabled = enabled;
         }
+    }
+
+    /// Puts a rule on trial: it opens nothing, and what it would find can be seen with
+    /// [`Catalogue::rehearsed`].
+    pub fn set_on_trial(&mut self, id: &str) {
+        if let Some(rule) = self.rules.iter_mut().find(|rule| rule.id == id) {
+            let rule = Arc::make_mut(rule);
+            (rule.enabled, rule.on_trial) = (false, true);
+        }
+    }
+
+    /// The same with the rules on trial, and those of these ids, enabled as any other; `None` when there
+    /// are none.
+    pub fn rehearsed(&self, others: &[&str]) -> Option<Self> {
+        let is_meant =
+            |rule: &Rule| rule.on_trial || (!rule.enabled && others.contains(&rule.id.as_str()));
+        if !self.rules.iter().any(|rule| is_meant(rule)) {
+            return None;
+        }
+        let mut catalogue = self.clone();
+        for rule in catalogue.rules.iter_mut().filter(|rule| is_meant(rule)) {
+            let rule = Arc::make_mut(rule);
+            (rule.enabled, rule.on_trial) = (true, false);
+        }
+        Some(catalogue)
     }
 
     /// Says how much a rule may do by itself (G10). A rule without a playbook does nothing.
@@ -175,6 +206,19 @@ mod tests {
         let versions: Vec<_> =
             new.rules().iter().map(|rule| (rule.id.as_str(), rule.version)).collect();
         assert_eq!(versions, [("CP_OFFLINE", 7), ("WEAK_WIFI", 1)]);
+    }
+
+    #[test]
+    fn a_playbook_with_a_mistake_is_not_told_to_be_missing() {
+        let rule = include_str!("../../../config/rules/silent_charger.toml").to_owned();
+        let playbook = include_str!("../../../config/playbooks/failed_burst.toml");
+        for wrong in [playbook.replace("L4", "L44"), playbook.replace("ladder =", "ladder")] {
+            let rules = [("rule.toml".to_owned(), rule.clone())];
+            let problems = Catalogue::parse(&rules, &[("book.toml".to_owned(), wrong)]);
+            let files: Vec<_> =
+                problems.expect_err("it is wrong").into_iter().map(|told| told.file).collect();
+            assert_eq!(files, ["book.toml"], "only the playbook is wrong");
+        }
     }
 
     #[test]

@@ -38,6 +38,9 @@ pub(crate) struct Cx<'a> {
     pub(crate) from: Option<ChargerKey>,
 }
 
+/// How far the numbers of a rehearsal are from those of its engine.
+const REHEARSED: i64 = 1 << 40;
+
 /// Rules with thresholds of their own, by place and values; `None` where a value is refused.
 pub(crate) type VariantTable = BTreeMap<(u16, BTreeMap<String, String>), Option<Arc<Rule>>>;
 
@@ -45,7 +48,7 @@ pub(crate) type VariantTable = BTreeMap<(u16, BTreeMap<String, String>), Option<
 ///
 /// It owns no clock, no socket and no database: events and moments come in, effects go out. The
 /// same input gives the same effects, byte for byte.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Engine {
     pub(crate) settings: EngineSettings,
     pub(crate) program: Arc<Program>,
@@ -129,6 +132,29 @@ impl Engine {
     pub fn with_permits(mut self, permits: Permits) -> Self {
         self.permits = permits;
         self
+    }
+
+    /// An engine that knows all that this one does and goes on by itself, to see what other rules would
+    /// do: it may only write down what it would send (G10), and shares nothing with this one.
+    #[must_use]
+    pub fn rehearsal(&self) -> Self {
+        let mode = match self.settings.default_mode {
+            HealMode::Off => HealMode::Off,
+            _ => HealMode::Shadow,
+        };
+        // They are scaled already.
+        let settings = EngineSettings { pace: 1.0, ..self.settings.clone() };
+        Self {
+            permits: Permits::new(&settings),
+            // No incident of the other has such a number.
+            ids: IdSequence { next: self.ids.next + REHEARSED, step: self.ids.step },
+            settings: EngineSettings { default_mode: mode, ..self.settings.clone() },
+            dirty: BTreeSet::new(),
+            lines: Vec::new(),
+            health: BTreeSet::new(),
+            tail: Vec::new(),
+            ..self.clone()
+        }
     }
 
     /// What goes beyond this engine's chargers.

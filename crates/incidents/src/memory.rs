@@ -54,7 +54,7 @@ struct Clock {
 }
 
 /// What is remembered of one charger.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Memory {
     happened: VecDeque<Happened>,
     clocks: SmallVec<[Clock; 0]>,

@@ -162,6 +162,7 @@ pub(crate) fn parse_rule_with(
         file: reader.file.to_owned(),
         source: reader.text.into(),
         enabled: true,
+        on_trial: false,
         thresholds,
         unit: Scope::Charger,
         together,

@@ -54,6 +54,8 @@ pub struct Rule {
     pub source: std::sync::Arc<str>,
     /// Whether it opens incidents.
     pub enabled: bool,
+    /// Whether it is on trial: it is not enabled, and what it would find is written down.
+    pub on_trial: bool,
     /// Its numbers that may be set otherwise for a site, a model or a charger.
     pub thresholds: Vec<Threshold>,
     /// What one alert of it is about: a connector or a charger, also where its incidents are about

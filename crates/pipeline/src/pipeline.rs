@@ -49,6 +49,9 @@ use mendpoint_cards::TextForm;
 /// How many batches may wait for the disk per shard before the shard waits too.
 const WAITING_BATCHES: usize = 4_096;
 
+/// For how long it is kept what rules on trial found.
+const TRIALS_KEPT_MS: i64 = 90 * mendpoint_model::DAY_MS;
+
 /// How many changes of commands a listener may be behind; one that is further behind looks anew.
 const COMMAND_NEWS: usize = 1_024;
 
@@ -168,6 +171,9 @@ impl Pipeline {
         let metrics = Metrics::new(registry)?;
         let (conformance, samples) =
             Conformance::new(metrics.samples_waiting.clone(), metrics.samples_left_out.clone());
+        // What rules on trial had open when the program ended is not known to go on.
+        store.end_rule_trials(None, now).await?;
+        store.forget_rule_trials(now - TRIALS_KEPT_MS).await?;
         let mut edits = RuleEdits::read(&store).await?;
         let files = Arc::clone(&catalogue);
         let catalogue = compose(&files, &mut edits);
@@ -251,6 +257,7 @@ impl Pipeline {
         let oversight =
             engine.correlation.scaled(engine.pace, &engine.guardrails, engine.startup_grace_ms);
         inner.restore_rollouts().await?;
+        inner.replays.restore(&inner.store).await?;
         let past = Past::read(&inner.store, &oversight, now).await?;
         let overseer = past.overseer(oversight, now, kept.fleet.incidents());
         let (reports, told) = mpsc::channel(oversight::QUEUE);

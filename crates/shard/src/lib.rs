@@ -15,6 +15,7 @@ mod oversight_tests;
 mod shard;
 mod stage;
 pub mod timeline_test;
+mod trial;
 
 #[cfg(test)]
 mod clocks;
@@ -39,3 +40,4 @@ mod weeks;
 
 pub use outputs::Outputs;
 pub use shard::Shard;
+pub use trial::Trial;

@@ -50,6 +50,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     "0016_exclusion_incident",
     "0017_audit_once",
     "0018_server_gap_grace",
+    "0019_editor",
 ];
 
 /// The number that a name begins with.

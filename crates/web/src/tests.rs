@@ -3,6 +3,7 @@
 mod audit;
 mod device;
 mod duty;
+mod editor;
 mod money;
 
 use std::net::SocketAddr;

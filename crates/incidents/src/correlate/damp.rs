@@ -15,7 +15,7 @@ const ENDS: f64 = 5.0;
 const FINGERPRINTS_MAX: usize = 16;
 
 /// How restless the fingerprints of a charger are.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Damper {
     clocks: Vec<(Box<str>, ConnectorRef, FlapClock)>,
 }

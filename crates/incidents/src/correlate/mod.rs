@@ -75,7 +75,7 @@ pub(crate) fn ties_of(site: SiteKey, rule: &str) -> Ties {
 }
 
 /// What the engine keeps for all this.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Correlation {
     sites: BTreeMap<SiteKey, site::SiteWatch>,
     /// The incident that explains every lost connection.

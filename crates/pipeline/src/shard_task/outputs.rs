@@ -2,6 +2,7 @@
 
 use mendpoint_incidents::{Effect, Memory, Request};
 use mendpoint_model::{ChargerKey, Fact, FindingCode, FrameSeq, LedgerLine, UnixMs};
+use mendpoint_shard::Trial;
 use mendpoint_store::Entry;
 use tokio::sync::oneshot;
 
@@ -55,6 +56,9 @@ impl ShardTask {
         let effects = std::mem::take(&mut self.state.outputs.effects);
         for effect in effects {
             self.effect(effect);
+        }
+        for Trial { incident, asks } in std::mem::take(&mut self.state.outputs.trials) {
+            self.state.entries.push(Entry::Trial { incident: Box::new(incident), asks });
         }
         let upkeep = std::mem::take(&mut self.state.outputs.upkeep);
         for effect in upkeep {

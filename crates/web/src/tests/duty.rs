@@ -38,7 +38,7 @@ impl Server {
         panic!("{action} is not in the audit log");
     }
 
-    async fn call(&self, request: &str, body: Value) -> (u16, Value) {
+    pub(super) async fn call(&self, request: &str, body: Value) -> (u16, Value) {
         let bearer = format!("Bearer {TOKEN}");
         let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
         let text = if body.is_null() { String::new() } else { body.to_string() };
