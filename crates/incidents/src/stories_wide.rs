@@ -221,7 +221,7 @@ fn what_does_not_go_with_many_chargers_is_refused_with_a_place_and_a_way_out() {
         ),
         (good.replace("\"site\"", "\"sit\""), "unknown scope \"sit\"; did you mean `site`?"),
         (good.replace("at_least = 2 }", "at_least = 0 }"), "at_least goes from 1 to"),
-        (good.replace("at_least = 2 }", "percent = 101 }"), "a percentage goes from 1 to 100"),
+        (good.replace("at_least = 2 }", "percent = 101 }"), "percent goes from 1 to 100"),
         (good.replace("at_least = 2 }", "}"), "`chargers` has `at_least`, `percent` or both"),
         (good.replace("at_least = 2 }", "at_leats = 2 }"), "did you mean `at_least`?"),
         (good.replace("{place}", "{where}"), "unknown place {where} in the headline"),
