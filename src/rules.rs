@@ -54,7 +54,9 @@ pub(crate) fn run(files: &RuleFiles, run_tests: bool) -> Result<ExitCode> {
     let catalogue = match parsed {
         Ok(catalogue) if wrong.is_empty() => catalogue,
         _ => {
-            wrong.iter().for_each(|line| complain(line));
+            for line in &wrong {
+                complain(line);
+            }
             complain(&format!("{} to mend", count(wrong.len(), "problem")));
             return Ok(ExitCode::from(crate::EXIT_USAGE));
         }
