@@ -66,6 +66,31 @@ fn a_timer_runs_on_when_its_rule_is_read_again() {
 }
 
 #[test]
+fn two_timers_of_one_moment_both_run_on() {
+    let played = |reloads: bool| {
+        let mut world = world();
+        world.disconnect(ONE);
+        world.wait(601);
+        world.connect(ONE);
+        world.wait(1);
+        // It is back, and faulted at once: one ends and the other begins in sixty seconds.
+        world.boot(ONE);
+        world.status(ONE, 0, S::Faulted, "InternalError");
+        world.wait(30);
+        if reloads {
+            // The place of one was that of the other.
+            reload(&mut world, &with_another());
+        }
+        world.wait(60);
+        let line = |line: &mendpoint_model::TimelineEntry| format!("{} {}", line.at, line.title);
+        world.lines.iter().map(line).collect::<Vec<String>>()
+    };
+    let left = played(false);
+    assert!(left.iter().any(|line| line.contains("Back online")), "{left:?}");
+    assert_eq!(played(true), left);
+}
+
+#[test]
 fn what_was_counted_stays_counted() {
     let mut world = world();
     let fail = |world: &mut World| {
@@ -88,12 +113,15 @@ fn a_condition_that_changed_begins_anew_and_what_fires_goes_on() {
     world.disconnect(ONE);
     world.wait(9 * 60);
     world.disconnect(ChargerKey(2));
-    reload(&mut world, &with("cp_offline.toml", "silent_for >= 120s", "silent_for >= 121s"));
+    reload(
+        &mut world,
+        &with("cp_offline.toml", "not connected or silent_for >= silent", "not connected"),
+    );
     // A condition that names its own beginning still knows it.
     world.wait(10 * 60);
     let open: Vec<_> = world.engine.open().map(|incident| incident.charger).collect();
     assert_eq!(open, [ONE, ChargerKey(2)]);
-    reload(&mut world, &with("cp_offline.toml", "for = \"10m\"", "for = \"20m\""));
+    reload(&mut world, &with("cp_offline.toml", "default = \"10m\"", "default = \"20m\""));
     assert_eq!(world.engine.open().count(), 2, "what fires goes on");
     assert!(world.incidents.values().all(|incident| incident.state == IncidentState::Open));
 }
@@ -233,8 +261,8 @@ fn what_was_counted_is_counted_by_the_new_window() {
         };
         fail(&mut world);
         fail(&mut world);
-        let within = format!("within = \"{time}\"");
-        reload(&mut world, &with("failed_burst.toml", "within = \"60m\"", &within));
+        let window = format!("window = {{ default = \"{time}\"");
+        reload(&mut world, &with("failed_burst.toml", "window = { default = \"60m\"", &window));
         fail(&mut world);
         world.incidents.len()
     };
@@ -275,21 +303,6 @@ fn a_restart_of_ours_in_the_middle_of_a_timer_never_shortens_it() {
     assert_eq!(world.incidents.len(), 1);
 }
 
-/// `CP_OFFLINE` with a threshold.
-fn with_threshold() -> Arc<Catalogue> {
-    shipped_with(
-        |name, text| match name {
-            "cp_offline.toml" => text.replace("for = \"10m\"", "for = \"offline_for\"").replace(
-                "[condition]",
-                "[thresholds]\noffline_for = { default = \"10m\", min = \"2m\", max = \"24h\" }\n\
-                 [condition]",
-            ),
-            _ => text.to_owned(),
-        },
-        &[],
-    )
-}
-
 fn set(target: Target, value: &str) -> ThresholdOverride {
     ThresholdOverride {
         rule: "CP_OFFLINE".to_owned(),
@@ -313,7 +326,7 @@ fn a_charger_comes_before_its_site_and_a_site_before_a_model() {
             model: "x".to_owned(),
             ..mendpoint_model::Boot::default()
         }));
-        world.engine.set_catalogue(world.now, &with_threshold(), &world.fleet);
+        world.engine.set_catalogue(world.now, &shipped(), &world.fleet);
         world.engine.set_thresholds(world.now, used.to_vec(), &world.fleet);
         world.disconnect(ONE);
         world.wait(seconds - 1);
@@ -326,7 +339,7 @@ fn a_charger_comes_before_its_site_and_a_site_before_a_model() {
 #[test]
 fn a_threshold_set_while_it_waits_counts_from_the_same_beginning() {
     let mut world = world();
-    reload(&mut world, &with_threshold());
+    reload(&mut world, &shipped());
     world.disconnect(ONE);
     world.wait(8 * 60);
     world.engine.set_thresholds(world.now, vec![set(Target::Charger(ONE), "9m")], &world.fleet);
@@ -339,7 +352,7 @@ fn a_threshold_set_while_it_waits_counts_from_the_same_beginning() {
 #[test]
 fn a_charger_that_says_what_it_is_gets_the_thresholds_of_its_model() {
     let mut world = world();
-    reload(&mut world, &with_threshold());
+    reload(&mut world, &shipped());
     let model = Target::Model { vendor: "ACME".to_owned(), model: "X".to_owned() };
     world.engine.set_thresholds(world.now, vec![set(model, "2m")], &world.fleet);
     world.state(ONE).boot = Some(Box::new(mendpoint_model::Boot {
@@ -356,18 +369,26 @@ fn a_charger_that_says_what_it_is_gets_the_thresholds_of_its_model() {
 
 #[test]
 fn only_what_a_rule_declares_can_be_set() {
-    let catalogue = with_threshold();
-    let told = |rule: &str, name: &str, value: &str| {
-        catalogue.check_threshold(rule, name, value).expect_err("it is wrong")
+    let catalogue = shipped();
+    let check = |rule: &str, name: &str, value: &str| {
+        let own = ThresholdOverride {
+            rule: rule.to_owned(),
+            target: Target::Charger(ONE),
+            name: name.to_owned(),
+            value: value.to_owned(),
+        };
+        catalogue.check_override(&own, &[])
     };
-    assert!(catalogue.check_threshold("CP_OFFLINE", "offline_for", "30m").is_ok());
+    let told =
+        |rule: &str, name: &str, value: &str| check(rule, name, value).expect_err("it is wrong");
+    assert!(check("CP_OFFLINE", "offline_for", "30m").is_ok());
     assert!(told("CP_OFFLIN", "offline_for", "30m").contains("did you mean `CP_OFFLINE`?"));
     assert!(told("CP_OFFLINE", "offlne_for", "30m").contains("did you mean `offline_for`?"));
-    assert!(told("ERR_FAULTED", "x", "30m").contains("declares no thresholds"));
+    assert!(told("SECURITY_EVENT", "x", "30m").contains("declares no thresholds"));
     assert_eq!(
         told("CP_OFFLINE", "offline_for", "30"),
         "offline_for is a duration such as 90s, 10m or 24h; \"30\" is none"
     );
-    assert_eq!(told("CP_OFFLINE", "offline_for", "1m"), "offline_for is at least 2m; 1m is less");
-    assert_eq!(told("CP_OFFLINE", "offline_for", "25h"), "offline_for is at most 24h; 25h is more");
+    assert_eq!(told("CP_OFFLINE", "offline_for", "30s"), "offline_for is at least 1m; 30s is less");
+    assert_eq!(told("CP_OFFLINE", "offline_for", "8d"), "offline_for is at most 7d; 8d is more");
 }
