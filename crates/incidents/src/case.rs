@@ -221,8 +221,6 @@ pub(crate) struct Run {
     pub(crate) active: bool,
     /// The next place on the ladder.
     pub(crate) position: usize,
-    /// A person approved the waiting step (G10).
-    pub(crate) approved: bool,
     /// When the newest command was sent.
     pub(crate) sent_at: Option<UnixMs>,
     /// When the connection last ended.

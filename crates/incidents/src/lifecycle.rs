@@ -417,6 +417,7 @@ impl Engine {
         if case.step().is_some() {
             let acted = case.is_acting();
             let state = if acted { StepState::Unknown } else { StepState::Skipped };
+            self.set_guardrail(id, "");
             self.end_step(cx, id, state, "The incident was resolved first");
         }
         self.tell_shadow(cx, id, matches!(actor, Actor::User(_)));

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mendpoint_fleet::WaitingRoom;
-use mendpoint_incidents::{KillScope, Request};
+use mendpoint_incidents::Request;
 use mendpoint_model::{
     Admission, Authorize, Capabilities, ChargerEvent, ChargerKey, Chargers, Command, CommandId,
     CommandOutcome, EventKind, Finding, FindingCode, Incident, ReservationStatus, TransactionId,
@@ -104,12 +104,12 @@ impl ShardTask {
         &mut self,
         now: UnixMs,
         incidents: Vec<Incident>,
-        kill_switches: &BTreeSet<KillScope>,
+        kill_switches: &crate::switches::Switches,
     ) {
         self.state.now = now;
         self.state.last_flush_at = now;
         self.state.last_repeated_at = now;
-        for scope in kill_switches {
+        for scope in kill_switches.keys() {
             let request =
                 Request::KillSwitch { scope: scope.clone(), on: true, user: "restart".to_owned() };
             if let Err(error) = self.shard.request(now, request, &mut self.state.outputs) {

@@ -2,8 +2,8 @@
 //! and outcome (1.6).
 
 use mendpoint_model::{
-    Action, Actor, CommandAnswered, CommandOutcome, ConnectorStatus, HealMode, IncidentState, Rung,
-    Step, StepState, UnixMs,
+    Action, CommandAnswered, CommandOutcome, ConnectorStatus, HealMode, IncidentState, Rung, Step,
+    StepState, UnixMs,
 };
 
 use crate::case::{Case, Line};
@@ -572,39 +572,6 @@ impl Engine {
             CommandOutcome::QueueFull => "Too many commands wait for the charger".to_owned(),
             CommandOutcome::Unsupported(why) | CommandOutcome::Dropped(why) => why.clone(),
         }
-    }
-
-    /// A person approved or refused the waiting step.
-    pub(crate) fn decide_step(
-        &mut self,
-        cx: &Cx<'_>,
-        id: IncidentId,
-        user: &str,
-        yes: bool,
-    ) -> bool {
-        let Some(case) = self.cases.get_mut(&id) else { return false };
-        let waits = case.step().is_some_and(|step| step.state == StepState::AwaitingApproval);
-        if !waits {
-            return false;
-        }
-        case.incident.needs_person = false;
-        let actor = Actor::User(user.to_owned());
-        let rung = case.step().map_or(Rung::L0, |step| step.rung);
-        let label = rung.label();
-        if yes {
-            case.run.approved = true;
-            if let Some(step) = case.step_mut() {
-                step.state = StepState::Waiting;
-            }
-            let line = Line::new("approved", format!("{user} approved: {}", label.to_lowercase()));
-            self.say(cx, id, line.by(actor).rung(rung));
-        } else {
-            let line = Line::new("refused", format!("{user} refused: {}", label.to_lowercase()));
-            self.say(cx, id, line.by(actor).rung(rung));
-            self.end_step(cx, id, StepState::Skipped, &format!("Refused by {user}"));
-        }
-        self.tend(cx, id);
-        true
     }
 
     /// Whether a rung takes the connector out of service, in words.

@@ -433,7 +433,7 @@ pub(super) async fn change(
     Body(body): Body<ChangeRule>,
 ) -> Result<Json<TextJson>> {
     if body.at_once && !caller.is_admin() {
-        return Err(ApiError::forbidden("admin"));
+        return Err(ApiError::forbidden("admin", &caller.role));
     }
     let handle = state.handle();
     let wanted = match (body.on, body.on_trial) {
