@@ -9,7 +9,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, bail};
 use mendpoint_incidents::{Catalogue, parse_duration};
 use mendpoint_model::{DAY_MS, UnixMs};
-use mendpoint_pipeline::{Progress, ReplayAsk, replay_past};
+use mendpoint_pipeline::{Progress, ReplayAsk, replay_past, rules_in_force};
 use mendpoint_replay::Report;
 
 use crate::cli::RulesReplay;
@@ -27,15 +27,16 @@ pub(crate) async fn run(
     read: impl Fn(Option<&Path>) -> Result<Settings>,
 ) -> Result<ExitCode> {
     let settings = read(options.config.config.as_deref())?;
-    let catalogue = match catalogue(&options, &settings)? {
-        Ok(catalogue) => catalogue,
-        Err(problems) => {
-            for problem in &problems {
-                complain(&problem.to_string());
-            }
-            complain(&format!("{} to mend", rules::count(problems.len(), "problem")));
-            return Ok(ExitCode::from(crate::EXIT_USAGE));
+    let told = |problems: Vec<mendpoint_incidents::Problem>| {
+        for problem in &problems {
+            complain(&problem.to_string());
         }
+        complain(&format!("{} to mend", rules::count(problems.len(), "problem")));
+        ExitCode::from(crate::EXIT_USAGE)
+    };
+    let files = match files(&options, &settings)? {
+        Ok(files) => files,
+        Err(problems) => return Ok(told(problems)),
     };
     let now = now();
     let from = time(&options.from, now)?;
@@ -47,6 +48,18 @@ pub(crate) async fn run(
     let duty = settings.duty.settings(settings.engine.pace)?;
     let pipeline = settings.pipeline(profiles, duty);
     let store = open(read, &options.config).await?;
+    // A folder is all rules; without one the rules in force are those of the program, as on its page.
+    let is_folder = options.rules.as_deref().is_some_and(Path::is_dir);
+    let base = if is_folder { files } else { rules_in_force(&store, files).await? };
+    let overlaid =
+        base.overlaid(&one(options.rules.as_deref())?, &one(options.playbooks.as_deref())?);
+    let catalogue = match overlaid {
+        Ok(catalogue) => catalogue,
+        Err(problems) => {
+            store.close().await;
+            return Ok(told(problems));
+        }
+    };
     let site = match &options.site {
         None => None,
         Some(name) => {
@@ -102,8 +115,8 @@ pub(crate) async fn run(
     Ok(ExitCode::SUCCESS)
 }
 
-/// The rules to be tried: a folder is all of them, a file takes the place of one.
-fn catalogue(
+/// The rules of the folder that is to be tried, or of the program's own.
+fn files(
     options: &RulesReplay,
     settings: &Settings,
 ) -> Result<Result<Catalogue, Vec<mendpoint_incidents::Problem>>> {
@@ -114,17 +127,15 @@ fn catalogue(
     let rules = folder(options.rules.as_deref(), &settings.engine.rules);
     let playbooks = folder(options.playbooks.as_deref(), &settings.engine.playbooks);
     let (rules, playbooks) = rules::read(rules.as_deref(), playbooks.as_deref())?;
-    let base = match Catalogue::parse(&rules, &playbooks) {
-        Ok(base) => base,
-        Err(problems) => return Ok(Err(problems)),
-    };
-    let one = |path: Option<&Path>| -> Result<Files> {
-        let Some(path) = path.filter(|path| !path.is_dir()) else { return Ok(Vec::new()) };
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("failed to read {}", path.display()))?;
-        Ok(vec![(path.display().to_string(), text)])
-    };
-    Ok(base.overlaid(&one(options.rules.as_deref())?, &one(options.playbooks.as_deref())?))
+    Ok(Catalogue::parse(&rules, &playbooks))
+}
+
+/// A file that takes the place of one rule or playbook.
+fn one(path: Option<&Path>) -> Result<Files> {
+    let Some(path) = path.filter(|path| !path.is_dir()) else { return Ok(Vec::new()) };
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("failed to read {}", path.display()))?;
+    Ok(vec![(path.display().to_string(), text)])
 }
 
 /// `2026-10-01`, an RFC 3339 time, or so long ago.

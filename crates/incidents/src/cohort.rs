@@ -119,7 +119,7 @@ impl Cohort {
 pub(crate) struct CohortId(u16);
 
 /// The cohorts of an engine.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Cohorts {
     table: Vec<Cohort>,
     ids: BTreeMap<[Box<str>; 3], CohortId>,

@@ -10,12 +10,13 @@ use mendpoint_model::{
 use rustc_hash::FxHashMap;
 
 use crate::attempts::AttemptTimes;
-use crate::case::{Case, Fingerprint, Line, Watch};
+use crate::case::{Case, Fingerprint, Line, Watches};
 use crate::catalogue::Catalogue;
 use crate::cohort::{CohortFigures, Cohorts};
 use crate::correlate::Correlation;
 use crate::effect::Effect;
 use crate::lag::LagStop;
+use crate::memory::Wants;
 use crate::permits::Permits;
 use crate::power::UptimeBurn;
 use crate::predicate::{Inputs, Subject};
@@ -38,6 +39,9 @@ pub(crate) struct Cx<'a> {
     pub(crate) from: Option<ChargerKey>,
 }
 
+/// How far the numbers of a rehearsal are from those of its engine.
+const REHEARSED: i64 = 1 << 40;
+
 /// Rules with thresholds of their own, by place and values; `None` where a value is refused.
 pub(crate) type VariantTable = BTreeMap<(u16, BTreeMap<String, String>), Option<Arc<Rule>>>;
 
@@ -45,7 +49,7 @@ pub(crate) type VariantTable = BTreeMap<(u16, BTreeMap<String, String>), Option<
 ///
 /// It owns no clock, no socket and no database: events and moments come in, effects go out. The
 /// same input gives the same effects, byte for byte.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Engine {
     pub(crate) settings: EngineSettings,
     pub(crate) program: Arc<Program>,
@@ -53,9 +57,10 @@ pub struct Engine {
     pub(crate) overrides: Overrides,
     /// The rules with such thresholds, by place and values: chargers share them.
     pub(crate) variants: VariantTable,
+    /// What all of them look back on, and the rules as they are.
+    pub(crate) wants: Wants,
     pub(crate) ids: IdSequence,
-    /// Boxed, because a map of whole ones would keep half of its room empty.
-    pub(crate) watches: FxHashMap<ChargerKey, Box<Watch>>,
+    pub(crate) watches: Watches,
     pub(crate) cases: BTreeMap<IncidentId, Case>,
     pub(crate) timers: Timers,
     pub(crate) switches: BTreeSet<KillScope>,
@@ -98,6 +103,7 @@ impl Engine {
         let program = Arc::new(Program::new(&catalogue, &settings));
         Self {
             settings,
+            wants: program.wants.clone(),
             program,
             overrides: Overrides::default(),
             variants: BTreeMap::new(),
@@ -129,6 +135,29 @@ impl Engine {
     pub fn with_permits(mut self, permits: Permits) -> Self {
         self.permits = permits;
         self
+    }
+
+    /// An engine that knows all that this one does and goes on by itself, to see what other rules would
+    /// do: it may only write down what it would send (G10), and shares nothing with this one.
+    #[must_use]
+    pub fn rehearsal(&self) -> Self {
+        let mode = match self.settings.default_mode {
+            HealMode::Off => HealMode::Off,
+            _ => HealMode::Shadow,
+        };
+        // They are scaled already.
+        let settings = EngineSettings { pace: 1.0, ..self.settings.clone() };
+        Self {
+            permits: Permits::new(&settings),
+            // No incident of the other has such a number.
+            ids: IdSequence { next: self.ids.next + REHEARSED, step: self.ids.step },
+            settings: EngineSettings { default_mode: mode, ..self.settings.clone() },
+            dirty: BTreeSet::new(),
+            lines: Vec::new(),
+            health: BTreeSet::new(),
+            tail: Vec::new(),
+            ..self.clone()
+        }
     }
 
     /// What goes beyond this engine's chargers.
@@ -257,7 +286,7 @@ impl Engine {
         fleet: &dyn Chargers,
         out: &mut Vec<Effect>,
     ) {
-        let wants = &self.program.wants;
+        let wants = &self.wants;
         if !wants.usage || (connector.is_charger() && !wants.usage_of_whole) {
             return;
         }

@@ -22,7 +22,7 @@ const UNNOTICED_MS: i64 = 2_000;
 /// It begins to hold at `lag_stop_ms`. It ends only after the lag was at most `lag_resume_ms` for
 /// `lag_calm_ms` without a break: a queue that is worked off in jumps, or a disk that writes a batch
 /// a minute, must not switch healing on and off; and what came in meanwhile is taken in first.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct LagStop {
     holds: bool,
     calm_since: Option<UnixMs>,

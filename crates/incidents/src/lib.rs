@@ -100,6 +100,8 @@ mod stories_safety;
 #[cfg(test)]
 mod stories_silent;
 #[cfg(test)]
+mod stories_thresholds;
+#[cfg(test)]
 mod stories_ties;
 #[cfg(test)]
 mod stories_wide;

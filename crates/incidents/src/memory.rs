@@ -54,7 +54,7 @@ struct Clock {
 }
 
 /// What is remembered of one charger.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Memory {
     happened: VecDeque<Happened>,
     clocks: SmallVec<[Clock; 0]>,
@@ -140,6 +140,8 @@ impl Wants {
 /// What a fact shows the restlessness of, and where.
 fn restless(fact: &Fact) -> Option<(Restless, ConnectorRef)> {
     match fact {
+        // We stopped: that is nothing of the charger's.
+        Fact::LinkDown { reason } if mendpoint_model::is_our_stop(reason) => None,
         // The first connection of all changes nothing.
         Fact::LinkUp { away_ms: Some(_) } | Fact::LinkDown { .. } => {
             Some((Restless::Link, ConnectorRef::CHARGER))

@@ -53,17 +53,46 @@ impl<'a> Reader<'a> {
         position(self.text, offset).0
     }
 
-    /// Reads the file's TOML into `T`, or notes why not.
+    /// Reads the file's TOML into `T`, or notes why not. Every unknown key is told: what stands in its
+    /// line is left out, and the rest is read again.
     pub(crate) fn toml<T: serde::de::DeserializeOwned>(&mut self) -> Option<T> {
-        match toml::from_str(self.text) {
-            Ok(value) => Some(value),
-            Err(error) => {
-                let offset = error.span().map_or(0, |span| span.start);
-                self.refuse(offset, with_suggestion(error.message()));
-                None
+        let mut text = self.text.to_owned();
+        let mut unknown = 0;
+        loop {
+            let error = match toml::from_str(&text) {
+                Ok(value) => return Some(value),
+                Err(error) => error,
+            };
+            // What a misspelt key should have been is missing now.
+            if unknown > 0 && error.message().starts_with("missing field") {
+                return None;
             }
+            let offset = error.span().map_or(0, |span| span.start);
+            self.refuse(offset, with_suggestion(error.message()));
+            unknown += 1;
+            if !error.message().starts_with("unknown field") || unknown == UNKNOWN_MAX {
+                return None;
+            }
+            text = without_key(&text, offset)?;
         }
     }
+}
+
+/// The most unknown keys of a file that are told.
+const UNKNOWN_MAX: usize = 20;
+
+/// A text without the key that begins a line at an offset, every other letter in its place; `None`
+/// when that is no such place.
+fn without_key(text: &str, offset: usize) -> Option<String> {
+    let (before, after) = (text.get(..offset)?, text.get(offset..)?);
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    let line_end = offset + after.find('\n').unwrap_or(after.len());
+    if !text[line_start..offset].trim().is_empty() {
+        return None;
+    }
+    let blank = " ".repeat(line_end - line_start);
+    let rest = format!("{}{blank}{}", &text[..line_start], &text[line_end..]);
+    toml::from_str::<toml::Table>(&rest).is_ok().then_some(rest)
 }
 
 /// Line and column, both from 1, of a byte offset.
@@ -142,6 +171,37 @@ mod tests {
         assert_eq!(nearest("sevrity", ["severity", "scope"]), Some("severity"));
         assert_eq!(nearest("groundfailure", ["GroundFailure"]), Some("GroundFailure"));
         assert_eq!(nearest("banana", ["severity", "scope"]), None);
+    }
+
+    #[test]
+    fn every_unknown_key_is_told() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct File {
+            severity: u8,
+            #[serde(default)]
+            scope: String,
+        }
+        let told = |text: &str| {
+            let mut reader = Reader::new("a.toml", text);
+            let is_read =
+                reader.toml::<File>().is_some_and(|file| file.severity > 9 || file.scope.len() > 9);
+            assert!(!is_read && reader.problems.len() < 3, "{:?}", reader.problems);
+            let problems = reader.problems.iter();
+            let mut told: Vec<_> =
+                problems.map(|problem| (problem.line, problem.message.clone())).collect();
+            told.sort();
+            told
+        };
+        let all = told("sevrity = 4\nscpe = \"site\"\n");
+        assert_eq!(all.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [1, 2]);
+        assert!(all[0].1.contains("did you mean `severity`?"), "{all:?}");
+        assert!(all[1].1.contains("did you mean `scope`?"), "{all:?}");
+        // Nothing untrue follows, and what is wrong besides is told.
+        assert_eq!(told("sevrity = 4\n").len(), 1);
+        assert_eq!(told("scpe = 4\nseverity = \"much\"\n").len(), 2);
+        // After one over several lines nothing more is told.
+        assert_eq!(told("severity = 4\nmore = [\n1 ]\nscpe = 1\n").len(), 1);
     }
 
     #[test]

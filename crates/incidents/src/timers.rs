@@ -27,7 +27,7 @@ pub(crate) enum Timer {
 }
 
 /// The timers, in order.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Timers {
     queue: BTreeSet<(UnixMs, Timer)>,
 }

@@ -80,7 +80,7 @@ pub struct VisitEnded {
 }
 
 /// Visits that may go on, by site and card. Attempts without a card are visits of their own.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Visits {
     open: BTreeMap<(SiteKey, Box<str>), VisitEnded>,
 }

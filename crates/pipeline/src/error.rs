@@ -15,6 +15,9 @@ pub enum Error {
     /// It cannot be done; the sentence says why.
     #[error("{0}")]
     Refused(String),
+    /// What was written is not good; the sentences say where and what was expected.
+    #[error("{0}")]
+    Unfit(String),
     /// The database is behind, so a command could not leave or be kept in time.
     #[error(
         "the database did not take the command down in time; look at the charger's commands before you \

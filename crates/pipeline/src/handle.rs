@@ -154,7 +154,35 @@ impl Handle {
         self.0.replays.start(&self.0, ask)
     }
 
-    /// The replays since the start of the program.
+    /// The newest replay of the whole fleet that tried a rule as it stands now: its text and its
+    /// playbook's are the same.
+    pub fn tried(&self, rule: &str) -> Option<crate::ReplayView> {
+        let digest = crate::rule_digest(&self.catalogue(), rule)?;
+        self.tried_as(rule, &digest)
+    }
+
+    /// The same for what a rule would be.
+    pub fn tried_as(&self, rule: &str, digest: &str) -> Option<crate::ReplayView> {
+        let is_whole = |view: &crate::ReplayView| {
+            matches!(view.status, crate::ReplayStatus::Done(_))
+                && view.ask.site.is_none()
+                && view.ask.charger.is_none()
+        };
+        let is_same =
+            |view: &crate::ReplayView| view.digests.get(rule).is_some_and(|tried| tried == digest);
+        self.replays().all().into_iter().find(|view| is_whole(view) && is_same(view))
+    }
+
+    /// Whether a rule that is not on was edited or made here, and nobody tried it on the past as it
+    /// stands: what it would do is not known (1.10).
+    pub fn is_untried(&self, rule: &str) -> bool {
+        let edits = self.rule_edits();
+        let is_edited = edits.text(crate::RuleKind::Rule, rule).is_some();
+        let is_off = self.catalogue().rule(rule).is_some_and(|rule| !rule.enabled);
+        is_off && is_edited && self.tried(rule).is_none()
+    }
+
+    /// The last replays.
     pub fn replays(&self) -> &crate::ReplayBoard {
         &self.0.replays
     }

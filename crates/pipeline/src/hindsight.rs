@@ -1,6 +1,6 @@
 //! What a rule in shadow mode would have done lately, and what became of it.
 
-use mendpoint_model::{DAY_MS, UnixMs};
+use mendpoint_model::{DAY_MS, Incident, UnixMs};
 use mendpoint_replay::hindsight::{
     ChargesAfter, LATER_MS, Shadowed, Sums, is_shadowed, judge, sums,
 };
@@ -24,6 +24,8 @@ pub struct Hindsight {
     pub sums: Sums,
     /// Each incident, newest first.
     pub incidents: Vec<Shadowed>,
+    /// For how many of them a person would have been asked while the rule was on trial.
+    pub asked: usize,
     /// Whether there are more than were looked at.
     pub has_more: bool,
 }
@@ -47,8 +49,15 @@ impl Handle {
         let (own, next) = self.store().incidents(&filter, None, MANY).await?;
         let has_more =
             next.is_some() && own.last().is_some_and(|incident| incident.opened_at >= since);
+        let on_trial = self.store().rule_trials(rule, since, MANY).await?;
+        let has_more = has_more || on_trial.len() == MANY as usize;
+        let asked = on_trial.iter().filter(|row| row.asks).count();
+        let shadowed = own.into_iter().filter(|one| one.opened_at >= since && is_shadowed(one));
+        let mut all: Vec<Incident> =
+            shadowed.chain(on_trial.into_iter().map(|row| row.incident)).collect();
+        all.sort_by_key(|incident| std::cmp::Reverse((incident.opened_at, incident.id)));
         let mut incidents = Vec::new();
-        for incident in own.iter().filter(|one| one.opened_at >= since && is_shadowed(one)) {
+        for incident in &all {
             let until = incident.opened_at + LATER_MS;
             let filter =
                 IncidentFilter { charger: Some(incident.charger), ..IncidentFilter::default() };
@@ -60,6 +69,6 @@ impl Handle {
                 .await?;
             incidents.push(judge(incident, &others, ChargesAfter { worked, failed }));
         }
-        Ok(Hindsight { since, sums: sums(&incidents), incidents, has_more })
+        Ok(Hindsight { since, sums: sums(&incidents), incidents, asked, has_more })
     }
 }

@@ -78,9 +78,11 @@ pub use outbound::{Outbound, SendRefused};
 pub use oversight::Pause;
 pub use pipeline::Pipeline;
 pub use pulse::Pulse;
-pub use replay::{Progress, ReplayAsk, ReplayBoard, ReplayStatus, ReplayView, replay_past};
+pub use replay::{
+    Progress, ReplayAsk, ReplayBoard, ReplayStatus, ReplayView, replay_past, rule_digest,
+};
 pub use rotation::{Rotated, UpgradeStep, UpgradeTo};
-pub use rule_book::{CheckedRule, NewRuleText, RuleEdits, RuleKind};
+pub use rule_book::{CheckedRule, NewRuleText, RuleEdits, RuleKind, rules_in_force};
 pub use security_log::SecurityNote;
 pub use settings::{IdentityCase, PipelineSettings, PowerHook, UnknownChargers};
 pub use switches::Switched;

@@ -40,6 +40,7 @@ use crate::security_log::SecurityLog;
 use crate::shard_task::{ShardTask, Working};
 use crate::tokens::{Presented, Tokens, Verdict};
 use crate::upkeep::with_confirmed;
+use crate::uptime::Lately;
 use crate::{
     AuditActor, Board, Directory, Error, Handle, Outbound, PipelineSettings, Topics, Vitals, clock,
 };
@@ -47,6 +48,9 @@ use mendpoint_cards::TextForm;
 
 /// How many batches may wait for the disk per shard before the shard waits too.
 const WAITING_BATCHES: usize = 4_096;
+
+/// For how long it is kept what rules on trial found.
+const TRIALS_KEPT_MS: i64 = 90 * mendpoint_model::DAY_MS;
 
 /// How many changes of commands a listener may be behind; one that is further behind looks anew.
 const COMMAND_NEWS: usize = 1_024;
@@ -112,6 +116,8 @@ pub(crate) struct Inner {
     pub(crate) permits: Permits,
     pub(crate) replays: ReplayBoard,
     pub(crate) kpis: KpiBook,
+    /// What chargers told of days whose ledgers are folded.
+    pub(crate) lately: Lately,
     quirks: DashMap<ChargerKey, u64>,
     /// What the overseer sees, for pages.
     pub(crate) sight: Sight,
@@ -127,7 +133,7 @@ pub(crate) struct Inner {
     feedback: Vec<mpsc::WeakUnboundedSender<ShardMessage>>,
     /// Signs of life, for each shard.
     pub(crate) pulses: Vec<Pulses>,
-    started_at: UnixMs,
+    pub(crate) started_at: UnixMs,
 }
 
 impl Pipeline {
@@ -165,6 +171,9 @@ impl Pipeline {
         let metrics = Metrics::new(registry)?;
         let (conformance, samples) =
             Conformance::new(metrics.samples_waiting.clone(), metrics.samples_left_out.clone());
+        // What rules on trial had open when the program ended is not known to go on.
+        store.end_rule_trials(None, now).await?;
+        store.forget_rule_trials(now - TRIALS_KEPT_MS).await?;
         let mut edits = RuleEdits::read(&store).await?;
         let files = Arc::clone(&catalogue);
         let catalogue = compose(&files, &mut edits);
@@ -204,6 +213,7 @@ impl Pipeline {
             permits: recalled(&settings, &catalogue, highest.incident, kept.memories),
             replays: ReplayBoard::default(),
             kpis: KpiBook::default(),
+            lately: Lately::default(),
             quirks: DashMap::new(),
             sight: Sight::default(),
             rollouts: Pauses::default(),
@@ -247,6 +257,7 @@ impl Pipeline {
         let oversight =
             engine.correlation.scaled(engine.pace, &engine.guardrails, engine.startup_grace_ms);
         inner.restore_rollouts().await?;
+        inner.replays.restore(&inner.store).await?;
         let past = Past::read(&inner.store, &oversight, now).await?;
         let overseer = past.overseer(oversight, now, kept.fleet.incidents());
         let (reports, told) = mpsc::channel(oversight::QUEUE);
@@ -325,6 +336,7 @@ impl Pipeline {
         }
         let last = handle.0.journal.append(handle.0.frames.due(clock::now(), true)).await;
         handle.0.journal.wait(last).await;
+        crate::uptime::farewell(&handle.0).await;
     }
 }
 

@@ -29,6 +29,19 @@ const SHADOW_MS: i64 = 7 * DAY_MS;
 /// The longest text of a rule.
 const TEXT_MAX: usize = 256 * 1024;
 
+/// The rules of files with what people edited, switched and put on trial in the database: those that
+/// a program on it has in force.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn rules_in_force(
+    store: &mendpoint_store::Store,
+    files: Catalogue,
+) -> Result<Catalogue, Error> {
+    let mut edits = RuleEdits::read(store).await?;
+    Ok((*compose(&Arc::new(files), &mut edits)).clone())
+}
+
 /// What is to be kept.
 #[derive(Clone, Debug)]
 pub struct NewRuleText {
@@ -122,87 +135,133 @@ impl Handle {
 
     /// Looks at a text without keeping it, and runs its tests.
     pub async fn check_rule(&self, kind: RuleKind, text: String) -> CheckedRule {
-        if text.len() > TEXT_MAX {
-            let message = format!("a {} is at most {} KiB long", kind.name(), TEXT_MAX / 1024);
-            let problem = Problem { file: file_of(kind, ""), line: 1, column: 1, message };
-            return CheckedRule { problems: vec![problem], ..CheckedRule::default() };
+        self.check_rules(vec![(kind, text)]).await.pop().unwrap_or_default()
+    }
+
+    /// Looks at several texts as if all of them were kept, and runs their tests; what came of each, in
+    /// their order.
+    pub async fn check_rules(&self, texts: Vec<(RuleKind, String)>) -> Vec<CheckedRule> {
+        let problem = |kind: RuleKind, message: String| CheckedRule {
+            problems: vec![Problem { file: file_of(kind, ""), line: 1, column: 1, message }],
+            ..CheckedRule::default()
+        };
+        if texts.iter().any(|(_, text)| text.len() > TEXT_MAX) {
+            let told = |(kind, text): &(RuleKind, String)| {
+                let noun = kind.name();
+                let words = format!("a {noun} is at most {} KiB long", TEXT_MAX / 1024);
+                if text.len() > TEXT_MAX { problem(*kind, words) } else { CheckedRule::default() }
+            };
+            return texts.iter().map(told).collect();
         }
         let (files, edits) = (self.rule_files(), self.rule_edits());
-        let checked = tokio::task::spawn_blocking(move || check(&files, &edits, kind, &text)).await;
-        checked.unwrap_or_else(|_| CheckedRule {
-            problems: vec![Problem {
-                file: file_of(kind, ""),
-                line: 1,
-                column: 1,
-                message: "this text could not be looked at".to_owned(),
-            }],
-            ..CheckedRule::default()
+        let kinds: Vec<RuleKind> = texts.iter().map(|(kind, _)| *kind).collect();
+        let checked = tokio::task::spawn_blocking(move || check(&files, &edits, &texts)).await;
+        checked.unwrap_or_else(|_| {
+            let words = "this text could not be looked at";
+            kinds.into_iter().map(|kind| problem(kind, words.to_owned())).collect()
         })
     }
 
-    /// Keeps a text and puts it in force. A new rule begins in shadow (G10).
+    /// Keeps a text and puts it in force. A new rule begins on trial, and its healing in shadow (G10).
     ///
     /// # Errors
     /// What is wrong with the text or its tests, or that somebody else was quicker.
     pub async fn save_rule(&self, new: NewRuleText) -> Result<(String, i64), Error> {
-        let checked = self.check_rule(new.kind, new.text.clone()).await;
-        if !checked.is_good() {
-            return Err(Error::Refused(checked.told()));
+        let kept = self.save_rules(vec![new]).await?;
+        kept.into_iter().next().ok_or_else(|| Error::Unfit("there is no text".to_owned()))
+    }
+
+    /// Keeps several texts and puts them in force in one go, all of them or none: what fits only
+    /// together is looked at together. A new rule begins on trial, and its healing in shadow (G10).
+    ///
+    /// # Errors
+    /// What is wrong with one of the texts or their tests, or that somebody else was quicker.
+    pub async fn save_rules(&self, all: Vec<NewRuleText>) -> Result<Vec<(String, i64)>, Error> {
+        let texts = all.iter().map(|new| (new.kind, new.text.clone())).collect();
+        let checked = self.check_rules(texts).await;
+        if !checked.iter().all(CheckedRule::is_good) {
+            let told: Vec<String> = checked.iter().map(CheckedRule::told).collect();
+            return Err(Error::Unfit(told.join("\n").trim().to_owned()));
         }
         let _one = self.0.rule_change.lock().await;
-        let (id, noun) = (checked.id, new.kind.name());
-        if !new.id.is_empty() && new.id != id {
-            return Err(Error::Refused(format!(
-                "this is the {noun} {}; to make another one, {id}, begin a new {noun}",
-                new.id
-            )));
-        }
         let catalogue = self.catalogue();
-        let is_known = match new.kind {
-            RuleKind::Rule => catalogue.rule(&id).is_some(),
-            RuleKind::Playbook => catalogue.playbook(&id).is_some(),
-        };
-        if new.id.is_empty() && is_known {
-            return Err(Error::Refused(format!("there is a {noun} {id} already; edit that one")));
-        }
         let now = clock::now();
-        // A name that was used before goes on with its numbers.
-        let made_from = if new.id.is_empty() {
-            self.rule_edits().version(new.kind, &id)
-        } else {
-            new.made_from
-        };
-        let row = RuleTextRow {
-            kind: noun.to_owned(),
-            name: id.clone(),
-            version: made_from,
-            text: new.text,
-            note: new.note,
-            saved_at: now,
-            saved_by: new.by.clone(),
-        };
-        let Some(version) = self.0.store.put_rule_text(&row).await? else {
+        let mut rows: Vec<RuleTextRow> = Vec::new();
+        let mut new_rules = Vec::new();
+        for (new, checked) in all.into_iter().zip(&checked) {
+            let (id, noun) = (checked.id.clone(), new.kind.name());
+            if !new.id.is_empty() && new.id != id {
+                return Err(Error::Unfit(format!(
+                    "this is the {noun} {}; to make another one, {id}, begin a new {noun}",
+                    new.id
+                )));
+            }
+            if rows.iter().any(|row| row.kind == noun && row.name == id) {
+                return Err(Error::Unfit(format!("the {noun} {id} is there twice")));
+            }
+            let is_known = match new.kind {
+                RuleKind::Rule => catalogue.rule(&id).is_some(),
+                RuleKind::Playbook => catalogue.playbook(&id).is_some(),
+            };
+            if new.id.is_empty() && is_known {
+                return Err(Error::Refused(format!(
+                    "there is a {noun} {id} already; edit that one"
+                )));
+            }
+            if new.kind == RuleKind::Rule && !is_known {
+                let rule = checked.rule.as_ref();
+                let heals = rule.is_some_and(|rule| rule.playbook.is_some());
+                let on_trial = rule.is_some_and(|rule| !rule.scope.is_wide());
+                new_rules.push((id.clone(), (heals, on_trial), new.by.clone()));
+            }
+            // What is as in the file is no edit of it.
+            let in_file = self.file_text(new.kind, &id);
+            let is_edit = in_file.as_ref() != Some(&new.text);
+            rows.push(RuleTextRow {
+                kind: noun.to_owned(),
+                // A name that was used before goes on with its numbers.
+                version: if new.id.is_empty() {
+                    self.rule_edits().version(new.kind, &id)
+                } else {
+                    new.made_from
+                },
+                name: id,
+                text: if is_edit { new.text } else { String::new() },
+                note: new.note,
+                saved_at: now,
+                saved_by: new.by,
+            });
+        }
+        let Some(versions) = self.0.store.put_rule_texts(&rows).await? else {
+            let stale = rows.iter().find(|row| {
+                let kind = RuleKind::from_name(&row.kind).unwrap_or(RuleKind::Rule);
+                self.rule_edits().version(kind, &row.name) != row.version
+            });
+            let what = stale.map_or_else(String::new, |row| format!("{} {}", row.kind, row.name));
             return Err(Error::Refused(format!(
-                "somebody changed the {noun} {id} meanwhile; look at its newest version first"
+                "somebody changed the {what} meanwhile; look at its newest version first"
             )));
         };
-        if new.kind == RuleKind::Rule && !is_known {
-            let heals = checked.rule.is_some_and(|rule| rule.playbook.is_some());
+        for (name, (heals, on_trial), by) in new_rules {
             self.0
                 .store
                 .put_rule_switch(&RuleSwitchRow {
-                    name: id.clone(),
-                    is_on: true,
+                    name,
+                    is_on: false,
+                    on_trial,
                     mode: if heals { "shadow" } else { "off" }.to_owned(),
                     first_at: now,
                     changed_at: now,
-                    changed_by: new.by.clone(),
+                    changed_by: by,
                 })
                 .await?;
         }
         self.reread_rules().await?;
-        self.audit(&new.by, &format!("{noun} changed"), &format!("{id}, version {version}")).await;
-        Ok((id, version))
+        for (row, version) in rows.iter().zip(&versions) {
+            let subject = format!("{}, version {version}", row.name);
+            self.audit(&row.saved_by, &format!("{} changed", row.kind), &subject).await;
+        }
+        Ok(rows.into_iter().map(|row| row.name).zip(versions).collect())
     }
 
     /// Puts an older version in force again, as a new version. `version` 0 is the file's: the edit is
@@ -246,6 +305,12 @@ impl Handle {
         if newest == 0 {
             return Err(Error::Refused(format!("{id} was never edited")));
         }
+        if let Some(text) = self.file_text(kind, id) {
+            let checked = self.check_rule(kind, text).await;
+            if !checked.is_good() {
+                return Err(Error::Unfit(checked.told()));
+            }
+        }
         let _one = self.0.rule_change.lock().await;
         let row = RuleTextRow {
             kind: kind.name().to_owned(),
@@ -267,6 +332,15 @@ impl Handle {
         Ok(version)
     }
 
+    /// The text of a rule's or playbook's file, where there is one.
+    pub fn file_text(&self, kind: RuleKind, id: &str) -> Option<String> {
+        let files = self.rule_files();
+        match kind {
+            RuleKind::Rule => files.rule(id).map(|rule| rule.source.to_string()),
+            RuleKind::Playbook => files.playbook(id).map(|book| book.source.to_string()),
+        }
+    }
+
     /// A playbook that rules name cannot go.
     fn refuse_if_missed(&self, kind: RuleKind, row: &RuleTextRow) -> Result<(), Error> {
         let id = &row.name;
@@ -280,15 +354,36 @@ impl Handle {
         })
     }
 
-    /// Switches a rule on or off.
+    /// Puts a rule on trial: nobody is told of what it finds, nothing is healed, no uptime is
+    /// touched. What it would have opened can be seen with [`Handle::hindsight`].
+    ///
+    /// # Errors
+    /// When there is no such rule, or the database refuses.
+    pub async fn set_rule_on_trial(&self, id: &str, by: &str) -> Result<(), Error> {
+        let _one = self.0.rule_change.lock().await;
+        if self.catalogue().rule(id).is_some_and(|rule| rule.scope.is_wide()) {
+            return Err(Error::Refused(format!(
+                "the rule {id} is about many chargers, which are counted over the whole fleet: it cannot \
+                 be on trial; switch it off and try it on the past"
+            )));
+        }
+        let row = RuleSwitchRow { is_on: false, on_trial: true, ..self.switch_of(id, by)? };
+        self.0.store.put_rule_switch(&row).await?;
+        self.reread_rules().await?;
+        self.audit(by, "rule on trial", id).await;
+        Ok(())
+    }
+
+    /// Switches a rule on or off; a trial of it ends.
     ///
     /// # Errors
     /// When there is no such rule, or the database refuses.
     pub async fn set_rule_on(&self, id: &str, is_on: bool, by: &str) -> Result<(), Error> {
         let _one = self.0.rule_change.lock().await;
-        let row = RuleSwitchRow { is_on, ..self.switch_of(id, by)? };
+        let row = RuleSwitchRow { is_on, on_trial: false, ..self.switch_of(id, by)? };
         self.0.store.put_rule_switch(&row).await?;
         self.reread_rules().await?;
+        self.0.store.end_rule_trials(Some(id), clock::now()).await?;
         self.audit(by, if is_on { "rule switched on" } else { "rule switched off" }, id).await;
         Ok(())
     }
@@ -349,6 +444,7 @@ impl Handle {
         let known = known.unwrap_or_else(|| RuleSwitchRow {
             name: id.to_owned(),
             is_on: rule.enabled,
+            on_trial: rule.on_trial,
             mode: String::new(),
             first_at: now,
             changed_at: now,
@@ -363,7 +459,7 @@ impl Handle {
     /// When the rule declares no such threshold, or the value is out of its limits.
     pub async fn set_threshold(&self, own: ThresholdOverride, by: &str) -> Result<(), Error> {
         self.catalogue()
-            .check_threshold(&own.rule, &own.name, &own.value)
+            .check_override(&own, &self.rule_edits().overrides())
             .map_err(Error::Refused)?;
         let _one = self.0.rule_change.lock().await;
         let (target_kind, target) = kept(&own.target);
@@ -417,9 +513,9 @@ impl Handle {
 }
 
 fn unknown(catalogue: &Catalogue, id: &str) -> Error {
-    match catalogue.check_threshold(id, "", "") {
+    match catalogue.known_rule(id) {
         Err(why) => Error::Refused(why),
-        Ok(()) => Error::Refused(format!("unknown rule {id}")),
+        Ok(_) => Error::Refused(format!("unknown rule {id}")),
     }
 }
 

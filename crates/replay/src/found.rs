@@ -3,10 +3,10 @@
 use mendpoint_model::{
     ChargerKey, ConnectorRef, Incident, IncidentId, IncidentState, SiteKey, StepState, UnixMs,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// An incident, live or replayed, as far as the two are compared.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Found {
     /// Its number; those of a replay begin at 1 and are nobody else's.
     pub id: IncidentId,
@@ -17,7 +17,6 @@ pub struct Found {
     /// Its site.
     pub site: SiteKey,
     /// The connector, or the whole charger.
-    #[serde(skip)]
     pub connector: ConnectorRef,
     /// The error code; empty when the rule has none.
     pub code: String,
@@ -89,7 +88,7 @@ impl Found {
 }
 
 /// A command that the engine would have sent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WouldBe {
     /// When.
     pub at: UnixMs,

@@ -6,17 +6,18 @@ use std::sync::Arc;
 use mendpoint_fleet::FleetSettings;
 use mendpoint_incidents::overseer::Overseer;
 use mendpoint_incidents::timeline_test::action_words;
-use mendpoint_incidents::{Catalogue, Effect, EngineSettings, IdSequence, Outcome, Request};
+use mendpoint_incidents::{
+    Catalogue, Effect, EngineSettings, IdSequence, Outcome, Request, ThresholdOverride,
+};
 use mendpoint_model::{
     Authorize, ChargerEvent, ChargerKey, Command, CommandAnswered, CommandId, CommandOutcome,
-    Connected, Disconnected, EventKind, FrameSeq, Incident, IncidentId, Origin, Protocol, SiteKey,
-    Source, TicketId, UnixMs, external_id_of,
+    Connected, Disconnected, EventKind, Events, FrameSeq, Incident, IncidentId, Origin, Protocol,
+    SiteKey, Source, TicketId, UnixMs, external_id_of,
 };
 use mendpoint_ocpp::{Frame, decode, encode_action, read_answer, read_frame};
 use mendpoint_shard::{Outputs, Shard};
 use mendpoint_upkeep::{Profiles, UpkeepSettings};
 use rustc_hash::FxHashMap;
-use smallvec::SmallVec;
 
 use crate::answer::Verdict;
 use crate::found::{Found, WouldBe};
@@ -46,6 +47,8 @@ pub struct ReplaySettings {
     pub profiles: Arc<Profiles>,
     /// Only incidents opened from here on count; what is before warms the engine up.
     pub from: UnixMs,
+    /// Thresholds that are set otherwise for some chargers.
+    pub thresholds: Vec<ThresholdOverride>,
 }
 
 /// What a replay gave.
@@ -92,9 +95,11 @@ impl Replay {
         let transactions = IdSequence { next: FIRST_TRANSACTION, step: 1 };
         let upkeep = UpkeepSettings { enabled: false, ..UpkeepSettings::default() };
         let overseer = Overseer::beside(&settings.engine);
-        let shard = Shard::new(settings.fleet, catalogue, settings.engine, incidents, transactions)
-            .with_upkeep(upkeep, settings.profiles)
-            .with_overseer(overseer);
+        let mut shard =
+            Shard::new(settings.fleet, catalogue, settings.engine, incidents, transactions)
+                .with_upkeep(upkeep, settings.profiles)
+                .with_overseer(overseer);
+        shard.set_thresholds(UnixMs(i64::MIN), settings.thresholds);
         Self {
             shard,
             wires: FxHashMap::default(),
@@ -399,7 +404,7 @@ impl Replay {
         charger: ChargerKey,
         at: UnixMs,
         seq: FrameSeq,
-        mut events: SmallVec<[EventKind; 2]>,
+        mut events: Events,
         verdict: Verdict,
     ) {
         self.shard.prepare(at, charger, &mut events);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mendpoint_incidents::{Catalogue, duration_words};
 use mendpoint_model::{ChargerKey, DAY_MS, HOUR_MS, MINUTE_MS, UnixMs};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::found::{Found, WouldBe};
 use crate::replay::Run;
@@ -27,7 +27,7 @@ const SHORT_MS: i64 = MINUTE_MS;
 const PAIRS_MAX: usize = 1_000;
 
 /// A stretch of time: from its beginning to before its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Span {
     /// Its beginning.
     pub from: UnixMs,
@@ -55,7 +55,7 @@ pub struct Notes {
 }
 
 /// How a replayed incident stands to a live one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kinship {
     /// There was none like it live.
@@ -71,7 +71,7 @@ pub enum Kinship {
 }
 
 /// A replayed incident and the live one it stands for; one of them may be missing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pair {
     /// How they stand to each other.
     pub kinship: Kinship,
@@ -89,7 +89,7 @@ impl Pair {
 }
 
 /// What became of one rule.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RuleReport {
     /// Its id.
     pub rule: String,
@@ -125,7 +125,7 @@ pub struct RuleReport {
 }
 
 /// How right the alarms are, as far as a log can tell.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proxies {
     /// See [`RuleReport::false_alarms`].
     pub false_alarms: u64,
@@ -142,7 +142,7 @@ pub struct Proxies {
 }
 
 /// A replay held against what happened live.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// The stretch of time that was looked at.
     pub span: Span,

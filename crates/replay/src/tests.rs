@@ -36,6 +36,7 @@ impl Past {
         let mut state = fleet.charger(CHARGER).expect("it was registered").clone();
         state.link.connected = true;
         let settings = ReplaySettings {
+            thresholds: Vec::new(),
             fleet: FleetSettings::default(),
             engine: EngineSettings { startup_grace_ms: 0, ..EngineSettings::default() },
             profiles: Arc::new(Profiles::default()),

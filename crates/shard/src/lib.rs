@@ -15,6 +15,7 @@ mod oversight_tests;
 mod shard;
 mod stage;
 pub mod timeline_test;
+mod trial;
 
 #[cfg(test)]
 mod clocks;
@@ -29,6 +30,8 @@ mod operators;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+mod reboots;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod tests_upkeep;
@@ -37,3 +40,4 @@ mod weeks;
 
 pub use outputs::Outputs;
 pub use shard::Shard;
+pub use trial::Trial;

@@ -5,6 +5,8 @@ use mendpoint_incidents::overseer::Report;
 use mendpoint_model::{ChargerKey, Fact, FrameSeq, LedgerLine, TransactionId, UnixMs};
 use mendpoint_upkeep::UpkeepEffect;
 
+use crate::trial::Trial;
+
 /// What came of an event, a moment or a request. Filled up by the shard, emptied by the caller.
 #[derive(Debug, Default)]
 pub struct Outputs {
@@ -19,6 +21,8 @@ pub struct Outputs {
     pub upkeep: Vec<UpkeepEffect>,
     /// What the overseer is to know, where it is not part of the shard.
     pub reports: Vec<Report>,
+    /// What rules on trial would have opened.
+    pub trials: Vec<Trial>,
     /// The number of the transaction that the event began, new or known (behaviours 32, 46, 57).
     pub answer: Option<TransactionId>,
 }
@@ -30,5 +34,6 @@ impl Outputs {
             && self.lines.is_empty()
             && self.effects.is_empty()
             && self.upkeep.is_empty()
+            && self.trials.is_empty()
     }
 }

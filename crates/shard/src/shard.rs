@@ -11,14 +11,14 @@ use mendpoint_incidents::{
 };
 use mendpoint_model::{
     Capabilities, CellState, ChargerEvent, ChargerKey, ChargerState, Chargers, Command,
-    ConnectorRef, Desired, EventKind, Fact, Hours, Incident, IncidentId, MeterReading, SiteKey,
-    Transaction, TransactionEnded, TransactionId, TransactionStarted, UnixMs,
+    ConnectorRef, Desired, EventKind, Events, Fact, Hours, Incident, IncidentId, MeterReading,
+    SiteKey, Transaction, TransactionEnded, TransactionId, TransactionStarted, UnixMs,
 };
 use mendpoint_upkeep::{Profiles, Progress, Upkeep, UpkeepEffect, UpkeepSettings};
-use smallvec::SmallVec;
 
 use crate::number::TransactionNumbers;
 use crate::outputs::Outputs;
+use crate::trial::{Rehearsal, on_trial};
 
 /// The state of some sites and the engine that decides about them.
 #[derive(Debug)]
@@ -29,6 +29,10 @@ pub struct Shard {
     numbers: TransactionNumbers,
     /// Where one shard is all there is, it sees beyond itself too.
     overseer: Option<Box<Overseer>>,
+    /// The rules it was made with, until those on trial live on their own.
+    begun_with: Option<Arc<Catalogue>>,
+    /// What lives with the rules on trial, where there are some.
+    rehearsal: Option<Box<Rehearsal>>,
     /// Kept between events so that a heartbeat allocates nothing.
     facts: Vec<Fact>,
     timed_facts: Vec<(ChargerKey, Fact)>,
@@ -46,6 +50,8 @@ impl Shard {
     ) -> Self {
         Self {
             fleet: Fleet::new(fleet),
+            begun_with: Some(Arc::clone(&catalogue)).filter(|rules| on_trial(rules).is_some()),
+            rehearsal: None,
             engine: Engine::new(catalogue, engine, incidents),
             upkeep: Upkeep::new(
                 UpkeepSettings { enabled: false, ..UpkeepSettings::default() },
@@ -83,6 +89,10 @@ impl Shard {
     /// Does what the overseer orders.
     pub fn direct(&mut self, now: UnixMs, order: Order, out: &mut Outputs) {
         let before = out.effects.len();
+        if let Some(trial) = &mut self.rehearsal {
+            let (fleet, order) = (&self.fleet, order.clone());
+            trial.run(&mut out.trials, |engine, out| engine.direct(now, order, fleet, out));
+        }
         self.engine.direct(now, order, &self.fleet, &mut out.effects);
         self.note_commands(now, &out.effects[before..]);
         self.engine.take_reports(&mut out.reports);
@@ -140,6 +150,12 @@ impl Shard {
     ) {
         let before = out.effects.len();
         self.engine.set_maintenance(now, places, &self.fleet, &mut out.effects);
+        if let Some(trial) = &mut self.rehearsal {
+            let fleet = &self.fleet;
+            trial.run(&mut out.trials, |engine, out| {
+                engine.set_maintenance(now, places, fleet, out);
+            });
+        }
         self.note_commands(now, &out.effects[before..]);
     }
 
@@ -152,6 +168,12 @@ impl Shard {
         out: &mut Outputs,
     ) {
         let before = out.effects.len();
+        if let Some(trial) = &mut self.rehearsal {
+            let (fleet, hours) = (&self.fleet, Arc::clone(&hours));
+            trial.run(&mut out.trials, |engine, out| {
+                engine.set_opening_hours(now, hours, fleet, out);
+            });
+        }
         self.engine.set_opening_hours(now, hours, &self.fleet, &mut out.effects);
         self.note_commands(now, &out.effects[before..]);
     }
@@ -170,12 +192,7 @@ impl Shard {
 
     /// Makes the events of one message ready before they are handled: values are made fit to be
     /// kept, and what a vendor profile knows of becomes a reading.
-    pub fn prepare(
-        &mut self,
-        now: UnixMs,
-        charger: ChargerKey,
-        events: &mut SmallVec<[EventKind; 2]>,
-    ) {
+    pub fn prepare(&mut self, now: UnixMs, charger: ChargerKey, events: &mut Events) {
         self.upkeep.prepare(now, charger, self.fleet.charger(charger), events);
     }
 
@@ -194,6 +211,10 @@ impl Shard {
     pub fn watch(&mut self, now: UnixMs, charger: ChargerKey, out: &mut Outputs) {
         let before = out.effects.len();
         self.engine.watch(now, charger, &self.fleet, &mut out.effects);
+        if let Some(trial) = &mut self.rehearsal {
+            let fleet = &self.fleet;
+            trial.run(&mut out.trials, |engine, out| engine.watch(now, charger, fleet, out));
+        }
         self.note_commands(now, &out.effects[before..]);
         self.consult(now, out);
     }
@@ -202,6 +223,9 @@ impl Shard {
     pub fn remove(&mut self, now: UnixMs, key: ChargerKey) {
         self.fleet.remove(key);
         self.engine.forget(now, key);
+        if let Some(trial) = &mut self.rehearsal {
+            trial.engine.forget(now, key);
+        }
         self.upkeep.forget(key);
     }
 
@@ -242,6 +266,9 @@ impl Shard {
         self.engine.restore(now, incidents, &self.fleet, &mut out.effects);
         self.note_commands(now, &out.effects[before..]);
         self.consult(now, out);
+        if let Some(rules) = self.begun_with.take() {
+            self.rehearse(now, &rules, None);
+        }
     }
 
     /// Finds out to which transaction a reading belongs that names none, and where it was taken:
@@ -285,6 +312,10 @@ impl Shard {
         out.lines.extend(self.fleet.take_lines().map(of_charger));
         let before = out.effects.len();
         self.engine.handle(now, &event, &self.facts, &self.fleet, &mut out.effects);
+        if let Some(trial) = &mut self.rehearsal {
+            let (fleet, facts) = (&self.fleet, &self.facts);
+            trial.run(&mut out.trials, |engine, out| engine.handle(now, &event, facts, fleet, out));
+        }
         self.note_commands(now, &out.effects[before..]);
         let asked = out.upkeep.len();
         self.upkeep.handle(&event, &self.fleet, &mut out.upkeep);
@@ -304,11 +335,21 @@ impl Shard {
             if let Some(event) = self.timer_event(charger, now) {
                 let facts = std::slice::from_ref(&fact);
                 self.engine.handle(now, &event, facts, &self.fleet, &mut out.effects);
+                if let Some(trial) = &mut self.rehearsal {
+                    let fleet = &self.fleet;
+                    trial.run(&mut out.trials, |engine, out| {
+                        engine.handle(now, &event, facts, fleet, out);
+                    });
+                }
             }
             out.facts.push((charger, now, 0, fact));
         }
         self.timed_facts = timed;
         self.engine.advance(now, &self.fleet, &mut out.effects);
+        if let Some(trial) = &mut self.rehearsal {
+            let fleet = &self.fleet;
+            trial.run(&mut out.trials, |engine, out| engine.advance(now, fleet, out));
+        }
         self.note_commands(now, &out.effects[before..]);
         let asked = out.upkeep.len();
         self.upkeep.advance(now, &self.fleet, &mut out.upkeep);
@@ -321,6 +362,7 @@ impl Shard {
         let deadlines = [
             self.fleet.next_deadline(),
             self.engine.next_deadline(),
+            self.rehearsal.as_ref().and_then(|trial| trial.engine.next_deadline()),
             self.upkeep.next_deadline(),
             self.overseer.as_ref().and_then(|overseer| overseer.next_deadline()),
         ];
@@ -358,6 +400,9 @@ impl Shard {
         self.fleet.note_command(command);
         self.engine.note_command(command.created_at, command, &self.fleet);
         self.upkeep.note_command(command);
+        if let Some(trial) = &mut self.rehearsal {
+            trial.engine.note_command(command.created_at, command, &self.fleet);
+        }
     }
 
     /// Goes on with other rules.
@@ -367,6 +412,7 @@ impl Shard {
     )]
     pub fn set_catalogue(&mut self, now: UnixMs, catalogue: Arc<Catalogue>) {
         self.engine.set_catalogue(now, &catalogue, &self.fleet);
+        self.rehearse(now, &catalogue, None);
     }
 
     /// Takes over when a connector was used before our start: see
@@ -380,6 +426,12 @@ impl Shard {
     ) {
         let before = out.effects.len();
         self.engine.restore_usage(now, place, usage, &self.fleet, &mut out.effects);
+        if let Some(trial) = &mut self.rehearsal {
+            let fleet = &self.fleet;
+            trial.run(&mut out.trials, |engine, out| {
+                engine.restore_usage(now, place, usage, fleet, out);
+            });
+        }
         self.note_commands(now, &out.effects[before..]);
     }
 
@@ -393,6 +445,12 @@ impl Shard {
         out: &mut Outputs,
     ) {
         let before = out.effects.len();
+        if let Some(trial) = &mut self.rehearsal {
+            let fleet = &self.fleet;
+            trial.run(&mut out.trials, |engine, out| {
+                engine.note_burn(now, charger, burn, fleet, out);
+            });
+        }
         self.engine.note_burn(now, charger, burn, &self.fleet, &mut out.effects);
         self.note_commands(now, &out.effects[before..]);
         self.consult(now, out);
@@ -401,10 +459,16 @@ impl Shard {
     /// Takes over what is usual for chargers of each kind in the whole fleet.
     pub fn set_cohorts(&mut self, now: UnixMs, figures: &[CohortFigures]) {
         self.engine.set_cohorts(now, figures);
+        if let Some(trial) = &mut self.rehearsal {
+            trial.engine.set_cohorts(now, figures);
+        }
     }
 
     /// Goes on with other thresholds for some chargers.
     pub fn set_thresholds(&mut self, now: UnixMs, overrides: Vec<ThresholdOverride>) {
+        if let Some(trial) = &mut self.rehearsal {
+            trial.engine.set_thresholds(now, overrides.clone(), &self.fleet);
+        }
         self.engine.set_thresholds(now, overrides, &self.fleet);
     }
 
@@ -420,7 +484,29 @@ impl Shard {
         catalogue: Arc<Catalogue>,
         overrides: Vec<ThresholdOverride>,
     ) {
-        self.engine.set_rules(now, &catalogue, overrides, &self.fleet);
+        self.engine.set_rules(now, &catalogue, overrides.clone(), &self.fleet);
+        self.rehearse(now, &catalogue, Some(overrides));
+    }
+
+    /// Lets the rules on trial live beside the others, or ends that when there is none.
+    fn rehearse(
+        &mut self,
+        now: UnixMs,
+        catalogue: &Arc<Catalogue>,
+        overrides: Option<Vec<ThresholdOverride>>,
+    ) {
+        self.begun_with = None;
+        let Some(rules) = on_trial(catalogue) else {
+            self.rehearsal = None;
+            return;
+        };
+        let live = &self.engine;
+        let trial = self.rehearsal.get_or_insert_with(|| Box::new(Rehearsal::of(live)));
+        match overrides {
+            Some(overrides) => trial.engine.set_rules(now, &rules, overrides, &self.fleet),
+            None => trial.engine.set_catalogue(now, &rules, &self.fleet),
+        }
+        trial.set_rules(catalogue);
     }
 
     /// What the charger's cell of the honeycomb shows.
@@ -444,6 +530,9 @@ impl Shard {
 
     /// Puts other words into what is held of incidents.
     pub fn amend_incidents(&mut self, change: impl Fn(&Incident) -> Option<Incident>) {
+        if let Some(trial) = &mut self.rehearsal {
+            trial.engine.amend_incidents(&change);
+        }
         self.engine.amend_incidents(change);
     }
 
@@ -481,6 +570,9 @@ impl Shard {
         for effect in effects {
             if let UpkeepEffect::Send(command) = effect {
                 self.engine.note_command(command.created_at, command, &self.fleet);
+                if let Some(trial) = &mut self.rehearsal {
+                    trial.engine.note_command(command.created_at, command, &self.fleet);
+                }
             }
         }
     }
@@ -493,6 +585,9 @@ impl Shard {
             if let Effect::Send(command) = effect {
                 self.fleet.note_command(command);
                 self.upkeep.note_command(command);
+                if let Some(trial) = &mut self.rehearsal {
+                    trial.engine.note_command(now, command, &self.fleet);
+                }
             }
         }
     }

@@ -109,6 +109,13 @@ pub enum Entry {
     },
     /// An incident was opened or changed: the whole of it.
     Incident(Box<Incident>),
+    /// What a rule on trial would have opened, as it stands now.
+    Trial {
+        /// The incident that there would be.
+        incident: Box<Incident>,
+        /// Whether a person would have been asked.
+        asks: bool,
+    },
     /// A line of an incident's history.
     Timeline(TimelineEntry),
     /// The status of a connector, or of the whole charger, changed.
@@ -307,7 +314,7 @@ impl Entry {
                 let parts = state.connectors.len() + state.configuration.len() / 4;
                 4 + u32::try_from(parts).unwrap_or(u32::MAX - 4)
             }
-            Self::Incident(_) => 4,
+            Self::Incident(_) | Self::Trial { .. } => 4,
             Self::Variables { variables, .. } => {
                 1 + u32::try_from(variables.len() / 2).unwrap_or(u32::MAX - 1)
             }

@@ -23,12 +23,14 @@ const NEWEST: &str =
 const PUT_TEXT: &str = "INSERT INTO rule_text
         (kind, name, version, text, note, saved_at_ms, saved_by) VALUES ($1, $2, $3, $4, $5, $6, $7)";
 
-const SWITCHES: &str = "SELECT name, is_on, mode, first_at_ms, changed_at_ms, changed_by
+const SWITCHES: &str = "SELECT name, is_on, mode, first_at_ms, changed_at_ms, changed_by, on_trial
     FROM rule_switch ORDER BY name";
 const PUT_SWITCH: &str = "INSERT INTO rule_switch
-        (name, is_on, mode, first_at_ms, changed_at_ms, changed_by) VALUES ($1, $2, $3, $4, $5, $6)
+        (name, is_on, mode, first_at_ms, changed_at_ms, changed_by, on_trial)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
     ON CONFLICT (name) DO UPDATE SET is_on = excluded.is_on, mode = excluded.mode,
-    changed_at_ms = excluded.changed_at_ms, changed_by = excluded.changed_by";
+    changed_at_ms = excluded.changed_at_ms, changed_by = excluded.changed_by,
+    on_trial = excluded.on_trial";
 const DELETE_SWITCH: &str = "DELETE FROM rule_switch WHERE name = $1";
 
 const THRESHOLDS: &str =
@@ -67,6 +69,8 @@ pub struct RuleSwitchRow {
     pub name: String,
     /// Whether it opens incidents.
     pub is_on: bool,
+    /// Whether it is on trial: it opens nothing, and what it would open is written down.
+    pub on_trial: bool,
     /// How much it may do by itself (`off`, `shadow`, `approve`, `on`); empty: as its file says.
     pub mode: String,
     /// When the rule was first known here: it stays in shadow for a while from then on (G10).
@@ -112,6 +116,7 @@ fn switch(row: &impl Columns) -> Result<RuleSwitchRow> {
     Ok(RuleSwitchRow {
         name: row.text(0)?,
         is_on: row.int(1)? != 0,
+        on_trial: row.int(6)? != 0,
         mode: row.text(2)?,
         first_at: UnixMs(row.int(3)?),
         changed_at: UnixMs(row.int(4)?),
@@ -160,24 +165,34 @@ impl Store {
     /// Keeps a new version. `row.version` is the one it was made from: when there is a newer one
     /// already, nothing is kept and `None` comes back; else the new version's number.
     pub async fn put_rule_text(&self, row: &RuleTextRow) -> Result<Option<i64>> {
+        let kept = self.put_rule_texts(std::slice::from_ref(row)).await?;
+        Ok(kept.and_then(|versions| versions.first().copied()))
+    }
+
+    /// Keeps new versions of several, all of them or none, and gives their numbers. `None` when one
+    /// has a newer version than the one it was made from.
+    pub async fn put_rule_texts(&self, rows: &[RuleTextRow]) -> Result<Option<Vec<i64>>> {
         tx!(&self.db, conn => {
-            let query = sqlx::query(NEWEST).bind(&row.kind).bind(&row.name);
-            let newest = query.fetch_one(&mut *conn).await?.int(0)?;
-            if newest == row.version {
+            let mut is_newest = true;
+            for row in rows {
+                let query = sqlx::query(NEWEST).bind(&row.kind).bind(&row.name);
+                is_newest &= query.fetch_one(&mut *conn).await?.int(0)? == row.version;
+            }
+            let mut versions = Vec::new();
+            for row in rows.iter().filter(|_| is_newest) {
                 sqlx::query(PUT_TEXT)
                     .bind(&row.kind)
                     .bind(&row.name)
-                    .bind(newest + 1)
+                    .bind(row.version + 1)
                     .bind(&row.text)
                     .bind(&row.note)
                     .bind(row.saved_at.0)
                     .bind(&row.saved_by)
                     .execute(&mut *conn)
                     .await?;
-                Ok(Some(newest + 1))
-            } else {
-                Ok(None)
+                versions.push(row.version + 1);
             }
+            Ok(is_newest.then_some(versions))
         })
     }
 
@@ -196,6 +211,7 @@ impl Store {
                 .bind(row.first_at.0)
                 .bind(row.changed_at.0)
                 .bind(&row.changed_by)
+                .bind(i64::from(row.on_trial))
                 .execute(conn)
                 .await?;
             Ok(())

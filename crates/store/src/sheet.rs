@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use mendpoint_model::{ChargerKey, Command, Incident, Transaction, UnixMs};
+use mendpoint_model::{ChargerKey, Command, ConnectorRef, Incident, Transaction, UnixMs};
 
 use crate::audit_chain::Line;
 use crate::db::json;
@@ -201,6 +201,14 @@ const INCIDENT: Form = Form {
         json = excluded.json, breadth = excluded.breadth, parent_id = excluded.parent_id,
         quiet = excluded.quiet",
 };
+const TRIAL: Form = Form {
+    head: "INSERT INTO rule_trial (rule, charger_key, evse, connector, opened_at_ms, ended_at_ms, asks,
+        json) VALUES ",
+    columns: 8,
+    tail: " ON CONFLICT (rule, charger_key, evse, connector, opened_at_ms) DO UPDATE SET
+        ended_at_ms = excluded.ended_at_ms, json = excluded.json,
+        asks = CASE WHEN excluded.asks = 1 THEN excluded.asks ELSE rule_trial.asks END",
+};
 const TIMELINE: Form = Form {
     head: "INSERT INTO timeline (id, incident_id, at_ms, kind, json) VALUES ",
     columns: 5,
@@ -308,6 +316,7 @@ struct Batch {
     /// By number; the start that used one comes before all else that is said of it.
     reservations: BTreeMap<i64, Vec<Value>>,
     incidents: BTreeMap<i64, Vec<Value>>,
+    trials: BTreeMap<(String, ChargerKey, ConnectorRef, UnixMs), Vec<Value>>,
     timeline: Vec<Vec<Value>>,
     state_changes: Vec<Vec<Value>>,
     link_changes: Vec<Vec<Value>>,
@@ -434,6 +443,24 @@ impl Batch {
             }
             Entry::Incident(incident) => {
                 self.incidents.insert(incident.id.0, incident_row(incident)?);
+            }
+            Entry::Trial { incident, asks } => {
+                let at = incident.connector;
+                let key = (incident.rule.clone(), incident.charger, at, incident.opened_at);
+                let body = json(incident, "what a rule on trial found")?;
+                self.trials.insert(
+                    key,
+                    row![
+                        incident.rule.as_str(),
+                        incident.charger,
+                        at.evse,
+                        at.connector,
+                        incident.opened_at,
+                        incident.resolved_at.map(|at| at.0),
+                        *asks,
+                        body,
+                    ],
+                );
             }
             Entry::Timeline(line) => {
                 let body = json(line, "a timeline entry")?;
@@ -596,6 +623,7 @@ impl Batch {
             (&SEVERITY, self.judged.into_values().collect()),
             (&RESERVATION, self.reservations.into_values().collect()),
             (&INCIDENT, self.incidents.into_values().collect()),
+            (&TRIAL, self.trials.into_values().collect()),
             (&TIMELINE, self.timeline),
             (&STATE_CHANGE, self.state_changes),
             (&LINK_CHANGE, self.link_changes),

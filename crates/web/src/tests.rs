@@ -4,6 +4,7 @@ mod approve;
 mod audit;
 mod device;
 mod duty;
+mod editor;
 mod money;
 mod ties;
 

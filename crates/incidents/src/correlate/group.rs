@@ -21,7 +21,7 @@ pub(crate) struct GroupKey {
 }
 
 /// A group with something open in it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Group {
     incidents: BTreeSet<IncidentId>,
     /// Those that nobody was told of yet.

@@ -22,7 +22,7 @@ const HABIT_PERCENT: u32 = 80;
 const HABIT_MIN: u8 = 3;
 
 /// The connections of a site, while something is going on.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct SiteWatch {
     /// Losses of the window, oldest first.
     losses: VecDeque<(UnixMs, ChargerKey)>,

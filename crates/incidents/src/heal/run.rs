@@ -13,7 +13,7 @@ use crate::heal::beyond::{Next, PATIENCE_MS};
 use crate::heal::ladder::{first_action, fits, rung_at};
 use crate::heal::verify::{Look, View, look};
 use crate::permits::Held;
-use crate::predicate::connector_state;
+use crate::predicate::{connector_state, is_in_doubt};
 use crate::rule::{Condition, Occurrence};
 use crate::words::subject_words;
 use mendpoint_model::IncidentId;
@@ -510,6 +510,11 @@ impl Engine {
             return None;
         }
         match &rule.condition {
+            Condition::State { .. }
+                if rule.judges_charge() && is_in_doubt(charger, case.incident.connector) =>
+            {
+                None
+            }
             Condition::State { when, .. } if !rule.judges_silence() => {
                 // A fault of the whole charger may have joined it: then there are two places.
                 let watch = self.watches.get(&case.incident.charger);

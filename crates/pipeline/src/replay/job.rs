@@ -1,12 +1,14 @@
 //! Replays that people asked for: one at a time, the last few remembered.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mendpoint_incidents::Catalogue;
 use mendpoint_model::{ChargerKey, DAY_MS, SiteKey, UnixMs};
 use mendpoint_replay::Report;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::past::{Progress, replay_past};
 use crate::pipeline::Inner;
@@ -67,10 +69,12 @@ impl ReplayStatus {
 /// A replay as it stands now.
 #[derive(Clone, Debug)]
 pub struct ReplayView {
-    /// Its number, since the start of the program.
+    /// Its number.
     pub id: u64,
-    /// What was asked for.
+    /// What was asked for; of one before the start of the program without the rules themselves.
     pub ask: ReplayAsk,
+    /// What the rules that it was about said: by id, a digest of the text and of its playbook's.
+    pub digests: BTreeMap<String, String>,
     /// When it began.
     pub started_at: UnixMs,
     /// When it ended.
@@ -88,6 +92,7 @@ pub struct ReplayView {
 struct Job {
     id: u64,
     ask: ReplayAsk,
+    digests: BTreeMap<String, String>,
     started_at: UnixMs,
     progress: Arc<Progress>,
     end: Mutex<Option<(UnixMs, ReplayStatus)>>,
@@ -100,6 +105,7 @@ impl Job {
         ReplayView {
             id: self.id,
             ask: self.ask.clone(),
+            digests: self.digests.clone(),
             started_at: self.started_at,
             ended_at: end.as_ref().map(|(at, _)| *at),
             frames: self.progress.frames.load(Ordering::Relaxed),
@@ -109,12 +115,94 @@ impl Job {
         }
     }
 
+    /// As it is kept on disk, once it is done.
+    fn kept(&self) -> Option<KeptReplay> {
+        let view = self.view();
+        let ReplayStatus::Done(report) = view.status else { return None };
+        Some(KeptReplay {
+            id: self.id,
+            only: self.ask.only.clone(),
+            from: self.ask.from,
+            until: self.ask.until,
+            site: self.ask.site,
+            charger: self.ask.charger,
+            by: self.ask.by.clone(),
+            digests: self.digests.clone(),
+            started_at: self.started_at,
+            ended_at: view.ended_at.unwrap_or(self.started_at),
+            frames: view.frames,
+            frames_total: view.frames_total,
+            report: (*report).clone(),
+        })
+    }
+
     fn is_running(&self) -> bool {
         self.end.lock().unwrap_or_else(PoisonError::into_inner).is_none()
     }
 }
 
-/// The replays since the start of the program.
+/// A replay that is done, as it is kept.
+#[derive(Debug, Serialize, Deserialize)]
+struct KeptReplay {
+    id: u64,
+    only: Option<String>,
+    from: UnixMs,
+    until: UnixMs,
+    site: Option<SiteKey>,
+    charger: Option<ChargerKey>,
+    by: String,
+    digests: BTreeMap<String, String>,
+    started_at: UnixMs,
+    ended_at: UnixMs,
+    frames: u64,
+    frames_total: u64,
+    report: Report,
+}
+
+impl KeptReplay {
+    fn job(self) -> Job {
+        let progress = Progress::default();
+        progress.frames.store(self.frames, Ordering::Relaxed);
+        progress.total.store(self.frames_total, Ordering::Relaxed);
+        progress.at.store(self.until.0, Ordering::Relaxed);
+        Job {
+            id: self.id,
+            ask: ReplayAsk {
+                rules: Arc::default(),
+                only: self.only,
+                from: self.from,
+                until: self.until,
+                site: self.site,
+                charger: self.charger,
+                lead_ms: DAY_MS,
+                by: self.by,
+            },
+            digests: self.digests,
+            started_at: self.started_at,
+            progress: Arc::new(progress),
+            end: Mutex::new(Some((self.ended_at, ReplayStatus::Done(Arc::new(self.report))))),
+        }
+    }
+}
+
+/// What a rule says and does: its text, and that of its playbook, shortened to a few letters.
+pub fn rule_digest(catalogue: &Catalogue, rule: &str) -> Option<String> {
+    use std::fmt::Write as _;
+    let rule = catalogue.rule(rule)?;
+    let mut hash = Sha256::new();
+    hash.update(rule.source.as_bytes());
+    if let Some(playbook) = rule.playbook.as_deref().and_then(|id| catalogue.playbook(id)) {
+        hash.update([0]);
+        hash.update(playbook.source.as_bytes());
+    }
+    let mut digest = String::new();
+    for byte in hash.finalize().iter().take(12) {
+        let _ = write!(digest, "{byte:02x}");
+    }
+    Some(digest)
+}
+
+/// The last replays.
 #[derive(Default)]
 pub struct ReplayBoard {
     jobs: Mutex<(u64, VecDeque<Arc<Job>>)>,
@@ -125,9 +213,33 @@ impl ReplayBoard {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The last ones of before the start of the program.
+    pub(crate) async fn restore(&self, store: &mendpoint_store::Store) -> Result<(), Error> {
+        let rows = store.rule_replays(KEPT as u32).await?;
+        let mut jobs = self.jobs();
+        for row in rows {
+            match serde_json::from_str::<KeptReplay>(&row) {
+                Ok(kept) => {
+                    jobs.0 = jobs.0.max(kept.id);
+                    jobs.1.push_back(Arc::new(kept.job()));
+                }
+                Err(error) => tracing::warn!(%error, "a replay that was kept cannot be read"),
+            }
+        }
+        Ok(())
+    }
+
     /// Begins one.
     pub(crate) fn start(&self, inner: &Arc<Inner>, ask: ReplayAsk) -> Result<u64, Error> {
         check(&ask)?;
+        let meant = ask
+            .rules
+            .rules()
+            .iter()
+            .filter(|rule| ask.only.as_ref().is_none_or(|only| *only == rule.id));
+        let digests = meant
+            .filter_map(|rule| Some((rule.id.clone(), rule_digest(&ask.rules, &rule.id)?)))
+            .collect();
         let job = {
             let mut jobs = self.jobs();
             if let Some(running) = jobs.1.iter().find(|job| job.is_running()) {
@@ -140,6 +252,7 @@ impl ReplayBoard {
             let job = Arc::new(Job {
                 id: jobs.0,
                 ask,
+                digests,
                 started_at: clock::now(),
                 progress: Arc::default(),
                 end: Mutex::new(None),
@@ -165,8 +278,11 @@ impl ReplayBoard {
                         ReplayStatus::Failed(error.to_string())
                     }
                 };
-                let mut end = job.end.lock().unwrap_or_else(PoisonError::into_inner);
-                *end = Some((clock::now(), status));
+                *job.end.lock().unwrap_or_else(PoisonError::into_inner) =
+                    Some((clock::now(), status));
+                if let Some(kept) = job.kept() {
+                    runtime.block_on(keep(&inner, &kept));
+                }
             }
         });
         if let Err(error) = spawned {
@@ -202,6 +318,22 @@ impl ReplayBoard {
         for job in &self.jobs().1 {
             job.progress.stop.store(true, Ordering::Relaxed);
         }
+    }
+}
+
+/// Keeps a replay over a restart.
+async fn keep(inner: &Inner, kept: &KeptReplay) {
+    let json = match serde_json::to_string(kept) {
+        Ok(json) => json,
+        Err(error) => {
+            tracing::warn!(%error, "a replay cannot be written down");
+            return;
+        }
+    };
+    let id = i64::try_from(kept.id).unwrap_or(i64::MAX);
+    let done = inner.store.put_rule_replay(id, kept.started_at, &json, KEPT as u32).await;
+    if let Err(error) = done {
+        tracing::warn!(%error, "a replay is not kept over a restart");
     }
 }
 

@@ -4,5 +4,5 @@
 mod job;
 mod past;
 
-pub use job::{ReplayAsk, ReplayBoard, ReplayStatus, ReplayView};
+pub use job::{ReplayAsk, ReplayBoard, ReplayStatus, ReplayView, rule_digest};
 pub use past::{Progress, replay_past};

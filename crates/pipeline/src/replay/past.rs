@@ -18,6 +18,7 @@ use mendpoint_store::{
 };
 
 use super::ReplayAsk;
+use crate::rule_book::RuleEdits;
 use crate::{Error, PipelineSettings};
 
 /// Sessions of a charger before the range that are looked at for one that still ran.
@@ -54,13 +55,17 @@ pub async fn replay_past(
     let total = store.count_past_frames(begin, ask.until, ask.charger).await?;
     progress.total.store(total, Ordering::Relaxed);
     let chargers = cast(store, ask, begin).await?;
+    // What is on trial, or is asked for by name, is tried as if it were on.
+    let named: Vec<&str> = ask.only.as_deref().into_iter().collect();
+    let rules = ask.rules.rehearsed(&named).map_or_else(|| Arc::clone(&ask.rules), Arc::new);
     let mut replay = Replay::new(
-        Arc::clone(&ask.rules),
+        rules,
         ReplaySettings {
             fleet: settings.fleet.clone(),
             engine: engine(settings, store).await?,
             profiles: Arc::new(settings.profiles.clone()),
             from: ask.from,
+            thresholds: RuleEdits::read(store).await?.overrides(),
         },
     );
     replay.begin(begin, chargers);

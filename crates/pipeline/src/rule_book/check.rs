@@ -19,9 +19,10 @@ pub struct CheckedRule {
     pub problems: Vec<Problem>,
     /// The mistakes it makes others have: a rule whose playbook is gone.
     pub elsewhere: Vec<Problem>,
-    /// Its own tests, when it has no mistakes.
+    /// Its own tests, and of a playbook those of the rules that heal with it, when nothing has a
+    /// mistake.
     pub outcomes: Vec<Outcome>,
-    /// The rule, when it has no mistakes.
+    /// The rule, when nothing has a mistake.
     pub rule: Option<Arc<Rule>>,
 }
 
@@ -39,6 +40,15 @@ impl CheckedRule {
         let failures = self.outcomes.iter().flat_map(|of| &of.failures).map(ToString::to_string);
         problems.chain(failures).collect::<Vec<_>>().join("\n")
     }
+
+    /// The rules that it does not fit to, but which are well formed themselves: of their tests some
+    /// fail now. They can be changed together with it.
+    pub fn others(&self) -> Vec<&str> {
+        let failed = self.outcomes.iter().filter(|of| !of.passed() && of.rule != self.id);
+        let mut others: Vec<&str> = failed.map(|of| of.rule.as_str()).collect();
+        others.dedup();
+        others
+    }
 }
 
 /// The id that a text gives itself.
@@ -51,55 +61,77 @@ fn id_in(text: &str) -> Option<String> {
     value[1..].split(quote).next().map(str::to_owned)
 }
 
-/// Looks at a text as if it were kept.
+/// Looks at texts as if all of them were kept; what came of each, in their order. A test of a rule
+/// runs once, for the text that it is in, or else for the playbook that the rule heals with.
 pub(super) fn check(
     base: &Catalogue,
     edits: &RuleEdits,
-    kind: RuleKind,
-    text: &str,
-) -> CheckedRule {
-    let id = id_in(text).unwrap_or_default();
-    let row = RuleTextRow {
-        kind: kind.name().to_owned(),
-        name: id.clone(),
-        version: 0,
-        text: text.to_owned(),
-        note: String::new(),
-        saved_at: UnixMs(0),
-        saved_by: String::new(),
-    };
+    texts: &[(RuleKind, String)],
+) -> Vec<CheckedRule> {
+    let rows: Vec<RuleTextRow> = texts
+        .iter()
+        .map(|(kind, text)| RuleTextRow {
+            kind: kind.name().to_owned(),
+            name: id_in(text).unwrap_or_default(),
+            version: 0,
+            text: text.clone(),
+            note: String::new(),
+            saved_at: UnixMs(0),
+            saved_by: String::new(),
+        })
+        .collect();
     let is_aside = |row: &RuleTextRow| {
         edits.set_aside.iter().any(|(of, name, _)| of.name() == row.kind && *name == row.name)
+    };
+    let is_replaced = |row: &RuleTextRow| {
+        rows.iter().any(|other| other.kind == row.kind && other.name == row.name)
     };
     let mut used: Vec<&RuleTextRow> = edits
         .texts
         .iter()
-        .filter(|other| !other.text.is_empty() && !is_aside(other))
-        .filter(|other| other.kind != row.kind || other.name != row.name)
+        .filter(|row| !row.text.is_empty() && !is_aside(row) && !is_replaced(row))
         .collect();
-    used.push(&row);
+    used.extend(&rows);
     let (rules, playbooks) = files(base, &used);
-    let mut checked = CheckedRule { id: id.clone(), ..CheckedRule::default() };
+    let mut all: Vec<CheckedRule> =
+        rows.iter().map(|row| CheckedRule { id: row.name.clone(), ..Default::default() }).collect();
     match Catalogue::parse(&rules, &playbooks) {
         Err(problems) => {
-            let file = file_of(kind, &id);
-            (checked.problems, checked.elsewhere) =
-                problems.into_iter().partition(|problem| problem.file == file);
+            for problem in problems {
+                let is_of = |(kind, _): &(RuleKind, String), one: &CheckedRule| {
+                    problem.file == file_of(*kind, &one.id)
+                };
+                let own = texts.iter().zip(&mut all).find(|(text, one)| is_of(text, one));
+                match own {
+                    Some((_, one)) => one.problems.push(problem),
+                    None => all.iter_mut().take(1).for_each(|first| {
+                        first.elsewhere.push(problem.clone());
+                    }),
+                }
+            }
         }
         Ok(catalogue) => {
             let catalogue = Arc::new(catalogue);
             let run = |rule: &Rule, test: &TimelineTest| timeline_test::run(&catalogue, rule, test);
-            for rule in catalogue.rules() {
-                let is_concerned = match kind {
-                    RuleKind::Rule => rule.id == id,
-                    RuleKind::Playbook => rule.playbook.as_deref() == Some(id.as_str()),
-                };
-                if is_concerned {
-                    checked.outcomes.extend(rule.tests.iter().map(|test| run(rule, test)));
+            let has = |kind: RuleKind, id: &str| {
+                rows.iter().any(|row| row.kind == kind.name() && row.name == id)
+            };
+            for ((kind, _), one) in texts.iter().zip(&mut all) {
+                for rule in catalogue.rules() {
+                    let is_concerned = match kind {
+                        RuleKind::Rule => rule.id == one.id,
+                        RuleKind::Playbook => {
+                            rule.playbook.as_deref() == Some(one.id.as_str())
+                                && !has(RuleKind::Rule, &rule.id)
+                        }
+                    };
+                    if is_concerned {
+                        one.outcomes.extend(rule.tests.iter().map(|test| run(rule, test)));
+                    }
                 }
+                one.rule = catalogue.rule(&one.id).filter(|_| *kind == RuleKind::Rule).cloned();
             }
-            checked.rule = catalogue.rule(&id).filter(|_| kind == RuleKind::Rule).cloned();
         }
     }
-    checked
+    all
 }

@@ -9,7 +9,8 @@ use super::edits::{RuleEdits, RuleKind};
 
 /// The name under which problems of an edit are told.
 pub(super) fn file_of(kind: RuleKind, id: &str) -> String {
-    format!("edited {} {id}", kind.name())
+    let noun = kind.name();
+    if id.is_empty() { format!("new {noun}") } else { format!("edited {noun} {id}") }
 }
 
 type Files = Vec<(String, String)>;
@@ -78,6 +79,11 @@ pub(crate) fn compose(base: &Arc<Catalogue>, edits: &mut RuleEdits) -> Arc<Catal
     }
     for switch in &edits.switches {
         catalogue.set_enabled(&switch.name, switch.is_on);
+        // One about many chargers cannot be on trial: then it is off.
+        let is_wide = catalogue.rule(&switch.name).is_some_and(|rule| rule.scope.is_wide());
+        if switch.on_trial && !is_wide {
+            catalogue.set_on_trial(&switch.name);
+        }
         if let Some(mode) = mode_of(&switch.mode) {
             catalogue.set_mode(&switch.name, mode);
         }

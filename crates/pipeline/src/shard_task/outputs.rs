@@ -2,6 +2,7 @@
 
 use mendpoint_incidents::{Effect, Memory, Request};
 use mendpoint_model::{ChargerKey, Fact, FindingCode, FrameSeq, LedgerLine, UnixMs};
+use mendpoint_shard::Trial;
 use mendpoint_store::Entry;
 use tokio::sync::oneshot;
 
@@ -34,7 +35,9 @@ impl ShardTask {
                 _ => {}
             }
             self.state.touched.insert(charger);
-            self.state.dirty.insert(charger);
+            if !matches!(fact, Fact::StatusRepeated { .. }) {
+                self.state.dirty.insert(charger);
+            }
             self.fact(charger, at, frame, fact);
         }
         if facts.capacity() <= ROOM_KEPT {
@@ -54,6 +57,9 @@ impl ShardTask {
         for effect in effects {
             self.effect(effect);
         }
+        for Trial { incident, asks } in std::mem::take(&mut self.state.outputs.trials) {
+            self.state.entries.push(Entry::Trial { incident: Box::new(incident), asks });
+        }
         let upkeep = std::mem::take(&mut self.state.outputs.upkeep);
         for effect in upkeep {
             self.upkeep(effect);
@@ -69,12 +75,24 @@ impl ShardTask {
                 Entry::LinkChange { charger, at, online: true, reason: String::new() }
             }
             Fact::LinkDown { reason } => Entry::LinkChange { charger, at, online: false, reason },
-            Fact::StatusChanged { connector, to, error, .. } => {
-                let told = (to, error.map(|error| error.code).unwrap_or_default());
-                let Some(entry) = self.state_entry(charger, at, connector, Some(told)) else {
+            Fact::StatusChanged { connector, to, error, since, historical, .. } => {
+                let error = error.map(|error| error.code).unwrap_or_default();
+                if since < at {
+                    // Of the time that it is about, not of that in which it was told.
+                    if historical {
+                        self.inner.lately.told(charger, since);
+                    }
+                    Entry::StateChange { charger, connector, at: since, status: to, error }
+                } else if historical {
+                    // Of an older connection, and nobody knows of when.
                     return;
-                };
-                entry
+                } else {
+                    let told = Some((to, error));
+                    let Some(entry) = self.state_entry(charger, at, connector, told) else {
+                        return;
+                    };
+                    entry
+                }
             }
             Fact::FaultChanged(fault) => {
                 let Some(entry) = self.state_entry(charger, at, fault.connector, None) else {
@@ -86,6 +104,9 @@ impl ShardTask {
                 Entry::TransactionOpened { charger, transaction }
             }
             Fact::TransactionClosed { transaction, reason, ended_at, energy_wh, .. } => {
+                if at.since_ms(ended_at) > self.inner.settings.fleet.late_ms {
+                    self.inner.lately.told(charger, transaction.started_at.min(ended_at));
+                }
                 Entry::TransactionClosed { charger, transaction, reason, ended_at, energy_wh }
             }
             Fact::TransactionOrphaned { id, external_id, ended } => {

@@ -9,7 +9,7 @@ use mendpoint_replay::Report;
 use mendpoint_store::{Direction, IncidentFilter};
 
 use super::kit::Kit;
-use crate::{Error, ReplayAsk, ReplayStatus};
+use crate::{Error, ReplayAsk, ReplayBoard, ReplayStatus, ReplayView};
 
 async fn done(kit: &Kit, id: u64) -> Arc<Report> {
     for _ in 0..3_000 {
@@ -67,6 +67,26 @@ async fn the_rules_in_force_find_again_what_they_found() {
         "would have fired 0 times in 1 hour, 0 new, 0 same; 1 of the live ones gone"
     );
     assert_eq!(kit.handle().replays().all().len(), 2);
+
+    // A program that is started anew knows them, and which text of a rule each has tried.
+    let again = ReplayBoard::default();
+    for _ in 0..3_000 {
+        if kit.store.rule_replays(9).await.expect("read").len() == 2 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    again.restore(&kit.store).await.expect("read");
+    let (now, kept) = (kit.handle().replays().all(), again.all());
+    for (now, kept) in now.iter().zip(&kept) {
+        let told = |view: &ReplayView| {
+            let ReplayStatus::Done(report) = &view.status else { panic!("{view:?}") };
+            (view.id, view.digests.clone(), view.ended_at, Report::clone(report))
+        };
+        assert_eq!(told(now), told(kept));
+    }
+    assert_eq!(kept.len(), 2);
+    assert_eq!(kit.handle().tried("ERR_FAULTED").map(|view| view.id), Some(1));
     kit.pipeline.stop().await;
 }
 

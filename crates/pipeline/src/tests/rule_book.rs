@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use mendpoint_incidents::{Catalogue, EngineSettings, HealMode, Target, ThresholdOverride};
+use mendpoint_model::UnixMs;
 
 use super::kit::Kit;
 use crate::rule_book::{RuleEdits, compose};
@@ -155,4 +156,121 @@ async fn reading_the_files_again_says_what_is_wrong_with_them() {
     let told = handle.reload_rules("ana").await.expect_err("they are wrong").to_string();
     assert_eq!(told, "rules/x.toml:1:1: unknown key");
     assert!(handle.catalogue().rule("ERR_FAULTED").is_some(), "everything stays as it was");
+}
+
+/// A playbook and the tests of a rule that heals with it, as they stand.
+fn ladder_and_test(handle: &crate::Handle) -> (String, String) {
+    let catalogue = handle.catalogue();
+    let playbook = catalogue.playbook("failed_burst").expect("shipped").source.to_string();
+    let rule = catalogue.rule("SILENT_CHARGER").expect("shipped").source.to_string();
+    (playbook, rule)
+}
+
+#[tokio::test]
+async fn a_playbook_and_the_tests_that_name_its_steps_change_together_or_not_at_all() {
+    let kit = kit().await;
+    let handle = kit.handle();
+    let rule = include_str!("../../../../config/rules/silent_charger.toml");
+    let playbook = include_str!("../../../../config/playbooks/failed_burst.toml");
+    let offline = include_str!("../../../../config/rules/cp_offline.toml");
+    let file = |name: &str, text: &str| (name.to_owned(), text.to_owned());
+    let rules = [file("a.toml", rule), file("c.toml", offline)];
+    let playbooks = [file("b.toml", playbook)];
+    let files = Catalogue::parse(&rules, &playbooks).expect("shipped");
+    handle.set_catalogue(Arc::new(files)).await.expect("in force");
+    let (playbook, rule) = ladder_and_test(&handle);
+    let shorter = playbook.replace(r#"ladder = ["L1", "L4"]"#, r#"ladder = ["L1"]"#);
+    let tested = rule
+        .replace(
+            r#""TriggerMessage StatusNotification 1", "Reset Soft"]"#,
+            r#""TriggerMessage StatusNotification 1"]"#,
+        )
+        .replace(", tickets = 0", "");
+    assert!(shorter != playbook && tested != rule);
+    let playbook_of = |text: &str, made_from| NewRuleText {
+        kind: RuleKind::Playbook,
+        ..new("failed_burst", made_from, text)
+    };
+
+    // Alone, neither fits to the other; it is told which rule it is.
+    let checked = handle.check_rule(RuleKind::Playbook, shorter.clone()).await;
+    assert_eq!((checked.others(), checked.is_good()), (vec!["SILENT_CHARGER"], false));
+    let alone = handle.save_rule(playbook_of(&shorter, 0)).await.expect_err("it does not fit");
+    assert!(matches!(alone, crate::Error::Unfit(_)), "{alone}");
+    let alone = handle.save_rule(new("SILENT_CHARGER", 0, &tested)).await.expect_err("nor this");
+    assert!(matches!(alone, crate::Error::Unfit(_)), "{alone}");
+
+    // Together they do, and one that is not good keeps the other away.
+    let stale = vec![playbook_of(&shorter, 0), new("SILENT_CHARGER", 7, &tested)];
+    let told = handle.save_rules(stale).await.expect_err("made from another version").to_string();
+    assert!(told.contains("rule SILENT_CHARGER meanwhile"), "{told}");
+    assert_eq!(ladder_and_test(&handle), (playbook.clone(), rule.clone()), "none was kept");
+    let both = vec![playbook_of(&shorter, 0), new("SILENT_CHARGER", 0, &tested)];
+    let kept = handle.save_rules(both).await.expect("they fit");
+    assert_eq!(kept, [("failed_burst".to_owned(), 1), ("SILENT_CHARGER".to_owned(), 1)]);
+    assert_eq!(ladder_and_test(&handle), (shorter, tested));
+
+    // The way back is the same: alone it would leave a rule whose test fails.
+    let alone = handle.take_back_rule(RuleKind::Playbook, "failed_burst", 0, "ana").await;
+    assert!(matches!(alone, Err(crate::Error::Unfit(_))), "{alone:?}");
+    let both = vec![playbook_of(&playbook, 1), new("SILENT_CHARGER", 1, &rule)];
+    handle.save_rules(both).await.expect("as in the files");
+    assert_eq!(ladder_and_test(&handle), (playbook, rule));
+    let edits = handle.rule_edits();
+    let is_edited = edits.text(RuleKind::Playbook, "failed_burst").is_some();
+    assert!(!is_edited, "what is as in the file is no edit of it");
+}
+
+/// Opens as soon as a connector is Faulted for a second.
+fn hasty() -> String {
+    OWN.replace("FAULTED_LONG", "FAULTED_SOON")
+        .replace("\"30m\", min = \"5m\"", "\"1s\", min = \"1s\"")
+}
+
+#[tokio::test]
+async fn a_new_rule_is_on_trial_and_nobody_is_told_of_what_it_finds() {
+    let kit = kit().await;
+    let handle = kit.handle();
+    handle.save_rule(new("", 0, &hasty())).await.expect("it is good");
+    let rule = handle.catalogue().rule("FAULTED_SOON").cloned().expect("kept");
+    assert_eq!((rule.enabled, rule.on_trial), (false, true));
+    kit.faulted("InternalError").await;
+    let found = async || {
+        for _ in 0..3_000 {
+            let seen = handle.hindsight("FAULTED_SOON").await.expect("read");
+            if seen.sums.fired > 0 {
+                return seen;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        panic!("it never found anything");
+    };
+    let seen = found().await;
+    assert_eq!((seen.sums.fired, seen.sums.open), (1, 1), "{:?}", seen.sums);
+    assert_eq!(seen.incidents[0].incident.rule, "FAULTED_SOON");
+    let incidents = async || {
+        let filter = mendpoint_store::IncidentFilter {
+            rule: Some("FAULTED_SOON".to_owned()),
+            ..Default::default()
+        };
+        kit.store.incidents(&filter, None, 9).await.expect("read").0.len()
+    };
+    assert_eq!(incidents().await, 0, "it opens no incident");
+    let counts = kit.store.rule_trial_counts(UnixMs(0)).await.expect("read");
+    assert_eq!(counts.get("FAULTED_SOON"), Some(&1));
+
+    // On, it opens one; what its trial had open is over.
+    handle.set_rule_on("FAULTED_SOON", true, "ana").await.expect("on");
+    assert!(handle.catalogue().rule("FAULTED_SOON").expect("kept").enabled);
+    for _ in 0..3_000 {
+        if incidents().await > 0 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(incidents().await, 1);
+    let trials = kit.store.rule_trials("FAULTED_SOON", UnixMs(0), 9).await.expect("read");
+    assert!(trials.iter().all(|row| row.incident.state.is_over()), "{trials:?}");
+    handle.set_rule_on_trial("FAULTED_SOON", "ana").await.expect("on trial again");
+    assert!(handle.catalogue().rule("FAULTED_SOON").expect("kept").on_trial);
 }

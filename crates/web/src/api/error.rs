@@ -65,6 +65,12 @@ impl ApiError {
         Self { status: StatusCode::NOT_FOUND, code: "not_found", message: message.into() }
     }
 
+    /// 422: it can be read, and what it says is wrong.
+    pub(crate) fn unfit(message: impl Into<String>) -> Self {
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        Self { status, code: "unfit", message: message.into() }
+    }
+
     /// 413: more than is taken.
     pub(crate) fn too_large() -> Self {
         let most = super::BODY_MAX / 1024;
@@ -103,6 +109,7 @@ impl From<mendpoint_pipeline::Error> for ApiError {
                 Self::not_found(error.to_string())
             }
             Error::Refused(_) => Self::conflict(error.to_string()),
+            Error::Unfit(message) => Self::unfit(message),
             Error::Store(error) => error.into(),
             other => Self {
                 status: StatusCode::SERVICE_UNAVAILABLE,

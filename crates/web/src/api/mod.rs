@@ -129,6 +129,7 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/rules", get(rules::list).post(rules::create_rule))
         .route("/rules/check", post(rules::check))
         .route("/rules/reload", post(rules::reload))
+        .route("/rules/together", post(rules::put_together))
         .route("/rules/{id}", get(rules::rule).put(rules::put_rule).patch(rules::change))
         .route("/rules/{id}/shadow", get(rules::shadow))
         .route("/rules/{id}/versions", get(rules::rule_versions))

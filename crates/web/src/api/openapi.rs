@@ -90,6 +90,9 @@ use super::{
         rules::PutText,
         rules::PutThreshold,
         rules::RuleJson,
+        rules::PutTexts,
+        rules::OneOfTexts,
+        rules::TextsJson,
         rules::ShadowJson,
         rules::ShadowedJson,
         rules::TakeBack,
@@ -330,17 +333,20 @@ const ADDRESSES: &[Address] = &[
         .takes("PlaceJson")
         .one("PlaceJson"),
     get("/rules", "The rules in force", &[]).page("RuleJson"),
-    post("/rules", "Add a rule; it begins in shadow").takes("PutText").one("TextJson"),
+    post("/rules", "Add a rule; it begins on trial").takes("PutText").one("TextJson"),
     post("/rules/check", "Look at a text and run its tests; nothing is kept")
         .takes("PutText")
         .one("CheckJson"),
+    post("/rules/together", "Keep several rules and playbooks in one go, all of them or none")
+        .takes("PutTexts")
+        .one("TextsJson"),
     post("/rules/reload", "Read the files again; timers and counts go on"),
     get("/rules/{id}", "A rule with its text", &[]).one("TextJson"),
     put("/rules/{id}", "Edit a rule: a new version").takes("PutText").one("TextJson"),
-    patch("/rules/{id}", "Switch a rule on or off, or say how much it may do")
+    patch("/rules/{id}", "Switch a rule on, on trial or off, or say how much it may do")
         .takes("ChangeRule")
         .one("TextJson"),
-    get("/rules/{id}/shadow", "What a rule in shadow would have done, and what became of it", &[])
+    get("/rules/{id}/shadow", "What a rule found on trial, or would have sent, and what became of it", &[])
         .one("ShadowJson"),
     get("/rules/{id}/versions", "Its versions, newest first", &[]).page("VersionJson"),
     post("/rules/{id}/take-back", "Put an older version in force, or (0) the file's")

@@ -70,7 +70,7 @@ fn ask(state: &AppState, by: String, body: &ReplayBody) -> Result<ReplayAsk> {
         let (rules, playbooks) = (files(&body.rules, "rule"), files(&body.playbooks, "playbook"));
         Arc::new(handle.catalogue().overlaid(&rules, &playbooks).map_err(|problems| {
             let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            ApiError::bad_request(lines.join("\n"))
+            ApiError::unfit(lines.join("\n"))
         })?)
     };
     let at = |text: &Option<String>, otherwise: UnixMs| match text {
@@ -148,7 +148,7 @@ pub(super) async fn stop(
 }
 
 fn none(id: u64) -> ApiError {
-    ApiError::not_found(format!("there is no replay {id}; the last 16 since the start are kept"))
+    ApiError::not_found(format!("there is no replay {id}; the last 16 are kept"))
 }
 
 fn head(state: &AppState, view: &ReplayView) -> Value {

@@ -15,6 +15,9 @@ use super::extract::Body;
 use super::json::{Page, time};
 use crate::{AppState, targets};
 
+/// How many texts are kept together at most.
+const TOGETHER_MAX: usize = 8;
+
 /// A rule in force.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct RuleJson {
@@ -36,6 +39,10 @@ pub(super) struct RuleJson {
     tests: usize,
     /// Whether it opens incidents.
     on: bool,
+    /// Whether it is on trial: it opens nothing, and what it would open is under `/shadow`.
+    on_trial: bool,
+    /// Whether it is off, was edited or made here, and nobody tried it on the past as it stands.
+    untried: bool,
     /// Until when it stays in shadow because it is new (G10); RFC 3339.
     shadow_until: Option<String>,
     /// The version edited here; 0 for the file's.
@@ -99,6 +106,8 @@ fn rule_json(handle: &Handle, edits: &RuleEdits, rule: &Rule) -> RuleJson {
         auto_heal: crate::pages::rule::mode_words(rule.auto_heal).0,
         tests: rule.tests.len(),
         on: rule.enabled,
+        on_trial: rule.on_trial,
+        untried: handle.is_untried(&rule.id),
         shadow_until: time(handle.in_shadow_until(&rule.id)),
         edited_version: edits.text(RuleKind::Rule, &rule.id).map_or(0, |row| row.version),
         set_aside: aside.flat_map(|(_, _, why)| why.iter().map(ToString::to_string)).collect(),
@@ -227,6 +236,8 @@ pub(super) struct ProblemJson {
 /// A test and what became of it.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct TestJson {
+    /// The rule whose test it is.
+    rule: String,
     name: String,
     passed: bool,
     failures: Vec<String>,
@@ -249,6 +260,7 @@ fn check_json(checked: &CheckedRule) -> CheckJson {
             .outcomes
             .iter()
             .map(|outcome| TestJson {
+                rule: outcome.rule.clone(),
                 name: outcome.test.clone(),
                 passed: outcome.passed(),
                 failures: outcome.failures.iter().map(ToString::to_string).collect(),
@@ -322,6 +334,69 @@ pub(super) async fn put_playbook(
     save(&state, &caller, RuleKind::Playbook, id, body).await
 }
 
+/// Several texts, to be kept in one go or only looked at.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PutTexts {
+    texts: Vec<OneOfTexts>,
+    /// Why, for the lists of versions.
+    #[serde(default)]
+    note: String,
+    /// Only look at them and run their tests; nothing is kept.
+    #[serde(default)]
+    check: bool,
+}
+
+/// One of several texts.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OneOfTexts {
+    /// `rule` or `playbook`.
+    kind: String,
+    /// Which one is edited; left out for a new one.
+    #[serde(default)]
+    id: String,
+    /// In TOML.
+    text: String,
+    /// The version it was made from; 0 for the file's.
+    #[serde(default)]
+    made_from: i64,
+}
+
+/// What came of several texts.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct TextsJson {
+    /// Of each what looking at it told, in their order.
+    items: Vec<CheckJson>,
+    /// The versions that were kept, in the same order; empty where they were only looked at.
+    versions: Vec<i64>,
+}
+
+/// Keeps several texts, all of them or none: a playbook and the tests of the rules that heal with it
+/// fit only together.
+pub(super) async fn put_together(
+    Operator(caller): Operator,
+    State(state): State<AppState>,
+    Body(body): Body<PutTexts>,
+) -> Result<Json<TextsJson>> {
+    let mut all = Vec::new();
+    for one in body.texts {
+        let kind = RuleKind::from_name(&one.kind)
+            .ok_or_else(|| ApiError::bad_request("kind is rule or playbook"))?;
+        let (note, by) = (body.note.clone(), caller.name.clone());
+        let OneOfTexts { id, text, made_from, .. } = one;
+        all.push(NewRuleText { kind, id, made_from, text, note, by });
+    }
+    if !(1..=TOGETHER_MAX).contains(&all.len()) {
+        return Err(ApiError::bad_request(format!("send 1 to {TOGETHER_MAX} texts")));
+    }
+    let handle = state.handle();
+    let texts = all.iter().map(|new| (new.kind, new.text.clone())).collect();
+    let items = handle.check_rules(texts).await.iter().map(check_json).collect();
+    let kept = if body.check { Vec::new() } else { handle.save_rules(all).await? };
+    Ok(Json(TextsJson { items, versions: kept.into_iter().map(|(_, version)| version).collect() }))
+}
+
 /// What a rule may do.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -329,12 +404,26 @@ pub(super) struct ChangeRule {
     /// Whether it opens incidents.
     #[serde(default)]
     on: Option<bool>,
+    /// `true` puts it on trial.
+    #[serde(default)]
+    on_trial: Option<bool>,
+    /// It may be switched on although nobody tried it on the past as it stands.
+    #[serde(default)]
+    untried: bool,
     /// `off`, `shadow`, `approve` or `on`.
     #[serde(default)]
     auto_heal: Option<String>,
     /// A new rule need not stay in shadow for seven days; administrators only.
     #[serde(default)]
     at_once: bool,
+}
+
+/// What a rule is to be.
+#[derive(Clone, Copy, Debug)]
+enum Wanted {
+    On,
+    Off,
+    Trial,
 }
 
 pub(super) async fn change(
@@ -347,6 +436,28 @@ pub(super) async fn change(
         return Err(ApiError::forbidden("admin", &caller.role));
     }
     let handle = state.handle();
+    let wanted = match (body.on, body.on_trial) {
+        (Some(true), Some(true)) => {
+            return Err(ApiError::bad_request(
+                "a rule is on, on trial, or off: ask for one of them",
+            ));
+        }
+        (_, Some(true)) => Some(Wanted::Trial),
+        (Some(true), _) => Some(Wanted::On),
+        (Some(false), _) => Some(Wanted::Off),
+        // The end of a trial is that it is off.
+        (None, Some(false)) => {
+            let catalogue = handle.catalogue();
+            catalogue.rule(&id).filter(|rule| rule.on_trial).map(|_| Wanted::Off)
+        }
+        (None, None) => None,
+    };
+    if matches!(wanted, Some(Wanted::On)) && !body.untried && handle.is_untried(&id) {
+        return Err(ApiError::conflict(format!(
+            "nobody has tried the rule {id} on the past as it stands: POST rules/replay first, or \
+             send \"untried\": true"
+        )));
+    }
     if let Some(word) = &body.auto_heal {
         let modes = crate::pages::rule::MODES;
         let mode = modes.iter().find(|(_, name, _)| name == word).map(|(mode, ..)| *mode);
@@ -354,8 +465,11 @@ pub(super) async fn change(
             mode.ok_or_else(|| ApiError::bad_request("auto_heal is off, shadow, approve or on"))?;
         handle.set_rule_mode(&id, mode, body.at_once, &caller.name).await?;
     }
-    if let Some(on) = body.on {
-        handle.set_rule_on(&id, on, &caller.name).await?;
+    match wanted {
+        Some(Wanted::On) => handle.set_rule_on(&id, true, &caller.name).await?,
+        Some(Wanted::Off) => handle.set_rule_on(&id, false, &caller.name).await?,
+        Some(Wanted::Trial) => handle.set_rule_on_trial(&id, &caller.name).await?,
+        None => {}
     }
     Ok(Json(text_json(handle, RuleKind::Rule, &id)?))
 }
@@ -369,8 +483,9 @@ pub(super) struct PutThreshold {
     /// The site's name, the charger's identity, or `Vendor / Model`.
     target: String,
     name: String,
-    /// As in the rule: `20m`, `-80`; `null` takes it back.
-    value: Option<String>,
+    /// As in the rule: `"20m"`, `-80` or `"-80"`; `null` takes it back.
+    #[schema(value_type = Option<String>, example = "20m")]
+    value: Option<Value>,
 }
 
 pub(super) async fn put_threshold(
@@ -382,7 +497,16 @@ pub(super) async fn put_threshold(
     let handle = state.handle();
     let target: Target =
         targets::read(handle, &body.kind, &body.target).map_err(ApiError::bad_request)?;
-    match body.value {
+    let value = match body.value {
+        Some(Value::String(text)) => Some(text),
+        Some(Value::Number(number)) => Some(number.to_string()),
+        Some(_) => {
+            let message = "value is a duration such as \"20m\", a number, or null to take it back";
+            return Err(ApiError::bad_request(message));
+        }
+        None => None,
+    };
+    match value {
         Some(value) => {
             let own = ThresholdOverride { rule: id.clone(), target, name: body.name, value };
             handle.set_threshold(own, &caller.name).await?;
@@ -505,6 +629,8 @@ pub(super) struct ShadowJson {
     /// How often it was over by itself and nothing else showed.
     nothing: u32,
     open: u32,
+    /// For how many a person would have been asked while it was on trial.
+    asked: usize,
     /// How many steps it would have sent.
     steps: u32,
     /// Whether there are more than these.
@@ -515,7 +641,9 @@ pub(super) struct ShadowJson {
 /// An incident of a rule in shadow mode.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ShadowedJson {
-    id: String,
+    /// The incident; `null` for what was found on trial, which is none.
+    id: Option<String>,
+    title: String,
     charger: String,
     connector: String,
     opened_at: String,
@@ -542,7 +670,8 @@ pub(super) async fn shadow(
         .incidents
         .iter()
         .map(|one| ShadowedJson {
-            id: one.incident.id.to_string(),
+            id: crate::pages::incident_id(&one.incident),
+            title: one.incident.title.clone(),
             charger: directory
                 .charger(one.incident.charger)
                 .map(|charger| charger.identity.to_string())
@@ -567,6 +696,7 @@ pub(super) async fn shadow(
         real: sums.real,
         nothing: sums.nothing,
         open: sums.open,
+        asked: seen.asked,
         steps: sums.steps,
         has_more: seen.has_more,
         incidents,

@@ -103,6 +103,7 @@ impl From<mendpoint_pipeline::Error> for PageError {
                 Self::not_found(format!("There is {error}. It may have been removed."))
             }
             Error::Refused(sentence) => Self::conflict(sentence),
+            Error::Unfit(sentence) => Self::bad_request(sentence),
             Error::Store(error) => error.into(),
             other => Self::unavailable(other.to_string()),
         }

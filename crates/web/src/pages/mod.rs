@@ -32,6 +32,8 @@ mod transaction;
 mod transactions;
 mod uptime;
 
+pub(crate) use shadow::incident_id;
+
 use axum::Router;
 
 use crate::AppState;

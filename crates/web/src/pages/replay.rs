@@ -116,6 +116,16 @@ struct ReplayPage {
     rules: Vec<(String, String)>,
     sites: Vec<String>,
     jobs: Vec<JobView>,
+    /// Whether one of them runs.
+    running: bool,
+}
+
+/// The replays alone, while one of them runs.
+#[derive(Template)]
+#[template(path = "replay.html", block = "jobs")]
+struct JobsFragment {
+    jobs: Vec<JobView>,
+    running: bool,
 }
 
 #[derive(Template)]
@@ -148,10 +158,15 @@ async fn show(state: &AppState, viewer: &Viewer, mut asked: Asked, problems: Vec
     let mut sites: Vec<String> =
         handle.directory().sites().iter().map(|site| site.name.clone()).collect();
     sites.sort();
-    let jobs = handle.replays().all().iter().map(|view| job(state, viewer, view)).collect();
+    let jobs: Vec<JobView> =
+        handle.replays().all().iter().map(|view| job(state, viewer, view)).collect();
+    let running = jobs.iter().any(|job| job.running);
+    if asked.fragment == "jobs" {
+        return render(JobsFragment { jobs, running });
+    }
     let shell = Shell::new(state, viewer, "rules", "Try rules on the past").await;
     let shell = shell.with_messages(asked.done.take(), asked.error.take());
-    render(ReplayPage { shell, asked, problems, rules, sites, jobs })
+    render(ReplayPage { shell, asked, problems, rules, sites, jobs, running })
 }
 
 async fn start(

@@ -6,10 +6,10 @@ use askama::Template;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
-use mendpoint_incidents::{Playbook, Rule};
+use mendpoint_incidents::{Catalogue, Playbook, Rule};
 use mendpoint_model::{DAY_MS, Incident, Priority, Rung, StepState, UnixMs};
-use mendpoint_pipeline::RuleKind;
-use mendpoint_store::{IncidentFilter, PAGE_MAX, Store};
+use mendpoint_pipeline::{RuleEdits, RuleKind};
+use mendpoint_store::{IncidentFilter, PAGE_MAX, RuleTextRow, Store};
 use serde::Deserialize;
 
 use super::errors::{Page, render};
@@ -52,6 +52,9 @@ struct RuleView {
     tests: usize,
     file: String,
     is_on: bool,
+    on_trial: bool,
+    /// What it found on trial in the last 24 hours.
+    found: u64,
     is_aside: bool,
     /// The version edited here; 0 for the file's.
     edited: i64,
@@ -91,6 +94,8 @@ struct RulesPage {
     /// Whether more incidents happened than were counted.
     counted_all: bool,
     playbooks: Vec<PlaybookView>,
+    /// What was taken away and can be taken back: kind, id, by whom.
+    gone: Vec<(String, String, String)>,
     may_change: bool,
 }
 
@@ -99,6 +104,7 @@ async fn page(viewer: Viewer, State(state): State<AppState>, Query(asked): Query
     let catalogue = handle.catalogue();
     let edits = handle.rule_edits();
     let set_otherwise = handle.threshold_counts();
+    let trials = handle.store().rule_trial_counts(handle.now() - DAY_MS).await?;
     let (days, counted_all) = count(handle.store(), handle.now() - DAY_MS).await?;
     let rules: Vec<_> = catalogue
         .rules()
@@ -108,6 +114,7 @@ async fn page(viewer: Viewer, State(state): State<AppState>, Query(asked): Query
             let day = days.get(&rule.id).copied().unwrap_or_default();
             let mut view = view(rule, playbook.map(|playbook| &**playbook), day);
             view.is_aside = edits.set_aside.iter().any(|(_, id, _)| *id == rule.id);
+            view.found = trials.get(&rule.id).copied().unwrap_or_default();
             view.edited = edits.text(RuleKind::Rule, &rule.id).map_or(0, |row| row.version);
             view.thresholds = set_otherwise.get(&rule.id).copied().unwrap_or_default();
             view
@@ -126,11 +133,25 @@ async fn page(viewer: Viewer, State(state): State<AppState>, Query(asked): Query
                 rungs: labels(book.ladder("")),
             })
             .collect(),
+        gone: gone(&catalogue, &edits),
         may_change: viewer.manages_cards(),
         tests: rules.iter().map(|rule| rule.tests).sum(),
         rules,
         counted_all,
     })
+}
+
+/// What people made here and took away; its versions are kept.
+fn gone(catalogue: &Catalogue, edits: &RuleEdits) -> Vec<(String, String, String)> {
+    let is_gone = |row: &&RuleTextRow| {
+        row.text.is_empty()
+            && match RuleKind::from_name(&row.kind) {
+                Some(RuleKind::Playbook) => catalogue.playbook(&row.name).is_none(),
+                _ => catalogue.rule(&row.name).is_none(),
+            }
+    };
+    let rows = edits.texts.iter().filter(is_gone);
+    rows.map(|row| (row.kind.clone(), row.name.clone(), row.saved_by.clone())).collect()
 }
 
 /// Counts what was opened since a time, by rule; says whether that was all.
@@ -190,6 +211,8 @@ fn view(rule: &Rule, playbook: Option<&Playbook>, day: Day) -> RuleView {
         tests: rule.tests.len(),
         file: rule.file.clone(),
         is_on: rule.enabled,
+        on_trial: rule.on_trial,
+        found: 0,
         is_aside: false,
         edited: 0,
         thresholds: 0,
@@ -217,8 +240,6 @@ fn labels(rungs: &[Rung]) -> Vec<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use mendpoint_incidents::Catalogue;
-
     use super::*;
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a rule in shadow would have done, and what became of it: a part of the rule's page.
 
 use mendpoint_incidents::{HealMode, Rule};
+use mendpoint_model::Incident;
 use mendpoint_pipeline::{Handle, Hindsight};
 use mendpoint_replay::hindsight::Shadowed;
 
@@ -14,8 +15,12 @@ const ROWS: usize = 20;
 pub(crate) struct ShadowView {
     /// "fired 14 times in 30 days, 3 new, ..".
     pub(crate) words: String,
-    /// Whether the rule is in shadow now.
+    /// Whether the rule is on trial, or its healing in shadow, now.
     pub(crate) is_now: bool,
+    /// Whether it is on trial now.
+    pub(crate) on_trial: bool,
+    /// For how many a person would have been asked.
+    pub(crate) asked: usize,
     pub(crate) steps: u32,
     pub(crate) rows: Vec<ShadowRow>,
     pub(crate) more: usize,
@@ -23,7 +28,9 @@ pub(crate) struct ShadowView {
 
 /// One incident.
 pub(crate) struct ShadowRow {
+    /// Empty for what a rule on trial found.
     pub(crate) id: String,
+    pub(crate) title: String,
     pub(crate) at: Moment,
     pub(crate) place: Place,
     pub(crate) would: String,
@@ -33,18 +40,29 @@ pub(crate) struct ShadowRow {
 
 /// What is shown of a rule; `None` for one that was never in shadow lately, and is not now.
 pub(crate) async fn view(handle: &Handle, rule: &Rule) -> Result<Option<ShadowView>, PageError> {
-    let is_now = rule.auto_heal == HealMode::Shadow || handle.in_shadow_until(&rule.id).is_some();
+    let is_now = rule.on_trial
+        || rule.auto_heal == HealMode::Shadow
+        || handle.in_shadow_until(&rule.id).is_some();
     let seen = handle.hindsight(&rule.id).await?;
-    Ok((is_now || !seen.incidents.is_empty()).then(|| of(handle, &seen, is_now)))
+    Ok((is_now || !seen.incidents.is_empty()).then(|| of(handle, &seen, (is_now, rule.on_trial))))
 }
 
-fn of(handle: &Handle, seen: &Hindsight, is_now: bool) -> ShadowView {
+/// From here on numbers are those of rules on trial: no incident has them.
+const TRIALS_FROM: i64 = 1 << 39;
+
+/// The number of an incident; `None` for what a rule on trial found.
+pub(crate) fn incident_id(incident: &Incident) -> Option<String> {
+    (incident.id.0 < TRIALS_FROM).then(|| incident.id.to_string())
+}
+
+fn of(handle: &Handle, seen: &Hindsight, (is_now, on_trial): (bool, bool)) -> ShadowView {
     let row = |one: &Shadowed| {
         let incident = &one.incident;
         let directory = handle.directory();
         let would: Vec<&str> = one.would.iter().map(|(_, label)| *label).collect();
         ShadowRow {
-            id: incident.id.to_string(),
+            id: incident_id(incident).unwrap_or_default(),
+            title: incident.title.clone(),
             at: Moment::new(handle.now(), incident.opened_at),
             place: Place::new(directory, incident.charger, incident.site, incident.connector),
             would: if would.is_empty() { "nothing".to_owned() } else { would.join(", ") },
@@ -55,6 +73,8 @@ fn of(handle: &Handle, seen: &Hindsight, is_now: bool) -> ShadowView {
     ShadowView {
         words: seen.words(),
         is_now,
+        on_trial,
+        asked: seen.asked,
         steps: seen.sums.steps,
         rows: seen.incidents.iter().take(ROWS).map(row).collect(),
         more: seen.incidents.len().saturating_sub(ROWS),

@@ -110,7 +110,47 @@ fn quoted(text: &str) -> String {
         .replace('"', "\\\"")
 }
 
+/// A time as rules write it, from words too: "15 minutes" is `15m`. What cannot be read stays.
+fn duration_of(text: &str) -> String {
+    let text = text.trim();
+    if parse_duration(text).is_some() {
+        return text.to_owned();
+    }
+    let unit = |word: &str| {
+        Some(match word {
+            "ms" => "ms",
+            "s" | "sec" | "secs" | "second" | "seconds" => "s",
+            "m" | "min" | "mins" | "minute" | "minutes" => "m",
+            "h" | "hr" | "hrs" | "hour" | "hours" => "h",
+            "d" | "day" | "days" => "d",
+            _ => return None,
+        })
+    };
+    let lower = text.to_lowercase().replace(" and ", " ");
+    let mut rest = lower.trim_start();
+    let mut made = String::new();
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let (number, after) = rest.split_at(digits);
+        let after = after.trim_start();
+        let letters = after.find(|c: char| !c.is_alphabetic()).unwrap_or(after.len());
+        let (word, next) = after.split_at(letters);
+        let Some(letter) = unit(word).filter(|_| !number.is_empty()) else {
+            return text.to_owned();
+        };
+        made.push_str(number);
+        made.push_str(letter);
+        rest = next.trim_start_matches(['.', ',', ' ']);
+    }
+    if parse_duration(&made).is_some() { made } else { text.to_owned() }
+}
+
 impl Sentence {
+    /// The same with its time as rules write it.
+    pub(crate) fn tidied(self) -> Self {
+        Self { lasting: duration_of(&self.lasting), ..self }
+    }
+
     /// What stands in the form at the beginning.
     pub(crate) fn example() -> Self {
         let text = str::to_owned;
@@ -131,7 +171,9 @@ impl Sentence {
     /// The sentence, for people.
     pub(crate) fn words(&self) -> String {
         let Some(field) = self.field() else { return String::new() };
-        let time = parse_duration(&self.lasting).map(duration_words).unwrap_or_default();
+        let lasting = self.lasting.trim();
+        // What cannot be read is shown as it was written; what is wrong stands beside it.
+        let time = parse_duration(lasting).map_or_else(|| lasting.to_owned(), duration_words);
         let mut words = format!("When {}", field.words);
         if !field.ops.is_empty() {
             let _ = write!(words, " {} {}", self.op, self.value);
@@ -155,44 +197,63 @@ impl Sentence {
     /// The text of the rule.
     ///
     /// # Errors
-    /// What is wrong with a choice, as a sentence.
-    pub(crate) fn rule(&self, catalogue: &Catalogue) -> Result<String, String> {
-        let field = self.field().ok_or("Choose what the rule looks at.")?;
+    /// Everything that is wrong with the choices, a sentence each.
+    pub(crate) fn rule(&self, catalogue: &Catalogue) -> Result<String, Vec<String>> {
+        let Some(field) = self.field() else {
+            return Err(vec!["Choose what the rule looks at.".to_owned()]);
+        };
+        let mut problems = self.problems(field, catalogue);
+        let many = self.many(field).map_err(|why| problems.push(why)).ok();
+        let lasting_ms = parse_duration(self.lasting.trim()).filter(|ms| *ms >= 1_000);
+        let made = match (&many, lasting_ms) {
+            (Some(many), Some(lasting_ms)) => {
+                self.made(field, lasting_ms, many.as_ref()).map_err(|why| problems.push(why)).ok()
+            }
+            _ => None,
+        };
+        let severity = self.severity.trim().parse().unwrap_or(9);
+        match (many, made) {
+            (Some(many), Some(mut made)) if problems.is_empty() => {
+                if let Some(many) = &many
+                    && !field.is_window
+                {
+                    many.spread(&mut made);
+                }
+                Ok(self.text((self.id.trim(), severity), field, many.as_ref(), made))
+            }
+            _ => Err(problems),
+        }
+    }
+
+    /// What is wrong with the choices that do not depend on each other.
+    fn problems(&self, field: &Field, catalogue: &Catalogue) -> Vec<String> {
+        let mut problems = Vec::new();
         let id = self.id.trim();
         let is_word = !id.is_empty()
             && id.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
         if !is_word {
-            return Err("The id is written in capitals, digits and _, as in PLUG_FORGOTTEN.".into());
+            let words = "The id is written in capitals, digits and _, as in PLUG_FORGOTTEN.";
+            problems.push(words.to_owned());
         }
         if catalogue.rule(id).is_some() {
-            return Err(format!(
-                "There is a rule {id} already. Take another id, or edit that one."
-            ));
+            problems
+                .push(format!("There is a rule {id} already. Take another id, or edit that one."));
         }
         if !field.ops.is_empty() && !field.ops.contains(&self.op.as_str()) {
-            return Err(format!("For {}, choose \"{}\".", field.words, field.ops.join("\" or \"")));
+            let ops = field.ops.join("\" or \"");
+            problems.push(format!("For {}, choose \"{ops}\".", field.words));
         }
-        let lasting_ms = parse_duration(self.lasting.trim())
-            .filter(|ms| *ms >= 1_000)
-            .ok_or("The time is written as 90s, 10m, 1h30m or 7d, and is a second or more.")?;
-        let severity: u8 = self
-            .severity
-            .trim()
-            .parse()
-            .ok()
-            .filter(|severity| *severity <= 9)
-            .ok_or("The severity goes from 0 (danger) to 9 (debug).")?;
+        if parse_duration(self.lasting.trim()).is_none_or(|ms| ms < 1_000) {
+            let words = "The time is written as 90s, 10m, 1h30m or 7d, and is a second or more.";
+            problems.push(words.to_owned());
+        }
+        if self.severity.trim().parse::<u8>().ok().is_none_or(|severity| severity > 9) {
+            problems.push("The severity goes from 0 (danger) to 9 (debug).".to_owned());
+        }
         if !self.playbook.is_empty() && catalogue.playbook(&self.playbook).is_none() {
-            return Err(format!("There is no playbook {}.", self.playbook));
+            problems.push(format!("There is no playbook {}.", self.playbook));
         }
-        let many = self.many(field)?;
-        let mut made = self.made(field, lasting_ms, many.as_ref())?;
-        if let Some(many) = &many
-            && !field.is_window
-        {
-            many.spread(&mut made);
-        }
-        Ok(self.text((id, severity), field, many.as_ref(), made))
+        problems
     }
 
     /// All that was found to be good, as a file.

@@ -18,7 +18,7 @@ fn of(field: &Field, op: &str) -> Sentence {
 fn passes(sentence: &Sentence) -> String {
     let text = match sentence.rule(&Catalogue::default()) {
         Ok(text) => text,
-        Err(why) => panic!("{why}: {sentence:?}"),
+        Err(why) => panic!("{why:?}: {sentence:?}"),
     };
     let files = [("new.toml".to_owned(), text.clone())];
     let catalogue = match Catalogue::parse(&files, &[]) {
@@ -103,7 +103,7 @@ fn many_chargers_read_as_a_sentence() {
 #[test]
 fn a_wrong_choice_about_many_chargers_is_told() {
     let none = Catalogue::default();
-    let told = |sentence: Sentence| sentence.rule(&none).expect_err("it is wrong");
+    let told = |sentence: Sentence| sentence.rule(&none).expect_err("it is wrong").join("\n");
     let (status, refused) = (&FIELDS[0], &FIELDS[9]);
     assert!(told(about(status, "", "3", "", "")).contains("under \"About\""));
     assert!(told(about(status, "region", "3", "", "")).contains("a cohort or the fleet"));
@@ -128,7 +128,7 @@ fn a_wrong_choice_is_told() {
     let told = |change: fn(&mut Sentence)| {
         let mut sentence = of(&FIELDS[0], "is");
         change(&mut sentence);
-        sentence.rule(&none).expect_err("it is wrong")
+        sentence.rule(&none).expect_err("it is wrong").join("\n")
     };
     assert!(told(|s| s.id = "lower".to_owned()).contains("capitals"));
     assert!(told(|s| s.value = "Broken".to_owned()).contains("one of Available"));
@@ -136,4 +136,32 @@ fn a_wrong_choice_is_told() {
     assert!(told(|s| s.severity = "10".to_owned()).contains("0 (danger)"));
     assert!(told(|s| s.op = "at least".to_owned()).contains("\"is\" or \"is not\""));
     assert!(told(|s| s.playbook = "nothing".to_owned()).contains("no playbook nothing"));
+}
+
+#[test]
+fn a_time_may_be_written_in_words() {
+    let tidied = |text: &str| {
+        let sentence = Sentence { lasting: text.to_owned(), ..of(&FIELDS[0], "is") };
+        sentence.tidied().lasting
+    };
+    assert_eq!(tidied("15 minutes"), "15m");
+    assert_eq!(tidied(" 1 hour and 30 min "), "1h30m");
+    assert_eq!(tidied("2 Days, 3 hours"), "2d3h");
+    assert_eq!(tidied("90s"), "90s");
+    assert_eq!(tidied("a while"), "a while");
+    assert_eq!(tidied("15"), "15");
+    let odd = Sentence { lasting: "a while".to_owned(), ..of(&FIELDS[0], "is") };
+    assert!(odd.words().contains("for a while on a connector"), "{}", odd.words());
+}
+
+#[test]
+fn everything_that_is_wrong_is_told_at_once() {
+    let wrong = Sentence {
+        id: "lower".to_owned(),
+        lasting: "soon".to_owned(),
+        severity: "11".to_owned(),
+        ..of(&FIELDS[0], "is")
+    };
+    let told = wrong.rule(&Catalogue::default()).expect_err("it is wrong");
+    assert_eq!(told.len(), 3, "{told:?}");
 }

@@ -330,6 +330,7 @@ mod tests {
         let state = |connector: u16, minutes: i64, status: &str| StateChangeRow {
             connector: ConnectorRef::v16(connector),
             at: at(minutes),
+            told_at: at(minutes),
             status: status.to_owned(),
             error: String::new(),
         };

@@ -2,10 +2,11 @@
 
 use axum::extract::{Path, State};
 use mendpoint_incidents::ThresholdOverride;
-use mendpoint_pipeline::RuleKind;
+use mendpoint_pipeline::{Error, RuleKind};
 use serde::Deserialize;
 
 use super::page::held;
+use super::text::unfit;
 use super::{MODES, allowed, path_of};
 use crate::pages::errors::{Page, answered, back};
 use crate::pages::extract::Form;
@@ -44,8 +45,27 @@ async fn take_back(
     Form(form): Form<Version>,
 ) -> Page {
     allowed(&viewer)?;
-    let done = state.handle().take_back_rule(kind, &id, form.version, &viewer.name).await;
+    let handle = state.handle();
+    let done = handle.take_back_rule(kind, &id, form.version, &viewer.name).await;
     let told = match done {
+        // The text is shown with what it does not fit to, and can be changed together with that.
+        Err(Error::Unfit(_)) if held(handle, kind, &id).is_some() => {
+            let old = match form.version {
+                0 => handle.file_text(kind, &id),
+                version => {
+                    let row = handle.store().rule_version(kind.name(), &id, version).await?;
+                    row.map(|row| row.text)
+                }
+            };
+            let note = match form.version {
+                0 => "as in the file again".to_owned(),
+                version => format!("version {version} again"),
+            };
+            return unfit(&state, &viewer, kind, &id, old.unwrap_or_default(), note).await;
+        }
+        Ok(_) if form.version == 0 && held(handle, kind, &id).is_none() => {
+            Ok(format!("{id} is taken away; its versions are kept, below the rules."))
+        }
         Ok(_) if form.version == 0 => Ok("It is as in its file again.".to_owned()),
         Ok(version) => {
             Ok(format!("Version {} is in force again, as version {version}.", form.version))
@@ -57,10 +77,17 @@ async fn take_back(
     Ok(back(&to, told))
 }
 
+/// Why a rule is not switched on at once.
+const UNTRIED: &str = "Nobody has tried this version on the past, so nobody knows how often it would \
+                       fire. Try it first, or tick that it need not be.";
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Switch {
+    /// `1`, `0`, or `trial`.
     on: String,
+    /// It may be switched on although nobody tried it on the past.
+    untried: String,
 }
 
 pub(super) async fn switch(
@@ -70,12 +97,20 @@ pub(super) async fn switch(
     Form(form): Form<Switch>,
 ) -> Page {
     allowed(&viewer)?;
-    let is_on = form.on == "1";
-    let told =
-        state.handle().set_rule_on(&id, is_on, &viewer.name).await.map(|()| {
-            if is_on { "The rule is on.".to_owned() } else { "The rule is off.".to_owned() }
-        });
-    Ok(answered(&path_of(RuleKind::Rule, &id), told))
+    let (handle, to) = (state.handle(), path_of(RuleKind::Rule, &id));
+    if form.on == "1" && form.untried != "1" && handle.is_untried(&id) {
+        return Ok(back(&to, Err(UNTRIED.to_owned())));
+    }
+    let done = match form.on.as_str() {
+        "trial" => handle.set_rule_on_trial(&id, &viewer.name).await,
+        on => handle.set_rule_on(&id, on == "1", &viewer.name).await,
+    };
+    let told = match form.on.as_str() {
+        "trial" => "The rule is on trial: nobody is told of what it finds.",
+        "1" => "The rule is on.",
+        _ => "The rule is off.",
+    };
+    Ok(answered(&to, done.map(|()| told.to_owned())))
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -1,8 +1,9 @@
 //! What is known of a rule besides its text.
 
-use mendpoint_incidents::Rule;
+use mendpoint_incidents::{Rule, duration_words};
 use mendpoint_model::Priority;
 use mendpoint_pipeline::{Handle, ReplayStatus, RuleEdits};
+use mendpoint_replay::Report;
 
 use super::{mode_words, sentence};
 use crate::place::Moment;
@@ -15,6 +16,13 @@ pub(super) struct Facts {
     pub(super) severity: u8,
     pub(super) clears: Vec<String>,
     pub(super) is_on: bool,
+    pub(super) on_trial: bool,
+    /// Whether it can be: one about many chargers cannot.
+    pub(super) has_trial: bool,
+    /// Whether nobody knows what it would do, as it stands, if it were on.
+    pub(super) is_untried: bool,
+    /// What it would have done, as it stands: address and sentence.
+    pub(super) tried: Option<(String, String)>,
     pub(super) mode: &'static str,
     pub(super) mode_sentence: &'static str,
     pub(super) heals: bool,
@@ -52,6 +60,10 @@ impl Facts {
             severity: rule.severity,
             clears: rule.clear_text.clone(),
             is_on: rule.enabled,
+            on_trial: rule.on_trial,
+            has_trial: !rule.scope.is_wide(),
+            is_untried: handle.is_untried(&rule.id),
+            tried: tried(handle, &rule.id),
             mode,
             mode_sentence,
             heals: rule.playbook.is_some(),
@@ -82,15 +94,43 @@ impl Facts {
     }
 }
 
+/// What a replay says of a rule, also of one that never fired.
+fn words_of(report: &Report, id: &str) -> String {
+    let found = report.rules.iter().find(|rule| rule.rule == id);
+    found.map_or_else(
+        || {
+            let long_ms = report.span.until.since_ms(report.span.from);
+            format!("would not have fired in {}", duration_words(long_ms))
+        },
+        |rule| rule.sentence.clone(),
+    )
+}
+
+/// What the newest replay of a rule made of it, as it stands.
+fn tried(handle: &Handle, id: &str) -> Option<(String, String)> {
+    let view = handle.tried(id)?;
+    let ReplayStatus::Done(report) = &view.status else { return None };
+    Some((format!("/rules/replay/{}", view.id), words_of(report, id)))
+}
+
 /// What replays of the past made of a rule, the last three.
 fn replays(handle: &Handle, id: &str) -> Vec<(String, String, String)> {
     let all = handle.replays().all();
     all.iter()
         .filter_map(|view| {
-            let ReplayStatus::Done(report) = &view.status else { return None };
-            let found = report.rules.iter().find(|rule| rule.rule == id)?;
+            let href = format!("/rules/replay/{}", view.id);
+            let report = match &view.status {
+                ReplayStatus::Done(report) => report,
+                ReplayStatus::Running if view.ask.only.as_deref().is_none_or(|only| only == id) => {
+                    let percent = (view.frames * 100 / view.frames_total.max(1)).min(100);
+                    let since = format!("since {}, by {}", view.started_at.rfc3339(), view.ask.by);
+                    return Some((href, format!("is being tried, {percent} %"), since));
+                }
+                _ => return None,
+            };
+            view.digests.get(id)?;
             let when = format!("{} by {}", view.started_at.rfc3339(), view.ask.by);
-            Some((format!("/rules/replay/{}", view.id), found.sentence.clone(), when))
+            Some((href, words_of(report, id), when))
         })
         .take(3)
         .collect()

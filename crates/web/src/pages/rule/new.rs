@@ -20,7 +20,7 @@ const PLAYBOOK: &str = "id = \"my_playbook\"\nversion = 1\ntitle = \"What it doe
 pub(super) struct Builder {
     pub(super) sentence: Sentence,
     pub(super) words: String,
-    pub(super) problem: String,
+    pub(super) problems: Vec<String>,
     pub(super) playbooks: Vec<(String, String)>,
     pub(super) asked: bool,
 }
@@ -32,16 +32,16 @@ pub(super) async fn new_rule(
 ) -> Page {
     let catalogue = state.handle().catalogue();
     let asked = !sentence.field.is_empty();
-    let sentence = if asked { sentence } else { Sentence::example() };
+    let sentence = if asked { sentence.tidied() } else { Sentence::example() };
     let made = if asked { sentence.rule(&catalogue) } else { Ok(String::new()) };
-    let (text, problem) = match made {
-        Ok(text) => (text, String::new()),
-        Err(why) => (String::new(), why),
+    let (text, problems) = match made {
+        Ok(text) => (text, Vec::new()),
+        Err(problems) => (String::new(), problems),
     };
     let builder = Builder {
         words: sentence.words(),
         sentence,
-        problem,
+        problems,
         playbooks: catalogue
             .playbooks()
             .iter()

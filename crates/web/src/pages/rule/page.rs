@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::{Path, State};
-use mendpoint_pipeline::{Handle, RuleKind};
+use mendpoint_incidents::Rule;
+use mendpoint_pipeline::{Handle, RuleEdits, RuleKind};
 use serde::Deserialize;
 
 use super::facts::Facts;
 use super::new::Builder;
 use super::text::Draft;
 use super::versions::Versions;
-use super::{MODES, path_of};
+use super::{MODES, mode_words, path_of};
 use crate::pages::errors::{Page, PageError, render};
 use crate::pages::extract::Query;
 use crate::pages::shadow::{self, ShadowView};
@@ -25,6 +26,8 @@ use crate::{AppState, url};
 pub(super) struct Asked {
     /// A version to compare with the one before it.
     version: Option<i64>,
+    /// Only this part of the page.
+    fragment: String,
     done: Option<String>,
     error: Option<String>,
 }
@@ -60,6 +63,14 @@ struct RulePage {
     shadow_href: String,
 }
 
+/// What became of the rule on the past, for a page that is open while it is tried.
+#[derive(Template)]
+#[template(path = "rule_past.html")]
+struct PastFragment {
+    path: String,
+    kept: Kept,
+}
+
 pub(super) async fn rule(
     viewer: Viewer,
     State(state): State<AppState>,
@@ -90,6 +101,14 @@ pub(super) async fn whole(
     draft: Option<Draft>,
     builder: Option<Builder>,
 ) -> Page {
+    if let (Some(id), "past") = (id, asked.fragment.as_str()) {
+        let handle = state.handle();
+        let edits = handle.rule_edits();
+        let rule = handle.catalogue().rule(id).cloned();
+        let facts = rule.map(|rule| Facts::of(handle, &edits, &rule));
+        let kept = Kept { facts, ..Kept::default() };
+        return render(PastFragment { path: path_of(kind, id), kept });
+    }
     let kept = match id {
         Some(id) => kept(state.handle(), kind, id, asked.version).await?,
         None => Kept::default(),
@@ -111,6 +130,23 @@ pub(super) async fn whole(
         shadow_href: format!("/incidents?tab=all&rule={}", url::encode(&kept.id)),
         kept,
     })
+}
+
+/// What a person decided about a rule that its text does not say.
+fn otherwise(handle: &Handle, edits: &RuleEdits, rule: &Rule) -> Option<String> {
+    let switch = edits.switch(&rule.id)?;
+    let mut words = Vec::new();
+    if rule.on_trial {
+        words.push("on trial".to_owned());
+    } else if !rule.enabled {
+        words.push("switched off".to_owned());
+    }
+    let files = handle.rule_files();
+    let written = files.rule(&rule.id).filter(|of| of.auto_heal != rule.auto_heal);
+    if written.is_some() {
+        words.push(format!("healing is set to {}", mode_words(rule.auto_heal).0));
+    }
+    (!words.is_empty()).then(|| format!("{} by {}", words.join(" and "), switch.changed_by))
 }
 
 /// The title and the text that holds, and the name of its file.
@@ -159,6 +195,10 @@ async fn kept(
         None => format!("as in {file}"),
     };
     let rule = handle.catalogue().rule(id).filter(|_| kind == RuleKind::Rule).cloned();
+    let origin = match rule.as_deref().and_then(|rule| otherwise(handle, &edits, rule)) {
+        Some(words) => format!("{origin}, but {words}"),
+        None => origin,
+    };
     let seen = match &rule {
         Some(rule) => shadow::view(handle, rule).await?,
         None => None,
