@@ -247,6 +247,9 @@ pub(crate) struct RuleFiles {
     /// Folder of vendor profiles; the built-in ones when not given
     #[arg(long, value_name = "FOLDER")]
     pub(crate) vendors: Option<PathBuf>,
+    /// File of routes (`duty.routes`), which rules may name; the built-in ones when not given
+    #[arg(long, value_name = "FILE")]
+    pub(crate) routes: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -82,9 +82,11 @@ pub(crate) async fn run(options: Demo, mut settings: Settings) -> Result<ExitCod
     let (stop, stopped) = watch::channel(false);
     let running = tokio::spawn(async move { simulation.run(stopped).await });
     wait_for_stop().await?;
+    // The server first: it closes the connections, as at any other stop of a server, and chargers that
+    // lost theirs to it are no outage of their own.
+    server.stop().await;
     stop.send_replace(true);
     running.await??;
-    server.stop().await;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -46,7 +46,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             terminal::complain(&sentence(&error));
-            let is_usage = error.downcast_ref::<BadSettings>().is_some();
+            let is_usage = error.is::<BadSettings>() || error.is::<BadRules>();
             ExitCode::from(if is_usage { EXIT_USAGE } else { 1 })
         }
     }
@@ -69,7 +69,19 @@ fn sentence(error: &anyhow::Error) -> String {
     text
 }
 
-/// Marks an error as one of the person who wrote the settings or rules.
+/// What is wrong with rules, playbooks, vendor profiles or routes, a line each.
+#[derive(Debug)]
+struct BadRules(String);
+
+impl std::fmt::Display for BadRules {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for BadRules {}
+
+/// Marks an error as one of the person who wrote the settings.
 #[derive(Debug)]
 struct BadSettings(anyhow::Error);
 

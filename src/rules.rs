@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use mendpoint_escalation::Routes;
-use mendpoint_incidents::Catalogue;
+use mendpoint_incidents::{Catalogue, Problem};
 
 use crate::cli::RuleFiles;
 use crate::terminal::{complain, say};
@@ -36,35 +36,37 @@ const PLAYBOOKS: &[(&str, &str)] = built_in!("playbooks":
     "soft_reset_once.toml", "stop_stuck_charge.toml", "stuck_finishing.toml", "unavailable.toml",
 );
 
-/// `mendpoint rules ..`.
+/// `mendpoint rules ..`. Everything that is wrong is told, whatever file it is in.
 pub(crate) fn run(files: &RuleFiles, run_tests: bool) -> Result<ExitCode> {
-    let (rules, playbooks) = read(files.rules.as_deref(), files.playbooks.as_deref())?;
-    let catalogue = match Catalogue::parse(&rules, &playbooks) {
-        Ok(catalogue) => catalogue,
-        Err(problems) => {
-            for problem in &problems {
-                complain(&problem.to_string());
-            }
-            complain(&format!("{} to mend", count(problems.len(), "problem")));
-            return Ok(ExitCode::from(crate::EXIT_USAGE));
-        }
+    let sources = read_all(files.rules.as_deref(), files.playbooks.as_deref())?;
+    let mut wrong = sources.unreadable.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let routes = routes(files.routes.as_deref())?;
+    let parsed = Catalogue::parse(&sources.rules, &sources.playbooks);
+    let problems = match &parsed {
+        Ok(catalogue) => catalogue.unknown_routes(&routes.names()),
+        Err(problems) => problems.clone(),
     };
-    let profiles = match crate::vendors::read(files.vendors.as_deref())? {
-        Ok(profiles) => profiles,
-        Err(problems) => {
-            for problem in &problems {
-                complain(&problem.to_string());
+    wrong.extend(problems.iter().map(ToString::to_string));
+    let vendors = crate::vendors::files(files.vendors.as_deref())?.len();
+    if let Err(problems) = crate::vendors::read(files.vendors.as_deref())? {
+        wrong.extend(problems.iter().map(ToString::to_string));
+    }
+    let catalogue = match parsed {
+        Ok(catalogue) if wrong.is_empty() => catalogue,
+        _ => {
+            for line in &wrong {
+                complain(line);
             }
-            complain(&format!("{} to mend", count(problems.len(), "problem")));
+            complain(&format!("{} to mend", count(wrong.len(), "problem")));
             return Ok(ExitCode::from(crate::EXIT_USAGE));
         }
     };
     if !run_tests {
         say(&format!(
             "{}, {} and {} are valid.",
-            count(rules.len(), "rule"),
-            count(playbooks.len(), "playbook"),
-            count(profiles.len(), "vendor profile")
+            count(sources.rules.len(), "rule"),
+            count(sources.playbooks.len(), "playbook"),
+            count(vendors, "vendor profile")
         ));
         return Ok(ExitCode::SUCCESS);
     }
@@ -82,40 +84,49 @@ pub(crate) fn count(number: usize, noun: &str) -> String {
     mendpoint_store::counted(number, noun)
 }
 
+/// The routes of a file; the built-in ones when there is none.
+fn routes(file: Option<&Path>) -> Result<Routes> {
+    let Some(path) = file else { return Ok(Routes::built_in(1.0)) };
+    let bad = |why: String| anyhow::Error::new(crate::BadRules(why));
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| bad(format!("failed to read {}: {error}", path.display())))?;
+    Routes::parse(&text, 1.0)
+        .map_err(|error| bad(format!("failed to {error} ({})", path.display())))
+}
+
 /// Whether every rule names a route that is there.
 pub(crate) fn check_routes(catalogue: &Catalogue, routes: &Routes) -> Result<()> {
-    let names = routes.names();
-    for rule in catalogue.rules() {
-        anyhow::ensure!(
-            names.contains(&rule.route),
-            "the rule {} names the route \"{}\", and there are only: {}",
-            rule.id,
-            rule.route,
-            names.join(", ")
-        );
+    refuse(&catalogue.unknown_routes(&routes.names()))
+}
+
+/// Fails with these problems, if there are any.
+pub(crate) fn refuse(problems: &[Problem]) -> Result<()> {
+    if problems.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    let text = format!("the rules cannot be used:\n{}", lines.join("\n"));
+    Err(anyhow::Error::new(crate::BadRules(text)))
 }
 
 /// The rules and playbooks of the settings; built-in ones for empty names.
 pub(crate) fn load(rules: &str, playbooks: &str) -> Result<Arc<Catalogue>> {
     let folder = |name: &str| (!name.is_empty()).then(|| PathBuf::from(name));
-    let (rules, playbooks) = read(folder(rules).as_deref(), folder(playbooks).as_deref())?;
-    let catalogue = Catalogue::parse(&rules, &playbooks).map_err(|problems| {
-        let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
-        anyhow::anyhow!("the rules cannot be used:\n{}", lines.join("\n"))
-    })?;
+    let sources = read_all(folder(rules).as_deref(), folder(playbooks).as_deref())?;
+    let parsed = Catalogue::parse(&sources.rules, &sources.playbooks);
+    let mut problems = sources.unreadable;
+    problems.extend(parsed.as_ref().err().cloned().unwrap_or_default());
+    refuse(&problems)?;
     // A rule whose own tests fail does not do what its author thinks it does.
-    let catalogue = Arc::new(catalogue);
+    let catalogue = Arc::new(parsed.unwrap_or_default());
     let outcomes = mendpoint_shard::timeline_test::run_all(&catalogue);
     let failures: Vec<_> =
         outcomes.iter().flat_map(|outcome| &outcome.failures).map(ToString::to_string).collect();
-    anyhow::ensure!(
-        failures.is_empty(),
-        "the rules fail their own tests:\n{}",
-        failures.join("\n")
-    );
-    Ok(catalogue)
+    if failures.is_empty() {
+        return Ok(catalogue);
+    }
+    let text = format!("the rules fail their own tests:\n{}", failures.join("\n"));
+    Err(anyhow::Error::new(crate::BadRules(text)))
 }
 
 /// The ids of the built-in rules.
@@ -130,30 +141,79 @@ pub(crate) fn shipped_ids() -> BTreeSet<String> {
 
 pub(crate) type Files = Vec<(String, String)>;
 
-pub(crate) fn read(rules: Option<&Path>, playbooks: Option<&Path>) -> Result<(Files, Files)> {
-    let either = |folder: Option<&Path>, built_in: &[(&str, &str)]| match folder {
-        Some(folder) => read_folder(folder),
-        None => Ok(built_in.iter().map(|(n, t)| ((*n).to_owned(), (*t).to_owned())).collect()),
-    };
-    Ok((either(rules, RULES)?, either(playbooks, PLAYBOOKS)?))
+/// The files of two folders, and which of them are no text.
+struct Sources {
+    rules: Files,
+    playbooks: Files,
+    unreadable: Vec<Problem>,
 }
 
-/// The TOML files of a folder in the order of their names.
-pub(crate) fn read_folder(folder: &Path) -> Result<Files> {
-    let entries = std::fs::read_dir(folder)
-        .with_context(|| format!("failed to read the folder {}", folder.display()))?;
-    let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+fn read_all(rules: Option<&Path>, playbooks: Option<&Path>) -> Result<Sources> {
+    let either = |folder: Option<&Path>, built_in: &[(&str, &str)]| match folder {
+        Some(folder) => read_folder(folder),
+        None => {
+            let files = built_in.iter().map(|(n, t)| ((*n).to_owned(), (*t).to_owned())).collect();
+            Ok((files, Vec::new()))
+        }
+    };
+    let (rules, mut unreadable) = either(rules, RULES)?;
+    let (playbooks, more) = either(playbooks, PLAYBOOKS)?;
+    unreadable.extend(more);
+    Ok(Sources { rules, playbooks, unreadable })
+}
+
+/// The rules and the playbooks, as name and text.
+pub(crate) fn read(rules: Option<&Path>, playbooks: Option<&Path>) -> Result<(Files, Files)> {
+    let sources = read_all(rules, playbooks)?;
+    refuse(&sources.unreadable)?;
+    Ok((sources.rules, sources.playbooks))
+}
+
+/// The TOML files of a folder in the order of their names, and what of them is no UTF-8. Such a file
+/// is among the others with a mark in the place of each wrong byte, so that its other mistakes are told
+/// as well.
+pub(crate) fn read_folder(folder: &Path) -> Result<(Files, Vec<Problem>)> {
+    let bad = |why: String| anyhow::Error::new(crate::BadRules(why));
+    let unread = |error: &std::io::Error| {
+        bad(format!("failed to read the folder {}: {error}", folder.display()))
+    };
+    let entries = std::fs::read_dir(folder).map_err(|error| unread(&error))?;
+    let mut paths = Vec::new();
+    for entry in entries {
+        paths.push(entry.map_err(|error| unread(&error))?.path());
+    }
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
     paths.sort();
-    anyhow::ensure!(!paths.is_empty(), "the folder {} holds no .toml files", folder.display());
-    paths
-        .into_iter()
-        .map(|path| {
-            let text = std::fs::read_to_string(&path)
-                .with_context(|| format!("failed to read {}", path.display()))?;
-            Ok((path.display().to_string(), text))
-        })
-        .collect()
+    if paths.is_empty() {
+        return Err(bad(format!("the folder {} holds no .toml files", folder.display())));
+    }
+    let (mut files, mut unreadable) = (Vec::new(), Vec::new());
+    for path in paths {
+        let file = path.display().to_string();
+        let bytes =
+            std::fs::read(&path).map_err(|error| bad(format!("failed to read {file}: {error}")))?;
+        if let Err(error) = std::str::from_utf8(&bytes) {
+            unreadable.push(no_text(&file, &bytes, error.valid_up_to()));
+        }
+        files.push((file, String::from_utf8_lossy(&bytes).into_owned()));
+    }
+    Ok((files, unreadable))
+}
+
+/// A file with a byte that is no UTF-8.
+fn no_text(file: &str, bytes: &[u8], at: usize) -> Problem {
+    let before = String::from_utf8_lossy(&bytes[..at]).into_owned();
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let byte = bytes.get(at).copied().unwrap_or_default();
+    Problem {
+        file: file.to_owned(),
+        line: before.matches('\n').count() + 1,
+        column: before[line_start..].chars().count() + 1,
+        message: format!(
+            "the byte 0x{byte:02X} is no UTF-8; save the file with the encoding UTF-8 (it looks like \
+             Latin-1 or Windows-1252)"
+        ),
+    }
 }
 
 #[cfg(test)]
@@ -164,7 +224,8 @@ mod tests {
     fn every_file_of_the_folders_is_built_in() {
         for (folder, built_in) in [("rules", RULES), ("playbooks", PLAYBOOKS)] {
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config").join(folder);
-            let files = read_folder(&path).expect("the folder of the checkout");
+            let (files, unreadable) = read_folder(&path).expect("the folder of the checkout");
+            assert!(unreadable.is_empty());
             let names: Vec<_> = built_in.iter().map(|(name, _)| (*name).to_owned()).collect();
             let there: Vec<_> = files
                 .iter()
@@ -172,6 +233,27 @@ mod tests {
                 .collect();
             assert_eq!(names, there);
         }
+    }
+
+    #[test]
+    fn a_file_that_is_no_text_is_told_beside_the_mistakes_of_the_others() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let write = |name: &str, bytes: &[u8]| {
+            std::fs::write(folder.path().join(name), bytes).expect("it can be written");
+        };
+        write("a.toml", b"id = \"A\"\ntitle = \"caf\xe9\"\n");
+        write("b.toml", b"sevrity = 3\n");
+        let sources = read_all(Some(folder.path()), None).expect("the folder is there");
+        let told = sources.unreadable[0].to_string();
+        assert!(told.contains("a.toml:2:13: the byte 0xE9 is no UTF-8"), "{told}");
+        let problems = Catalogue::parse(&sources.rules, &sources.playbooks).expect_err("wrong");
+        assert!(problems.iter().any(|problem| problem.file.ends_with("b.toml")), "{problems:?}");
+        let name = folder.path().to_str().expect("a name");
+        let error = load(name, "").expect_err("they cannot be used");
+        assert!(error.is::<crate::BadRules>(), "one exit code for all of it: {error}");
+        assert!(error.to_string().contains("no UTF-8") && error.to_string().contains("b.toml"));
+        let error = load("/no/such/folder", "").expect_err("there is none");
+        assert!(error.is::<crate::BadRules>(), "{error}");
     }
 
     #[test]

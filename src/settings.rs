@@ -553,7 +553,8 @@ impl Settings {
                 connector_power_max_w: self.ocpp.connector_power_max_kw * 1_000.0
                     / self.engine.pace.min(1.0),
                 ..mendpoint_fleet::FleetSettings::default()
-            },
+            }
+            .paced(self.engine.pace),
             engine: self.healing.apply(EngineSettings {
                 pace: self.engine.pace,
                 default_mode: self.engine.default_mode,

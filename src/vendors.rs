@@ -21,13 +21,20 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("vendors/zaptec.toml", include_str!("../config/vendors/zaptec.toml")),
 ];
 
+/// The files of a folder, as name and text; the built-in ones when it has no name.
+pub(crate) fn files(folder: Option<&Path>) -> Result<Files> {
+    let Some(folder) = folder else {
+        return Ok(BUILT_IN.iter().map(|(n, t)| ((*n).to_owned(), (*t).to_owned())).collect());
+    };
+    let (files, unreadable) = read_folder(folder)?;
+    crate::rules::refuse(&unreadable)?;
+    Ok(files)
+}
+
 /// The profiles of a folder; the built-in ones when it has no name. The inner error is what is
 /// wrong with the files.
 pub(crate) fn read(folder: Option<&Path>) -> Result<Result<Profiles, Vec<ProfileProblem>>> {
-    let files: Files = match folder {
-        Some(folder) => read_folder(folder)?,
-        None => BUILT_IN.iter().map(|(n, t)| ((*n).to_owned(), (*t).to_owned())).collect(),
-    };
+    let files = files(folder)?;
     Ok(Profiles::parse(&files).and_then(|profiles| {
         let unknown = |alias: &&Alias| mendpoint_incidents::code_info(&alias.word).is_none();
         let problems: Vec<_> = profiles
@@ -49,7 +56,8 @@ pub(crate) fn load(folder: &str) -> Result<Profiles> {
     let folder = (!folder.is_empty()).then(|| Path::new(folder));
     read(folder)?.map_err(|problems| {
         let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
-        anyhow::anyhow!("the vendor profiles cannot be used:\n{}", lines.join("\n"))
+        let text = format!("the vendor profiles cannot be used:\n{}", lines.join("\n"));
+        anyhow::Error::new(crate::BadRules(text))
     })
 }
 
@@ -60,7 +68,7 @@ mod tests {
     #[test]
     fn every_profile_of_the_folder_is_built_in_and_valid() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/vendors");
-        let there: Vec<_> = read_folder(&path)
+        let there: Vec<_> = files(Some(&path))
             .expect("the folder of the checkout")
             .iter()
             .filter_map(|(path, _)| Some(format!("vendors/{}", path.rsplit('/').next()?)))

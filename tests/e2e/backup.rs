@@ -1,5 +1,6 @@
 //! Copies, the way back and the audit log, from the command line of the real program.
 
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::json;
@@ -23,6 +24,15 @@ pub(crate) async fn charge(server: &Server, card: &str) {
         "timestamp": "2026-01-01T01:00:00Z",
     });
     charger.call("StopTransaction", stop).await.expect("an answer");
+}
+
+/// A copy, in a folder, of a server where one card charged once.
+pub(crate) async fn charged_and_copied(server: &Server, folder: &Path) -> String {
+    charge(server, CARD).await;
+    let copy = folder.join("a.backup").display().to_string();
+    let (ok, told) = program(&server.database_url(), &["backup", &copy]);
+    assert!(ok && told.contains("1 charger, 1 transaction,"), "{told}");
+    copy
 }
 
 /// The program on a database of its own.
@@ -144,14 +154,9 @@ async fn a_copy_of_a_locked_database_is_a_copy_all_the_same() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r20_s19_s21_a_copy_of_a_running_server_comes_back_whole_and_forgets_who_was_erased() {
     let server = Server::start();
-    charge(&server, CARD).await;
-
     let folder = tempfile::tempdir().expect("a folder");
-    let copy = folder.path().join("a.backup");
-    let copy = copy.to_str().expect("a name");
+    let copy = &charged_and_copied(&server, folder.path()).await;
     let url = server.database_url();
-    let (ok, told) = program(&url, &["backup", copy]);
-    assert!(ok && told.contains("1 charger, 1 transaction,"), "{told}");
     assert!(program(&url, &["backup", "verify", copy]).0);
     let (ok, told) = program(&url, &["restore", copy, "--force"]);
     assert!(!ok && told.contains("stop it first"), "{told}");

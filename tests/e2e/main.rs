@@ -21,3 +21,4 @@ mod rolling;
 mod rotation;
 mod security;
 mod tickets;
+mod uptime;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::backup::{CARD, charge, program};
+use crate::backup::{CARD, charged_and_copied, program};
 use crate::kit::Server;
 
 /// How often the restore is killed, each time a little later.
@@ -45,13 +45,9 @@ fn settled(url: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r20_s21_a_restore_that_is_killed_leaves_the_database_of_before_or_the_copy() {
     let mut server = Server::start();
-    charge(&server, CARD).await;
     let folder = tempfile::tempdir().expect("a folder");
-    let copy = folder.path().join("a.backup");
-    let copy = copy.to_str().expect("a name");
+    let copy = &charged_and_copied(&server, folder.path()).await;
     let url = server.database_url();
-    let (ok, told) = program(&url, &["backup", copy]);
-    assert!(ok, "{told}");
     let (status, told) =
         server.request("POST", "/persons/erase", &json!({ "token": CARD }).to_string());
     assert_eq!(status, 200, "{told}");

@@ -13,6 +13,9 @@ pub struct Case {
     pub chain: String,
     /// From when the chain counts; `None` while nobody need be told yet.
     pub began_at: Option<UnixMs>,
+    /// How much sooner its steps come than the chain says, milliseconds, since nobody is waited for
+    /// where a step reached nobody.
+    pub sooner_ms: i64,
     /// Steps that were done.
     pub steps_done: usize,
     /// Who was told, in order.
@@ -45,6 +48,12 @@ pub struct Told {
     pub role: String,
     /// When it was decided.
     pub at: UnixMs,
+    /// It is decided, and not written yet: it is gathered with others first, or kept.
+    #[serde(default)]
+    pub waits: bool,
+    /// Until when it is kept, by quiet hours or because it is enough for today.
+    #[serde(default)]
+    pub until: Option<UnixMs>,
 }
 
 /// Somebody who took it.

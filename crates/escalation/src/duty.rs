@@ -345,7 +345,7 @@ impl Duty {
             return wakes.into_iter().min();
         }
         while let Some(step) = chain.steps.get(case.steps_done) {
-            let due = began + step.after_ms;
+            let due = began + step.after_ms - case.sooner_ms;
             if due > now {
                 wakes.push(due);
                 break;
@@ -361,9 +361,9 @@ impl Duty {
                 && let Some(next) = chain.steps.get(case.steps_done)
             {
                 // Nobody is waited for: the chain is as much further.
-                let early = next.after_ms - now.since_ms(began);
+                let early = next.after_ms - case.sooner_ms - now.since_ms(began);
                 if early > 0 {
-                    case.began_at = Some(began - early);
+                    case.sooner_ms += early;
                     return self.walk(now, brief, case);
                 }
             }
@@ -490,7 +490,7 @@ impl Duty {
         self.push(now, key.clone(), item(brief, now, news));
         // The list of who was told is for people: the first time and the last ones.
         if case.told.len() < 50 {
-            case.told.push(Told { key, name, role, at: now });
+            case.told.push(Told { key, name, role, at: now, waits: true, until: None });
         }
     }
 
@@ -529,6 +529,7 @@ impl Duty {
                         let why = if quiet { "quiet hours" } else { "enough for today" };
                         for item in items.iter().filter(|item| item.news.asks()) {
                             let Some(id) = item.incident else { continue };
+                            self.mark_told(id, &key, Some(until));
                             let title = format!("{name} is told at {at}: {why}");
                             self.say(id, "told_later", title, String::new());
                         }
@@ -540,6 +541,20 @@ impl Duty {
             if self.inboxes.get(&key).is_some_and(Inbox::is_empty) {
                 self.inboxes.remove(&key);
             }
+        }
+    }
+
+    /// What was decided to tell is written now, or kept until then.
+    fn mark_told(&mut self, id: IncidentId, key: &str, until: Option<UnixMs>) {
+        let Some(case) = self.cases.get_mut(&id) else { return };
+        let mut is_changed = false;
+        for told in case.told.iter_mut().filter(|told| told.waits && told.key == key) {
+            is_changed |= told.until != until || until.is_none();
+            told.waits = until.is_some();
+            told.until = until;
+        }
+        if is_changed {
+            self.changed_cases.insert(id);
         }
     }
 
@@ -562,9 +577,11 @@ impl Duty {
         self.orders.push(Order::Letter(letter));
         for item in items {
             let Some(id) = item.incident else { continue };
+            self.mark_told(id, key, None);
+            // Whether the mail arrives is the outbox's to say.
             let title = match &item.news {
-                News::Page(role) => format!("Told {name}, {role}"),
-                News::Again(role) => format!("Told {name} again, {role}: nobody took it"),
+                News::Page(role) => format!("Written to {name}, {role}"),
+                News::Again(role) => format!("Written to {name} again, {role}: nobody took it"),
                 News::Taken(_) | News::Over(_) | News::Note(_) => continue,
             };
             let text = match items.len() {

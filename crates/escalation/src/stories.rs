@@ -129,8 +129,13 @@ fn only_the_step_that_reaches_nobody_is_left_out() {
     let mut half = book();
     half.rotas.clear();
     let mut kit = Kit::new(half);
+    let handed = kit.now;
     kit.handed(1);
+    let began =
+        |kit: &Kit| kit.duty.case(mendpoint_model::IncidentId(1)).and_then(|case| case.began_at);
+    assert_eq!(began(&kit), Some(handed), "it began when it was handed over, not before");
     kit.wait(5 * HOUR_MS);
+    assert_eq!(began(&kit), Some(handed));
     assert_eq!(kit.told()[0], "0:00:30 owner@x.example");
     // The installer comes as long after the owner as the chain says.
     assert_eq!(kit.work_orders(), ["3:45:00 INC-1"]);

@@ -67,8 +67,16 @@ fn quiet_hours_keep_it_for_the_morning_in_one_mail() {
     let mut kit = Kit::new(at_night(book(), "ana"));
     kit.handed(1);
     kit.wait(10 * MINUTE_MS);
+    // Who sleeps was not told, and nobody is shown as if.
+    let ana = |kit: &Kit| {
+        let case = kit.duty.case(mendpoint_model::IncidentId(1)).expect("it is open");
+        let told = case.told.iter().find(|told| told.key == "user:ana").expect("she is meant");
+        (told.waits, told.until.is_some())
+    };
+    assert_eq!(ana(&kit), (true, true));
     kit.handed(2);
     kit.wait(8 * HOUR_MS - 5 * MINUTE_MS);
+    assert_eq!(ana(&kit), (false, false), "now she was");
     let to_ana: Vec<_> = kit.letters().into_iter().filter(|line| line.contains("ana@")).collect();
     // It is quiet from 9 to 18; the story begins at ten.
     assert_eq!(to_ana.len(), 1, "{to_ana:?}");

@@ -181,7 +181,10 @@ fn b44_a_fault_told_by_a_slow_clock_is_the_present_a_minute_later() {
     let mut kit = Kit::new();
     let an_hour_ago = kit.now - 60 * MIN;
     let facts = kit.send(status(1, Faulted, Some(an_hour_ago)));
-    assert!(matches!(facts[..], [Fact::StatusChanged { historical: true, .. }]), "{facts:?}");
+    assert!(
+        matches!(facts[..], [Fact::StatusChanged { historical: true, since, .. }] if since == an_hour_ago),
+        "{facts:?}"
+    );
     let due = kit.fleet.next_deadline().expect("something is to be done");
     let mut facts = Vec::new();
     kit.fleet.advance(due, &mut facts);

@@ -27,6 +27,7 @@ impl Slot {
         end: End<'_>,
         facts: &mut Vec<Fact>,
     ) {
+        transaction.interrupted = None;
         let others = self.neighbours(&transaction);
         let findings = checks::check(&Closing {
             transaction: &transaction,

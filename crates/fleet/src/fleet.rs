@@ -85,7 +85,9 @@ impl Fleet {
     pub fn restore_transactions(&mut self, key: ChargerKey, transactions: Vec<Transaction>) {
         let Some(&index) = self.index.get(&key) else { return };
         let slot = &mut self.slots[index as usize];
-        for transaction in transactions {
+        for mut transaction in transactions {
+            // Nothing is known of the boot any more.
+            transaction.interrupted = None;
             if slot.state.transactions.iter().all(|open| open.id != transaction.id) {
                 slot.remember_restored(&self.settings, &transaction, How::Open);
                 slot.state.transactions.push(transaction);

@@ -1,7 +1,8 @@
 //! The connection and the boot.
 
 use mendpoint_model::{
-    Boot, ChargerEvent, Connected, ConnectorStatus, Disconnected, Fact, Transaction, UnixMs,
+    Boot, ChargerEvent, Connected, ConnectorStatus, Disconnected, Fact, Interruption, Transaction,
+    UnixMs,
 };
 
 use crate::recent::How;
@@ -92,19 +93,18 @@ impl Slot {
         self.interrupt_open_transactions(settings, event.received_at);
     }
 
-    /// Marks what was open at a boot: the charger may have forgotten it (behaviour 53).
+    /// Marks what was open at a boot: the charger may have forgotten it (behaviour 53). The wait is
+    /// counted from the first boot, so that one that boots over and over does not hold it up.
     fn interrupt_open_transactions(&mut self, settings: &FleetSettings, booted_at: UnixMs) {
-        if self.state.transactions.is_empty() {
-            return;
+        let until = booted_at + settings.interrupted_wait_ms;
+        for open in &mut self.state.transactions {
+            open.interrupted.get_or_insert(Interruption { at: booted_at, until });
+            open.resumed_at = None;
         }
-        for index in 0..self.state.transactions.len() {
-            let id = self.state.transactions[index].id;
-            self.remember(id, How::Interrupted);
-        }
-        self.memory.interrupted_until = Some(booted_at + settings.interrupted_wait_ms);
     }
 
-    /// After a restart the marks are gone: finds them again from what the state tells.
+    /// After a restart of ours: what was waited for is waited for anew. Where the mark was not kept,
+    /// the state tells what a boot interrupted.
     pub(crate) fn after_restore(&mut self, settings: &FleetSettings, now: UnixMs) {
         // No connection outlives our own process, and the numbers of the new ones may begin anew.
         let link = &mut self.state.link;
@@ -113,15 +113,19 @@ impl Slot {
             link.since = link.last_seen_at.or(link.since);
         }
         link.epoch = 0;
-        let transactions = std::mem::take(&mut self.state.transactions);
-        for transaction in &transactions {
-            let was_booted = self.state.booted_at.is_some_and(|at| transaction.opened_at <= at);
-            if was_booted && !self.is_charging_at(transaction) {
-                self.remember_restored(settings, transaction, How::Interrupted);
-                self.memory.interrupted_until = Some(now + settings.interrupted_wait_ms);
-            } else {
-                self.remember_restored(settings, transaction, How::Open);
-            }
+        let mut transactions = std::mem::take(&mut self.state.transactions);
+        for transaction in &mut transactions {
+            let unmarked = || {
+                self.state.booted_at.filter(|booted_at| {
+                    transaction.opened_at <= *booted_at
+                        && transaction.resumed_at.is_none()
+                        && !self.is_charging_at(transaction)
+                })
+            };
+            let booted_at = transaction.interrupted.map(|doubt| doubt.at).or_else(unmarked);
+            let until = now + settings.interrupted_wait_ms;
+            transaction.interrupted = booted_at.map(|at| Interruption { at, until });
+            self.remember_restored(settings, transaction, How::Open);
         }
         self.state.transactions = transactions;
     }

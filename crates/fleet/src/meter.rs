@@ -45,7 +45,7 @@ impl Slot {
         }
         match self.metered_transaction(reading, timing.at) {
             Some(Metered::Open(index)) => {
-                self.metered_open(settings, event, reading, timing, is_live, index);
+                self.metered_open(settings, event, reading, (timing, is_live), index, facts);
             }
             Some(Metered::Over(id)) => self.metered_after_the_end(reading, id, timing, facts),
             None => {}
@@ -57,9 +57,9 @@ impl Slot {
         settings: &FleetSettings,
         event: &ChargerEvent,
         reading: &MeterReading,
-        timing: Timing,
-        is_live: bool,
+        (timing, is_live): (Timing, bool),
         index: usize,
+        facts: &mut Vec<Fact>,
     ) {
         let power_w = finite(reading.power_w);
         let transaction = &mut self.state.transactions[index];
@@ -98,7 +98,7 @@ impl Slot {
                 || power_w.is_some_and(|power_w| power_w >= settings.idle_power_w);
             let after_boot = self.state.booted_at.is_none_or(|booted_at| timing.at >= booted_at);
             if is_evidence && after_boot {
-                self.goes_on(id);
+                self.goes_on(id, event.received_at, facts);
             }
         }
         self.note_reading(id, NoteKind::Meter, reading);

@@ -26,8 +26,6 @@ pub(crate) struct Recent {
 pub(crate) enum How {
     /// It runs.
     Open,
-    /// It was open when the charger booted.
-    Interrupted,
     /// We gave it up; its last state, in case the end comes after all.
     GivenUp(Box<Over>),
     /// The charger ended it.
@@ -271,14 +269,14 @@ impl Recent {
     pub(crate) fn over(&self) -> Option<&Over> {
         match &self.how {
             How::Ended(over) | How::GivenUp(over) => Some(over),
-            How::Open | How::Interrupted => None,
+            How::Open => None,
         }
     }
 
     pub(crate) fn over_mut(&mut self) -> Option<&mut Over> {
         match &mut self.how {
             How::Ended(over) | How::GivenUp(over) => Some(over),
-            How::Open | How::Interrupted => None,
+            How::Open => None,
         }
     }
 }

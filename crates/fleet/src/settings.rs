@@ -30,6 +30,16 @@ pub struct FleetSettings {
     pub configuration_keys_max: usize,
 }
 
+impl FleetSettings {
+    /// The same with our own waits multiplied by `pace`, never below a millisecond. What comes late
+    /// and what a connector can deliver do not hurry.
+    #[must_use]
+    pub fn paced(mut self, pace: f64) -> Self {
+        self.interrupted_wait_ms = ((self.interrupted_wait_ms as f64 * pace).round() as i64).max(1);
+        self
+    }
+}
+
 impl Default for FleetSettings {
     fn default() -> Self {
         Self {

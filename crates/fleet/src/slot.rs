@@ -26,8 +26,6 @@ pub(crate) struct Slot {
 pub(crate) struct Memory {
     /// Open and recently ended transactions, oldest first.
     pub(crate) recent: Vec<Recent>,
-    /// When the interrupted transactions are given up.
-    pub(crate) interrupted_until: Option<UnixMs>,
     /// When the newest status is the present even though it seemed to come from a queue.
     pub(crate) present_at: Option<UnixMs>,
     /// Ends that came before their start, oldest first (behaviours 59, 62).
@@ -69,8 +67,8 @@ impl Slot {
 
     /// When something is to be done without a message.
     pub(crate) fn deadline(&self) -> Option<UnixMs> {
-        let (a, b) = (self.memory.interrupted_until, self.memory.present_at);
-        a.into_iter().chain(b).min()
+        let interrupted = self.state.transactions.iter().filter_map(|open| open.interrupted);
+        interrupted.map(|doubt| doubt.until).chain(self.memory.present_at).min()
     }
 
     /// Folds one event.

@@ -41,6 +41,7 @@ impl Slot {
                 to: status,
                 error: report.error.clone(),
                 historical: true,
+                since: timing.at,
             });
             return;
         }
@@ -56,12 +57,23 @@ impl Slot {
             trace_error(connector, report.error.as_ref(), same, event.received_at);
         }
         connector.error = report.error.clone().map(Box::new);
-        if is_repeat {
+        // A status from the queue has held since it was reported, a live one since now.
+        let since = if timing.historical { timing.at } else { event.received_at };
+        if is_repeat && timing.historical {
+            // Nothing changes, but it is a word about a time in which nothing was heard.
+            let (error, historical) = (report.error.clone(), true);
+            facts.push(Fact::StatusChanged {
+                connector: at,
+                from,
+                to: status,
+                error,
+                historical,
+                since,
+            });
+        } else if is_repeat {
             facts.push(Fact::StatusRepeated { connector: at });
         } else {
             connector.raw_status = report.raw_status.as_deref().map(Into::into);
-            // A status from the queue has held since it was reported, a live one since now.
-            let since = if timing.historical { timing.at } else { event.received_at };
             set_status(connector, status, since);
             facts.push(Fact::StatusChanged {
                 connector: at,
@@ -69,12 +81,13 @@ impl Slot {
                 to: status,
                 error: report.error.clone(),
                 historical: timing.historical,
+                since,
             });
         }
         if timing.historical {
             self.memory.present_at = Some(event.received_at + PRESENT_AFTER_MS);
         } else {
-            self.status_of_transaction(at, status);
+            self.status_of_transaction(at, status, event.received_at, facts);
             self.trace_status(at, status, event.received_at);
         }
     }
@@ -102,12 +115,19 @@ impl Slot {
                 to: connector.status,
                 error: connector.error.as_deref().cloned(),
                 historical: false,
+                since: now,
             });
         }
     }
 
     /// What a live status tells of the transaction at that place.
-    fn status_of_transaction(&mut self, at: ConnectorRef, status: ConnectorStatus) {
+    fn status_of_transaction(
+        &mut self,
+        at: ConnectorRef,
+        status: ConnectorStatus,
+        now: UnixMs,
+        facts: &mut Vec<Fact>,
+    ) {
         let is_running = matches!(
             status,
             ConnectorStatus::Charging
@@ -124,7 +144,7 @@ impl Slot {
         }
         if is_running {
             let id = transaction.id;
-            self.goes_on(id);
+            self.goes_on(id, now, facts);
         }
     }
 
@@ -138,7 +158,9 @@ impl Slot {
             .state
             .transactions
             .iter()
-            .filter(|open| !open.offline && is_same_evse(open.connector, at))
+            // What was so before a boot says nothing of now.
+            .filter(|open| !open.offline && open.interrupted.is_none())
+            .filter(|open| is_same_evse(open.connector, at))
             .find_map(|open| charging_status(open.charging_state.as_deref()?));
         // 2.x says Occupied before a transaction and after it; the car that was charged is leaving.
         let is_leaving = self.state.link.protocol != Some(Protocol::V16)
@@ -185,6 +207,7 @@ impl Slot {
                     to: status,
                     error: connector.error.as_deref().cloned(),
                     historical: false,
+                    since: received_at,
                 });
                 return;
             }
@@ -214,6 +237,7 @@ impl Slot {
             to: status,
             error: connector.error.as_deref().cloned(),
             historical: false,
+            since: received_at,
         });
     }
 

@@ -165,7 +165,7 @@ impl Slot {
         // It is talked of live, so it is the present now, wherever its start came from.
         transaction.offline = false;
         let at = transaction.connector;
-        self.goes_on(id);
+        self.goes_on(id, event.received_at, facts);
         if updated.charging_state.is_some() {
             let state = updated.charging_state.as_deref();
             self.show_charging_state(at, state, event.received_at, facts);
@@ -289,18 +289,13 @@ impl Slot {
         now: UnixMs,
         facts: &mut Vec<Fact>,
     ) {
-        if self.memory.interrupted_until.is_none_or(|until| until > now) {
-            return;
-        }
-        self.memory.interrupted_until = None;
-        let ended_at = self.state.booted_at.unwrap_or(now).min(now);
         let mut index = 0;
         while let Some(open) = self.state.transactions.get(index) {
-            let id = open.id;
-            if self.is_interrupted(id) {
-                self.give_up(settings, index, ended_at, facts);
-            } else {
-                index += 1;
+            match open.interrupted {
+                Some(doubt) if doubt.until <= now => {
+                    self.give_up(settings, index, doubt.at.min(now), facts);
+                }
+                _ => index += 1,
             }
         }
     }
@@ -313,31 +308,29 @@ impl Slot {
         ended_at: UnixMs,
         facts: &mut Vec<Fact>,
     ) {
-        let transaction = self.state.transactions.remove(index);
+        let mut transaction = self.state.transactions.remove(index);
         let at = ended_at.max(transaction.started_at);
-        let text = "The charger did not tell its end in time.".to_owned();
+        let text = match transaction.interrupted.take() {
+            Some(_) => {
+                "The charger started anew, and neither its end nor a sign that it goes on came in time."
+            }
+            None => "The charger did not tell its end in time.",
+        };
+        let text = text.to_owned();
         self.note(transaction.id, NoteKind::GivenUp, None, None, text);
         let timing = Timing { at, historical: false, told: false };
         let end = End { reason: INTERRUPTED, timing, told: false, sampled_wh: None };
         self.close(settings, transaction, end, facts);
     }
 
-    fn is_interrupted(&self, id: TransactionId) -> bool {
-        self.memory.recent.iter().any(|r| r.id == id && matches!(r.how, How::Interrupted))
-    }
-
-    /// The transaction was heard of after a boot: it was not interrupted.
-    pub(crate) fn goes_on(&mut self, id: TransactionId) {
-        if self.memory.interrupted_until.is_none() {
+    /// The transaction was heard of live: a boot before that did not end it.
+    pub(crate) fn goes_on(&mut self, id: TransactionId, now: UnixMs, facts: &mut Vec<Fact>) {
+        let Some(open) = self.state.transactions.iter_mut().find(|open| open.id == id) else {
             return;
-        }
-        if self.is_interrupted(id) {
-            self.remember(id, How::Open);
-        }
-        let any_left =
-            self.memory.recent.iter().any(|recent| matches!(recent.how, How::Interrupted));
-        if !any_left {
-            self.memory.interrupted_until = None;
+        };
+        if open.interrupted.take().is_some() {
+            open.resumed_at = Some(now);
+            facts.push(Fact::TransactionResumed { id, connector: open.connector });
         }
     }
 

@@ -240,7 +240,7 @@ async fn serve_until<S, I>(
     if gateway.is_stopping() {
         mailbox.close(CloseRequest {
             code: 1001,
-            reason: "the central system is stopping".into(),
+            reason: mendpoint_model::STOPPING.into(),
             how: CloseHow::Shutdown,
         });
     }

@@ -4,11 +4,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use mendpoint_model::{
-    ChargerKey, ClientCertificate, EventKind, FrameSeq, SecurityProfile, SiteKey, TokenInfo,
+    ChargerKey, ClientCertificate, Events, FrameSeq, SecurityProfile, SiteKey, TokenInfo,
     TransactionId, UnixMs,
 };
 use mendpoint_ocpp::{BootStatus, Quirk};
-use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
 /// Whoever knows the chargers and takes their messages.
@@ -159,7 +158,7 @@ pub struct Delivery {
     /// The number of the frame it was read from; 0 when there was none.
     pub frame: FrameSeq,
     /// What it means.
-    pub events: SmallVec<[EventKind; 2]>,
+    pub events: Events,
     /// What was odd about it.
     pub quirks: Vec<Quirk>,
     /// The message itself, when it is one of those that are held against the specification.

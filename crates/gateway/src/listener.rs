@@ -256,7 +256,7 @@ async fn stop_sessions<I: Intake>(shared: &Shared<I>, mut all_gone: mpsc::Receiv
         for mailbox in batch {
             mailbox.close(CloseRequest {
                 code: 1001,
-                reason: "the central system is stopping".into(),
+                reason: mendpoint_model::STOPPING.into(),
                 how: CloseHow::Shutdown,
             });
         }

@@ -189,7 +189,14 @@ impl Bench {
         state.connectors[0].plugged_at = to.is_plugged().then_some(now);
         let report =
             StatusReport { connector: at, status: to, raw_status: None, error: None, at: None };
-        let fact = Fact::StatusChanged { connector: at, from, to, error: None, historical: false };
+        let fact = Fact::StatusChanged {
+            connector: at,
+            from,
+            to,
+            error: None,
+            historical: false,
+            since: now,
+        };
         self.event(key, EventKind::Status(report), &[fact]);
     }
 

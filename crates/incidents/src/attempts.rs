@@ -26,6 +26,8 @@ const OURS_MS: i64 = 10 * MINUTE_MS;
 const LATE_MS: i64 = 300 * SECOND_MS;
 /// A driver who gave up and tries again within this time did not change their mind: it failed.
 const SECOND_TRY_MS: i64 = 5 * MINUTE_MS;
+/// Charges that a loss of power or a start of the charger ends within this time were ended by the same.
+const CUT_MS: i64 = 30 * SECOND_MS;
 /// The most attempts kept open on a charger.
 const OPEN_MAX: usize = 8;
 
@@ -157,6 +159,8 @@ pub(crate) struct AttemptLog {
     /// When a driver was last let in: a token was accepted, a charge began, or a remote start was
     /// accepted (G2).
     pub(crate) authorised_at: Option<UnixMs>,
+    /// When a loss of power or a start of the charger last broke a charge off.
+    cut_at: Option<UnixMs>,
     /// The card that was refused last, and when.
     refused: Option<(UnixMs, Box<str>)>,
     /// Remote starts that are not answered yet.
@@ -393,9 +397,16 @@ impl AttemptLog {
             self.push(attempt);
             return;
         }
+        // What ends all charges of a charger at once is one failure, however many there were: each
+        // driver's own is a failed one, and rules that count hear of it once.
+        let is_told = verdict.is_cut() && {
+            let before = self.cut_at.replace(verdict.ended_at);
+            before.is_some_and(|at| verdict.ended_at.since_ms(at).abs() <= CUT_MS)
+        };
         if let Some(failure) = failure.filter(|_| attempt.failed.is_none()) {
             attempt.failed = Some(failure);
-            news.push(attempt.news(NewsKind::Failed(failure)));
+            let kind = if is_told { NewsKind::Seen } else { NewsKind::Failed(failure) };
+            news.push(attempt.news(kind));
         } else if failure.is_none()
             && let Some(energy) = verdict.energy_wh.filter(|energy| *energy >= SESSION_WH)
         {

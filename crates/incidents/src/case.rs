@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use mendpoint_model::{
-    Actor, CommandId, ConnectorRef, FrameSeq, Healing, Incident, IncidentId, IncidentState, Link,
-    Rung, SiteKey, Step, StepState, TimelineEntry, UnixMs,
+    Actor, ChargerKey, CommandId, ConnectorRef, FrameSeq, Healing, Incident, IncidentId,
+    IncidentState, Link, Rung, SiteKey, Step, StepState, TimelineEntry, UnixMs,
 };
+use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use crate::alert::Alert;
@@ -73,12 +74,29 @@ pub(crate) struct Watch {
     pub(crate) boots: Boots,
     /// What rules look back on; none while none does.
     pub(crate) memory: Option<Box<Memory>>,
-    /// Rules whose thresholds are set otherwise for this charger, by place.
+    /// Rules whose thresholds are set otherwise for this charger, in the order of their places.
     pub(crate) variants: SmallVec<[(u16, Arc<Rule>); 0]>,
     /// Its own kind, as far as it is known.
     pub(crate) cohort: Option<CohortId>,
     /// When countable things last happened.
     pub(crate) last: SmallVec<[(Occurrence, UnixMs); 2]>,
+}
+
+/// What is known of each charger. Boxed, because a map of whole ones would keep half of its room empty.
+pub(crate) type Watches = FxHashMap<ChargerKey, Box<Watch>>;
+
+/// The rule of a case as it holds for its charger, with its own thresholds.
+pub(crate) fn rule_of(watches: &Watches, program: &Program, case: &Case) -> Option<Arc<Rule>> {
+    let place = case.rule?;
+    Some(match watches.get(&case.incident.charger) {
+        Some(watch) => watch.rule(program, place),
+        None => Arc::clone(&program.rules[usize::from(place)]),
+    })
+}
+
+/// How long nobody is asked about a case that nothing heals, in milliseconds.
+pub(crate) fn patience_ms(watches: &Watches, program: &Program, case: &Case) -> i64 {
+    rule_of(watches, program, case).map_or(0, |rule| rule.escalate_after_ms)
 }
 
 impl Watch {
@@ -101,8 +119,11 @@ impl Watch {
 
     /// A rule with thresholds of this charger's own, where it has some.
     pub(crate) fn own_rule(&self, place: u16) -> Option<Arc<Rule>> {
-        let own = self.variants.iter().find(|(of, _)| *of == place);
-        own.map(|(_, rule)| Arc::clone(rule))
+        if self.variants.is_empty() {
+            return None;
+        }
+        let own = self.variants.binary_search_by_key(&place, |(of, _)| *of);
+        own.ok().map(|index| Arc::clone(&self.variants[index].1))
     }
 
     pub(crate) fn alert(&self, rule: u16, at: ConnectorRef) -> Option<usize> {
@@ -200,8 +221,6 @@ pub(crate) struct Run {
     pub(crate) active: bool,
     /// The next place on the ladder.
     pub(crate) position: usize,
-    /// A person approved the waiting step (G10).
-    pub(crate) approved: bool,
     /// When the newest command was sent.
     pub(crate) sent_at: Option<UnixMs>,
     /// When the connection last ended.

@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use mendpoint_model::HealMode;
 
+use crate::correlate::{CARRIER_OUTAGE, FLEET_BLIND, FW_REGRESSION, SITE_OUTAGE};
 use crate::parse::parse_rule;
 use crate::playbook::{Playbook, parse_playbook};
 use crate::problem::{Problem, Reader, suggestion};
-use crate::rule::Rule;
+use crate::rule::{Rule, Scope};
+use crate::threshold::ThresholdOverride;
+use crate::timeline_test::TimelineTest;
 
 /// The id a file gives, and the byte it is at; also when the rest of the file is wrong.
 fn id_of(text: &str) -> Option<(String, usize)> {
@@ -20,6 +23,20 @@ fn id_of(text: &str) -> Option<(String, usize)> {
     let at = named.id.span().start;
     Some((named.id.into_inner(), at))
 }
+
+/// What a file is called that cannot be read: the id it gives, else its own name.
+fn named_in(file: &str, text: &str) -> String {
+    id_of(text).map_or_else(
+        || {
+            let name = file.rsplit(['/', '\\']).next().unwrap_or(file);
+            name.strip_suffix(".toml").unwrap_or(name).to_owned()
+        },
+        |(id, _)| id,
+    )
+}
+
+/// Incidents that are in no file.
+const BUILT_IN: [&str; 4] = [SITE_OUTAGE, CARRIER_OUTAGE, FLEET_BLIND, FW_REGRESSION];
 
 /// The compiled rules and playbooks. Immutable: a change makes a new one.
 #[derive(Clone, Debug, Default)]
@@ -58,7 +75,8 @@ impl Catalogue {
         };
         catalogue.rules.retain(|rule| !is_new(rules, &rule.id));
         catalogue.playbooks.retain(|playbook| !is_new(playbooks, &playbook.id));
-        let mut broken: Vec<Option<String>> = Vec::new();
+        // What a file with mistakes would have been: nobody is told that it is not there.
+        let mut broken: Vec<String> = Vec::new();
         for (file, text) in playbooks {
             let mut reader = Reader::new(file, text);
             if let Some(playbook) = parse_playbook(&mut reader) {
@@ -67,7 +85,7 @@ impl Catalogue {
                 }
                 catalogue.playbooks.push(Arc::new(playbook));
             } else {
-                broken.push(id_of(text).map(|(id, _)| id));
+                broken.push(named_in(file, text));
             }
             problems.append(&mut reader.problems);
         }
@@ -91,9 +109,7 @@ impl Catalogue {
             if let Some(rule) = rule {
                 if let Some(id) = &rule.playbook
                     && catalogue.playbook(id).is_none()
-                    // One that has mistakes is there all the same; of one whose id cannot be read
-                    // nobody knows which it is.
-                    && !broken.iter().any(|of| of.as_ref().is_none_or(|of| of == id))
+                    && !broken.contains(id)
                 {
                     let names: Vec<_> =
                         catalogue.playbooks.iter().map(|playbook| playbook.id.as_str()).collect();
@@ -102,8 +118,14 @@ impl Catalogue {
                         .refuse(at, format!("unknown playbook \"{id}\"{}", suggestion(id, &names)));
                 }
                 catalogue.rules.push(Arc::new(rule));
+            } else {
+                broken.push(named_in(file, text));
             }
             problems.append(&mut reader.problems);
+        }
+        for rule in catalogue.rules.iter().filter(|rule| seen.iter().any(|(id, _)| *id == rule.id))
+        {
+            problems.extend(catalogue.unknown_expectations(rule, &broken));
         }
         if !problems.is_empty() {
             return Err(problems);
@@ -111,6 +133,37 @@ impl Catalogue {
         catalogue.rules.sort_by(|a, b| a.id.cmp(&b.id));
         catalogue.playbooks.sort_by(|a, b| a.id.cmp(&b.id));
         Ok(catalogue)
+    }
+
+    /// Incidents that the tests of a rule name, and that no rule opens.
+    fn unknown_expectations(&self, rule: &Rule, broken: &[String]) -> Vec<Problem> {
+        let mut names: Vec<&str> = self.rules.iter().map(|rule| rule.id.as_str()).collect();
+        names.extend(BUILT_IN);
+        names.extend(broken.iter().map(String::as_str));
+        let mut problems = Vec::new();
+        for (line, id) in rule.tests.iter().flat_map(TimelineTest::expected) {
+            if !names.contains(&id) {
+                let hint = suggestion(id, &names);
+                let message = format!("no rule opens the incident \"{id}\"{hint}");
+                problems.push(Problem { file: rule.file.clone(), line, column: 1, message });
+            }
+        }
+        problems
+    }
+
+    /// The rules whose route is none of these, each with its place.
+    pub fn unknown_routes(&self, routes: &[String]) -> Vec<Problem> {
+        let names: Vec<&str> = routes.iter().map(String::as_str).collect();
+        let unknown = self.rules.iter().filter(|rule| !names.contains(&rule.route.as_str()));
+        unknown
+            .flat_map(|rule| {
+                let mut reader = Reader::new(&rule.file, &rule.source);
+                let at = rule.source.find("\nroute").map_or(0, |at| at + 1);
+                let hint = suggestion(&rule.route, &names);
+                reader.refuse(at, format!("unknown route \"{}\"{hint}", rule.route));
+                reader.problems
+            })
+            .collect()
     }
 
     /// Switches a rule on or off.
@@ -152,22 +205,53 @@ impl Catalogue {
         }
     }
 
-    /// Whether a threshold of a rule may be set to a value.
+    /// Whether a threshold may be set to a value for a model, a site or a charger, beside what is set
+    /// there already.
     ///
     /// # Errors
     /// What is wrong, and what was expected.
-    pub fn check_threshold(&self, rule: &str, name: &str, value: &str) -> Result<(), String> {
-        let Some(known) = self.rule(rule) else {
-            let names: Vec<_> = self.rules.iter().map(|rule| rule.id.as_str()).collect();
-            return Err(format!("unknown rule {rule}{}", suggestion(rule, &names)));
-        };
-        if known.counts_together() {
-            return Err(format!(
-                "the rule {rule} counts over many chargers at once, so its numbers are the same for \
-                 all of them; change them in its text"
-            ));
+    pub fn check_override(
+        &self,
+        own: &ThresholdOverride,
+        others: &[ThresholdOverride],
+    ) -> Result<(), String> {
+        let rule = self.known_rule(&own.rule)?;
+        if !own.target.suits(rule.scope) {
+            let (id, about) = (&rule.id, rule.scope.name());
+            return Err(match rule.scope {
+                Scope::Site => format!(
+                    "the rule {id} is about a whole {about}, so its numbers can be set for a site \
+                     only"
+                ),
+                Scope::Cohort => format!(
+                    "the rule {id} is about all chargers of a model, so its numbers can be set for \
+                     a model only"
+                ),
+                _ => format!(
+                    "the rule {id} is about the whole {about}, so its numbers are the same for all \
+                     chargers; change them in its text"
+                ),
+            });
         }
-        known.with_thresholds(&BTreeMap::from([(name.to_owned(), value.to_owned())])).map(|_| ())
+        let beside = others.iter().filter(|other| {
+            (&other.rule, &other.target) == (&own.rule, &own.target)
+                && rule.thresholds.iter().any(|known| known.name == other.name)
+        });
+        let mut values: BTreeMap<String, String> =
+            beside.map(|other| (other.name.clone(), other.value.clone())).collect();
+        values.insert(own.name.clone(), own.value.clone());
+        rule.with_thresholds(&values).map(|_| ())
+    }
+
+    /// A rule by its id.
+    ///
+    /// # Errors
+    /// That there is none, with the nearest id.
+    pub fn known_rule(&self, id: &str) -> Result<&Arc<Rule>, String> {
+        self.rule(id).ok_or_else(|| {
+            let names: Vec<_> = self.rules.iter().map(|rule| rule.id.as_str()).collect();
+            format!("unknown rule {id}{}", suggestion(id, &names))
+        })
     }
 
     /// The rules, by id.
@@ -236,5 +320,42 @@ mod tests {
                   another id or delete it"]
             );
         }
+    }
+
+    #[test]
+    fn a_playbook_with_a_mistake_is_not_told_to_be_missing() {
+        let rule = include_str!("../../../config/rules/stuck_finishing.toml").to_owned();
+        let playbook = include_str!("../../../config/playbooks/stuck_finishing.toml");
+        for (wrong, lines) in [(playbook.replace("\"L1\"", "\"L12\""), 1), ("id = ".to_owned(), 1)]
+        {
+            let rules = [("rules/stuck_finishing.toml".to_owned(), rule.clone())];
+            let playbooks = [("playbooks/stuck_finishing.toml".to_owned(), wrong)];
+            let problems = Catalogue::parse(&rules, &playbooks).expect_err("it is wrong");
+            assert_eq!(problems.len(), lines, "{problems:?}");
+            assert!(problems.iter().all(|problem| problem.file.starts_with("playbooks/")));
+        }
+    }
+
+    #[test]
+    fn a_test_that_expects_what_nobody_opens_and_a_route_that_is_not_there_are_refused() {
+        let text = include_str!("../../../config/rules/cp_offline.toml");
+        let wrong = text.replacen("incidents = [\"CP_OFFLINE\"]", "incidents = [\"CP_OFLINE\"]", 1);
+        let problems =
+            Catalogue::parse(&[("a.toml".to_owned(), wrong)], &[]).expect_err("it is wrong");
+        let told = problems[0].to_string();
+        assert!(
+            told.contains("no rule opens the incident \"CP_OFLINE\"; did you mean `CP_OFFLINE`?"),
+            "{told}"
+        );
+        let text = text.replace("route = \"default\"", "route = \"platfrom\"");
+        let good = Catalogue::parse(&[("a.toml".to_owned(), text)], &[]).expect("it is good");
+        let routes = ["default".to_owned(), "platform".to_owned()];
+        let told: Vec<String> =
+            good.unknown_routes(&routes).iter().map(ToString::to_string).collect();
+        assert_eq!(told.len(), 1);
+        assert!(
+            told[0].contains(":1: unknown route \"platfrom\"; did you mean `platform`?"),
+            "{told:?}"
+        );
     }
 }

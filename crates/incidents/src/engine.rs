@@ -10,12 +10,13 @@ use mendpoint_model::{
 use rustc_hash::FxHashMap;
 
 use crate::attempts::AttemptTimes;
-use crate::case::{Case, Fingerprint, Line, Watch};
+use crate::case::{Case, Fingerprint, Line, Watches};
 use crate::catalogue::Catalogue;
 use crate::cohort::{CohortFigures, Cohorts};
 use crate::correlate::Correlation;
 use crate::effect::Effect;
 use crate::lag::LagStop;
+use crate::memory::Wants;
 use crate::permits::Permits;
 use crate::power::UptimeBurn;
 use crate::predicate::{Inputs, Subject};
@@ -56,9 +57,10 @@ pub struct Engine {
     pub(crate) overrides: Overrides,
     /// The rules with such thresholds, by place and values: chargers share them.
     pub(crate) variants: VariantTable,
+    /// What all of them look back on, and the rules as they are.
+    pub(crate) wants: Wants,
     pub(crate) ids: IdSequence,
-    /// Boxed, because a map of whole ones would keep half of its room empty.
-    pub(crate) watches: FxHashMap<ChargerKey, Box<Watch>>,
+    pub(crate) watches: Watches,
     pub(crate) cases: BTreeMap<IncidentId, Case>,
     pub(crate) timers: Timers,
     pub(crate) switches: BTreeSet<KillScope>,
@@ -101,6 +103,7 @@ impl Engine {
         let program = Arc::new(Program::new(&catalogue, &settings));
         Self {
             settings,
+            wants: program.wants.clone(),
             program,
             overrides: Overrides::default(),
             variants: BTreeMap::new(),
@@ -283,7 +286,7 @@ impl Engine {
         fleet: &dyn Chargers,
         out: &mut Vec<Effect>,
     ) {
-        let wants = &self.program.wants;
+        let wants = &self.wants;
         if !wants.usage || (connector.is_charger() && !wants.usage_of_whole) {
             return;
         }

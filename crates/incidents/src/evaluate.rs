@@ -92,6 +92,10 @@ impl Engine {
         let focus = focus_of(event, facts);
         self.note_cases(cx, event, facts);
         self.evaluate_all(cx, key, focus, inputs);
+        if facts.iter().any(|fact| matches!(fact, Fact::TransactionClosed { historical: true, .. }))
+        {
+            self.look_at_open(cx, key);
+        }
         let mut happened = happenings(event, facts);
         if matches!(&event.kind, EventKind::Connected(connected) if connected.replaced)
             && self.watches.get(&key).is_some_and(|watch| self.contested(watch).is_some())
@@ -253,6 +257,23 @@ impl Engine {
         }
     }
 
+    /// Looks at what fires about charges: one is over, as came late. That begins nothing (1.2), but
+    /// what was open about it has its end.
+    fn look_at_open(&mut self, cx: &Cx<'_>, key: ChargerKey) {
+        let program = std::sync::Arc::clone(&self.program);
+        let Some(watch) = self.watches.get(&key) else { return };
+        let firing: smallvec::SmallVec<[(u16, ConnectorRef); 2]> = watch
+            .alerts
+            .iter()
+            .filter(|alert| alert.incident().is_some())
+            .filter(|alert| program.judges_charge[usize::from(alert.rule)])
+            .map(|alert| (alert.rule, alert.at))
+            .collect();
+        for (place, at) in firing {
+            self.evaluate_in(cx, &program, key, place, at);
+        }
+    }
+
     /// Looks at every rule that looks back on things of this kind.
     pub(crate) fn evaluate_kind(
         &mut self,
@@ -313,7 +334,7 @@ impl Engine {
         let own = watch.own_rule(place);
         let rule = own.as_deref().unwrap_or_else(|| &program.rules[usize::from(place)]);
         let found = watch.alert(place, at);
-        if !charger.link.connected && !program.judges_link[usize::from(place)] {
+        if program.is_blind(place, charger, at) {
             self.blind(cx, key, place, at);
             return;
         }
@@ -457,8 +478,10 @@ impl Engine {
             }
             alert.holding = holds;
         }
-        // After a start of ours, what a rule remembers begins anew: nothing ends by that.
-        let remembers_at = self.restored_at + rule.memory_ms;
+        // After a start of ours, what a rule remembers begins anew: nothing ends by that, until it was
+        // watched for as long as it looks back.
+        let restored_at = self.restored_at;
+        let remembers = restored_at + rule.memory_ms <= cx.now;
         let fired_at = watch.alerts[index].began.unwrap_or(cx.now);
         let opened_at = self.cases.get(&id).map_or(fired_at, |case| case.incident.opened_at);
         // While we are late, the fault's return may wait for us: nothing ends (blind).
@@ -468,8 +491,12 @@ impl Engine {
         let mut look_at = |at: UnixMs| wake = Some(wake.map_or(at, |other| other.min(at)));
         for (n, clear) in rule.clears.iter().enumerate() {
             let since = match &clear.way {
-                ClearWay::When(when) if remembers_at > cx.now && when.memory_ms() > 0 => {
-                    look_at(remembers_at);
+                ClearWay::When(when)
+                    if !remembers
+                        && when.memory_ms() > 0
+                        && restored_at + when.memory_ms() > cx.now =>
+                {
+                    look_at(restored_at + when.memory_ms());
                     None
                 }
                 ClearWay::When(when) => {

@@ -5,11 +5,12 @@
 use mendpoint_model::{ConnectorStatus, Transport};
 
 use crate::duration::parse_duration;
+use crate::playbook::{LONGEST_MS, too_long};
 use crate::predicate::{BurnOver, Compare, Elapsed, Flag, Number, Predicate, Text, status_bit};
 use crate::problem::suggestion;
-use crate::signal::Channel;
+use crate::signal::{Channel, READINGS_MAX};
 use crate::threshold::Thresholds;
-use crate::vitals;
+use crate::vitals::{self, VitalTime};
 
 const FLAGS: [(&str, Flag); 8] = [
     ("connected", Flag::Connected),
@@ -136,7 +137,9 @@ pub(crate) fn parse_expression(text: &str) -> Result<Predicate, Mistake> {
 /// Reads a condition in which the thresholds of its rule may stand for numbers and durations.
 pub(crate) fn parse_with(text: &str, thresholds: &Thresholds) -> Result<Predicate, Mistake> {
     let tokens = lex(text)?;
-    let mut parser = Parser { tokens: &tokens, thresholds, at: 0, depth: 0, end: text.len() };
+    // What is missing at the end is missing behind the last word, not on a line below it.
+    let end = text.trim_end().len();
+    let mut parser = Parser { tokens: &tokens, thresholds, at: 0, depth: 0, end };
     let predicate = parser.any()?;
     match parser.peek() {
         None => Ok(predicate),
@@ -274,11 +277,10 @@ impl<'a> Parser<'a, '_> {
         }
         let vital = || look(&vitals::TIMES, name).map(Elapsed::Vital);
         if let Some(field) = look(&ELAPSED, name).or_else(vital) {
-            return self.elapsed(field);
+            return self.elapsed(name, field);
         }
         if let Some(field) = number_field(name) {
-            let compare = self.compare()?;
-            let value = self.number()?;
+            let (compare, value) = self.compared(name, number_bounds(field))?;
             return Ok(Predicate::Number { field, compare, value });
         }
         if let Some(field) = look(&TEXTS, name) {
@@ -375,14 +377,71 @@ impl<'a> Parser<'a, '_> {
         Ok(ms)
     }
 
-    fn elapsed(&mut self, field: Elapsed) -> Result<Predicate, Mistake> {
+    /// A duration that something is looked back on for: longer than nothing, a year at most.
+    pub(crate) fn window(&mut self) -> Result<i64, Mistake> {
+        let offset = self.offset();
+        match self.duration()? {
+            0 => Err((offset, "the time must be longer than nothing, as in 15m".to_owned())),
+            ms if ms > LONGEST_MS => Err((offset, too_long("this"))),
+            ms => Ok(ms),
+        }
+    }
+
+    /// A comparison of something that lies within bounds: one that says nothing is refused.
+    pub(crate) fn compared(
+        &mut self,
+        what: &str,
+        (least, most): (f64, f64),
+    ) -> Result<(Compare, f64), Mistake> {
+        let compare = self.compare()?;
+        let offset = self.offset();
+        let value = self.number()?;
+        let (always, never) = match compare {
+            Compare::AtLeast => (value <= least, value > most),
+            Compare::More => (value < least, value >= most),
+            Compare::AtMost => (value >= most, value < least),
+            Compare::Less => (value > most, value <= least),
+            Compare::Equal => (false, value < least || value > most),
+            Compare::NotEqual => (value < least || value > most, false),
+        };
+        if !always && !never {
+            return Ok((compare, value));
+        }
+        let bounds = match (least.is_finite(), most.is_finite()) {
+            (true, true) => format!("lies between {least} and {most}"),
+            (true, false) => format!("is never less than {least}"),
+            _ => format!("is never more than {most}"),
+        };
+        let how = if always { "always" } else { "never" };
+        Err((offset, format!("{what} {bounds}, so this {how} holds; write another number")))
+    }
+
+    fn elapsed(&mut self, name: &str, field: Elapsed) -> Result<Predicate, Mistake> {
         let at_least = match self.peek() {
             Some(Token::Sign(">=" | ">")) => true,
             Some(Token::Sign("<" | "<=")) => false,
             _ => return self.wrong("`>=` or `<` and a duration"),
         };
         self.at += 1;
-        Ok(Predicate::Elapsed { field, at_least, ms: self.duration()? })
+        let offset = self.offset();
+        let ms = self.duration()?;
+        // A certificate may be good for years, and be over; what is overdue is so from a moment on.
+        let (longest, from_zero) = match field {
+            Elapsed::CertificateLeft => (10 * LONGEST_MS, true),
+            Elapsed::Vital(VitalTime::MeterOverdue) => (LONGEST_MS, at_least),
+            _ => (LONGEST_MS, false),
+        };
+        if ms > longest {
+            return Err((offset, too_long("this")));
+        }
+        if ms == 0 && !from_zero {
+            let how = if at_least { "always" } else { "never" };
+            return Err((
+                offset,
+                format!("{name} is never less than nothing, so this {how} holds"),
+            ));
+        }
+        Ok(Predicate::Elapsed { field, at_least, ms })
     }
 
     /// `== "x"`, `!= "x"`, `in ["x", "y"]`, `not in [..]`: the words with their places, and whether
@@ -458,12 +517,12 @@ impl<'a> Parser<'a, '_> {
         self.expect("(")?;
         let channel = self.channel()?;
         self.expect(",")?;
-        let within_ms = self.duration()?;
+        let within_ms = self.window()?;
         self.expect(",")?;
-        let samples = self.number()?.max(1.0) as usize;
+        let samples = self.whole(1, READINGS_MAX as u32)? as usize;
         self.expect(")")?;
-        let compare = self.compare()?;
-        let value = self.number()?;
+        let bounds = number_bounds(Number::Signal(channel));
+        let (compare, value) = self.compared("this signal", bounds)?;
         Ok(Predicate::Median { channel, within_ms, samples, compare, value })
     }
 
@@ -496,7 +555,7 @@ impl<'a> Parser<'a, '_> {
             }
         };
         self.expect(",")?;
-        let within_ms = self.duration()?;
+        let within_ms = self.window()?;
         self.expect(")")?;
         Ok(Predicate::Weak { transport, within_ms })
     }
@@ -510,6 +569,22 @@ fn number_field(name: &str) -> Option<Number> {
     look(&NUMBERS, name)
         .or_else(|| look(&Channel::NAMES, name).map(Number::Signal))
         .or_else(|| look(&vitals::NUMBERS, name).map(Number::Vital))
+}
+
+/// Between what a number lies, whatever a charger says.
+fn number_bounds(field: Number) -> (f64, f64) {
+    match field {
+        Number::Soc | Number::Signal(Channel::WifiPercent | Channel::CellPercent) => (0.0, 100.0),
+        Number::Signal(Channel::CellCsq) => (0.0, 31.0),
+        Number::Signal(_) => (f64::NEG_INFINITY, 0.0),
+        // What flows back is less than nothing, and it freezes outside.
+        Number::Power | Number::Temperature | Number::ClockSkew => {
+            (f64::NEG_INFINITY, f64::INFINITY)
+        }
+        Number::Connector | Number::UnansweredCommands | Number::Vital(_) | Number::Burn(_) => {
+            (0.0, f64::INFINITY)
+        }
+    }
 }
 
 pub(crate) fn negate_unless(meant: bool, predicate: Predicate) -> Predicate {
@@ -576,5 +651,46 @@ mod tests {
         assert!(mistake("error.code == \"GroundFault\"").1.contains("GroundFailure"));
         assert!(mistake("connected connected").1.contains("expected `and`"));
         assert!(mistake("connected & x").1.contains("no meaning"));
+        // What is missing at the end of a text of several lines is missing on its last line.
+        assert_eq!(mistake("connected and\n  spoke and\n").0, 25);
+    }
+
+    #[test]
+    fn what_always_or_never_holds_is_refused() {
+        for (text, wanted) in [
+            ("times_cohort(faulted, 24h) >= -3", "is never less than 0, so this always holds"),
+            ("times_cohort(faulted, 0s) >= 3", "must be longer than nothing"),
+            ("count(disconnect, 36500d) >= 3", "longer than a year"),
+            ("count(disconnect, 0s) >= 3", "must be longer than nothing"),
+            ("silent_for >= 36500d", "longer than a year"),
+            ("silent_for >= 0s", "silent_for is never less than nothing, so this always holds"),
+            ("status_for < 0s", "this never holds"),
+            ("soc_percent > 100", "lies between 0 and 100, so this never holds"),
+            ("soc_percent <= 100", "always holds"),
+            ("clock_off_s >= 0", "always holds"),
+            ("unanswered_commands < 0", "never holds"),
+            ("connector == -1", "never holds"),
+            ("signal.wifi.dbm >= 80", "is never more than 0, so this never holds"),
+            ("median(signal.wifi.dbm, 15m, 65) <= -80", "a whole number from 1 to 64"),
+            ("median(signal.wifi.dbm, 0s, 3) <= -80", "must be longer than nothing"),
+            ("weak_signal(\"wifi\", 0s)", "must be longer than nothing"),
+            ("ratio(attempt_succeeded, attempt_failed, 20) >= 0", "always holds"),
+            ("power_of_kind(5) < 0", "never holds"),
+            ("cohort_expects(card, 7d) >= 0", "always holds"),
+            ("flap(link, 3m) <= 100", "always holds"),
+        ] {
+            let (_, message) = parse_expression(text).expect_err(text);
+            assert!(message.contains(wanted), "{text}: {message}");
+        }
+        for text in [
+            "meter.overdue_for >= 0s",
+            "certificate_left < 0s",
+            "certificate_left > 1000d",
+            "power_w < 0",
+            "temperature_c < -20",
+            "connector > 0",
+        ] {
+            assert!(parse_expression(text).is_ok(), "{text}");
+        }
     }
 }

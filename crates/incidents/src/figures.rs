@@ -75,8 +75,7 @@ impl HealFigures {
                 figures.false_alarms += u64::from(incident.ticket.is_some());
             }
         }
-        times.sort_unstable();
-        figures.heal_ms = times.get(times.len() / 2).copied();
+        figures.heal_ms = middle(times);
         figures
     }
 
@@ -111,10 +110,17 @@ impl HealFigures {
             all.worse += part.worse;
             times.extend(part.heal_ms);
         }
-        times.sort_unstable();
-        all.heal_ms = times.get(times.len() / 2).copied();
+        all.heal_ms = middle(times);
         all
     }
+}
+
+/// The median: of an even number the mean of the two in the middle.
+fn middle(mut times: Vec<i64>) -> Option<i64> {
+    times.sort_unstable();
+    let upper = *times.get(times.len() / 2)?;
+    let lower = times[(times.len() - 1) / 2];
+    Some(lower + (upper - lower) / 2)
 }
 
 fn share(part: u64, whole: u64) -> Option<f64> {
@@ -234,9 +240,10 @@ mod tests {
             false_alarms: 1,
             steps: 4,
             worse: 1,
-            heal_ms: Some(300_000),
+            heal_ms: Some(195_000),
         };
         assert_eq!(figures, wanted);
+        assert_eq!(middle(vec![30, 10, 20]), Some(20));
         assert_eq!(HealFigures::of(&[]), HealFigures::default());
         assert_eq!(figures.healed_share(), Some(2.0 / 6.0));
         assert_eq!(figures.false_alarm_share(), Some(0.5));

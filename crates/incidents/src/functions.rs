@@ -59,7 +59,7 @@ impl Parser<'_, '_> {
         } else {
             by
         };
-        let within_ms = self.duration()?;
+        let within_ms = self.window()?;
         self.expect(")")?;
         // A count is at least so many, or fewer.
         let (more, meant) = match self.peek() {
@@ -96,12 +96,7 @@ impl Parser<'_, '_> {
     /// `ratio(attempt_succeeded, attempt_failed, 20) < 0.7`.
     pub(crate) fn ratio(&mut self) -> Result<Predicate, Mistake> {
         let (good, bad, last) = self.outcomes()?;
-        let compare = self.compare()?;
-        let offset = self.offset();
-        let value = self.number()?;
-        if !(0.0..=1.0).contains(&value) {
-            return Err((offset, "a ratio lies between 0 and 1, as in 0.7 for 70 %".to_owned()));
-        }
+        let (compare, value) = self.compared("a ratio", (0.0, 1.0))?;
         Ok(Predicate::Ratio { good, bad, last, compare, value })
     }
 
@@ -126,8 +121,7 @@ impl Parser<'_, '_> {
         self.expect("(")?;
         let last = self.whole(3, crate::power::KEPT as u32)? as usize;
         self.expect(")")?;
-        let compare = self.compare()?;
-        let value = self.number()?;
+        let (compare, value) = self.compared("a part of the power", (0.0, f64::INFINITY))?;
         Ok(Predicate::PowerOfKind { last, compare, value })
     }
 
@@ -136,10 +130,9 @@ impl Parser<'_, '_> {
         self.expect("(")?;
         let kind = self.occurrence()?;
         self.expect(",")?;
-        let within_ms = self.duration()?;
+        let within_ms = self.window()?;
         self.expect(")")?;
-        let compare = self.compare()?;
-        let value = self.number()?;
+        let (compare, value) = self.compared("what happens", (0.0, f64::INFINITY))?;
         Ok(Predicate::TimesCohort { kind, within_ms, compare, value })
     }
 
@@ -164,6 +157,12 @@ impl Parser<'_, '_> {
         let percent = self.number()?;
         if !(0.0..=100.0).contains(&percent) || (at_least && percent == 0.0) {
             return Err((offset, "a percentage lies between 0 and 100".to_owned()));
+        }
+        if !at_least && percent >= 100.0 {
+            return Err((
+                offset,
+                "a percentage is never more than 100, so this always holds".to_owned(),
+            ));
         }
         Ok(Predicate::Flap { of, look_ms, at_least, percent })
     }

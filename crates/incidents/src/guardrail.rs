@@ -157,6 +157,9 @@ fn may_stop(rails: &Guardrails, question: &Question<'_>) -> Verdict {
     if open.peek().is_none() {
         return forbid("", "No charge is open there".to_owned());
     }
+    if let Some(held) = open.clone().find_map(in_doubt) {
+        return held;
+    }
     if let Some(tx) = open.find(|tx| may_deliver(question.charger, tx)) {
         let why = format!("a car is charging on connector {}", tx.connector);
         return wait("G1", None, &why);
@@ -167,6 +170,16 @@ fn may_stop(rails: &Guardrails, question: &Question<'_>) -> Verdict {
         return wait("G2", Some(at + rails.after_plug_in_ms), "a driver was just authorised");
     }
     Verdict::Go
+}
+
+/// G1: whether a charge goes on that its charger's boot interrupted is not known yet (1.6).
+fn in_doubt(tx: &Transaction) -> Option<Verdict> {
+    let until = tx.interrupted?.until;
+    let why = format!(
+        "the charger started anew, and whether the charge on connector {} goes on is not known yet",
+        tx.connector
+    );
+    Some(wait("G1", Some(until), &why))
 }
 
 /// Whether energy flows, as far as is known.
@@ -312,6 +325,9 @@ fn occupied(rails: &Guardrails, question: &Question<'_>) -> Option<Verdict> {
     let (now, charger) = (question.now, question.charger);
     let concerns = |at: ConnectorRef| is_concerned(question, at);
     for tx in charger.transactions.iter().filter(|tx| concerns(tx.connector)) {
+        if let Some(held) = in_doubt(tx) {
+            return Some(held);
+        }
         if !is_stuck(rails, tx, charger, now) {
             let why = format!("a car is charging on connector {}", tx.connector);
             return Some(wait("G1", None, &why));

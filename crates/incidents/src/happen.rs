@@ -64,7 +64,7 @@ impl Engine {
             watch.note(item.kind, cx.now);
         }
         self.cohorts.note(cx.now, watch.cohort, item.kind);
-        let wants = &self.program.wants;
+        let wants = &self.wants;
         let kept = wants.kept(item.kind);
         if kept > 0 {
             let memory = watch.memory.get_or_insert_default();
@@ -86,7 +86,7 @@ impl Engine {
                 self.note_cohort(cx, key);
                 self.note_variants(cx, key);
             }
-            let wants = &self.program.wants;
+            let wants = &self.wants;
             let Some(watch) = self.watches.get_mut(&key) else { return };
             if wants.is_restless(fact) {
                 watch.memory.get_or_insert_default().note_restless(cx.now, fact, wants);

@@ -59,6 +59,7 @@ mod report;
 mod request;
 mod restore;
 mod rule;
+mod seen;
 mod settings;
 mod signal;
 mod silence;
@@ -99,6 +100,8 @@ mod stories_safety;
 #[cfg(test)]
 mod stories_silent;
 #[cfg(test)]
+mod stories_thresholds;
+#[cfg(test)]
 mod stories_ties;
 #[cfg(test)]
 mod stories_wide;
@@ -124,6 +127,7 @@ pub use duration::{duration_words, parse_duration};
 pub use effect::{Effect, Evidence, TicketRequest};
 pub use engine::Engine;
 pub use figures::HealFigures;
+pub use heal::approve::StepAsked;
 pub use learn::{Bounds, LearnedRow, Tally, wilson};
 pub use mendpoint_model::HealMode;
 pub use mendpoint_model::Overlay;
@@ -137,6 +141,7 @@ pub use problem::Problem;
 pub use report::REASONS;
 pub use request::{KillScope, Request, RequestError};
 pub use rule::{Proof, Rule, RuleOverride, Scope};
+pub use seen::Seen;
 pub use settings::{EngineSettings, Guardrails, IdSequence};
 pub use threshold::{Target, Threshold, ThresholdOverride};
 pub use timeline_test::TimelineTest;

@@ -5,7 +5,7 @@ use mendpoint_model::{
 };
 
 use crate::attempts::{AttemptNews, Failure, NewsKind};
-use crate::case::{Case, Fingerprint, Line};
+use crate::case::{Case, Fingerprint, Line, patience_ms, rule_of};
 use crate::credit::Credit;
 use crate::duration::duration_words;
 use crate::effect::{Effect, Evidence, TicketRequest};
@@ -39,7 +39,8 @@ impl Engine {
         self.damped_again(cx, id);
         let program = std::sync::Arc::clone(&self.program);
         let Some(case) = self.cases.get_mut(&id) else { return };
-        let Some(rule) = case.rule.map(|place| &program.rules[usize::from(place)]) else { return };
+        let Some(rule) = rule_of(&self.watches, &program, case) else { return };
+        let rule = &*rule;
         let incident = &mut case.incident;
         incident.occurrences += 1;
         let failure = self.watches.get(&incident.charger).and_then(|watch| watch.failures.last());
@@ -67,8 +68,8 @@ impl Engine {
     pub(crate) fn follow_code(&mut self, cx: &Cx<'_>, id: IncidentId) {
         let program = std::sync::Arc::clone(&self.program);
         let Some(case) = self.cases.get(&id) else { return };
-        let Some(place) = case.rule else { return };
-        let rule = &program.rules[usize::from(place)];
+        let Some(rule) = rule_of(&self.watches, &program, case) else { return };
+        let rule = &*rule;
         let acting = case.is_acting();
         if !reads_code(rule) || self.condition_now(cx, id) != Some(true) {
             return;
@@ -320,10 +321,11 @@ impl Engine {
             && case.incident.healing.as_ref().is_some_and(|healing| healing.stopped_by.is_none());
         let active = case.run.active;
         // Where nothing heals it, the rule says how long a person is not asked.
-        let wait_ms = case
-            .rule
-            .filter(|_| !active && !has_ticket && case.incident.healing.is_none())
-            .map_or(0, |place| self.program.rules[usize::from(place)].escalate_after_ms);
+        let wait_ms = if !active && !has_ticket && case.incident.healing.is_none() {
+            patience_ms(&self.watches, &self.program, case)
+        } else {
+            0
+        };
         if wait_ms > 0 {
             case.escalate_at = Some(cx.now + wait_ms);
             case.will_ask(cx.now + wait_ms);
@@ -415,6 +417,7 @@ impl Engine {
         if case.step().is_some() {
             let acted = case.is_acting();
             let state = if acted { StepState::Unknown } else { StepState::Skipped };
+            self.set_guardrail(id, "");
             self.end_step(cx, id, state, "The incident was resolved first");
         }
         self.tell_shadow(cx, id, matches!(actor, Actor::User(_)));

@@ -70,8 +70,10 @@ fn may_matter(
     if watch.alert(place, subject.at).is_some() {
         return true;
     }
-    let is_blind = !subject.charger.link.connected && !program.judges_link[index];
-    if is_blind || !program.enabled[index] || !program.gates[index].lets(traits) {
+    if program.is_blind(place, subject.charger, subject.at)
+        || !program.enabled[index]
+        || !program.gates[index].lets(traits)
+    {
         return false;
     }
     let own = watch.own_rule(place);

@@ -140,6 +140,8 @@ impl Wants {
 /// What a fact shows the restlessness of, and where.
 fn restless(fact: &Fact) -> Option<(Restless, ConnectorRef)> {
     match fact {
+        // We stopped: that is nothing of the charger's.
+        Fact::LinkDown { reason } if mendpoint_model::is_our_stop(reason) => None,
         // The first connection of all changes nothing.
         Fact::LinkUp { away_ms: Some(_) } | Fact::LinkDown { .. } => {
             Some((Restless::Link, ConnectorRef::CHARGER))

@@ -2,7 +2,7 @@
 
 use mendpoint_model::{
     ChargerEvent, ChargerKey, CommandOutcome, ConnectorRef, ConnectorStatus, EventKind, Fact,
-    UnixMs,
+    UnixMs, is_our_stop,
 };
 
 use crate::codes::normalise_error;
@@ -70,15 +70,16 @@ pub(crate) fn inputs_of(event: &ChargerEvent, facts: &[Fact]) -> Inputs {
     for fact in facts {
         inputs.add(match fact {
             Fact::LinkUp { .. } | Fact::LinkDown { .. } => Inputs::LINK,
-            Fact::Booted { .. } => Inputs::BOOT,
+            // What was open is in doubt from now on.
+            Fact::Booted { .. } => Inputs(Inputs::BOOT.0 | Inputs::TRANSACTION.0),
             // Late news is history: it never makes a rule look (1.2).
             Fact::StatusChanged { historical: false, .. }
             | Fact::StatusRepeated { .. }
             | Fact::FaultChanged(_)
             | Fact::Authorized { accepted: true, .. } => Inputs::STATUS,
-            Fact::TransactionOpened(_) | Fact::TransactionClosed { historical: false, .. } => {
-                Inputs::TRANSACTION
-            }
+            Fact::TransactionOpened(_)
+            | Fact::TransactionResumed { .. }
+            | Fact::TransactionClosed { historical: false, .. } => Inputs::TRANSACTION,
             Fact::Metered { .. } => Inputs::METER,
             Fact::SignalRead(_) => Inputs::SIGNAL,
             _ => Inputs::default(),
@@ -140,6 +141,8 @@ pub(crate) fn happenings(event: &ChargerEvent, facts: &[Fact]) -> Vec<Happening>
             happened.push(Happening { kind: Occurrence::Warning, connector, id_token: code });
         }
         let (kind, connector) = match fact {
+            // Our own stops are no charger's restlessness.
+            Fact::LinkDown { reason } if is_our_stop(reason) => continue,
             Fact::LinkDown { .. } => (Occurrence::Disconnected, ConnectorRef::CHARGER),
             Fact::LinkUp { .. } => (Occurrence::Connected, ConnectorRef::CHARGER),
             Fact::Booted { .. } => (Occurrence::Boot, ConnectorRef::CHARGER),

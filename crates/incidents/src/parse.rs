@@ -2,6 +2,7 @@
 
 mod clear;
 mod condition;
+mod number;
 mod raw;
 #[cfg(test)]
 mod tests;
@@ -13,7 +14,8 @@ use mendpoint_model::HealMode;
 use serde_spanned::Spanned;
 
 use self::clear::read_clear;
-use self::condition::read_condition;
+use self::condition::{MOST, read_condition};
+use self::number::{severity, whole};
 use self::raw::RawRule;
 use self::wide::{WIDE_KEEP_MS, WIDE_PLACES, read_together, unit_of};
 use crate::expression::{check_code, parse_with};
@@ -108,6 +110,7 @@ pub(crate) fn parse_rule_with(
             Condition::Count(_) if scope.is_wide() => {
                 let within = raw.condition.get_ref().count.as_ref();
                 let within = within.map_or("", |count| count.within.get_ref());
+                let within = reader.thresholds.spell(within);
                 clear_text.push(format!("fewer within {within}"));
             }
             _ => reader.refuse(condition_at, "a rule that counts or misses needs a [[clear]]"),
@@ -118,19 +121,25 @@ pub(crate) fn parse_rule_with(
     let severity_by_code = raw
         .severity_by_code
         .iter()
-        .map(|(code, severity)| {
+        .map(|(code, serious)| {
             if let Err(message) = check_code(code.get_ref()) {
                 reader.refuse(code.span().start, message);
             }
-            check_severity(reader, severity);
-            (code.get_ref().clone(), *severity.get_ref())
+            (code.get_ref().clone(), severity(reader, serious))
         })
         .collect();
     let severity_by_distinct = raw.severity_by_distinct.as_ref().map(|distinct| {
-        check_severity(reader, &distinct.severity);
-        (distinct.at_least, *distinct.severity.get_ref())
+        let at_least = whole(reader, &distinct.at_least, "at_least", 1..=MOST);
+        (at_least, severity(reader, &distinct.severity))
     });
     let escalate_after_ms = raw.escalate_after.as_ref().map_or(0, |text| duration(reader, text));
+    let serious = severity(reader, &raw.severity);
+    // What people read names the numbers that hold.
+    let filled = |text: &str| reader.thresholds.fill(text.trim());
+    let title = filled(raw.title.get_ref());
+    let headline =
+        raw.headline.as_ref().map_or_else(|| title.clone(), |text| filled(text.get_ref()));
+    let description = filled(raw.description.get_ref());
     let thresholds = std::mem::take(&mut reader.thresholds).finish(reader, &raw.thresholds);
     let id = raw.id.get_ref().clone();
     let tests: Vec<_> = raw.test.into_iter().map(|test| parse_test(reader, test)).collect();
@@ -141,14 +150,13 @@ pub(crate) fn parse_rule_with(
     if !tests.iter().any(|test| test.is_silent(&id)) {
         reader.refuse(id_at, format!("rule {id} needs a [[test]] in which it stays silent"));
     }
-    let title = raw.title.into_inner();
     let rule = (reader.problems.len() == before).then(|| Rule {
         id,
         version: raw.version.into_inner(),
-        headline: raw.headline.map_or_else(|| title.clone(), Spanned::into_inner),
+        headline,
         title,
-        description: raw.description.into_inner().trim().to_owned(),
-        severity: raw.severity.into_inner(),
+        description,
+        severity: serious,
         scope,
         labels: raw.labels,
         playbook: raw.playbook,
@@ -190,7 +198,6 @@ fn check_identity(reader: &mut Reader<'_>, raw: &RawRule) {
     if *raw.version.get_ref() == 0 {
         reader.refuse(raw.version.span().start, "version counts from 1");
     }
-    check_severity(reader, &raw.severity);
     for (text, name) in [(&raw.title, "title"), (&raw.description, "description")] {
         if text.get_ref().trim().is_empty() {
             reader.refuse(text.span().start, format!("{name} must not be empty: people read it"));
@@ -211,19 +218,15 @@ fn check_identity(reader: &mut Reader<'_>, raw: &RawRule) {
             let name = place.split('}').next().unwrap_or_default();
             let is_wide = ["site", "cohort", "fleet"].contains(&raw.scope.get_ref().as_str());
             let places = if is_wide { &WIDE_PLACES } else { &PLACES };
+            let mut places = places.to_vec();
+            let own = reader.thresholds.names();
+            places.extend(own);
             if !places.contains(&name) {
-                let hint = suggestion(name, places);
+                let hint = suggestion(name, &places);
                 let message = format!("unknown place {{{name}}} in the headline{hint}");
                 reader.refuse(headline.span().start, message);
             }
         }
-    }
-}
-
-fn check_severity(reader: &mut Reader<'_>, severity: &Spanned<u8>) {
-    if *severity.get_ref() > 9 {
-        let message = "a severity goes from 0 (danger) to 9 (debug)";
-        reader.refuse(severity.span().start, message);
     }
 }
 
@@ -257,8 +260,13 @@ fn expression(reader: &mut Reader<'_>, text: &Spanned<String>, scope: Scope) -> 
         Err((offset, message)) => {
             let quoted = &reader.text[text.span()];
             let opening = if quoted.starts_with("\"\"\"") || quoted.starts_with("'''") {
-                let newline = quoted[3..].starts_with('\n');
-                3 + usize::from(newline)
+                // The line that the quotes stand on is no part of the text.
+                let rest = &quoted[3..];
+                match (rest.starts_with('\n'), rest.starts_with("\r\n")) {
+                    (true, _) => 4,
+                    (_, true) => 5,
+                    _ => 3,
+                }
             } else {
                 1
             };

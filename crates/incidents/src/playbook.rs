@@ -153,10 +153,23 @@ fn rungs(reader: &mut Reader<'_>, words: &[Spanned<String>]) -> Vec<Rung> {
     rungs
 }
 
+/// The longest time that a rule or a playbook waits for or looks back on, in milliseconds: a year.
+pub(crate) const LONGEST_MS: i64 = 366 * mendpoint_model::DAY_MS;
+
+/// What is said of a longer one.
+pub(crate) fn too_long(word: &str) -> String {
+    format!("{word} is longer than a year (366d), which nothing here waits for; write less")
+}
+
 /// Reads a duration, or notes what was expected.
 pub(crate) fn duration(reader: &mut Reader<'_>, word: &Spanned<String>) -> i64 {
-    if let Some(ms) = parse_duration(word.get_ref()) {
-        return ms;
+    let known = parse_duration(word.get_ref());
+    let known = known.or_else(|| reader.thresholds.duration(word.get_ref())?.ok());
+    if let Some(ms) = known {
+        if ms > LONGEST_MS {
+            reader.refuse(word.span().start, too_long(word.get_ref()));
+        }
+        return ms.min(LONGEST_MS);
     }
     let message = match reader.thresholds.duration(word.get_ref()) {
         Some(Ok(ms)) => return ms,

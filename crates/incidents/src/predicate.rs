@@ -14,7 +14,7 @@ use mendpoint_model::{ConnectorStatus, Transport};
 pub(crate) use self::code::Compiled;
 pub(crate) use self::holds::Holds;
 pub(crate) use self::inputs::Inputs;
-pub(crate) use self::subject::{Subject, connector_state, is_at, is_planned_out};
+pub(crate) use self::subject::{Subject, connector_state, is_at, is_in_doubt, is_planned_out};
 use crate::duration::paced;
 use crate::memory::Restless;
 use crate::rule::{Distinct, Occurrence};
@@ -385,6 +385,39 @@ impl Predicate {
             | Self::TimesCohort { within_ms, .. } => *within_ms = paced(*within_ms, pace),
             Self::Flap { look_ms, .. } => *look_ms = paced(*look_ms, pace),
             _ => {}
+        }
+    }
+
+    /// Whether it differs from another in its numbers and durations at most.
+    pub(crate) fn is_about_the_same(&self, other: &Self) -> bool {
+        let bare = |of: &Self| {
+            let mut bare = of.clone();
+            bare.forget_numbers();
+            bare
+        };
+        self == other || bare(self) == bare(other)
+    }
+
+    fn forget_numbers(&mut self) {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter_mut().for_each(Self::forget_numbers),
+            Self::Not(part) => part.forget_numbers(),
+            Self::Number { value, .. } => *value = 0.0,
+            Self::Elapsed { ms, .. } => *ms = 0,
+            Self::Median { within_ms, samples, value, .. } => {
+                (*within_ms, *samples, *value) = (0, 0, 0.0);
+            }
+            Self::Weak { within_ms, .. } => *within_ms = 0,
+            Self::Happened { within_ms, at_least, .. } => (*within_ms, *at_least) = (0, 0),
+            Self::Ratio { last, value, .. } | Self::PowerOfKind { last, value, .. } => {
+                (*last, *value) = (0, 0.0);
+            }
+            Self::BelowCohort { last, .. } => *last = 0,
+            Self::TimesCohort { within_ms, value, .. }
+            | Self::CohortExpects { within_ms, value, .. } => (*within_ms, *value) = (0, 0.0),
+            Self::Flap { look_ms, percent, .. } => (*look_ms, *percent) = (0, 0.0),
+            Self::Silence { p } => *p = 0.0,
+            Self::Flag(_) | Self::Status { .. } | Self::Text { .. } | Self::Known(_) => {}
         }
     }
 

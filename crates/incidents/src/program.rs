@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use mendpoint_model::{ChargerState, ConnectorRef};
 use smallvec::SmallVec;
 
 use crate::alert::{Alert, Phase};
@@ -11,7 +12,7 @@ use crate::gate::Gate;
 use crate::memory::Wants;
 use crate::overseer::WideRule;
 use crate::playbook::Playbook;
-use crate::predicate::Inputs;
+use crate::predicate::{Inputs, is_in_doubt};
 use crate::rule::{Occurrence, Rule};
 use crate::settings::EngineSettings;
 
@@ -83,6 +84,8 @@ pub(crate) struct Program {
     pub(crate) enabled: Vec<bool>,
     /// Whether each rule can be judged while the charger is offline.
     pub(crate) judges_link: Vec<bool>,
+    /// Whether each rule is about an open charge, or about there being none.
+    pub(crate) judges_charge: Vec<bool>,
     /// Whether any rule asks whether chargers answer.
     pub(crate) reads_calls: bool,
     /// What each rule listens to before it fires, and while it does.
@@ -158,6 +161,7 @@ impl Program {
                 .iter()
                 .any(|rule| enabled(rule) && rule.inputs(true).meets(Inputs::CALLS)),
             judges_link: rules.iter().map(|rule| rule.judges_link()).collect(),
+            judges_charge: rules.iter().map(|rule| rule.judges_charge()).collect(),
             enabled: rules.iter().map(|rule| enabled(rule)).collect(),
             inputs,
             playbooks: catalogue
@@ -226,6 +230,14 @@ impl Program {
     pub(crate) fn wide_ids(&self) -> Vec<Box<str>> {
         let on = self.wide.iter().zip(&self.enabled).filter(|(_, enabled)| **enabled);
         on.filter_map(|(wide, _)| Some(wide.as_ref()?.id.clone())).collect()
+    }
+
+    /// Whether a rule cannot be judged at a place now: its charger is offline, or it is not known
+    /// whether a charge there goes on.
+    pub(crate) fn is_blind(&self, place: u16, charger: &ChargerState, at: ConnectorRef) -> bool {
+        let place = usize::from(place);
+        (!charger.link.connected && !self.judges_link[place])
+            || (self.judges_charge[place] && is_in_doubt(charger, at))
     }
 
     /// A rule's place.

@@ -11,7 +11,7 @@ use crate::case::Watch;
 use crate::catalogue::Catalogue;
 use crate::engine::{Cx, Engine};
 use crate::program::Program;
-use crate::rule::Rule;
+use crate::rule::{Clear, Rule};
 use crate::threshold::{Overrides, Placed, ThresholdOverride};
 use crate::timers::{Timer, Timers};
 
@@ -72,6 +72,7 @@ impl Engine {
     fn change(&mut self, now: UnixMs, program: Arc<Program>, fleet: &dyn Chargers) {
         let old = std::mem::replace(&mut self.program, program);
         self.variants.clear();
+        self.wants = self.program.wants.clone();
         let program = Arc::clone(&self.program);
         let changed = changed_places(&old, &program);
         let mut keys: Vec<_> = self.watches.keys().copied().collect();
@@ -87,7 +88,7 @@ impl Engine {
             places.dedup();
             move_over(watch, key, &before, (&old, &program), &mut self.timers);
             if let Some(memory) = &mut watch.memory {
-                memory.trim(&program.wants);
+                memory.trim(&self.wants);
             }
             if !places.is_empty() {
                 looks.push((key, places));
@@ -143,17 +144,36 @@ impl Engine {
         };
         let program = Arc::clone(&self.program);
         let (pace, settings) = (self.settings.pace, &self.settings.rules);
-        let mut found = SmallVec::new();
-        for (id, values) in self.overrides.of(&placed) {
+        let mut found: Variants = SmallVec::new();
+        let scope =
+            |id: &str| program.place(id).map(|place| program.rules[usize::from(place)].scope);
+        for (id, values) in self.overrides.of(&placed, scope) {
             let Some(place) = program.place(id) else { continue };
+            let rule = &program.rules[usize::from(place)];
+            // What the rule has no more, or refuses by now, must not take the others along.
+            let holds = |name: &str, value: &str| {
+                let known = rule.thresholds.iter().find(|known| known.name == name);
+                known.is_some_and(|known| known.check(value).is_ok())
+            };
+            let mut values = values;
+            values.retain(|name, value| holds(name, value));
+            if values.is_empty() {
+                continue;
+            }
             let own = settings.get(id);
+            let wants = &mut self.wants;
             let compile = || {
-                let rule = program.rules[usize::from(place)].with_thresholds(&values).ok()?;
-                Some(Arc::new(rule.paced(pace, own)))
+                let rule = rule.with_thresholds(&values).ok()?;
+                let rule = rule.paced(pace, own);
+                // Ten of something are not known where only five of them are kept.
+                rule.predicates().for_each(|predicate| wants.add(predicate, rule.unit));
+                Some(Arc::new(rule))
             };
             let known = self.variants.entry((place, values.clone())).or_insert_with(compile);
             found.extend(known.as_ref().map(|rule| (place, Arc::clone(rule))));
         }
+        // They are looked up by their place.
+        found.sort_unstable_by_key(|(place, _)| *place);
         found
     }
 }
@@ -205,10 +225,18 @@ fn move_over(
 ) {
     let place_of = |old: u16| program.place(&old_program.rules[usize::from(old)].id);
     let mut kept: SmallVec<[Alert; 1]> = SmallVec::new();
-    for mut alert in std::mem::take(&mut watch.alerts) {
-        let armed = alert.armed;
-        // Its timer has the old place in its name.
-        timers.set(&mut alert.armed, Timer::Alert(key, alert.rule, alert.at), None);
+    let mut alerts = std::mem::take(&mut watch.alerts);
+    // Their timers have the old places in their names, and the old place of one may be the new one of
+    // another that is due at the same moment: all are taken away before the first is set again.
+    let armed: SmallVec<[Option<UnixMs>; 1]> = alerts
+        .iter_mut()
+        .map(|alert| {
+            let armed = alert.armed;
+            timers.set(&mut alert.armed, Timer::Alert(key, alert.rule, alert.at), None);
+            armed
+        })
+        .collect();
+    for (mut alert, armed) in alerts.into_iter().zip(armed) {
         let old = rule_in(before, old_program, alert.rule);
         let Some(place) = place_of(alert.rule) else { continue };
         let new = watch.rule(program, place);
@@ -224,8 +252,17 @@ fn move_over(
         }
         alert.rule = place;
         if old.clears != new.clears {
-            alert.clear_since = smallvec::smallvec![None; new.clears.len()];
-            alert.clear_counts = smallvec::smallvec![0; new.clears.len()];
+            // An end that is the same but for its time goes on from when it was first seen.
+            let before =
+                |clear: &Clear| old.clears.iter().position(|of| of.is_about_the_same(clear));
+            let since = |clear| alert.clear_since.get(before(clear)?).copied().flatten();
+            let counts = |clear| alert.clear_counts.get(before(clear)?).copied();
+            let kept: (SmallVec<_>, SmallVec<_>) = new
+                .clears
+                .iter()
+                .map(|clear| (since(clear), counts(clear).unwrap_or_default()))
+                .unzip();
+            (alert.clear_since, alert.clear_counts) = kept;
         }
         if !is_same {
             alert.counted.clear();

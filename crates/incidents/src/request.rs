@@ -1,8 +1,8 @@
 //! What people do to incidents.
 
 use mendpoint_model::{
-    Actor, ChargerKey, Chargers, ConnectorRef, HealMode, IncidentId, IncidentState, SiteKey,
-    Source, StepState, TicketId, UnixMs,
+    Actor, ChargerKey, Chargers, ConnectorRef, HOUR_MS, HealMode, IncidentId, IncidentState,
+    SiteKey, Source, StepState, TicketId, UnixMs,
 };
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,12 @@ use crate::case::{Case, Line};
 use crate::credit::Hand;
 use crate::effect::Effect;
 use crate::engine::{Cx, Engine};
+use crate::heal::approve::StepAsked;
 use crate::report::{REASON_LIST, Report};
+use crate::seen::Seen;
+
+/// The longest a person puts an incident off, as long as the longest silence.
+const SNOOZE_MAX_MS: i64 = 30 * 24 * HOUR_MS;
 
 /// What a person, or a program for a person, wants.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,6 +79,8 @@ pub enum Request {
     Approve {
         /// Which.
         incident: IncidentId,
+        /// The step they were shown; when another one waits, nothing is approved.
+        step: StepAsked,
         /// Who.
         user: String,
     },
@@ -81,8 +88,17 @@ pub enum Request {
     Refuse {
         /// Which.
         incident: IncidentId,
+        /// The step they were shown.
+        step: StepAsked,
         /// Who.
         user: String,
+    },
+    /// Something of the above, if the incident is still as it was seen.
+    IfSeen {
+        /// How it was seen.
+        seen: Seen,
+        /// What is wanted of it.
+        request: Box<Request>,
     },
     /// Somebody reports that something is wrong.
     Report {
@@ -180,6 +196,7 @@ impl Request {
             | Self::SplitOut { incident, .. }
             | Self::ParentOver { incident }
             | Self::TicketChanged { incident, .. } => Some(*incident),
+            Self::IfSeen { request, .. } => request.incident(),
             Self::Report { .. } | Self::KillSwitch { .. } => None,
         }
     }
@@ -212,6 +229,28 @@ pub enum RequestError {
     /// Nothing waits for an approval.
     #[error("decide about {0}: no step waits for an approval")]
     NothingToApprove(IncidentId),
+    /// Another step waits than the one that was decided about.
+    #[error("decide about {asked} of {incident}: that one is decided, and {waits}, waits now")]
+    OtherStep {
+        /// Of which incident.
+        incident: IncidentId,
+        /// What was decided about.
+        asked: StepAsked,
+        /// What waits for a decision now.
+        waits: StepAsked,
+    },
+    /// It is not as it was seen any more.
+    #[error("change {0}: since you looked, {1}; look again and decide anew")]
+    Changed(IncidentId, String),
+    /// It belongs to somebody else, or to nobody.
+    #[error("give {0} back: it is not {1}'s")]
+    NotTheirs(IncidentId, String),
+    /// Its playbook is being worked through.
+    #[error("start the playbook of {0}: it is under way already")]
+    UnderWay(IncidentId),
+    /// The time of a snooze is no use.
+    #[error("put {0} off: {1}")]
+    BadTime(IncidentId, String),
     /// The incident has no playbook.
     #[error("heal {0}: its rule has no playbook for this fault")]
     NoPlaybook(IncidentId),
@@ -289,6 +328,15 @@ impl Engine {
             Request::TicketChanged { incident, ticket, status, user } => {
                 self.ticket_changed(cx, incident, ticket, &status, &user)
             }
+            Request::IfSeen { seen, request } => {
+                let id = request.incident().unwrap_or_default();
+                if let Some(case) = self.cases.get(&id)
+                    && !case.incident.state.is_over()
+                {
+                    seen.check(case)?;
+                }
+                self.do_request(cx, *request)
+            }
             other => {
                 let id = other.incident().unwrap_or_default();
                 let case = self.cases.get(&id).ok_or(RequestError::UnknownIncident(id))?;
@@ -309,29 +357,8 @@ impl Engine {
     ) -> Result<(), RequestError> {
         match request {
             Request::Take { user, .. } => self.take(cx, id, &user),
-            Request::Release { user, .. } => {
-                if let Some(case) = self.cases.get_mut(&id) {
-                    case.incident.owner = None;
-                    if case.incident.state == IncidentState::Acknowledged {
-                        case.incident.state = if case.ticket_asked {
-                            IncidentState::Escalated
-                        } else {
-                            IncidentState::Open
-                        };
-                    }
-                }
-                let line = Line::new("released", format!("{user} gave it back"));
-                self.say(cx, id, line.by(Actor::User(user)));
-            }
-            Request::Snooze { user, until, .. } => {
-                if let Some(case) = self.cases.get_mut(&id) {
-                    case.snoozed_until = Some(until);
-                    case.incident.needs_person = false;
-                }
-                let line = Line::new("snoozed", format!("{user} put it off until {until}"));
-                self.say(cx, id, line.by(Actor::User(user)));
-                self.tend(cx, id);
-            }
+            Request::Release { user, .. } => return self.give_back(cx, id, user),
+            Request::Snooze { user, until, .. } => return self.snooze(cx, id, user, until),
             Request::Resolve { user, reason, .. } => {
                 let words = if reason.trim().is_empty() {
                     format!("Resolved by {user}")
@@ -343,19 +370,16 @@ impl Engine {
             }
             Request::StopHealing { user, .. } => self.stop_healing(cx, id, &user),
             Request::RunPlaybook { user, .. } => return self.run_playbook(cx, id, &user),
-            Request::Approve { user, .. } => {
-                if !self.decide_step(cx, id, &user, true) {
-                    return Err(RequestError::NothingToApprove(id));
-                }
+            Request::Approve { step, user, .. } => {
+                return self.decide_step(cx, id, step, &user, true);
             }
-            Request::Refuse { user, .. } => {
-                if !self.decide_step(cx, id, &user, false) {
-                    return Err(RequestError::NothingToApprove(id));
-                }
+            Request::Refuse { step, user, .. } => {
+                return self.decide_step(cx, id, step, &user, false);
             }
             Request::Merge { into, user, .. } => return self.merge(cx, id, into, &user),
             Request::Split { user, .. } => return self.split(cx, id, &user),
-            Request::MergeIn { .. }
+            Request::IfSeen { .. }
+            | Request::MergeIn { .. }
             | Request::SplitOut { .. }
             | Request::ParentOver { .. }
             | Request::Note { .. }
@@ -379,7 +403,51 @@ impl Engine {
         self.say(cx, id, line.by(Actor::User(user.to_owned())));
     }
 
+    fn give_back(&mut self, cx: &Cx<'_>, id: IncidentId, user: String) -> Result<(), RequestError> {
+        let case = self.cases.get_mut(&id).ok_or(RequestError::UnknownIncident(id))?;
+        if case.incident.owner.as_deref() != Some(user.as_str()) {
+            return Err(RequestError::NotTheirs(id, user));
+        }
+        case.incident.owner = None;
+        if case.incident.state == IncidentState::Acknowledged {
+            case.incident.state =
+                if case.ticket_asked { IncidentState::Escalated } else { IncidentState::Open };
+        }
+        let line = Line::new("released", format!("{user} gave it back"));
+        self.say(cx, id, line.by(Actor::User(user)));
+        Ok(())
+    }
+
+    fn snooze(
+        &mut self,
+        cx: &Cx<'_>,
+        id: IncidentId,
+        user: String,
+        until: UnixMs,
+    ) -> Result<(), RequestError> {
+        if until <= cx.now {
+            return Err(RequestError::BadTime(id, format!("{} is over already", until.rfc3339())));
+        }
+        if until.since_ms(cx.now) > SNOOZE_MAX_MS {
+            let words = "for 30 days at most; what is accepted for good is resolved".to_owned();
+            return Err(RequestError::BadTime(id, words));
+        }
+        let case = self.cases.get_mut(&id).ok_or(RequestError::UnknownIncident(id))?;
+        case.snoozed_until = Some(until);
+        case.incident.needs_person = false;
+        let line = Line::new("snoozed", format!("{user} put it off until {until}"));
+        self.say(cx, id, line.by(Actor::User(user)));
+        self.tend(cx, id);
+        Ok(())
+    }
+
     fn stop_healing(&mut self, cx: &Cx<'_>, id: IncidentId, user: &str) {
+        let is_stopped = |case: &Case| {
+            !case.run.active && case.healing().is_some_and(|healing| healing.stopped_by.is_some())
+        };
+        if self.cases.get(&id).is_some_and(is_stopped) {
+            return;
+        }
         if let Some(case) = self.cases.get_mut(&id) {
             if let Some(healing) = case.incident.healing.as_mut() {
                 healing.stopped_by = Some(user.to_owned());
@@ -392,6 +460,8 @@ impl Engine {
             matches!(step.state, StepState::Waiting | StepState::AwaitingApproval)
         });
         if waits {
+            // What held it back before is not why it is not done.
+            self.set_guardrail(id, "");
             self.end_step(cx, id, StepState::Skipped, &format!("Stopped by {user}"));
         }
         self.escalate(cx, id, &format!("{user} stopped the healing."));
@@ -414,6 +484,9 @@ impl Engine {
             case.incident.healing = fresh;
         }
         let healing = case.incident.healing.as_mut().ok_or(RequestError::NoPlaybook(id))?;
+        if under_way && case.run.active && healing.stopped_by.is_none() {
+            return Err(RequestError::UnderWay(id));
+        }
         healing.stopped_by = None;
         if healing.mode != HealMode::Approve {
             healing.mode = HealMode::On;

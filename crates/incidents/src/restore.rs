@@ -5,7 +5,7 @@ use mendpoint_model::{
 };
 
 use crate::alert::Alert;
-use crate::case::{Case, Fingerprint, Line};
+use crate::case::{Case, Fingerprint, Line, patience_ms};
 use crate::credit::{Credit, Hand};
 use crate::effect::Effect;
 use crate::engine::{Cx, Engine};
@@ -142,8 +142,7 @@ impl Engine {
             case.run.active = (going || (holds && !over)) && healing.stopped_by.is_none();
             case.run.position = position_after(healing, tries);
         } else if !over && !recovered && case.incident.ticket.is_none() {
-            let wait =
-                place.map_or(0, |place| self.program.rules[usize::from(place)].escalate_after_ms);
+            let wait = patience_ms(&self.watches, &self.program, &case);
             case.escalate_at = Some((case.incident.opened_at + wait).max(cx.now));
         }
         let lost_ticket =

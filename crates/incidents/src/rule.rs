@@ -177,7 +177,7 @@ impl Condition {
     /// it holds and what was counted is true for both.
     fn looks_for_the_same(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::State { when, .. }, Self::State { when: of, .. }) => when == of,
+            (Self::State { when, .. }, Self::State { when: of, .. }) => when.is_about_the_same(of),
             (Self::Count(a), Self::Count(b)) => {
                 (a.kind, &a.filter, a.distinct_by) == (b.kind, &b.filter, b.distinct_by)
             }
@@ -314,6 +314,19 @@ pub(crate) struct Clear {
     pub(crate) unproven: bool,
 }
 
+impl Clear {
+    /// Whether another one ends the same in the same way, after another time or number at most.
+    pub(crate) fn is_about_the_same(&self, other: &Self) -> bool {
+        match (&self.way, &other.way) {
+            (ClearWay::When(when), ClearWay::When(of)) => when.is_about_the_same(of),
+            (ClearWay::Count { kind, .. }, ClearWay::Count { kind: of, .. })
+            | (ClearWay::Absent(kind), ClearWay::Absent(of)) => kind == of,
+            (ClearWay::Person, ClearWay::Person) => true,
+            _ => false,
+        }
+    }
+}
+
 /// What a clear goes by.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum ClearWay {
@@ -413,7 +426,12 @@ impl Rule {
             && self.unit == other.unit
             && self.probe == other.probe
             && self.condition.looks_for_the_same(&other.condition)
-            && self.exclusions == other.exclusions
+            && self.exclusions.len() == other.exclusions.len()
+            && self
+                .exclusions
+                .iter()
+                .zip(&other.exclusions)
+                .all(|(part, of)| part.is_about_the_same(of))
     }
 
     /// Whether two rules open and end the same incidents at the same moments.
@@ -421,6 +439,7 @@ impl Rule {
         self.looks_for_the_same(other)
             && self.condition == other.condition
             && self.clears == other.clears
+            && self.exclusions == other.exclusions
             && self.together == other.together
     }
 
@@ -442,6 +461,11 @@ impl Rule {
                 first.kind.is_of_link() || by.kind.is_of_link()
             }
         }
+    }
+
+    /// Whether it cannot be judged while it is not known whether an open charge goes on.
+    pub(crate) fn judges_charge(&self) -> bool {
+        matches!(&self.condition, Condition::State { when, .. } if when.judges_charge())
     }
 
     /// Whether it says that there is no connection, so that its end is a return.
@@ -477,11 +501,6 @@ impl Rule {
                 ClearWay::Count { kind: of, .. } | ClearWay::Absent(of) => of == kind,
                 ClearWay::When(_) | ClearWay::Person => false,
             })
-    }
-
-    /// Whether it counts what happens at many chargers, all together.
-    pub(crate) fn counts_together(&self) -> bool {
-        self.scope.is_wide() && matches!(self.condition, Condition::Count(_))
     }
 
     /// What the overseer has to know of a rule about many chargers.

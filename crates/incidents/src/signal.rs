@@ -53,7 +53,7 @@ impl Channel {
 }
 
 /// How many readings are kept of a charger, all series together.
-const READINGS_MAX: usize = 64;
+pub(crate) const READINGS_MAX: usize = 64;
 
 /// The readings of one charger.
 #[derive(Clone, Debug, Default)]

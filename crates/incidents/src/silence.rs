@@ -3,6 +3,7 @@
 
 use mendpoint_model::{IncidentId, IncidentState, UnixMs};
 
+use crate::case::patience_ms;
 use crate::duration::duration_words;
 use crate::engine::{Cx, Engine};
 
@@ -42,8 +43,7 @@ impl Engine {
         if incident.ticket.is_some() || case.ticket_asked || !case.was_tried() {
             return (None, false);
         }
-        let wait_ms =
-            case.rule.map_or(0, |place| self.program.rules[usize::from(place)].escalate_after_ms);
+        let wait_ms = patience_ms(&self.watches, &self.program, case);
         let due = recovered_at + wait_ms;
         if due > cx.now {
             return (Some(due), false);

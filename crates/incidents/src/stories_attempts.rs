@@ -1,8 +1,8 @@
 //! What a failed charge is (1.5), clause by clause, told with whole engines.
 
 use mendpoint_model::{
-    Action, COMMAND_TIMEOUT_MS, Command, CommandId, CommandOutcome, ConnectorRef,
-    ConnectorStatus as S, Origin,
+    Action, COMMAND_TIMEOUT_MS, ChargerKey, Command, CommandId, CommandOutcome, ConnectorRef,
+    ConnectorState, ConnectorStatus as S, Origin,
 };
 
 use crate::visits::{Outcome, VisitEnded};
@@ -319,4 +319,39 @@ fn a_second_try_within_five_minutes_is_the_same_visit() {
     world.wait(3_600);
     assert_eq!(visits(&world).len(), 2);
     assert!(visits(&world)[1].first_succeeded);
+}
+
+#[test]
+fn f5_charges_that_one_loss_of_power_ends_are_one_failure_of_the_charger() {
+    let cut = |world: &mut World, apart: i64, reason: &str| {
+        let key = ChargerKey(7);
+        world.add(key);
+        let like = world.state(key).connectors[0].clone();
+        for n in 3..=4 {
+            let at = ConnectorRef::v16(n);
+            world.state(key).connectors.push(ConnectorState { at, ..like.clone() });
+        }
+        for n in 1..=4 {
+            world.start(key, n, &format!("CARD-{n}"));
+        }
+        world.wait(600);
+        for n in 1..=4 {
+            world.stop(key, n, 2_000.0, reason);
+            world.wait(apart);
+        }
+        world.wait(61);
+    };
+    for reason in ["PowerLoss", "Reboot"] {
+        let mut world = world();
+        cut(&mut world, 2, reason);
+        assert_eq!(world.incidents.len(), 0, "{reason}: nobody failed to charge there");
+        assert_eq!(outcomes(&world), [Outcome::Failed(Failure::BrokenOff); 4], "to each driver");
+    }
+    // One after the other, or broken off for another reason, they are several.
+    let mut world = world();
+    cut(&mut world, 31, "PowerLoss");
+    assert_eq!(world.incident().rule, "FAILED_BURST");
+    let mut world = crate::world::world();
+    cut(&mut world, 2, "Other");
+    assert_eq!(world.incident().rule, "FAILED_BURST");
 }

@@ -3,7 +3,7 @@
 use mendpoint_model::{ConnectorStatus as S, IncidentState};
 
 use crate::settings::EngineSettings;
-use crate::world::{ONE, World, world};
+use crate::world::{ONE, World, shipped_with, world};
 
 /// A fault that nothing heals, on and off.
 fn round(world: &mut World, on: i64, off: i64) {
@@ -104,4 +104,29 @@ fn how_restless_it_was_is_known_after_a_restart() {
     assert!(world.incident().ties.flapping);
     world.live(ONE, 120);
     assert!(!world.incident().ties.flapping, "it ends after a restart too");
+}
+
+#[test]
+fn a_link_that_holds_for_six_hours_comes_and_goes_no_more_also_over_our_own_restart() {
+    const RULE: &str = include_str!("../../../config/rules/cp_flapping_link.toml");
+    let catalogue = shipped_with(|_, text| text.to_owned(), &[("cp_flapping_link.toml", RULE)]);
+    let mut world = World::of(catalogue, EngineSettings::default());
+    world.add(ONE);
+    // Twelve times within two hours: for a day more than ten are counted.
+    for _ in 0..12 {
+        world.live(ONE, 9);
+        world.disconnect(ONE);
+        world.wait(60);
+        world.connect(ONE);
+    }
+    assert_eq!(world.incident().rule, "CP_FLAPPING_LINK");
+    world.live(ONE, 30);
+    world.restart(EngineSettings::default());
+    world.connect(ONE);
+    world.live(ONE, 5 * 60 + 55);
+    assert!(!world.incident().state.is_over(), "it is watched for six hours first");
+    world.live(ONE, 10);
+    assert!(world.incident().state.is_over(), "{:?}", world.incident().state);
+    world.live(ONE, 20 * 60);
+    assert_eq!((world.tickets.len(), world.incidents.len()), (0, 1));
 }

@@ -48,7 +48,7 @@ fn a_site_that_loses_its_power_is_one_incident_and_its_cause_is_seen() {
     let keys = site(&mut world, AT, 1..6);
     live(&mut world, &keys, 30);
     lose(&mut world, &keys[..4]);
-    live(&mut world, &keys[4..], 119);
+    live(&mut world, &keys[4..], 239);
     assert_eq!(world.tickets.len(), 0, "power and network come back by themselves");
     live(&mut world, &keys[4..], 6);
     let outages = by_rule(&world, SITE_OUTAGE);
@@ -278,6 +278,31 @@ fn chargers_that_reconnect_after_our_restart_were_never_lost() {
     }
     live(&mut world, &all, 30);
     assert!(world.incidents.is_empty());
+}
+
+#[test]
+fn our_own_stop_is_no_outage_of_a_site_or_the_fleet() {
+    let mut world = World::new();
+    let mut all = Vec::new();
+    for n in 0..20 {
+        all.extend(site(&mut world, SiteKey(n + 1), 100 * n + 1..100 * n + 6));
+    }
+    live(&mut world, &all, 30);
+    for key in &all {
+        world.end_connection(*key, "closed by us (1001: the central system is stopping)");
+    }
+    world.wait(200);
+    assert!(world.incidents.is_empty(), "{:?}", world.incidents.values().next());
+    // What a charger says when it closes does not pass for it.
+    for key in &all {
+        world.connect(*key);
+    }
+    live(&mut world, &all, 15);
+    for key in &all {
+        world.end_connection(*key, "charger closed (1001: the central system is stopping)");
+    }
+    world.wait(200);
+    assert_eq!(by_rule(&world, FLEET_BLIND).len(), 1);
 }
 
 #[test]

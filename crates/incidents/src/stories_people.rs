@@ -5,8 +5,10 @@ use mendpoint_model::{
     TicketId,
 };
 
-use crate::world::{ONE, World, fault, restart, steps, world};
-use crate::{Effect, EngineSettings, Evidence, HealMode, KillScope, Request, RequestError};
+use crate::world::{ONE, World, fault, rejected, restart, steps, world};
+use crate::{
+    Effect, EngineSettings, Evidence, HealMode, KillScope, Request, RequestError, Seen, StepAsked,
+};
 
 #[test]
 fn people_switch_healing_off_and_on() {
@@ -55,6 +57,145 @@ fn a_repair_that_may_not_begin_for_an_hour_is_a_matter_for_a_person() {
 }
 
 #[test]
+fn what_a_person_stopped_is_not_laid_at_a_guardrails_door() {
+    // One waits for a driver who just plugged in (G2), then somebody ends it.
+    let held = || {
+        let mut world = world();
+        world.status(ONE, 1, S::Preparing, "");
+        fault(&mut world, "InternalError");
+        world.answers = |action| action.starts_with("Trigger").then(rejected);
+        world.start(ONE, 1, "A");
+        world.live(ONE, 2);
+        let step = world.incident().healing.as_ref().and_then(|healing| healing.steps.last());
+        let step = step.expect("a step waits").clone();
+        assert_eq!((step.state, step.guardrail.as_str()), (StepState::Waiting, "G1"), "{step:?}");
+        world
+    };
+    let guardrail = |world: &World| {
+        let healing = world.incident().healing.as_ref().expect("it has a playbook");
+        let step = healing.steps.iter().rfind(|step| step.state == StepState::Skipped);
+        step.map(|step| (step.note.clone(), step.guardrail.clone())).expect("a skipped step")
+    };
+    let mut world = held();
+    let incident = world.incident().id;
+    let user = || "Ana".to_owned();
+    world.request(Request::StopHealing { incident, user: user() }).expect("it stops");
+    assert_eq!(guardrail(&world), ("Stopped by Ana".to_owned(), String::new()));
+    let mut world = held();
+    let resolve = Request::Resolve { incident, user: user(), reason: String::new() };
+    world.request(resolve).expect("it is over");
+    assert_eq!(guardrail(&world).1, "");
+}
+
+/// The newest step, as a person is shown it.
+fn asked(world: &World) -> StepAsked {
+    let healing = world.incident().healing.as_ref().expect("it is healed");
+    healing.steps.last().expect("a step").into()
+}
+
+#[test]
+fn two_approvals_of_one_step_let_one_step_go() {
+    let settings = EngineSettings { default_mode: HealMode::Approve, ..EngineSettings::default() };
+    let mut world = World::with(settings);
+    world.add(ONE);
+    world.answers = |action| action.starts_with("Trigger").then(rejected);
+    fault(&mut world, "InternalError");
+    let id = world.incident().id;
+    let first = asked(&world);
+    let approve = Request::Approve { incident: id, step: first, user: "Ana".to_owned() };
+    world.request(approve.clone()).expect("a step waits");
+    assert_eq!(world.actions(), ["TriggerMessage StatusNotification 1"]);
+    world.wait(1);
+    let waits = asked(&world);
+    assert_eq!((waits.number, waits.rung), (2, Rung::L4), "the charger refused the first one");
+    let refused = world.request(approve).expect_err("that one is decided");
+    assert_eq!(refused, RequestError::OtherStep { incident: id, asked: first, waits });
+    assert_eq!(
+        refused.to_string(),
+        "decide about step 1, ask for status of INC-1: that one is decided, and step 2, soft reset, \
+         waits now"
+    );
+    world.live(ONE, 10);
+    assert_eq!(world.actions().len(), 1, "nobody approved a reset");
+    let refuse = Request::Refuse { incident: id, step: first, user: "Bo".to_owned() };
+    assert!(world.request(refuse).is_err(), "nor is it refused by what was meant for another");
+    assert_eq!(steps(&world)[1], (Rung::L4, StepState::AwaitingApproval));
+    // Its rung alone is not it, and its number alone is not it either.
+    for step in [StepAsked { number: 1, ..waits }, StepAsked { rung: Rung::L5, ..waits }] {
+        let other = Request::Approve { incident: id, step, user: "Ana".to_owned() };
+        assert!(world.request(other).is_err(), "{step}");
+    }
+}
+
+#[test]
+fn what_was_decided_on_an_old_page_is_not_done() {
+    let mut world = world();
+    fault(&mut world, "InternalError");
+    let incident = world.incident().id;
+    let by = |user: &str| user.to_owned();
+    let seen = |seen: Seen, request| Request::IfSeen { seen, request: Box::new(request) };
+    let changed = |result: Result<_, RequestError>, words: &str| {
+        let error = result.expect_err("it changed meanwhile");
+        assert!(error.to_string().contains(words), "{error}");
+    };
+    // Nobody had it, and then Bo took it.
+    world.request(Request::Take { incident, user: by("Bo") }).expect("it is free");
+    let free = Seen { owner: Some(String::new()), ..Seen::default() };
+    let take = Request::Take { incident, user: by("Ana") };
+    changed(world.request(seen(free, take.clone())), "since you looked, Bo took it");
+    assert_eq!(world.incident().owner.as_deref(), Some("Bo"));
+    let release = |user| Request::Release { incident, user: by(user) };
+    assert_eq!(
+        world.request(release("Ana")),
+        Err(RequestError::NotTheirs(incident, by("Ana"))),
+        "it is Bo's"
+    );
+    let bos = Seen { owner: Some(by("Bo")), ..Seen::default() };
+    world.request(seen(bos, take)).expect("Ana saw that Bo has it");
+    world.request(release("Ana")).expect("it is hers");
+    assert!(world.request(release("Ana")).is_err(), "once");
+    // A second click on "Run playbook".
+    world.live(ONE, 1);
+    let run = Request::RunPlaybook { incident, user: by("Ana") };
+    assert_eq!(world.request(run.clone()), Err(RequestError::UnderWay(incident)));
+    let stop = || Request::StopHealing { incident, user: by("Ana") };
+    world.request(stop()).expect("it stops");
+    let told = world.lines.len();
+    world.request(stop()).expect("it is stopped");
+    assert_eq!(world.lines.len(), told, "the second click says nothing new");
+    let before = Seen { steps: Some(0), ..Seen::default() };
+    changed(world.request(seen(before, run)), "its playbook went on");
+    // It was mild and gone when the page was made.
+    let resolve = || Request::Resolve { incident, user: by("Ana"), reason: String::new() };
+    let severity = world.incident().severity;
+    let mild = Seen { severity: Some(severity + 1), ..Seen::default() };
+    changed(world.request(seen(mild, resolve())), "it became more severe");
+    let gone = Seen { recovered: Some(true), ..Seen::default() };
+    changed(world.request(seen(gone, resolve())), "the fault came back");
+    let alone = Seen { parent: Some(mendpoint_model::IncidentId(9)), ..Seen::default() };
+    changed(world.request(seen(alone, resolve())), "it was split off");
+    let as_it_is = Seen { severity: Some(severity), recovered: Some(false), ..Seen::default() };
+    world.request(seen(as_it_is, resolve())).expect("it is as it was seen");
+}
+
+#[test]
+fn nothing_is_put_off_into_the_past_or_for_good() {
+    let mut world = world();
+    fault(&mut world, "InternalError");
+    let incident = world.incident().id;
+    let snooze = |until| Request::Snooze { incident, user: "Ana".to_owned(), until };
+    let now = world.now;
+    for (until, why) in
+        [(now, "is over already"), (now - 1, "is over already"), (now + 31 * 86_400_000, "30 days")]
+    {
+        let error = world.request(snooze(until)).expect_err("no good time");
+        assert!(error.to_string().contains(why), "{error}");
+    }
+    world.request(snooze(now + 3_600_000)).expect("an hour");
+    assert!(world.lines.iter().any(|line| line.kind == "snoozed"));
+}
+
+#[test]
 fn in_approve_mode_a_person_decides_step_by_step() {
     let settings = EngineSettings { default_mode: HealMode::Approve, ..EngineSettings::default() };
     let mut world = World::with(settings);
@@ -63,16 +204,18 @@ fn in_approve_mode_a_person_decides_step_by_step() {
     assert!(world.actions().is_empty());
     assert!(world.incident().needs_person);
     let id = world.incident().id;
-    let approve = Request::Approve { incident: id, user: "Ana".to_owned() };
-    world.request(approve.clone()).expect("a step waits");
+    let approve = |step| Request::Approve { incident: id, step, user: "Ana".to_owned() };
+    world.request(approve(asked(&world))).expect("a step waits");
     assert_eq!(world.actions(), ["TriggerMessage StatusNotification 1"]);
     world.wait(31);
-    let refuse = Request::Refuse { incident: id, user: "Ana".to_owned() };
+    let step = asked(&world);
+    let refuse = Request::Refuse { incident: id, step, user: "Ana".to_owned() };
     world.request(refuse).expect("the next step waits");
     assert_eq!(steps(&world)[1], (Rung::L4, StepState::Skipped));
     assert_eq!(steps(&world)[2], (Rung::L5, StepState::AwaitingApproval));
+    let third = asked(&world);
     world.request(Request::StopHealing { incident: id, user: "Ana".to_owned() }).expect("stops");
-    assert_eq!(world.request(approve), Err(RequestError::NothingToApprove(id)));
+    assert_eq!(world.request(approve(third)), Err(RequestError::NothingToApprove(id)));
     assert_eq!(world.incident().state, IncidentState::Escalated);
 }
 

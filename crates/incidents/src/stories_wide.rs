@@ -220,8 +220,8 @@ fn what_does_not_go_with_many_chargers_is_refused_with_a_place_and_a_way_out() {
             "`chargers` is for rules about many chargers: scope = \"site\"",
         ),
         (good.replace("\"site\"", "\"sit\""), "unknown scope \"sit\"; did you mean `site`?"),
-        (good.replace("at_least = 2 }", "at_least = 0 }"), "at_least goes from 1 on"),
-        (good.replace("at_least = 2 }", "percent = 101 }"), "a percentage goes from 1 to 100"),
+        (good.replace("at_least = 2 }", "at_least = 0 }"), "at_least goes from 1 to"),
+        (good.replace("at_least = 2 }", "percent = 101 }"), "percent goes from 1 to 100"),
         (good.replace("at_least = 2 }", "}"), "`chargers` has `at_least`, `percent` or both"),
         (good.replace("at_least = 2 }", "at_leats = 2 }"), "did you mean `at_least`?"),
         (good.replace("{place}", "{where}"), "unknown place {where} in the headline"),
@@ -256,8 +256,14 @@ fn what_does_not_go_with_many_chargers_is_refused_with_a_place_and_a_way_out() {
     }
     let spike = include_str!("../../../config/rules/auth_reject_spike.toml").to_owned();
     let spike = Catalogue::parse(&[("s.toml".to_owned(), spike)], &[]).expect("it is good");
-    let told = spike.check_threshold("AUTH_REJECT_SPIKE", "refused", "30");
-    assert!(told.is_err_and(|why| why.contains("the same for all of them")));
+    let own = crate::ThresholdOverride {
+        rule: "AUTH_REJECT_SPIKE".to_owned(),
+        target: crate::Target::Site(SiteKey(1)),
+        name: "refused".to_owned(),
+        value: "30".to_owned(),
+    };
+    let told = spike.check_override(&own, &[]);
+    assert!(told.is_err_and(|why| why.contains("the same for all chargers")));
     let good = Catalogue::parse(&[("m.toml".to_owned(), good)], &[]).expect("it is good");
     let text = &good.rules()[0].condition_text;
     assert_eq!(text, "status == \"Unavailable\" for 5m, at 2 or more chargers");

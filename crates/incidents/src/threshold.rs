@@ -15,8 +15,9 @@ use mendpoint_model::{ChargerKey, SiteKey};
 use serde::Deserialize;
 use serde_spanned::Spanned;
 
-use crate::duration::parse_duration;
+use crate::duration::{duration_words, parse_duration};
 use crate::problem::{Reader, suggestion};
+use crate::rule::Scope;
 
 /// What a threshold is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,7 +39,8 @@ impl Quantity {
 
     fn of(value: &toml::Value) -> Option<Self> {
         match value {
-            toml::Value::String(text) => parse_duration(text).map(Self::Duration),
+            // A number in quotes is a number, too.
+            toml::Value::String(text) => Self::parse(text),
             toml::Value::Integer(number) => Some(Self::Number(*number as f64)),
             toml::Value::Float(number) => Some(*number).filter(|n| n.is_finite()).map(Self::Number),
             _ => None,
@@ -78,13 +80,30 @@ pub struct Threshold {
     pub min: String,
     /// The most; empty for no limit.
     pub max: String,
+    /// The threshold that it must be more than; empty for none.
+    pub above: String,
     /// What it is, for people.
     pub about: String,
+    /// What holds here, as it is written: the default, or what is set in its place.
+    holds: String,
     value: Quantity,
     limits: (Option<Quantity>, Option<Quantity>),
 }
 
 impl Threshold {
+    /// Whether it is a time, and not a number.
+    pub fn is_duration(&self) -> bool {
+        matches!(self.value, Quantity::Duration(_))
+    }
+
+    /// What holds, as people say it: "10 min", "3".
+    fn words(&self) -> String {
+        match self.value {
+            Quantity::Duration(ms) => duration_words(ms),
+            Quantity::Number(_) => self.holds.clone(),
+        }
+    }
+
     /// Reads a value for it.
     ///
     /// # Errors
@@ -145,6 +164,43 @@ impl Thresholds {
         self.all.iter().map(|threshold| threshold.name.as_str()).collect()
     }
 
+    /// A condition with what holds in place of the names: `silent_for >= 120s` of
+    /// `silent_for >= quiet`. What stands in quotes stays.
+    pub(crate) fn spell(&self, text: &str) -> String {
+        let mut spelt = String::with_capacity(text.len());
+        let mut quote = None;
+        let mut rest = text;
+        while let Some(first) = rest.chars().next() {
+            let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
+            let length = match quote {
+                None if is_word(first) => rest.find(|c| !is_word(c)).unwrap_or(rest.len()),
+                _ => first.len_utf8(),
+            };
+            let (part, after) = rest.split_at(length);
+            match quote {
+                Some(open) if open == first => quote = None,
+                None if first == '"' || first == '\'' => quote = Some(first),
+                _ => {}
+            }
+            let named = self.all.iter().find(|known| quote.is_none() && known.name == part);
+            spelt.push_str(named.map_or(part, |known| &known.holds));
+            rest = after;
+        }
+        spelt
+    }
+
+    /// A sentence for people with what holds in place of `{name}`.
+    pub(crate) fn fill(&self, text: &str) -> String {
+        let mut filled = text.to_owned();
+        for known in &self.all {
+            let place = format!("{{{}}}", known.name);
+            if filled.contains(&place) {
+                filled = filled.replace(&place, &known.words());
+            }
+        }
+        filled
+    }
+
     /// Refuses those that nothing reads, and hands them over.
     pub(crate) fn finish(self, reader: &mut Reader<'_>, raw: &RawThresholds) -> Vec<Threshold> {
         let used = self.used.into_inner();
@@ -170,6 +226,8 @@ struct RawThreshold {
     min: Option<toml::Value>,
     max: Option<toml::Value>,
     #[serde(default)]
+    above: String,
+    #[serde(default)]
     about: String,
 }
 
@@ -186,13 +244,47 @@ pub(crate) fn read_thresholds(
         let Some(mut threshold) = read_one(reader, name.get_ref(), value) else { continue };
         if let Some(text) = values.get(name.get_ref()) {
             match threshold.read(text) {
-                Ok(value) => threshold.value = value,
+                Ok(value) => {
+                    threshold.value = value;
+                    text.trim().clone_into(&mut threshold.holds);
+                }
                 Err(message) => reader.refuse(at, message),
             }
         }
         all.push(threshold);
     }
+    for (name, value) in raw {
+        if let Some(message) = misplaced(&all, name.get_ref()) {
+            reader.refuse(value.span().start, message);
+        }
+    }
     Thresholds { all, used: std::cell::RefCell::default() }
+}
+
+/// Why a threshold does not lie above the one that it must: what is weak must not be good.
+fn misplaced(all: &[Threshold], name: &str) -> Option<String> {
+    let own = all.iter().find(|known| known.name == name)?;
+    if own.above.is_empty() {
+        return None;
+    }
+    let names: Vec<&str> = all.iter().map(|known| known.name.as_str()).collect();
+    let Some(other) = all.iter().find(|known| known.name == own.above && known.name != name) else {
+        let hint = suggestion(&own.above, &names);
+        return Some(format!("`above` of {name} names no other threshold{hint}"));
+    };
+    if !own.value.is_like(other.value) {
+        let expected = own.value.expected();
+        return Some(format!(
+            "{name} is {expected}, and {}, which it must be above, is none",
+            own.above
+        ));
+    }
+    (own.value.size() <= other.value.size()).then(|| {
+        format!(
+            "{name} must be more than {}, which is {}; {} is not",
+            own.above, other.holds, own.holds
+        )
+    })
 }
 
 fn check_name(reader: &mut Reader<'_>, name: &Spanned<String>) {
@@ -218,7 +310,7 @@ fn read_one(
         toml::Value::Table(table) => match table.clone().try_into::<RawThreshold>() {
             Ok(written) => written,
             Err(error) => {
-                let known = ["default", "min", "max", "about"];
+                let known = ["default", "min", "max", "above", "about"];
                 let unknown = table.keys().find(|key| !known.contains(&key.as_str()));
                 let message = unknown.map_or_else(
                     || format!("the threshold {name} cannot be read: {}", error.message().trim()),
@@ -228,9 +320,13 @@ fn read_one(
                 return None;
             }
         },
-        other => {
-            RawThreshold { default: other.clone(), min: None, max: None, about: String::new() }
-        }
+        other => RawThreshold {
+            default: other.clone(),
+            min: None,
+            max: None,
+            above: String::new(),
+            about: String::new(),
+        },
     };
     let Some(default) = Quantity::of(&written.default) else {
         let message = format!(
@@ -254,7 +350,9 @@ fn read_one(
         default: words(&written.default),
         min: written.min.as_ref().map(words).unwrap_or_default(),
         max: written.max.as_ref().map(words).unwrap_or_default(),
+        above: written.above,
         about: written.about,
+        holds: words(&written.default),
         value: default,
         limits: (least, most),
     };
@@ -291,6 +389,17 @@ pub enum Target {
 }
 
 impl Target {
+    /// Whether a rule of this scope can have other numbers for it: of what is about a whole site
+    /// they are the same for all chargers of that site.
+    pub(crate) fn suits(&self, scope: Scope) -> bool {
+        match scope {
+            Scope::Connector | Scope::Charger => true,
+            Scope::Site => matches!(self, Self::Site(_)),
+            Scope::Cohort => matches!(self, Self::Model { .. }),
+            Scope::Fleet => false,
+        }
+    }
+
     fn meets(&self, charger: &Placed<'_>) -> bool {
         match self {
             Self::Model { vendor, model } => charger.boot.is_some_and(|(of, named)| {
@@ -338,10 +447,17 @@ impl Overrides {
         self.0.is_empty()
     }
 
-    /// What holds for a charger: by rule, the values of its thresholds.
-    pub(crate) fn of(&self, charger: &Placed<'_>) -> BTreeMap<&str, BTreeMap<String, String>> {
+    /// What holds for a charger: by rule, the values of its thresholds. `scope` is that of a rule.
+    pub(crate) fn of(
+        &self,
+        charger: &Placed<'_>,
+        scope: impl Fn(&str) -> Option<Scope>,
+    ) -> BTreeMap<&str, BTreeMap<String, String>> {
         let mut found: BTreeMap<&str, BTreeMap<String, String>> = BTreeMap::new();
-        for own in self.0.iter().filter(|own| own.target.meets(charger)) {
+        let meant = self.0.iter().filter(|own| {
+            own.target.meets(charger) && scope(&own.rule).is_some_and(|of| own.target.suits(of))
+        });
+        for own in meant {
             found.entry(&own.rule).or_default().insert(own.name.clone(), own.value.clone());
         }
         found

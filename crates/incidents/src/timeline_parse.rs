@@ -24,6 +24,8 @@ pub(crate) struct RawTest {
     protocol: Option<Spanned<String>>,
     #[serde(default)]
     answers: BTreeMap<Spanned<String>, String>,
+    #[serde(default)]
+    all_rules: bool,
     steps: Vec<Spanned<RawStep>>,
 }
 
@@ -126,7 +128,14 @@ pub(crate) fn parse_test(reader: &mut Reader<'_>, raw: RawTest) -> TimelineTest 
             break;
         }
     }
-    TimelineTest { name: raw.name.into_inner(), line, protocol, answers, steps }
+    TimelineTest {
+        name: raw.name.into_inner(),
+        line,
+        protocol,
+        looks_at_all: raw.all_rules,
+        answers,
+        steps,
+    }
 }
 
 fn add_step(

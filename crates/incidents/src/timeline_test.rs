@@ -15,6 +15,8 @@ pub struct TimelineTest {
     pub line: usize,
     /// What the charger speaks.
     pub protocol: Protocol,
+    /// Whether it looks at the incidents of all rules, and not only at those that it names.
+    pub looks_at_all: bool,
     /// How the charger answers our actions, by OCPP 1.6 name (`Reset`, ..); what is not here is
     /// answered `Accepted` at once.
     pub answers: BTreeMap<String, TestAnswer>,
@@ -332,6 +334,21 @@ impl TimelineTest {
             expect.incidents.is_some() || expect.has_not.iter().flatten().any(|id| id == rule)
         });
         is_asked && !self.fires(rule)
+    }
+
+    /// The incidents that it names, with the line of each.
+    pub fn expected(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.steps.iter().flat_map(|step| {
+            let expect = match &step.act {
+                Act::Expect(expect) => Some(expect),
+                _ => None,
+            };
+            expect.into_iter().flat_map(move |expect| {
+                let ids =
+                    expect.incidents.iter().chain(&expect.has).chain(&expect.has_not).flatten();
+                ids.map(move |id| (step.line, id.as_str()))
+            })
+        })
     }
 
     fn expects(&self) -> impl Iterator<Item = &Expect> {

@@ -59,6 +59,11 @@ impl Verdict<'_> {
         (!served).then_some(Failure::EndedAtOnce)
     }
 
+    /// Whether the charger lost its power or started anew: that ends every charge it has.
+    pub(crate) fn is_cut(&self) -> bool {
+        matches!(self.reason, "PowerLoss" | "HardReset" | "SoftReset" | "ImmediateReset" | "Reboot")
+    }
+
     /// Unplugged before any power, within a minute of plug-in.
     pub(crate) fn changed_mind(
         &self,

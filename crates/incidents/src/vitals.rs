@@ -190,16 +190,21 @@ impl VitalTime {
             Self::ErrorTold => trace_of(subject)?.error_told_at,
             Self::Firmware => charger.firmware_status.as_ref().map(|(at, _)| *at),
             Self::NoProgress => {
-                transactions(subject).map(|tx| tx.progress_at.unwrap_or(tx.opened_at)).min()
+                // What its charger's boot put in doubt has not stood still all the while.
+                let since = |tx: &Transaction| {
+                    tx.progress_at.unwrap_or(tx.opened_at).max(tx.resumed_at.unwrap_or_default())
+                };
+                transactions(subject).map(since).min()
             }
             Self::RegisterFell => trace_of(subject)?.register_fell_at,
             Self::Card => charger.carded_at.or(charger.link.registered_at),
             Self::MeterOverdue => {
                 let trace = trace_of(subject)?;
-                transactions(subject).next()?;
+                let resumed_at = transactions(subject).map(|tx| tx.resumed_at).max()?;
                 let gap_ms = meter_gap_ms(charger, trace)?;
-                // A connection that was away brings its values late, and not none.
-                let from = trace.metered_at.max(charger.link.since)?;
+                // A connection that was away brings its values late, and not none; a charger that
+                // starts anew begins to measure when the charge goes on.
+                let from = trace.metered_at.max(charger.link.since).max(resumed_at)?;
                 Some(from + (gap_ms * GAP_INTERVALS).max(GAP_MIN_MS))
             }
             Self::RegisterStill | Self::SocUnchanged => None,

@@ -10,7 +10,7 @@ use mendpoint_model::{
 };
 
 use crate::alert::{Alert, Phase};
-use crate::case::{Case, Line};
+use crate::case::{Case, Line, rule_of};
 use crate::engine::{Cx, Engine};
 use crate::heal::ladder::{is_waiting, owes_switching_on};
 use crate::rule::{Condition, Rule, Scope};
@@ -129,9 +129,10 @@ impl Engine {
         place: u16,
         (at, code): (ConnectorRef, &str),
     ) {
-        let severity = self.program.rules[usize::from(place)].severity_of(code);
         let Some(case) = self.cases.get_mut(&id) else { return };
         case.rule = Some(place);
+        let rule = rule_of(&self.watches, &self.program, case);
+        let severity = rule.map_or(case.incident.severity, |rule| rule.severity_of(code));
         let named = if code.is_empty() { "no code" } else { code };
         let subject = subject_words(at);
         if !case.has_places() {
@@ -157,8 +158,8 @@ impl Engine {
     pub(crate) fn heed_whole(&mut self, cx: &Cx<'_>, id: IncidentId, code: &str) -> bool {
         let program = std::sync::Arc::clone(&self.program);
         let Some(case) = self.cases.get(&id) else { return true };
-        let Some(place) = case.rule else { return true };
-        let rule = &program.rules[usize::from(place)];
+        let Some(rule) = rule_of(&self.watches, &program, case) else { return true };
+        let rule = &*rule;
         if crate::codes::is_safety(code) {
             if !case.may_widen() {
                 return false;

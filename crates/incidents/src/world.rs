@@ -362,12 +362,16 @@ impl World {
     }
 
     pub(crate) fn disconnect(&mut self, key: ChargerKey) {
+        self.end_connection(key, "the charger closed it");
+    }
+
+    pub(crate) fn end_connection(&mut self, key: ChargerKey, reason: &str) {
         let now = self.now;
         let link = &mut self.state(key).link;
         link.connected = false;
         link.since = Some(now);
-        link.last_close = "the charger closed it".into();
-        let reason = "the charger closed it".to_owned();
+        link.last_close = reason.into();
+        let reason = reason.to_owned();
         let kind =
             EventKind::Disconnected(Disconnected { reason: reason.clone(), replaced: false });
         self.handle(key, kind, &[Fact::LinkDown { reason }]);
@@ -433,7 +437,14 @@ impl World {
             Fact::StatusRepeated { connector: at }
         } else {
             let error = error.clone();
-            Fact::StatusChanged { connector: at, from, to: status, error, historical: false }
+            Fact::StatusChanged {
+                connector: at,
+                from,
+                to: status,
+                error,
+                historical: false,
+                since: now,
+            }
         };
         let kind = EventKind::Status(StatusReport {
             connector: at,

@@ -1,6 +1,7 @@
 //! What chargers tell us, in words that no OCPP version owns.
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use crate::{
     ChargerKey, CommandId, CommandOutcome, ConnectorRef, DeviceReport, MonitorsReport, SiteKey,
@@ -26,6 +27,9 @@ pub struct ChargerEvent {
 
 /// The number of a raw frame in the frame log: unique, growing. 0 is "no frame".
 pub type FrameSeq = u64;
+
+/// What one message means, in order. Nearly all mean one thing, and that one is kept in place.
+pub type Events = SmallVec<[EventKind; 1]>;
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -98,6 +102,18 @@ pub struct Disconnected {
     pub reason: String,
     /// Whether a newer connection of the same charger took its place: then it is not offline.
     pub replaced: bool,
+}
+
+/// What chargers are told when we stop.
+pub const STOPPING: &str = "the central system is stopping";
+
+/// Why connections end then, as the gateway says it.
+const OUR_STOP: &str = "closed by us (1001: the central system is stopping)";
+
+/// Whether a connection ended because we stopped: then nobody lost anything. What a charger says when
+/// it closes cannot pass for it.
+pub fn is_our_stop(reason: &str) -> bool {
+    reason == OUR_STOP
 }
 
 /// The OCPP version spoken on a connection.

@@ -213,6 +213,23 @@ pub struct Transaction {
     /// When its register last rose, by our clock.
     #[serde(default)]
     pub progress_at: Option<UnixMs>,
+    /// Its charger started anew while it was open, and nothing was heard of it since: whether it goes
+    /// on is not known (1.6).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interrupted: Option<Interruption>,
+    /// When it was heard of again after that, by our clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumed_at: Option<UnixMs>,
+}
+
+/// A transaction whose charger started anew: its end, or a sign that it goes on, is waited for
+/// (behaviour 53).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interruption {
+    /// When the charger told the boot, by our clock.
+    pub at: UnixMs,
+    /// Until when it is waited for.
+    pub until: UnixMs,
 }
 
 impl Transaction {
@@ -253,6 +270,9 @@ pub enum Fact {
         /// True when the report came from the charger's offline queue (more than 300 s late by
         /// its corrected clock): history only, never a reason to act (1.2).
         historical: bool,
+        /// Since when it holds, or held: our time, or the charger's own where it told it later.
+        #[serde(default)]
+        since: UnixMs,
     },
     /// The same status and error were reported again.
     StatusRepeated {
@@ -284,6 +304,13 @@ pub enum Fact {
         energy_wh: Option<f64>,
         /// True when it came from the charger's offline queue.
         historical: bool,
+    },
+    /// A transaction that its charger's boot had put in doubt was heard of: it goes on.
+    TransactionResumed {
+        /// Our number.
+        id: TransactionId,
+        /// Where.
+        connector: ConnectorRef,
     },
     /// An ended message for a transaction that is not known here: kept as an orphan (behaviour 58).
     TransactionOrphaned {

@@ -1,6 +1,6 @@
 //! What a message of a charger means, and how it is to be answered.
 
-use mendpoint_model::{EventKind, Protocol, UnixMs};
+use mendpoint_model::{EventKind, Events, Protocol, UnixMs};
 use smallvec::SmallVec;
 
 use crate::payload::Payload;
@@ -12,7 +12,7 @@ use crate::{v16, v201};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Inbound {
     /// What happened, in the order in which it is to be taken in. Never empty.
-    pub events: SmallVec<[EventKind; 2]>,
+    pub events: Events,
     /// How to answer.
     pub reply: Reply,
     /// What was odd.

@@ -1,9 +1,8 @@
 //! What messages of several versions have in common.
 
 use mendpoint_model::{
-    ConnectorStatus, EventKind, ReservationReport, ReservationStatus, SecurityReport,
+    ConnectorStatus, EventKind, Events, ReservationReport, ReservationStatus, SecurityReport,
 };
-use smallvec::SmallVec;
 
 use crate::payload::Payload;
 use crate::reply::Reply;
@@ -77,10 +76,7 @@ pub(crate) fn read_security_event(payload: &mut Payload<'_>) -> Option<SecurityR
 
 /// `DataTransfer`, the same in every version. A signal strength is read (design 2.2c) and accepted;
 /// no other vendor message is known here (behaviour 47).
-pub(crate) fn data_transfer(
-    payload: &mut Payload<'_>,
-    events: &mut SmallVec<[EventKind; 2]>,
-) -> Reply {
+pub(crate) fn data_transfer(payload: &mut Payload<'_>, events: &mut Events) -> Reply {
     let mut vendor = None;
     let mut message = None;
     let mut data = None;

@@ -2,7 +2,7 @@
 //! ask for. What the program itself asks of chargers is there when it changes something; its questions
 //! are not, as there are some for every charger every day and they are in the raw frames.
 
-use mendpoint_incidents::Request;
+use mendpoint_incidents::{Request, StepAsked};
 use mendpoint_model::{Action, Command, IncidentId, Origin};
 use mendpoint_store::Entry;
 
@@ -31,7 +31,19 @@ pub(crate) fn line(command: &Command, identity: &str) -> Option<Entry> {
 
 /// Who decided what about an incident. Notes and reports are in its history and change nothing; kill
 /// switches have a line of their own.
-pub(crate) fn decision(request: &Request) -> Option<(String, &'static str, IncidentId)> {
+pub(crate) fn decision(request: &Request) -> Option<(String, &'static str, String)> {
+    // Which step it was: the next one may be a harsher one.
+    let of_step = |incident: &IncidentId, step: &StepAsked| format!("{incident}: {step}");
+    match request {
+        Request::IfSeen { request, .. } => return decision(request),
+        Request::Approve { incident, step, user } => {
+            return Some((user.clone(), "step approved", of_step(incident, step)));
+        }
+        Request::Refuse { incident, step, user } => {
+            return Some((user.clone(), "step refused", of_step(incident, step)));
+        }
+        _ => {}
+    }
     let (user, what, incident) = match request {
         Request::Take { incident, user } => (user, "incident taken", incident),
         Request::Release { incident, user } => (user, "incident given back", incident),
@@ -39,11 +51,9 @@ pub(crate) fn decision(request: &Request) -> Option<(String, &'static str, Incid
         Request::Resolve { incident, user, .. } => (user, "incident resolved", incident),
         Request::StopHealing { incident, user } => (user, "healing of incident stopped", incident),
         Request::RunPlaybook { incident, user } => (user, "playbook begun anew", incident),
-        Request::Approve { incident, user } => (user, "step approved", incident),
-        Request::Refuse { incident, user } => (user, "step refused", incident),
         _ => return None,
     };
-    Some((user.clone(), what, *incident))
+    Some((user.clone(), what, incident.to_string()))
 }
 
 #[cfg(test)]
@@ -62,6 +72,16 @@ mod tests {
             timeout_ms: 1,
             not_after: UnixMs(9),
         }
+    }
+
+    #[test]
+    fn a_decision_names_the_step_and_whoever_decided() {
+        let step = StepAsked { number: 2, rung: mendpoint_model::Rung::L4 };
+        let approve = Request::Approve { incident: IncidentId(7), step, user: "Ana".to_owned() };
+        let seen = mendpoint_incidents::Seen::default();
+        let told = decision(&Request::IfSeen { seen, request: Box::new(approve) });
+        let wanted = ("Ana".to_owned(), "step approved", "INC-7: step 2, soft reset".to_owned());
+        assert_eq!(told, Some(wanted));
     }
 
     #[test]

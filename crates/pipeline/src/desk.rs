@@ -150,12 +150,17 @@ impl Desk {
     /// Hands an incident over because a person wants it.
     pub(crate) async fn hand_over(&self, id: IncidentId, user: &str) -> Result<Ticket, Error> {
         let inner = self.inner()?;
-        let incident = inner.store.incident(id).await?.ok_or(Error::UnknownIncident)?;
-        if let Some(ticket) = incident.ticket {
-            return Err(Error::Refused(format!("it was handed over already, with {ticket}")));
-        }
         let actor = Actor::User(user.to_owned());
+        // One at a time, and looked at in one's turn: a second click finds the ticket of the first.
         let _turn = self.turn.lock().await;
+        let incident = inner.store.incident(id).await?.ok_or(Error::UnknownIncident)?;
+        let open = inner.open_ticket_of(id).await?.map(|ticket| ticket.id);
+        if let Some(ticket) = incident.ticket.or(open) {
+            return Err(Error::Refused(format!("{id} was handed over already, with {ticket}")));
+        }
+        if incident.state.is_over() {
+            return Err(Error::Refused(format!("{id} is over already: nothing is handed over")));
+        }
         let ticket = inner.open_ticket(self.ticket_of(&incident), &actor).await?;
         inner.tell_engine(&ticket, &actor).await;
         Ok(ticket)

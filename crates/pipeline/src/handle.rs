@@ -280,7 +280,7 @@ impl Handle {
         let decision = crate::audited::decision(&request);
         let done = self.0.request(request).await?;
         if let Some((who, what, incident)) = decision {
-            self.audit(&who, what, &incident.to_string()).await;
+            self.audit(&who, what, &incident).await;
         }
         Ok(done)
     }

@@ -3,10 +3,9 @@
 //! A fleet of 100,000 chargers shall be served again within seconds, so what is large is read at the
 //! same time over several connections, and the stored states are decoded on another core meanwhile.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use mendpoint_incidents::KillScope;
 use mendpoint_model::{
     Admission, ChargerKey, ChargerRecord, ChargerState, Command, DAY_MS, Desired, Incident,
     SiteKey, SiteRecord, Transaction, UnixMs,
@@ -18,7 +17,6 @@ use mendpoint_store::{
 
 use crate::capabilities::CapabilityBook;
 use crate::keyring::Keyring;
-use crate::pipeline::KILL_SWITCHES;
 use crate::tokens::Tokens;
 use crate::{Directory, Error, PipelineSettings};
 
@@ -31,7 +29,7 @@ pub(crate) struct Kept {
     pub(crate) unassigned: SiteKey,
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) tokens: Tokens,
-    pub(crate) kill_switches: BTreeSet<KillScope>,
+    pub(crate) kill_switches: crate::switches::Switches,
     pub(crate) capabilities: CapabilityBook,
     pub(crate) signal_keys: Vec<SignalKeyRow>,
     pub(crate) desired: Desired,
@@ -102,7 +100,7 @@ impl Kept {
             unassigned,
             keyring: Arc::new(keyring),
             tokens,
-            kill_switches: kill_switches(store).await?,
+            kill_switches: crate::switches::read(store).await?,
             capabilities: CapabilityBook::new(store.capabilities().await?),
             signal_keys: store.signal_keys().await?,
             desired: Desired::new(store.desired_keys().await?),
@@ -224,13 +222,4 @@ fn tokens(rows: &[IdTokenRow]) -> Tokens {
         tokens.put(row);
     }
     tokens
-}
-
-async fn kill_switches(store: &Store) -> Result<BTreeSet<KillScope>, Error> {
-    let Some(text) = store.get_value(KILL_SWITCHES).await? else { return Ok(BTreeSet::new()) };
-    Ok(serde_json::from_str(&text).unwrap_or_else(|_| {
-        // Unreadable means somebody wrote into it: the safe reading is "stop".
-        tracing::error!("the stored kill switches are unreadable; healing stays off");
-        BTreeSet::from([KillScope::Global])
-    }))
 }

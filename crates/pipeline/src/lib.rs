@@ -48,6 +48,7 @@ mod rule_book;
 mod security_log;
 mod settings;
 mod shard_task;
+mod switches;
 #[cfg(test)]
 mod tests;
 mod ties;
@@ -84,6 +85,7 @@ pub use rotation::{Rotated, UpgradeStep, UpgradeTo};
 pub use rule_book::{CheckedRule, NewRuleText, RuleEdits, RuleKind, rules_in_force};
 pub use security_log::SecurityNote;
 pub use settings::{IdentityCase, PipelineSettings, PowerHook, UnknownChargers};
+pub use switches::Switched;
 pub use topics::{Topics, Versions};
 pub use uptime::{PortTally, UptimeScope};
 pub use vitals::Vitals;

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use mendpoint_incidents::{KillScope, Request, RequestError};
 use mendpoint_model::{
-    ChargerKey, ChargerRecord, ChargerState, Command, CommandId, CommandOutcome, EventKind,
-    FrameSeq, IncidentId, SiteKey, TransactionId, UnixMs,
+    ChargerKey, ChargerRecord, ChargerState, Command, CommandId, CommandOutcome, Events, FrameSeq,
+    IncidentId, SiteKey, TransactionId, UnixMs,
 };
 use mendpoint_upkeep::Progress;
-use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
 use crate::waiting::Kept;
@@ -27,7 +26,7 @@ pub struct Incoming {
     /// The number that the frame log gave to its frame; 0 when it came from none.
     pub frame: FrameSeq,
     /// What it says.
-    pub events: SmallVec<[EventKind; 2]>,
+    pub events: Events,
     /// What in it was not as the standard says: field and reason.
     pub quirks: Vec<(String, String)>,
     /// The message itself, when it is to be held against the specification.

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use dashmap::DashMap;
 use mendpoint_incidents::{
-    Catalogue, EngineSettings, IdSequence, KillScope, Memory, Permits, Request, ThresholdOverride,
+    Catalogue, EngineSettings, IdSequence, Memory, Permits, Request, ThresholdOverride,
 };
 use mendpoint_model::{
     Boot, ChargerKey, ChargerRecord, Command, CommandOutcome, Desired, IncidentId, SiteKey, UnixMs,
@@ -40,6 +40,7 @@ use crate::security_log::SecurityLog;
 use crate::shard_task::{ShardTask, Working};
 use crate::tokens::{Presented, Tokens, Verdict};
 use crate::upkeep::with_confirmed;
+use crate::uptime::Lately;
 use crate::{
     AuditActor, Board, Directory, Error, Handle, Outbound, PipelineSettings, Topics, Vitals, clock,
 };
@@ -115,6 +116,8 @@ pub(crate) struct Inner {
     pub(crate) permits: Permits,
     pub(crate) replays: ReplayBoard,
     pub(crate) kpis: KpiBook,
+    /// What chargers told of days whose ledgers are folded.
+    pub(crate) lately: Lately,
     quirks: DashMap<ChargerKey, u64>,
     /// What the overseer sees, for pages.
     pub(crate) sight: Sight,
@@ -122,15 +125,15 @@ pub(crate) struct Inner {
     pub(crate) rollouts: Pauses,
     /// Incidents whose pause people lifted.
     pub(crate) lifted: Mutex<BTreeSet<i64>>,
-    kill_switches: Mutex<BTreeSet<KillScope>>,
+    pub(crate) kill_switches: Mutex<crate::switches::Switches>,
     frame_seq: AtomicU64,
     pub(crate) unassigned: SiteKey,
     /// Emptied at the stop: a shard ends when the last sender of its queue is gone.
-    shards: ArcSwapOption<Vec<mpsc::Sender<ShardMessage>>>,
+    pub(crate) shards: ArcSwapOption<Vec<mpsc::Sender<ShardMessage>>>,
     feedback: Vec<mpsc::WeakUnboundedSender<ShardMessage>>,
     /// Signs of life, for each shard.
     pub(crate) pulses: Vec<Pulses>,
-    started_at: UnixMs,
+    pub(crate) started_at: UnixMs,
 }
 
 impl Pipeline {
@@ -210,6 +213,7 @@ impl Pipeline {
             permits: recalled(&settings, &catalogue, highest.incident, kept.memories),
             replays: ReplayBoard::default(),
             kpis: KpiBook::default(),
+            lately: Lately::default(),
             quirks: DashMap::new(),
             sight: Sight::default(),
             rollouts: Pauses::default(),
@@ -332,6 +336,7 @@ impl Pipeline {
         }
         let last = handle.0.journal.append(handle.0.frames.due(clock::now(), true)).await;
         handle.0.journal.wait(last).await;
+        crate::uptime::farewell(&handle.0).await;
     }
 }
 
@@ -364,9 +369,6 @@ fn recalled(
     }
     permits
 }
-
-/// Where the kill switches are kept.
-pub(crate) const KILL_SWITCHES: &str = "kill_switches";
 
 /// The answers to what was on its way at the stop went to the program that ran before: nobody waits
 /// for them any more.
@@ -482,50 +484,6 @@ impl Inner {
         let (sender, receiver) = oneshot::channel();
         self.to_shard(site, ShardMessage::Request(request, sender)).await?;
         Ok(receiver.await.map_err(|_| Error::Stopping)??)
-    }
-
-    /// Turns healing off or on again, in every shard, and keeps it over restarts.
-    async fn kill_switch(
-        &self,
-        scope: KillScope,
-        on: bool,
-        user: String,
-    ) -> Result<IncidentId, Error> {
-        let text = {
-            let mut switches = self.kill_switches.lock().unwrap_or_else(PoisonError::into_inner);
-            if on {
-                switches.insert(scope.clone());
-            } else {
-                switches.remove(&scope);
-            }
-            serde_json::to_string(&*switches).unwrap_or_default()
-        };
-        // First the shards, then the disk: stopping must not wait for a slow database.
-        let shards = self.shards.load_full().ok_or(Error::Stopping)?;
-        for shard in shards.iter() {
-            let request = Request::KillSwitch { scope: scope.clone(), on, user: user.clone() };
-            let (sender, receiver) = oneshot::channel();
-            shard
-                .send(ShardMessage::Request(request, sender))
-                .await
-                .map_err(|_| Error::Stopping)?;
-            receiver.await.map_err(|_| Error::Stopping)??;
-        }
-        self.store.set_value(KILL_SWITCHES, &text).await?;
-        self.audit(
-            &user,
-            if on { "healing stopped" } else { "healing allowed" },
-            &format!("{scope:?}"),
-        )
-        .await;
-        self.topics.touch(|versions| versions.incidents += 1);
-        Ok(IncidentId(0))
-    }
-
-    /// Which parts of the fleet are not healed now, by order of a person.
-    pub(crate) fn kill_switches(&self) -> Vec<KillScope> {
-        let switches = self.kill_switches.lock().unwrap_or_else(PoisonError::into_inner);
-        switches.iter().cloned().collect()
     }
 
     /// Writes a line of the audit log, and waits until it is on disk; whether it is. What was done

@@ -459,7 +459,7 @@ impl Handle {
     /// When the rule declares no such threshold, or the value is out of its limits.
     pub async fn set_threshold(&self, own: ThresholdOverride, by: &str) -> Result<(), Error> {
         self.catalogue()
-            .check_threshold(&own.rule, &own.name, &own.value)
+            .check_override(&own, &self.rule_edits().overrides())
             .map_err(Error::Refused)?;
         let _one = self.0.rule_change.lock().await;
         let (target_kind, target) = kept(&own.target);
@@ -513,9 +513,9 @@ impl Handle {
 }
 
 fn unknown(catalogue: &Catalogue, id: &str) -> Error {
-    match catalogue.check_threshold(id, "", "") {
+    match catalogue.known_rule(id) {
         Err(why) => Error::Refused(why),
-        Ok(()) => Error::Refused(format!("unknown rule {id}")),
+        Ok(_) => Error::Refused(format!("unknown rule {id}")),
     }
 }
 

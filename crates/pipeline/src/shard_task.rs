@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mendpoint_fleet::WaitingRoom;
-use mendpoint_incidents::{KillScope, Request};
+use mendpoint_incidents::Request;
 use mendpoint_model::{
     Admission, Authorize, Capabilities, ChargerEvent, ChargerKey, Chargers, Command, CommandId,
     CommandOutcome, EventKind, Finding, FindingCode, Incident, ReservationStatus, TransactionId,
@@ -39,6 +39,8 @@ const FLUSH_EVERY_MS: i64 = 2_000;
 /// returns changes all of them at once: copies of all would take more memory than the fleet does.
 const FLUSH_STATES: usize = 512;
 const FLUSH_REST_MS: i64 = 100;
+/// How often the states are written down of which only the times changed.
+const REPEATED_EVERY_MS: i64 = 60_000;
 
 /// The task of one shard.
 pub(crate) struct ShardTask {
@@ -73,6 +75,9 @@ pub(crate) struct Working {
     pub(crate) waiters: FxHashMap<CommandId, oneshot::Sender<CommandOutcome>>,
     /// Chargers whose state changed since it was last written down.
     dirty: FxHashSet<ChargerKey>,
+    /// Chargers that said again what they had said before: what that changes, such as when it was
+    /// last said, can wait a minute for the disk.
+    repeated: FxHashSet<ChargerKey>,
     /// Chargers whose state goes to disk with this batch, because an incident of theirs does: after
     /// a crash both tell the same story.
     urgent: BTreeSet<ChargerKey>,
@@ -88,6 +93,7 @@ pub(crate) struct Working {
     pub(crate) profiles: Option<Arc<Profiles>>,
     pub(crate) desired: Option<Arc<mendpoint_model::Desired>>,
     last_flush_at: UnixMs,
+    last_repeated_at: UnixMs,
     last_seq: u64,
     pub(crate) now: UnixMs,
 }
@@ -98,11 +104,12 @@ impl ShardTask {
         &mut self,
         now: UnixMs,
         incidents: Vec<Incident>,
-        kill_switches: &BTreeSet<KillScope>,
+        kill_switches: &crate::switches::Switches,
     ) {
         self.state.now = now;
         self.state.last_flush_at = now;
-        for scope in kill_switches {
+        self.state.last_repeated_at = now;
+        for scope in kill_switches.keys() {
             let request =
                 Request::KillSwitch { scope: scope.clone(), on: true, user: "restart".to_owned() };
             if let Err(error) = self.shard.request(now, request, &mut self.state.outputs) {
@@ -400,14 +407,20 @@ impl ShardTask {
                 }),
                 _ => {}
             }
-            let quiet = matches!(kind, EventKind::Heartbeat);
+            match &kind {
+                EventKind::Heartbeat => {}
+                // What follows from it says whether it was news.
+                EventKind::Status(_) => {
+                    self.state.repeated.insert(charger);
+                }
+                _ => {
+                    self.state.dirty.insert(charger);
+                }
+            }
             let event = ChargerEvent { charger, site, received_at, epoch, frame, kind };
             self.shard.handle(event, &mut self.state.outputs);
             if let Some(transaction) = self.state.outputs.answer.take() {
                 reply.transaction = transaction;
-            }
-            if !quiet {
-                self.state.dirty.insert(charger);
             }
             self.take_outputs();
         }
@@ -530,6 +543,11 @@ impl ShardTask {
         self.state.last_flush_at = self.state.now;
         if !everything && self.inner.journal.is_behind() {
             return;
+        }
+        let since_repeated = self.state.now.since_ms(self.state.last_repeated_at);
+        if everything || since_repeated >= REPEATED_EVERY_MS {
+            self.state.last_repeated_at = self.state.now;
+            self.state.dirty.extend(self.state.repeated.drain());
         }
         let all = &mut self.state.dirty;
         let dirty: Vec<_> = if everything || all.len() <= FLUSH_STATES {

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
-use mendpoint_incidents::Request;
 use mendpoint_incidents::correlate::{MergeHabit, Suggestion, suggestions};
 use mendpoint_incidents::overseer::{CohortRate, VehicleSuspect};
+use mendpoint_incidents::{Request, Seen};
 use mendpoint_model::{Action, ChargerRecord, Incident, IncidentId, IncidentState};
 use mendpoint_store::IncidentFilter;
 
@@ -19,14 +19,32 @@ const LIFTED: &str = "rollouts_lifted";
 const OPEN_MAX: u32 = 500;
 
 impl Handle {
-    /// Puts an incident into another one: only that one is worked on from now on.
+    /// Puts an incident into another one: only that one is worked on from now on. `across` says that
+    /// they may be at different sites; whoever is sent to one of them is not at the other.
     ///
     /// # Errors
-    /// When either is unknown or over, or is part of another one already.
-    pub async fn merge(&self, id: IncidentId, into: IncidentId, user: &str) -> Result<(), Error> {
+    /// When either is unknown or over, or is part of another one already, or is at another site.
+    pub async fn merge(
+        &self,
+        id: IncidentId,
+        into: IncidentId,
+        across: bool,
+        user: &str,
+    ) -> Result<(), Error> {
         let store = self.store();
         let child = store.incident(id).await?.ok_or(Error::UnknownIncident)?;
         let parent = store.incident(into).await?.ok_or(Error::UnknownIncident)?;
+        let is_local = |incident: &Incident| !incident.is_wide();
+        if !across && child.site != parent.site && is_local(&child) && is_local(&parent) {
+            let site = |of: &Incident| self.directory().site(of.site).map(|site| site.name.clone());
+            let (here, there) = (site(&child), site(&parent));
+            return Err(Error::Refused(format!(
+                "{id} is at {} and {into} at {}: say that it may be at another site if one cause \
+                 is behind both",
+                here.as_deref().unwrap_or("no site"),
+                there.as_deref().unwrap_or("no site"),
+            )));
+        }
         if id != into {
             // The other one first: whether it can take it in is known there.
             let user = user.to_owned();
@@ -34,10 +52,14 @@ impl Handle {
         }
         let merge = Request::Merge { incident: id, into, user: user.to_owned() };
         if let Err(error) = self.request(merge).await {
-            let user = user.to_owned();
-            let undo = Request::SplitOut { incident: into, child: id, user };
-            // It took the child in a moment ago.
-            let _ = self.request(undo).await;
+            // It took the child in a moment ago; unless it had it before, by a click that came first.
+            self.settle(child.site).await;
+            let is_its = store.incident(id).await?.and_then(|child| child.ties.merged_into);
+            if is_its != Some(into) {
+                let user = user.to_owned();
+                let undo = Request::SplitOut { incident: into, child: id, user };
+                let _ = self.request(undo).await;
+            }
             return Err(error);
         }
         store.note_merge(&child, &parent, clock::now(), user).await?;
@@ -45,15 +67,16 @@ impl Handle {
         Ok(())
     }
 
-    /// Takes an incident out of the one it was merged into.
+    /// Takes an incident out of the one it was merged into, if that is still as it was seen.
     ///
     /// # Errors
-    /// When it is unknown or over, or part of none.
-    pub async fn split(&self, id: IncidentId, user: &str) -> Result<(), Error> {
+    /// When it is unknown or over, or part of none, or of another one than was seen.
+    pub async fn split(&self, id: IncidentId, seen: Seen, user: &str) -> Result<(), Error> {
         let store = self.store();
         let child = store.incident(id).await?.ok_or(Error::UnknownIncident)?;
         let parent = child.ties.merged_into;
-        self.request(Request::Split { incident: id, user: user.to_owned() }).await?;
+        let request = Box::new(Request::Split { incident: id, user: user.to_owned() });
+        self.request(Request::IfSeen { seen, request }).await?;
         if let Some(parent) = parent {
             let user = user.to_owned();
             let out = Request::SplitOut { incident: parent, child: id, user };

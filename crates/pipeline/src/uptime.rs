@@ -5,34 +5,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mendpoint_model::{
-    ChargerKey, ChargerRecord, ConnectorRef, ConnectorStatus, DAY_MS, MINUTE_MS, SiteKey, UnixMs,
-};
-use mendpoint_store::{ExclusionRow, UptimeDayRow};
-use mendpoint_uptime::{
-    Burn, Decision, Exclusion, Gap, Hours, Observed, Proposal, Span, Tally, burn, fold, overlay,
-    propose, tally,
-};
+use mendpoint_model::{ChargerKey, ConnectorRef, DAY_MS, MINUTE_MS, SiteKey, UnixMs};
+use mendpoint_uptime::{Burn, Exclusion, Hours, Span, Tally, burn, tally};
 
 use crate::burn::Burns;
 use crate::message::ShardMessage;
 use crate::pipeline::Inner;
 use crate::{Error, Handle, clock, kpi_gauges};
 
+mod days;
+mod life;
+
+pub(crate) use life::Lately;
+
 /// How often we write down that we live.
 const ALIVE_EVERY: Duration = Duration::from_secs(30);
-/// A gap that long between two signs of our own life is one of our own outages.
-const GAP_MS: i64 = 2 * MINUTE_MS;
-/// Where the last sign of life is kept.
-const ALIVE: &str = "uptime.alive_at";
-/// Where the next day to be folded is kept.
-const NEXT_DAY: &str = "uptime.next_day";
-/// How many days are folded anew each time: late messages arrive, and sessions of an offline queue.
-const AGAIN_DAYS: i64 = 7;
-/// How far back the first fold goes.
-const FIRST_DAYS: i64 = 90;
-/// How long after midnight a day is folded.
-const SETTLE_MS: i64 = 10 * MINUTE_MS;
 /// Up to so many chargers the page folds what is not in the ledger yet by itself.
 pub(crate) const FRESH_MAX: usize = 200;
 
@@ -62,182 +49,6 @@ pub struct UptimeScope {
 
 fn day_of(at: UnixMs) -> UnixMs {
     UnixMs(at.0.div_euclid(DAY_MS) * DAY_MS)
-}
-
-fn status_of(word: &str) -> ConnectorStatus {
-    match word {
-        "Faulted" => ConnectorStatus::Faulted,
-        "Unavailable" => ConnectorStatus::Unavailable,
-        // What else it says does not matter here: it works.
-        _ => ConnectorStatus::Available,
-    }
-}
-
-/// What is known of a charger's connectors over a range.
-struct Known {
-    connectors: BTreeMap<ConnectorRef, Observed>,
-    gaps: Vec<(UnixMs, Option<UnixMs>)>,
-}
-
-impl Inner {
-    async fn known(
-        &self,
-        charger: ChargerKey,
-        from: UnixMs,
-        until: UnixMs,
-        blind: &[(UnixMs, UnixMs)],
-    ) -> Result<Known, Error> {
-        let links = self.store.link_history(charger, from, until).await?;
-        let states = self.store.state_history(charger, from, until).await?;
-        let sessions = self.store.delivered_sessions(charger, from, until).await?;
-        let links: Vec<_> = links.into_iter().map(|row| (row.at, row.online)).collect();
-        let mut whole = Vec::new();
-        let mut connectors: BTreeMap<ConnectorRef, Observed> = BTreeMap::new();
-        for row in states {
-            let status = (row.at, status_of(&row.status));
-            if row.connector.is_charger() {
-                whole.push(status);
-            } else {
-                connectors.entry(row.connector).or_default().statuses.push(status);
-            }
-        }
-        for (connector, begun, ended) in sessions {
-            connectors.entry(connector).or_default().sessions.push((begun, ended));
-        }
-        if connectors.is_empty() && !links.is_empty() {
-            // It never said anything of its connectors: it has one.
-            connectors.entry(ConnectorRef::v16(1)).or_default();
-        }
-        for observed in connectors.values_mut() {
-            observed.links.clone_from(&links);
-            observed.whole.clone_from(&whole);
-            observed.blind = blind.to_vec();
-        }
-        let mut gaps = Vec::new();
-        for (index, (at, online)) in links.iter().enumerate() {
-            if !online {
-                let back = links[index + 1..].iter().find(|(_, online)| *online);
-                gaps.push((*at, back.map(|(at, _)| *at)));
-            }
-        }
-        Ok(Known { connectors, gaps })
-    }
-
-    /// Folds whole days (the last one up to now) of a charger.
-    async fn fold_days(
-        &self,
-        charger: ChargerKey,
-        from: UnixMs,
-        until: UnixMs,
-        blind: &[(UnixMs, UnixMs)],
-    ) -> Result<(Vec<UptimeDayRow>, Vec<(UnixMs, Option<UnixMs>)>), Error> {
-        let known = self.known(charger, from, until, blind).await?;
-        let mut days = Vec::new();
-        for (connector, observed) in &known.connectors {
-            let mut day = day_of(from);
-            while day < until {
-                let spans = fold(observed, day.max(from), (day + DAY_MS).min(until));
-                if !spans.is_empty() {
-                    days.push(UptimeDayRow { charger, connector: *connector, day, spans });
-                }
-                day = day + DAY_MS;
-            }
-        }
-        Ok((days, known.gaps))
-    }
-
-    /// Folds the days that are over and were not folded, and some before them anew.
-    async fn fold_all(&self, now: UnixMs) -> Result<(), Error> {
-        let today = day_of(now);
-        let next = self.store.get_value(NEXT_DAY).await?.and_then(|text| text.parse().ok());
-        let next = next.map_or(today - FIRST_DAYS * DAY_MS, UnixMs);
-        if next >= today || now.since_ms(today) < SETTLE_MS {
-            return Ok(());
-        }
-        let from = next.min(today - AGAIN_DAYS * DAY_MS).max(today - FIRST_DAYS * DAY_MS);
-        let blind = self.store.server_gaps(from, today).await?;
-        let mut gaps: BTreeMap<SiteKey, Vec<Gap>> = BTreeMap::new();
-        let mut sizes: BTreeMap<SiteKey, usize> = BTreeMap::new();
-        for record in self.directory.chargers() {
-            *sizes.entry(record.site).or_default() += 1;
-            let (days, away) = self.fold_days(record.key, from, today, &blind).await?;
-            self.store.put_uptime_days(&days).await?;
-            if !away.is_empty() {
-                self.add_gaps(&record, &away, gaps.entry(record.site).or_default()).await?;
-            }
-            tokio::task::yield_now().await;
-        }
-        self.fold_late(from).await?;
-        for (site, gaps) in gaps {
-            if site != self.unassigned {
-                self.propose(site, &propose(sizes[&site], &gaps)).await?;
-            }
-        }
-        self.store.set_value(NEXT_DAY, &today.0.to_string()).await?;
-        Ok(())
-    }
-
-    /// Lays sessions over days before those that are folded anew, that were told since then: a charger
-    /// may keep months of them while it is away. Doing it twice changes nothing.
-    async fn fold_late(&self, from: UnixMs) -> Result<(), Error> {
-        let told = self.store.late_sessions(from, from).await?;
-        let mut late: BTreeMap<(ChargerKey, ConnectorRef), Vec<(UnixMs, UnixMs)>> = BTreeMap::new();
-        for (charger, connector, begun, ended) in told {
-            late.entry((charger, connector)).or_default().push((begun, ended));
-        }
-        for ((charger, connector), sessions) in late {
-            let first = sessions.iter().map(|(begun, _)| *begun).min().unwrap_or(from);
-            let mut days = self.store.uptime_days(first, from, None, Some(charger)).await?;
-            days.retain(|row| row.connector == connector);
-            for row in &mut days {
-                row.spans = overlay(&row.spans, &sessions);
-            }
-            self.store.put_uptime_days(&days).await?;
-            tokio::task::yield_now().await;
-        }
-        Ok(())
-    }
-
-    async fn add_gaps(
-        &self,
-        record: &ChargerRecord,
-        away: &[(UnixMs, Option<UnixMs>)],
-        gaps: &mut Vec<Gap>,
-    ) -> Result<(), Error> {
-        let boots = self.store.boots(record.key, 1_000).await?;
-        for (from, until) in away {
-            let after = |at: &UnixMs| until.is_some_and(|until| *at >= until);
-            let booted_at = boots.iter().map(|(at, _)| *at).filter(after).min();
-            gaps.push(Gap { from: *from, charger: record.key, until: *until, booted_at });
-        }
-        Ok(())
-    }
-
-    async fn propose(&self, site: SiteKey, proposals: &[Proposal]) -> Result<(), Error> {
-        for proposal in proposals {
-            let known = self.store.exclusions(Some(site), proposal.from, proposal.until).await?;
-            let of_outage = |row: &ExclusionRow| {
-                row.incident.is_some() && row.exclusion.reason == proposal.reason
-            };
-            if known.iter().any(of_outage) {
-                // The incident of the outage proposed it already, charger by charger.
-                continue;
-            }
-            let exclusion = Exclusion {
-                id: 0,
-                site,
-                charger: None,
-                connector: None,
-                from: proposal.from,
-                until: proposal.until,
-                reason: proposal.reason,
-                evidence: proposal.evidence.clone(),
-                decision: Decision::Proposed,
-            };
-            self.store.propose_exclusion(&exclusion, "engine").await?;
-        }
-        Ok(())
-    }
 }
 
 /// A connector's part of the ledger, as it is read.
@@ -280,10 +91,10 @@ impl Inner {
         let yesterday = day_of(now) - DAY_MS;
         if until > yesterday && chargers.len() <= FRESH_MAX {
             let begin = yesterday.max(day_of(from));
-            let blind = self.store.server_gaps(begin, until).await?;
+            let unseen = self.unseen(until).await?;
             days.retain(|row| row.day < begin);
             for key in chargers.keys() {
-                days.extend(self.fold_days(*key, begin, until, &blind).await?.0);
+                days.extend(self.fold_days(*key, begin, until, &unseen).await?.0);
             }
         }
         let exclusions = self.store.exclusions(site, from, until).await?;
@@ -342,21 +153,20 @@ impl Inner {
     }
 }
 
-/// Notes the gap between our last sign of life and now, then lives: signs of life, and the ledgers'
-/// days as they end.
+/// The last sign of life of one that stops in order.
+pub(crate) async fn farewell(inner: &Inner) {
+    if let Err(error) = life::tell(inner, clock::now()).await {
+        tracing::debug!(%error, "our last sign of life was not written down");
+    }
+}
+
+/// Notes the gap between our last sign of life and our start, then lives: signs of life, and the
+/// ledgers' days as they end.
 pub(crate) async fn run(inner: Arc<Inner>) {
-    match inner.store.get_value(ALIVE).await {
-        Ok(Some(text)) => {
-            let now = clock::now();
-            let last = text.parse().ok().map(UnixMs);
-            if let Some(last) = last.filter(|last| now.since_ms(*last) >= GAP_MS)
-                && let Err(error) = inner.store.add_server_gap(last, now).await
-            {
-                tracing::warn!(%error, "our own outage could not be written down");
-            }
-        }
-        Ok(None) => {}
-        Err(error) => tracing::warn!(%error, "our last sign of life could not be read"),
+    while let Err(error) = note_stop(&inner).await {
+        // Without it every charger would have been where it was all the time.
+        tracing::warn!(%error, "our own outage could not be written down yet");
+        tokio::time::sleep(ALIVE_EVERY).await;
     }
     let mut burns = Burns::default();
     let mut hours_told = false;
@@ -384,7 +194,7 @@ pub(crate) async fn run(inner: Arc<Inner>) {
             }
         }
         // A database that is away is told of elsewhere; the next turn tries again.
-        if let Err(error) = inner.store.set_value(ALIVE, &now.0.to_string()).await {
+        if let Err(error) = life::tell(&inner, now).await {
             tracing::debug!(%error, "our sign of life was not written down");
         }
         if let Err(error) = inner.kpis.flush(&inner.store).await {
@@ -393,8 +203,19 @@ pub(crate) async fn run(inner: Arc<Inner>) {
         if let Err(error) = inner.fold_all(now).await {
             tracing::warn!(%error, "the uptime ledgers could not be folded");
         }
+        if let Err(error) = inner.mend_lately(now).await {
+            tracing::warn!(%error, "what chargers told late waits for the database");
+        }
         tokio::time::sleep(ALIVE_EVERY).await;
     }
+}
+
+/// Writes down when we did not run, if we did before.
+async fn note_stop(inner: &Inner) -> Result<(), Error> {
+    if let Some(stop) = life::last_stop(inner).await? {
+        inner.store.add_server_gap(&stop).await?;
+    }
+    life::tell(inner, clock::now()).await
 }
 
 impl Handle {
@@ -459,6 +280,17 @@ impl Handle {
         self.0.burn(charger, target_percent).await
     }
 
+    /// Mends the ledgers of days that chargers told more of since they were folded. It is done every
+    /// minute; whoever cannot wait asks for it, once what was told is on disk.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn mend_uptime(&self) -> Result<(), Error> {
+        let now = clock::now();
+        self.0.mend_lately(now).await?;
+        self.0.mend_lately(now).await
+    }
+
     /// Folds the days of a charger anew and writes them down: after its history was mended.
     ///
     /// # Errors
@@ -466,8 +298,8 @@ impl Handle {
     pub async fn refold_uptime(&self, charger: ChargerKey, days: i64) -> Result<(), Error> {
         let now = clock::now();
         let (from, today) = (day_of(now) - days * DAY_MS, day_of(now));
-        let blind = self.0.store.server_gaps(from, today).await?;
-        let (rows, _) = self.0.fold_days(charger, from, today, &blind).await?;
+        let unseen = self.0.unseen(today).await?;
+        let (rows, _) = self.0.fold_days(charger, from, today, &unseen).await?;
         Ok(self.0.store.put_uptime_days(&rows).await?)
     }
 }

@@ -11,14 +11,13 @@ use mendpoint_incidents::{
 };
 use mendpoint_model::{
     Authorize, ChargerEvent, ChargerKey, Command, CommandAnswered, CommandId, CommandOutcome,
-    Connected, Disconnected, EventKind, FrameSeq, Incident, IncidentId, Origin, Protocol, SiteKey,
-    Source, TicketId, UnixMs, external_id_of,
+    Connected, Disconnected, EventKind, Events, FrameSeq, Incident, IncidentId, Origin, Protocol,
+    SiteKey, Source, TicketId, UnixMs, external_id_of,
 };
 use mendpoint_ocpp::{Frame, decode, encode_action, read_answer, read_frame};
 use mendpoint_shard::{Outputs, Shard};
 use mendpoint_upkeep::{Profiles, UpkeepSettings};
 use rustc_hash::FxHashMap;
-use smallvec::SmallVec;
 
 use crate::answer::Verdict;
 use crate::found::{Found, WouldBe};
@@ -405,7 +404,7 @@ impl Replay {
         charger: ChargerKey,
         at: UnixMs,
         seq: FrameSeq,
-        mut events: SmallVec<[EventKind; 2]>,
+        mut events: Events,
         verdict: Verdict,
     ) {
         self.shard.prepare(at, charger, &mut events);

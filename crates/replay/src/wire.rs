@@ -3,7 +3,7 @@
 
 use std::hash::Hasher as _;
 
-use mendpoint_model::{Action, CommandId, EventKind, FrameSeq, Protocol, SiteKey, UnixMs};
+use mendpoint_model::{Action, CommandId, Events, FrameSeq, Protocol, SiteKey, UnixMs};
 use rustc_hash::FxHasher;
 use smallvec::SmallVec;
 
@@ -34,7 +34,7 @@ pub(crate) struct Wire {
 pub(crate) struct Held {
     pub(crate) id: Box<str>,
     pub(crate) seq: FrameSeq,
-    pub(crate) events: SmallVec<[EventKind; 2]>,
+    pub(crate) events: Events,
 }
 
 /// A call of ours on its way.

@@ -86,17 +86,72 @@ fn with(text: &str, mark: &str, table: &str) -> String {
     format!("{}\n{table}\n{}", &text[..from], &text[until..])
 }
 
-#[test]
-fn the_page_of_incidents_says_what_the_files_say() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/incidents.md");
-    let text = std::fs::read_to_string(&path).expect("the page is part of the repository");
-    let wanted = with(&with(&text, "rules", &rules()), "codes", &codes());
+fn thresholds() -> String {
+    let mut table = String::from(
+        "| Rule | Threshold | Default | From | To | What it is |\n|---|---|---|---|---|---|\n",
+    );
+    for rule in delivered().rules() {
+        for known in &rule.thresholds {
+            let above = match known.above.as_str() {
+                "" => String::new(),
+                other => format!("; more than `{other}`"),
+            };
+            let written = writeln!(
+                table,
+                "| `{}` | `{}` | {} | {} | {} | {}{above} |",
+                rule.id,
+                known.name,
+                known.default,
+                known.min,
+                known.max,
+                cell(&known.about),
+            );
+            written.expect("a string takes everything");
+        }
+    }
+    table
+}
+
+/// Compares a page with what it should be, or writes it.
+fn check(path: &Path, text: &str, wanted: &str) {
     if std::env::var_os("MENDPOINT_WRITE_DOCS").is_some() {
-        std::fs::write(&path, &wanted).expect("the page can be written");
+        std::fs::write(path, wanted).expect("the page can be written");
         return;
     }
     for (there, wanted) in text.lines().zip(wanted.lines()) {
         assert_eq!(there, wanted, "run the test with MENDPOINT_WRITE_DOCS=1");
     }
     assert_eq!(text.len(), wanted.len());
+}
+
+#[test]
+fn the_page_of_rules_lists_every_threshold() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/rules.md");
+    let text = std::fs::read_to_string(&path).expect("the page is part of the repository");
+    check(&path, &text, &with(&text, "thresholds", &thresholds()));
+}
+
+/// Numbers of rules that nothing has to be set otherwise for: one event is enough.
+const WITHOUT: [&str; 1] = ["SECURITY_EVENT"];
+
+#[test]
+fn every_rule_that_is_shipped_has_its_numbers_named() {
+    for rule in delivered().rules() {
+        assert_eq!(rule.thresholds.is_empty(), WITHOUT.contains(&rule.id.as_str()), "{}", rule.id);
+        for known in &rule.thresholds {
+            assert!(!known.about.is_empty(), "{} {}", rule.id, known.name);
+            assert!(!known.min.is_empty() && !known.max.is_empty(), "{} {}", rule.id, known.name);
+            for limit in [&known.min, &known.max] {
+                assert_eq!(known.check(limit), Ok(()), "{} {}", rule.id, known.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_page_of_incidents_says_what_the_files_say() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/incidents.md");
+    let text = std::fs::read_to_string(&path).expect("the page is part of the repository");
+    let wanted = with(&with(&text, "rules", &rules()), "codes", &codes());
+    check(&path, &text, &wanted);
 }

@@ -30,6 +30,8 @@ mod operators;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+mod reboots;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod tests_upkeep;

@@ -11,11 +11,10 @@ use mendpoint_incidents::{
 };
 use mendpoint_model::{
     Capabilities, CellState, ChargerEvent, ChargerKey, ChargerState, Chargers, Command,
-    ConnectorRef, Desired, EventKind, Fact, Hours, Incident, IncidentId, MeterReading, SiteKey,
-    Transaction, TransactionEnded, TransactionId, TransactionStarted, UnixMs,
+    ConnectorRef, Desired, EventKind, Events, Fact, Hours, Incident, IncidentId, MeterReading,
+    SiteKey, Transaction, TransactionEnded, TransactionId, TransactionStarted, UnixMs,
 };
 use mendpoint_upkeep::{Profiles, Progress, Upkeep, UpkeepEffect, UpkeepSettings};
-use smallvec::SmallVec;
 
 use crate::number::TransactionNumbers;
 use crate::outputs::Outputs;
@@ -193,12 +192,7 @@ impl Shard {
 
     /// Makes the events of one message ready before they are handled: values are made fit to be
     /// kept, and what a vendor profile knows of becomes a reading.
-    pub fn prepare(
-        &mut self,
-        now: UnixMs,
-        charger: ChargerKey,
-        events: &mut SmallVec<[EventKind; 2]>,
-    ) {
+    pub fn prepare(&mut self, now: UnixMs, charger: ChargerKey, events: &mut Events) {
         self.upkeep.prepare(now, charger, self.fleet.charger(charger), events);
     }
 

@@ -1,6 +1,6 @@
 //! The stage of a timeline test: a shard, one charger and a clock that is moved by hand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use mendpoint_fleet::FleetSettings;
@@ -49,6 +49,8 @@ pub(crate) struct Stage<'a> {
     sent: Vec<String>,
     incidents: BTreeMap<IncidentId, Incident>,
     tickets: usize,
+    /// The incidents that a ticket was asked for, each as often as that.
+    asked_for: Vec<IncidentId>,
     sessions: BTreeMap<(ChargerKey, u16), Session>,
     sessions_begun: u32,
     history: Vec<String>,
@@ -92,6 +94,7 @@ impl<'a> Stage<'a> {
             sent: Vec::new(),
             incidents: BTreeMap::new(),
             tickets: 0,
+            asked_for: Vec::new(),
             sessions: BTreeMap::new(),
             sessions_begun: 0,
             history: Vec::new(),
@@ -279,19 +282,30 @@ impl<'a> Stage<'a> {
     }
 
     /// What is not as the test says: the thing, expected, got.
-    pub(crate) fn differences(&self, expect: &Expect) -> Vec<(&'static str, String, String)> {
-        let open = || self.incidents.values().filter(|incident| !incident.state.is_over());
+    /// `seen` are the rules whose incidents are looked at; `None` for all.
+    pub(crate) fn differences(
+        &self,
+        expect: &Expect,
+        seen: Option<&BTreeSet<String>>,
+    ) -> Vec<(&'static str, String, String)> {
+        let is_seen = |incident: &&Incident| seen.is_none_or(|ids| ids.contains(&incident.rule));
+        let all = || self.incidents.values().filter(is_seen);
+        let open = || all().filter(|incident| !incident.state.is_over());
         let mut incidents: Vec<_> = open().map(|incident| incident.rule.clone()).collect();
         incidents.sort_unstable();
         let mut expected_incidents = expect.incidents.clone();
         if let Some(expected) = &mut expected_incidents {
             expected.sort_unstable();
         }
-        let states: Vec<_> =
-            self.incidents.values().map(|incident| incident.state.name().to_owned()).collect();
+        let states: Vec<_> = all().map(|incident| incident.state.name().to_owned()).collect();
         let missing = wrong(expect.has.as_ref(), |id| !incidents.contains(id));
         let too_many = wrong(expect.has_not.as_ref(), |id| incidents.contains(id));
-        let newest = self.incidents.values().next_back();
+        let newest = all().next_back();
+        let tickets = self
+            .asked_for
+            .iter()
+            .filter(|id| self.incidents.get(id).is_none_or(|incident| is_seen(&incident)))
+            .count();
         let severity = newest.map(|incident| incident.severity);
         let title = newest.map(|incident| incident.title.clone());
         [
@@ -306,7 +320,7 @@ impl<'a> Stage<'a> {
                 expect.title.as_ref(),
                 title.as_ref(),
             ),
-            difference("number of tickets", expect.tickets.as_ref(), &self.tickets),
+            difference("number of tickets", expect.tickets.as_ref(), &tickets),
         ]
         .into_iter()
         .flatten()
@@ -430,6 +444,7 @@ impl<'a> Stage<'a> {
                 Effect::Send(command) => self.send(&command),
                 Effect::OpenTicket(request) => {
                     self.tickets += 1;
+                    self.asked_for.push(request.incident);
                     self.note("a ticket is asked for");
                     tickets.push((request.incident, TicketId(self.tickets as i64)));
                 }
@@ -557,7 +572,19 @@ fn difference<T: PartialEq + std::fmt::Debug>(
     got: &T,
 ) -> Option<(&'static str, String, String)> {
     let expected = expected.filter(|&expected| expected != got)?;
-    Some((what, format!("{expected:?}"), format!("{got:?}")))
+    Some((what, brief(format!("{expected:?}")), brief(format!("{got:?}"))))
+}
+
+/// A list that fits on a screen: a rule that goes wrong may send hundreds of commands in one test.
+fn brief(mut text: String) -> String {
+    const MOST: usize = 400;
+    if text.len() > MOST {
+        let cut = (0..=MOST).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+        let cut = text[..cut].rfind(", ").unwrap_or(cut);
+        text.truncate(cut);
+        text.push_str(", and more");
+    }
+    text
 }
 
 fn difference_of_newest<T: PartialEq + std::fmt::Debug>(

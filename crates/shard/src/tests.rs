@@ -253,6 +253,51 @@ fn the_delivered_rules_pass_their_own_tests() {
 }
 
 #[test]
+fn the_delivered_rules_do_not_disturb_each_other() {
+    let outcomes = crate::timeline_test::run_all_together(&delivered());
+    let failures: Vec<_> =
+        outcomes.iter().flat_map(|outcome| &outcome.failures).map(ToString::to_string).collect();
+    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+}
+
+/// A rule of somebody's own that opens an incident wherever a charger connects.
+const EVERYWHERE: &str = r#"
+id = "AAA_EVERYWHERE"
+version = 1
+title = "It is there"
+description = "It is there."
+severity = 1
+scope = "charger"
+auto_heal = "off"
+[condition]
+when = 'connected'
+[[clear]]
+person = true
+[[test]]
+name = "fires"
+steps = [{ at = "0s", connect = true }, { at = "1m", expect = { incidents = ["AAA_EVERYWHERE"] } }]
+[[test]]
+name = "is silent"
+steps = [{ at = "0s", registered = true }, { at = "1m", expect = { incidents = [] } }]
+"#;
+
+#[test]
+fn a_rule_of_ones_own_does_not_make_the_tests_of_others_fail() {
+    let more = [("everywhere.toml".to_owned(), EVERYWHERE.to_owned())];
+    let catalogue = Arc::new(delivered().overlaid(&more, &[]).expect("it is good"));
+    let failures: Vec<_> = run_all(&catalogue)
+        .iter()
+        .flat_map(|outcome| &outcome.failures)
+        .map(ToString::to_string)
+        .collect();
+    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+    assert!(
+        crate::timeline_test::run_all_together(&catalogue).iter().any(|outcome| !outcome.passed()),
+        "looking at all of them, it is seen"
+    );
+}
+
+#[test]
 fn right_tests_pass() {
     let outcomes = run_all(&catalogue(&[FIRES, SILENT], "\"L4\""));
     assert_eq!(outcomes.len(), 2);

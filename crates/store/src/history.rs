@@ -3,11 +3,11 @@
 use mendpoint_model::{Boot, ChargerKey, ConnectorRef, SecurityReport, SignalReading, UnixMs};
 
 use crate::db::{Columns as _, all, read};
-use crate::{Error, Result, Store};
+use crate::{Error, Result, Store, row_id};
 
 /// The changes between two times, with the last one before them, so that a ribbon knows what it
 /// begins with.
-const STATES: &str = "SELECT evse, connector, at_ms, status, error FROM state_change s
+const STATES: &str = "SELECT evse, connector, at_ms, status, error, id FROM state_change s
     WHERE charger_key = $1 AND at_ms < $3 AND (at_ms >= $2 OR id = (
         SELECT b.id FROM state_change b WHERE b.charger_key = $1 AND b.evse = s.evse
             AND b.connector = s.connector AND b.at_ms < $2
@@ -36,8 +36,10 @@ const HISTORY_MAX: i64 = 20_000;
 pub struct StateChangeRow {
     /// The connector, or the whole charger.
     pub connector: ConnectorRef,
-    /// When.
+    /// Since when it held: told later, this is the charger's own time.
     pub at: UnixMs,
+    /// When it was told.
+    pub told_at: UnixMs,
     /// The status as an OCPP word.
     pub status: String,
     /// The error beside it; empty for none.
@@ -94,6 +96,7 @@ impl Store {
                 at: UnixMs(row.int(2)?),
                 status: row.text(3)?,
                 error: row.text(4)?,
+                told_at: row_id::time_of(row.int(5)?),
             }))
         })
     }

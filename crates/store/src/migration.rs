@@ -49,6 +49,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     "0015_charge_days",
     "0016_exclusion_incident",
     "0017_audit_once",
+    "0018_server_gap_grace",
     "0019_editor",
 ];
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use mendpoint_model::{ChargerKey, ConnectorRef, DAY_MS, IncidentId, MINUTE_MS, SiteKey, UnixMs};
-use mendpoint_uptime::{Class, Decision, Exclusion, Reason, Span};
+use mendpoint_uptime::{Class, Decision, Exclusion, Reason, Span, Stop};
 
 use crate::db::{Columns, all, one, read, tx, write};
 use crate::{Error, Result, Store, row_id};
@@ -35,8 +35,11 @@ const ADD: &str = "INSERT INTO uptime_exclusion (id, site_key, charger_key, evse
     from_at_ms, until_at_ms, reason, evidence, decision, proposed_by, proposed_at_ms, decided_by,
     decided_at_ms, incident_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, '', NULL,
     $13)";
+/// What the program proposed once it does not propose again; a person may, with better evidence.
 const SAME: &str = "SELECT id FROM uptime_exclusion
-    WHERE site_key = $1 AND reason = $2 AND from_at_ms = $3 LIMIT 1";
+    WHERE site_key = $1 AND reason = $2 AND from_at_ms = $3 AND COALESCE(charger_key, -1) = $4
+      AND COALESCE(evse, -1) = $5 AND COALESCE(connector, -1) = $6
+      AND (proposed_by = 'engine' OR until_at_ms = $7) AND ($8 = 1 OR decision <> 'refused') LIMIT 1";
 const LIST: &str = "SELECT id, site_key, charger_key, evse, connector, from_at_ms, until_at_ms,
     reason, evidence, decision, proposed_by, proposed_at_ms, decided_by, decided_at_ms, incident_id
     FROM uptime_exclusion
@@ -62,9 +65,21 @@ const DECIDE: &str = "UPDATE uptime_exclusion
 const HOURS: &str = "SELECT site_key, hours FROM site_hours ORDER BY site_key";
 const PUT_HOURS: &str = "INSERT INTO site_hours (site_key, hours) VALUES ($1, $2)
     ON CONFLICT (site_key) DO UPDATE SET hours = excluded.hours";
-const ADD_GAP: &str = "INSERT INTO server_gap (id, from_at_ms, until_at_ms) VALUES ($1, $2, $3)";
-const GAPS: &str = "SELECT from_at_ms, until_at_ms FROM server_gap
-    WHERE until_at_ms > $1 AND from_at_ms < $2 ORDER BY from_at_ms LIMIT 10000";
+const ADD_GAP: &str = "INSERT INTO server_gap (id, from_at_ms, until_at_ms, grace_until_ms)
+    VALUES ($1, $2, $3, $4)";
+const GAPS: &str = "SELECT from_at_ms, until_at_ms, grace_until_ms FROM server_gap
+    WHERE from_at_ms < $1 ORDER BY from_at_ms DESC LIMIT 10000";
+const WRITTEN: &str = "SELECT MAX(id) FROM (
+    SELECT MAX(id) AS id FROM link_change WHERE id < $1 UNION ALL
+    SELECT MAX(id) AS id FROM state_change WHERE id < $1 UNION ALL
+    SELECT MAX(id) AS id FROM boot WHERE id < $1) AS newest";
+/// States that were told since a moment of a time before another one.
+const TOLD_LATE: &str = "SELECT charger_key, MIN(at_ms) FROM state_change
+    WHERE id >= $1 AND at_ms < $2 GROUP BY charger_key ORDER BY charger_key";
+/// Who proposes what the program finds by itself.
+const ENGINE: &str = "engine";
+/// What a start gave before it was written down (1.2).
+const GRACE_MS: i64 = 10 * MINUTE_MS;
 
 /// A connector's day in the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -258,14 +273,20 @@ impl Store {
         Ok(counts.unwrap_or_default())
     }
 
-    /// Proposes an exclusion; `None` when the same site, reason and beginning were proposed before,
-    /// whatever became of it. The number in it is not used.
+    /// Proposes an exclusion; `None` when the same was proposed before: by the program with the same
+    /// place, reason and beginning, whatever became of it; by a person with the same end, too, and not
+    /// refused. The number in it is not used.
     pub async fn propose_exclusion(&self, new: &Exclusion, by: &str) -> Result<Option<i64>> {
         let known = read!(&self.db, conn => {
             let query = sqlx::query(SAME)
                 .bind(i64::from(new.site.0))
                 .bind(new.reason.name())
-                .bind(new.from.0);
+                .bind(new.from.0)
+                .bind(new.charger.map_or(-1, |charger| i64::from(charger.0)))
+                .bind(new.connector.map_or(-1, |at| i64::from(at.evse)))
+                .bind(new.connector.map_or(-1, |at| i64::from(at.connector)))
+                .bind(new.until.0)
+                .bind(i64::from(by == ENGINE));
             one(query.fetch_optional(conn).await?.as_ref(), |row| row.int(0))
         })?;
         if known.is_some() {
@@ -392,19 +413,55 @@ impl Store {
     }
 
     /// Writes down that our own server was down.
-    pub async fn add_server_gap(&self, from: UnixMs, until: UnixMs) -> Result<()> {
+    pub async fn add_server_gap(&self, gap: &Stop) -> Result<()> {
         write!(&self.db, conn => {
-            let query = sqlx::query(ADD_GAP).bind(row_id::next()).bind(from.0).bind(until.0);
-            query.execute(conn).await?;
+            sqlx::query(ADD_GAP)
+                .bind(row_id::next())
+                .bind(gap.from.0)
+                .bind(gap.until.0)
+                .bind(gap.grace_until.0)
+                .execute(conn)
+                .await?;
             Ok(())
         })
     }
 
-    /// When our own server was down, in a range.
-    pub async fn server_gaps(&self, from: UnixMs, until: UnixMs) -> Result<Vec<(UnixMs, UnixMs)>> {
+    /// When our own server was down, of all stops that began before a moment, in order: what was
+    /// connected then is not known afterwards, however long ago it was.
+    pub async fn server_gaps(&self, until: UnixMs) -> Result<Vec<Stop>> {
+        let mut gaps = read!(&self.db, conn => {
+            let rows = sqlx::query(GAPS).bind(until.0).fetch_all(conn).await?;
+            all(&rows, |row| {
+                let until = UnixMs(row.int(1)?);
+                let grace_until = row.int_or_null(2)?.map_or(until + GRACE_MS, UnixMs);
+                Ok(Stop { from: UnixMs(row.int(0)?), until, grace_until })
+            })
+        })?;
+        gaps.reverse();
+        Ok(gaps)
+    }
+
+    /// When anything of a charger's connection or state was last written down before a moment.
+    pub async fn last_written(&self, before: UnixMs) -> Result<Option<UnixMs>> {
+        let id = read!(&self.db, conn => {
+            let query = sqlx::query(WRITTEN).bind(row_id::first_of(before));
+            one(query.fetch_optional(conn).await?.as_ref(), |row| row.int_or_null(0))
+        })?;
+        Ok(id.flatten().map(row_id::time_of))
+    }
+
+    /// Chargers that told since a moment what their state was before another one, with the earliest
+    /// time that they told of.
+    pub async fn states_told_late(
+        &self,
+        told_since: UnixMs,
+        before: UnixMs,
+    ) -> Result<Vec<(ChargerKey, UnixMs)>> {
         read!(&self.db, conn => {
-            let rows = sqlx::query(GAPS).bind(from.0).bind(until.0).fetch_all(conn).await?;
-            all(&rows, |row| Ok((UnixMs(row.int(0)?), UnixMs(row.int(1)?))))
+            let query = sqlx::query(TOLD_LATE).bind(row_id::first_of(told_since)).bind(before.0);
+            all(&query.fetch_all(conn).await?, |row| {
+                Ok((ChargerKey(row.number(0)?), UnixMs(row.int(1)?)))
+            })
         })
     }
 }

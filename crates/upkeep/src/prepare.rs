@@ -2,10 +2,9 @@
 //! vendor profile or a confirmed key says of the radio link becomes a reading.
 
 use mendpoint_model::{
-    ChargerKey, ChargerState, CommandOutcome, ConfigurationValue, EventKind, ModelKey, UnixMs,
-    is_secret_name,
+    ChargerKey, ChargerState, CommandOutcome, ConfigurationValue, EventKind, Events, ModelKey,
+    UnixMs, is_secret_name,
 };
-use smallvec::SmallVec;
 
 use crate::profile::{Profiles, Source};
 use crate::questions::{asks, is_v16, model_of};
@@ -20,7 +19,7 @@ impl Upkeep {
         now: UnixMs,
         charger: ChargerKey,
         state: Option<&ChargerState>,
-        events: &mut SmallVec<[EventKind; 2]>,
+        events: &mut Events,
     ) {
         let mut readings = Vec::new();
         let mut replaces = false;

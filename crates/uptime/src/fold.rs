@@ -2,68 +2,166 @@
 
 use std::collections::BTreeSet;
 
-use mendpoint_model::{ConnectorStatus, UnixMs};
+use mendpoint_model::{ConnectorStatus, MINUTE_MS, UnixMs};
 
+use crate::link::{Connection, Link, Stop, Stretch, stretches};
 use crate::span::{Class, Span, minute_from};
+
+/// What a charger says when it is back belongs to its return for so long.
+const RETURN_MS: i64 = 2 * MINUTE_MS;
+/// A status that was told later than this came from the charger's queue (1.2).
+const LATE_MS: i64 = 5 * MINUTE_MS;
+
+/// A status as it was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// Since when it held: our time for what was told at once, the charger's own for what was told
+    /// later.
+    pub at: UnixMs,
+    /// When it was told.
+    pub told_at: UnixMs,
+    /// The status.
+    pub status: ConnectorStatus,
+}
+
+impl Said {
+    /// A status that was told as it came.
+    pub fn live(at: UnixMs, status: ConnectorStatus) -> Self {
+        Self { at, told_at: at, status }
+    }
+}
 
 /// What is known of one connector, each list in the order of time. The first entry of each may lie
 /// before the range: it says how the range begins.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Observed {
-    /// The connection of its charger: opened (`true`) or ended.
-    pub links: Vec<(UnixMs, bool)>,
+    /// The connection of its charger.
+    pub links: Vec<(UnixMs, Link)>,
     /// Its own statuses.
-    pub statuses: Vec<(UnixMs, ConnectorStatus)>,
+    pub statuses: Vec<Said>,
     /// Statuses of the charger as a whole (1.6 connector 0).
-    pub whole: Vec<(UnixMs, ConnectorStatus)>,
+    pub whole: Vec<Said>,
     /// Sessions that delivered energy on it, by the charger's own time: also those that were told
     /// later, from its offline queue. Whoever charges is not offline.
     pub sessions: Vec<(UnixMs, UnixMs)>,
-    /// When our own server was down.
+    /// When we did not run. All of them since the first entry of `links`.
+    pub stops: Vec<Stop>,
+    /// When so much of the fleet vanished at once that the fault is taken to be ours (1.7).
     pub blind: Vec<(UnixMs, UnixMs)>,
+    /// Boots that the charger itself put down to power that was back (2.x `PowerUp`).
+    pub power_ups: Vec<UnixMs>,
 }
 
-impl Observed {
-    fn at<T: Copy>(list: &[(UnixMs, T)], now: UnixMs) -> Option<T> {
-        let after = list.partition_point(|(at, _)| *at <= now);
-        Some(list.get(after.checked_sub(1)?)?.1)
+/// The same with its connection worked out, and what of its words can be believed.
+struct View<'a> {
+    observed: &'a Observed,
+    stretches: Vec<Stretch>,
+    statuses: Vec<Said>,
+    whole: Vec<Said>,
+}
+
+impl Said {
+    fn is_late(&self) -> bool {
+        self.told_at.since_ms(self.at) > LATE_MS
+    }
+}
+
+/// Who was connected all along would have told at once: then its clock is wrong, and not its message
+/// late. What is the present is said again as such a minute later.
+fn believed(list: &[Said], stretches: &[Stretch]) -> Vec<Said> {
+    let is_wrong_clock = |said: &Said| {
+        said.is_late()
+            && stretch_at(stretches, said.at).is_some_and(|stretch| {
+                stretch.what == Connection::Open
+                    && stretch.until.is_none_or(|until| said.told_at < until)
+            })
+    };
+    list.iter().filter(|said| !is_wrong_clock(said)).copied().collect()
+}
+
+fn stretch_at(stretches: &[Stretch], now: UnixMs) -> Option<&Stretch> {
+    let after = stretches.partition_point(|stretch| stretch.from <= now);
+    stretches.get(after.checked_sub(1)?)
+}
+
+fn last_at(list: &[Said], now: UnixMs) -> Option<ConnectorStatus> {
+    let after = list.partition_point(|said| said.at <= now);
+    Some(list.get(after.checked_sub(1)?)?.status)
+}
+
+/// The last that was said of a time without a connection once that was over.
+fn told_of(list: &[Said], stretch: &Stretch, now: UnixMs) -> Option<ConnectorStatus> {
+    let back = stretch.until?;
+    let until = list.partition_point(|said| said.at <= now);
+    let mut said = list[..until].iter().rev().take_while(|said| said.at >= stretch.from);
+    said.find(|said| said.told_at >= back).map(|said| said.status)
+}
+
+/// The class of what a connector and its charger say; `None` for one that works.
+fn down(said: [Option<ConnectorStatus>; 2]) -> Option<Class> {
+    if said.contains(&Some(ConnectorStatus::Faulted)) {
+        Some(Class::Faulted)
+    } else if said.contains(&Some(ConnectorStatus::Unavailable)) {
+        Some(Class::Unavailable)
+    } else {
+        None
+    }
+}
+
+impl<'a> View<'a> {
+    fn new(observed: &'a Observed) -> Self {
+        let Observed { links, stops, blind, power_ups, .. } = observed;
+        let stretches = stretches(links, stops, blind, power_ups);
+        let statuses = believed(&observed.statuses, &stretches);
+        let whole = believed(&observed.whole, &stretches);
+        Self { observed, stretches, statuses, whole }
     }
 
-    fn inside(list: &[(UnixMs, UnixMs)], now: UnixMs) -> bool {
-        list.iter().any(|(from, until)| *from <= now && now < *until)
+    fn said(&self, now: UnixMs) -> Option<Class> {
+        down([last_at(&self.whole, now), last_at(&self.statuses, now)])
+    }
+
+    /// When the first was known of it. What it told later of the time before is none of it.
+    fn first(&self) -> Option<UnixMs> {
+        let said = self.statuses.iter().find(|said| !said.is_late()).map(|said| said.at);
+        let link = self.observed.links.first().map(|(at, _)| *at);
+        link.into_iter().chain(said).min()
     }
 
     /// What it is at a moment; `None` before anything was known.
     fn class_at(&self, now: UnixMs) -> Option<Class> {
-        let first = self.links.first().map(|(at, _)| *at);
-        let first = first.into_iter().chain(self.statuses.first().map(|(at, _)| *at)).min()?;
-        if now < first {
+        if now < self.first()? {
             return None;
         }
-        if Self::inside(&self.sessions, now) {
+        let charging = |(from, until): &(UnixMs, UnixMs)| *from <= now && now < *until;
+        if self.observed.sessions.iter().any(charging) {
             return Some(Class::Up);
         }
-        if Self::inside(&self.blind, now) {
-            return Some(Class::Blind);
-        }
-        if Self::at(&self.links, now) == Some(false) {
-            return Some(Class::Offline);
-        }
-        let worst = [Self::at(&self.whole, now), Self::at(&self.statuses, now)];
-        let is = |status| worst.contains(&Some(status));
-        Some(if is(ConnectorStatus::Faulted) {
-            Class::Faulted
-        } else if is(ConnectorStatus::Unavailable) {
-            Class::Unavailable
-        } else {
-            Class::Up
+        let Some(stretch) = stretch_at(&self.stretches, now) else {
+            return Some(self.said(now).unwrap_or(Class::Up));
+        };
+        let told = [&self.whole, &self.statuses].map(|list| told_of(list, stretch, now));
+        Some(match stretch.what {
+            Connection::Open => self.said(now).unwrap_or(Class::Up),
+            // Without a connection it is not up, whatever it says later; but it may have been worse.
+            Connection::Lost | Connection::Missing => down(told).unwrap_or(Class::Offline),
+            Connection::Unknown if told != [None, None] => down(told).unwrap_or(Class::Up),
+            Connection::Unknown => self.goes_on(stretch).unwrap_or(Class::Blind),
         })
+    }
+
+    /// An outage that began before we looked away and was still there when we looked again.
+    fn goes_on(&self, stretch: &Stretch) -> Option<Class> {
+        let back = stretch.until.filter(|_| stretch.returned)?;
+        let before = self.said(stretch.from)?;
+        (self.said(back + RETURN_MS) == Some(before)).then_some(before)
     }
 }
 
 /// Folds what is known into spans from `from` (a moment) up to before `until`. Neighbours differ;
 /// before anything was known there is no span.
 pub fn fold(observed: &Observed, from: UnixMs, until: UnixMs) -> Vec<Span> {
+    let view = View::new(observed);
     let (begin, end) = (minute_from(from), minute_from(until));
     let mut cuts = BTreeSet::from([begin]);
     let mut cut = |at: UnixMs| {
@@ -73,8 +171,9 @@ pub fn fold(observed: &Observed, from: UnixMs, until: UnixMs) -> Vec<Span> {
         }
     };
     observed.links.iter().for_each(|(at, _)| cut(*at));
-    observed.statuses.iter().chain(&observed.whole).for_each(|(at, _)| cut(*at));
-    for (from, until) in observed.sessions.iter().chain(&observed.blind) {
+    view.stretches.iter().for_each(|stretch| cut(stretch.from));
+    observed.statuses.iter().chain(&observed.whole).for_each(|said| cut(said.at));
+    for (from, until) in &observed.sessions {
         cut(*from);
         cut(*until);
     }
@@ -85,13 +184,21 @@ pub fn fold(observed: &Observed, from: UnixMs, until: UnixMs) -> Vec<Span> {
         if from >= until {
             continue;
         }
-        let Some(class) = observed.class_at(from) else { continue };
+        let Some(class) = view.class_at(from) else { continue };
         match spans.last_mut() {
             Some(last) if last.class == class && last.until == from => last.until = until,
             _ => spans.push(Span { from, until, class }),
         }
     }
     spans
+}
+
+/// When a charger lost its connection, and when it was back: what tells of its power. Neither a stop of
+/// ours nor a time in which we saw nothing is among them.
+pub fn losses(observed: &Observed) -> Vec<(UnixMs, Option<UnixMs>)> {
+    let view = View::new(observed);
+    let lost = view.stretches.iter().filter(|stretch| stretch.what == Connection::Lost);
+    lost.map(|stretch| (stretch.from, stretch.until.filter(|_| stretch.returned))).collect()
 }
 
 /// Lays sessions that delivered energy over spans that are folded already: the ledger is then what it
@@ -123,135 +230,23 @@ pub fn overlay(spans: &[Span], sessions: &[(UnixMs, UnixMs)]) -> Vec<Span> {
     out
 }
 
-#[cfg(test)]
-mod tests {
-    use mendpoint_model::{HOUR_MS, MINUTE_MS};
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const T: UnixMs = UnixMs(1_767_225_600_000);
-
-    fn at(minutes: i64) -> UnixMs {
-        T + minutes * MINUTE_MS
-    }
-
-    fn words(spans: &[Span]) -> Vec<(i64, i64, Class)> {
-        let minute = |at: UnixMs| at.since_ms(T) / MINUTE_MS;
-        spans.iter().map(|span| (minute(span.from), minute(span.until), span.class)).collect()
-    }
-
-    #[test]
-    fn a_minute_is_what_holds_at_its_beginning() {
-        let observed = Observed {
-            links: vec![(T, true), (at(10) + 1, false), (at(12) + 59_000, true)],
-            statuses: vec![
-                (T, ConnectorStatus::Available),
-                (at(20), ConnectorStatus::Faulted),
-                (at(25), ConnectorStatus::Unavailable),
-                (at(30), ConnectorStatus::Charging),
-            ],
-            ..Observed::default()
-        };
-        assert_eq!(
-            words(&fold(&observed, T, at(60))),
-            [
-                (0, 11, Class::Up),
-                (11, 13, Class::Offline),
-                (13, 20, Class::Up),
-                (20, 25, Class::Faulted),
-                (25, 30, Class::Unavailable),
-                (30, 60, Class::Up),
-            ]
-        );
-    }
-
-    #[test]
-    fn before_anything_is_known_nothing_counts() {
-        let observed = Observed { links: vec![(at(30), true)], ..Observed::default() };
-        assert_eq!(words(&fold(&observed, T, at(60))), [(30, 60, Class::Up)]);
-        assert!(fold(&Observed::default(), T, at(60)).is_empty());
-    }
-
-    #[test]
-    fn a_session_told_late_shows_that_it_worked() {
-        let mut observed = Observed {
-            links: vec![(T, true), (at(10), false), (at(100), true)],
-            ..Observed::default()
-        };
-        assert_eq!(fold(&observed, T, at(120))[1].minutes(), 90);
-        observed.sessions.push((at(40), at(70)));
-        assert_eq!(
-            words(&fold(&observed, T, at(120)))[1..4],
-            [(10, 40, Class::Offline), (40, 70, Class::Up), (70, 100, Class::Offline)]
-        );
-    }
-
-    #[test]
-    fn while_our_server_was_down_nobody_knows() {
-        let observed = Observed {
-            links: vec![(T, true), (at(20), false), (at(50), true)],
-            blind: vec![(at(10), at(30))],
-            ..Observed::default()
-        };
-        assert_eq!(
-            words(&fold(&observed, T, at(60))),
-            [
-                (0, 10, Class::Up),
-                (10, 30, Class::Blind),
-                (30, 50, Class::Offline),
-                (50, 60, Class::Up)
-            ]
-        );
-    }
-
-    #[test]
-    fn the_whole_charger_takes_its_connectors_along() {
-        let observed = Observed {
-            links: vec![(T, true)],
-            statuses: vec![(T, ConnectorStatus::Available)],
-            whole: vec![(at(5), ConnectorStatus::Faulted), (at(9), ConnectorStatus::Available)],
-            ..Observed::default()
-        };
-        assert_eq!(fold(&observed, T, at(10))[1].class, Class::Faulted);
-    }
-
-    proptest! {
-        #[test]
-        fn laying_a_late_session_over_is_folding_with_it(
-            links in proptest::collection::vec((0_i64..7_200_000, any::<bool>()), 0..12),
-            sessions in proptest::collection::vec((0_i64..7_200_000, 0_i64..3_600_000), 0..4),
-        ) {
-            let mut links: Vec<_> = links.into_iter().map(|(ms, on)| (T + ms, on)).collect();
-            links.sort();
-            let sessions: Vec<_> =
-                sessions.into_iter().map(|(ms, long)| (T + ms, T + ms + long)).collect();
-            let until = T + 3 * HOUR_MS;
-            let blind = vec![(at(30), at(50))];
-            let before = Observed { links, blind, ..Observed::default() };
-            let with = Observed { sessions: sessions.clone(), ..before.clone() };
-            prop_assert_eq!(overlay(&fold(&before, T, until), &sessions), fold(&with, T, until));
-        }
-
-        #[test]
-        fn folding_in_pieces_gives_the_same_minutes(
-            links in proptest::collection::vec((0_i64..7_200_000, any::<bool>()), 0..12),
-            cut in 0_i64..120,
-        ) {
-            let mut links: Vec<_> = links.into_iter().map(|(ms, on)| (T + ms, on)).collect();
-            links.sort();
-            let observed = Observed { links, ..Observed::default() };
-            let minutes = |spans: &[Span]| {
-                Class::EVERY.map(|class| {
-                    spans.iter().filter(|s| s.class == class).map(Span::minutes).sum::<i64>()
-                })
-            };
-            let whole = minutes(&fold(&observed, T, T + 2 * HOUR_MS));
-            let first = minutes(&fold(&observed, T, at(cut)));
-            let second = minutes(&fold(&observed, at(cut), T + 2 * HOUR_MS));
-            for index in 0..whole.len() {
-                prop_assert_eq!(whole[index], first[index] + second[index]);
+/// A day that is folded anew takes the place of the old one from its own beginning on: what is known of
+/// the time before may have been deleted since, and the ledger is kept for good.
+pub fn mend(old: &[Span], new: &[Span]) -> Vec<Span> {
+    let Some(begin) = new.first().map(|span| span.from) else { return old.to_vec() };
+    let before = old.iter().filter(|span| span.from < begin);
+    let before = before.map(|span| Span { until: span.until.min(begin), ..*span });
+    let mut out: Vec<Span> = Vec::with_capacity(new.len() + 1);
+    for span in before.chain(new.iter().copied()) {
+        match out.last_mut() {
+            Some(last) if last.class == span.class && last.until == span.from => {
+                last.until = span.until;
             }
+            _ => out.push(span),
         }
     }
+    out
 }
+
+#[cfg(test)]
+mod tests;

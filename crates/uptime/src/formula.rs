@@ -16,8 +16,8 @@ const CALIFORNIA_VANDALISM: i64 = 10 * 1_440;
 const CALIFORNIA_MAINTENANCE: i64 = 72 * 60;
 
 /// 23 CFR 680.116(b)(3): `((525,600 - (T_outage - T_excluded)) / 525,600) x 100`, with the minutes of
-/// the last year. Loss of the network counts as outage; so does what nobody knows, because up is what
-/// is online.
+/// the last year. Loss of the network counts as outage. What nobody knows, because our own server did
+/// not run or did not see, is none: it is told apart.
 pub fn nevi(outage: i64, excluded: i64) -> f64 {
     percent_of(YEAR_MINUTES, outage - excluded)
 }
@@ -26,15 +26,16 @@ fn percent_of(total: i64, lost: i64) -> f64 {
     (total - lost) as f64 / total as f64 * 100.0
 }
 
-/// `T_outage` of a tally: what was not up inside the hours of operation.
+/// `T_outage` of a tally: what was down inside the hours of operation.
 pub fn nevi_outage(tally: &Tally) -> i64 {
-    tally.down() + tally.excluded() + tally.blind
+    tally.down() + tally.excluded()
 }
 
-/// The same formula for a stretch that is no year: its own open minutes take the place of 525,600.
+/// The same formula for a stretch that is no year: its own open minutes of which anything is known
+/// take the place of 525,600.
 pub fn nevi_of(tally: &Tally) -> Option<f64> {
-    let open = tally.open();
-    (open > 0).then(|| percent_of(open, nevi_outage(tally) - tally.excluded()))
+    let known = tally.known();
+    (known > 0).then(|| percent_of(known, nevi_outage(tally) - tally.excluded()))
 }
 
 /// SI 2023/1168 regulation 7: the network's average, `100 x sum (T_open - T_inoperative -
@@ -55,12 +56,12 @@ pub fn california(tally: &Tally) -> Option<f64> {
 
 /// The same over several ports: each has its own ten days an incident and its own 72 hours.
 pub fn california_of<'a>(ports: impl IntoIterator<Item = &'a Tally>) -> Option<f64> {
-    let (mut open, mut lost) = (0, 0);
+    let (mut known, mut lost) = (0, 0);
     for tally in ports {
-        open += tally.open();
+        known += tally.known();
         lost += nevi_outage(tally) - california_excused(tally);
     }
-    (open > 0).then(|| percent_of(open, lost))
+    (known > 0).then(|| percent_of(known, lost))
 }
 
 fn california_excused(tally: &Tally) -> i64 {
@@ -78,10 +79,10 @@ fn california_excused(tally: &Tally) -> i64 {
     excused + maintenance.min(CALIFORNIA_MAINTENANCE)
 }
 
-/// What a driver finds: up, of all open minutes; nothing is excused.
+/// What a driver finds: up, of all open minutes of which anything is known; nothing is excused.
 pub fn strict(tally: &Tally) -> Option<f64> {
-    let open = tally.open();
-    (open > 0).then(|| percent_of(open, open - tally.up))
+    let known = tally.known();
+    (known > 0).then(|| percent_of(known, known - tally.up))
 }
 
 #[cfg(test)]
@@ -188,10 +189,17 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_knows_is_not_up_and_not_out_of_order() {
-        let tally = Tally { up: 50, blind: 50, ..Tally::default() };
-        assert!(close(nevi_of(&tally).expect("open"), 50.0));
-        assert!(close(uk(&tally).expect("open"), 100.0));
+    fn what_nobody_knows_is_neither_up_nor_down() {
+        let tally = Tally { up: 45, offline: 5, faulted: 10, blind: 40, ..Tally::default() };
+        assert_eq!(nevi_outage(&tally), 15, "T_outage has no minute that nobody knows");
+        // Of the 60 minutes that are known, 45 were up.
+        for figure in [nevi_of, california, strict] {
+            assert!(close(figure(&tally).expect("known"), 75.0));
+        }
+        // The UK counts what is unknown as reliable (OCPI: ineligible for measurement).
+        assert!(close(uk(&tally).expect("open"), 90.0));
+        let nothing = Tally { blind: 60, ..Tally::default() };
+        assert_eq!([nevi_of(&nothing), california(&nothing), strict(&nothing)], [None; 3]);
         assert_eq!(strict(&Tally::default()), None);
     }
 }

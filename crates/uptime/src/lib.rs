@@ -12,13 +12,15 @@ mod burn;
 mod exclusion;
 mod fold;
 pub mod formula;
+mod link;
 mod propose;
 mod span;
 mod tally;
 
 pub use burn::{Burn, BurnLevel, burn, projected_percent};
 pub use exclusion::{Decision, Exclusion, Reason};
-pub use fold::{Observed, fold, overlay};
+pub use fold::{Observed, Said, fold, losses, mend, overlay};
+pub use link::{Link, Stop};
 pub use mendpoint_model::Hours;
 pub use propose::{Gap, Proposal, propose};
 pub use span::{Class, Span};

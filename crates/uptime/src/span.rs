@@ -15,7 +15,7 @@ pub enum Class {
     Faulted,
     /// It said that it is out of service (OCPI: inoperative).
     Unavailable,
-    /// Nobody can know: our own server was down.
+    /// Nobody can know: our own server was down, or much of the fleet vanished at once.
     Blind,
 }
 
@@ -66,5 +66,5 @@ impl Span {
 
 /// The first whole minute at or after a moment.
 pub(crate) fn minute_from(at: UnixMs) -> UnixMs {
-    UnixMs((at.0 + MINUTE_MS - 1).div_euclid(MINUTE_MS) * MINUTE_MS)
+    UnixMs(at.0.saturating_add(MINUTE_MS - 1).div_euclid(MINUTE_MS) * MINUTE_MS)
 }

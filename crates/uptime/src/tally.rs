@@ -24,7 +24,7 @@ pub struct Tally {
     pub excluded: BTreeMap<(Reason, i64), i64>,
     /// Of the excused minutes, those without a connection; and those broken or out of service.
     pub excluded_offline: i64,
-    /// Nobody knows.
+    /// Nobody knows: neither up nor down.
     pub blind: i64,
     /// Outside opening hours, whatever it was.
     pub closed: i64,
@@ -34,6 +34,11 @@ impl Tally {
     /// Minutes inside opening hours.
     pub fn open(&self) -> i64 {
         self.up + self.down() + self.excluded() + self.blind
+    }
+
+    /// Minutes inside opening hours of which anything is known.
+    pub fn known(&self) -> i64 {
+        self.open() - self.blind
     }
 
     /// Down and not excused.

@@ -17,6 +17,7 @@ mod diff;
 mod evidence;
 mod form;
 mod health;
+mod kpis;
 mod live;
 mod mask;
 mod number;

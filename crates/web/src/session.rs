@@ -97,8 +97,9 @@ impl FromRequestParts<AppState> for Acting {
             return Ok(Self(viewer));
         }
         let sentence = format!(
-            "You are signed in as {} and may look but not act. An operator or an administrator can.",
-            viewer.name
+            "You are signed in as {} with the role {} and may look but not act. An operator or an \
+             administrator can.",
+            viewer.name, viewer.role
         );
         Err(PageError::forbidden(sentence).into_response())
     }
@@ -113,8 +114,9 @@ impl FromRequestParts<AppState> for Admin {
             return Ok(Self(viewer));
         }
         let sentence = format!(
-            "You are signed in as {}. Only an administrator can change how the program works.",
-            viewer.name
+            "You are signed in as {} with the role {}. Only an administrator can change how the \
+             program works.",
+            viewer.name, viewer.role
         );
         Err(PageError::forbidden(sentence).into_response())
     }

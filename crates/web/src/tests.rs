@@ -1,10 +1,12 @@
 //! The whole of it over a real socket: headers, signing in, sessions, forms of other sites.
 
+mod approve;
 mod audit;
 mod device;
 mod duty;
 mod editor;
 mod money;
+mod ties;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -80,13 +82,22 @@ impl Server {
     }
 
     async fn start_with(outbound: Arc<dyn Outbound>) -> Self {
+        let engine = mendpoint_incidents::EngineSettings::default();
+        Self::start_as(outbound, engine, Catalogue::default()).await
+    }
+
+    async fn start_as(
+        outbound: Arc<dyn Outbound>,
+        engine: mendpoint_incidents::EngineSettings,
+        catalogue: Catalogue,
+    ) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let url = format!("sqlite://{}/web.db", folder.path().display());
         let registry = prometheus::Registry::new();
         let settings = StoreSettings { url, ..StoreSettings::default() };
         let store = Store::open(&settings, &registry).await.expect("a database");
         let hash = hash_password(PASSWORD).expect("a hash");
-        for (name, role) in [("ana", "admin"), ("vio", "viewer")] {
+        for (name, role) in [("ana", "admin"), ("oto", "operator"), ("vio", "viewer")] {
             let user = NewUser { name, display_name: name, email: "", password_hash: &hash, role };
             store.insert_user(user).await.expect("a user");
         }
@@ -108,13 +119,13 @@ impl Server {
                 dispatch_email: String::new(),
                 platform_email: String::new(),
                 fleet: mendpoint_fleet::FleetSettings::default(),
-                engine: mendpoint_incidents::EngineSettings::default(),
+                engine,
                 upkeep: mendpoint_upkeep::UpkeepSettings::default(),
                 profiles: mendpoint_upkeep::Profiles::default(),
                 duty: mendpoint_pipeline::DutySettings::default(),
             },
             store.clone(),
-            Arc::new(Catalogue::default()),
+            Arc::new(catalogue),
             outbound,
             &registry,
         )

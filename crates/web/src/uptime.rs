@@ -6,6 +6,16 @@ use mendpoint_uptime::{Decision, Tally, formula};
 
 use crate::AppState;
 
+/// What NEVI asks of every connector over a year, percent (23 CFR 680.116(b)).
+pub(crate) const NEVI_PERCENT: f64 = 97.0;
+/// What the UK asks of the network over a calendar year, percent (SI 2023/1168, regulation 7).
+pub(crate) const UK_PERCENT: f64 = 99.0;
+/// What California asks of every connector, percent (CEC).
+pub(crate) const CALIFORNIA_PERCENT: f64 = 97.0;
+
+/// How long the evidence of an exclusion may be, in characters.
+pub(crate) const EVIDENCE_MAX: usize = 2_000;
+
 /// The months of a calendar, in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Month {

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use mendpoint_model::{Command, CommandId, CommandOutcome, EventKind, Protocol, UnixMs};
+use mendpoint_model::{Command, CommandId, CommandOutcome, EventKind, Events, Protocol, UnixMs};
 use mendpoint_ocpp::{
     BootStatus, Frame, Reply, ReplyFacts, decode, encode_action, read_answer, read_frame,
     write_call, write_reply,
@@ -24,7 +24,7 @@ pub(crate) struct Line {
 
 /// What a frame of the charger's means.
 pub(crate) struct Heard {
-    pub(crate) events: SmallVec<[EventKind; 2]>,
+    pub(crate) events: Events,
     /// A call that wants an answer: its id and the answer.
     pub(crate) reply: Option<(String, Reply)>,
     /// The end of a command.

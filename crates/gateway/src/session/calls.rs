@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use mendpoint_model::{EventKind, FrameSeq, TransactionId, UnixMs};
+use mendpoint_model::{EventKind, Events, FrameSeq, TransactionId, UnixMs};
 use mendpoint_ocpp::definition::message;
 use mendpoint_ocpp::{BadFrame, BootStatus, Frame, Inbound, Reply, ReplyFacts, check_strict};
-use smallvec::{SmallVec, smallvec};
+use smallvec::smallvec;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -340,6 +340,6 @@ fn is_sign_of_life(inbound: &Inbound) -> bool {
         && matches!(inbound.events.as_slice(), [EventKind::Heartbeat])
 }
 
-fn alive() -> SmallVec<[EventKind; 2]> {
+fn alive() -> Events {
     smallvec![EventKind::Heartbeat]
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use mendpoint_model::{
-    Command, CommandAnswered, CommandId, CommandOutcome, EventKind, Protocol, UnixMs,
+    Command, CommandAnswered, CommandId, CommandOutcome, EventKind, Events, Protocol, UnixMs,
 };
 use smallvec::{SmallVec, smallvec};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -149,14 +149,14 @@ where
         &mut self,
         text: &str,
         answered: CommandAnswered,
-        told: SmallVec<[EventKind; 1]>,
+        told: Events,
         sample: Option<Box<Sample>>,
         at: UnixMs,
     ) {
         if answered.late {
             self.gateway.metrics.late_answers.inc();
         }
-        let mut events: SmallVec<[EventKind; 2]> = smallvec![EventKind::CommandAnswered(answered)];
+        let mut events: Events = smallvec![EventKind::CommandAnswered(answered)];
         events.extend(told);
         let delivery = self.delivery(at);
         let frame = self.log(text, at);

@@ -237,8 +237,14 @@ async fn b23_stopping_closes_everybody_with_1001_and_returns() {
     }
     timeout(SOON, server.task).await.expect("returns").expect("without a panic");
     let gone = server.register.events().into_iter();
-    let gone = gone.filter(|(_, event)| matches!(event, EventKind::Disconnected(_))).count();
-    assert_eq!(gone, 20);
+    let gone = gone.filter_map(|(_, event)| match event {
+        EventKind::Disconnected(gone) => Some(gone.reason),
+        _ => None,
+    });
+    let gone: Vec<String> = gone.collect();
+    assert_eq!(gone.len(), 20);
+    // The ledgers and rules know by it that nobody lost anything.
+    assert!(gone.iter().all(|reason| mendpoint_model::is_our_stop(reason)), "{gone:?}");
     assert!(TcpStream::connect(server.address).await.is_err());
 }
 

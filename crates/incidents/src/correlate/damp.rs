@@ -3,7 +3,7 @@
 
 use mendpoint_model::{ConnectorRef, IncidentId, IncidentState, UnixMs};
 
-use crate::case::Line;
+use crate::case::{Line, patience_ms};
 use crate::engine::{Cx, Engine};
 use crate::flap::{FlapClock, FlapRing};
 
@@ -61,9 +61,7 @@ impl Engine {
             let first_run = case.run.active && case.incident.occurrences <= 1;
             case.run.active = first_run;
             if !first_run && case.escalate_at.is_none() && !case.ticket_asked {
-                let wait = case
-                    .rule
-                    .map_or(0, |place| self.program.rules[usize::from(place)].escalate_after_ms);
+                let wait = patience_ms(&self.watches, &self.program, case);
                 case.escalate_at = Some(cx.now + wait);
             }
             let line =
@@ -146,9 +144,7 @@ impl Engine {
             let stopped = case.healing().is_none_or(|healing| healing.stopped_by.is_some());
             case.run.active = !stopped && case.incident.ticket.is_none() && !case.ticket_asked;
             if !case.run.active && case.incident.ticket.is_none() && !case.ticket_asked {
-                let wait = case
-                    .rule
-                    .map_or(0, |place| self.program.rules[usize::from(place)].escalate_after_ms);
+                let wait = patience_ms(&self.watches, &self.program, case);
                 case.escalate_at = Some(cx.now + wait);
                 case.will_ask(cx.now + wait);
             }

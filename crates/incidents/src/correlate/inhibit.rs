@@ -8,7 +8,7 @@ use mendpoint_model::{
 use super::charges::{Charges, charges_of};
 use super::family::{Family, family_of};
 use crate::alert::Phase;
-use crate::case::{Case, Line};
+use crate::case::{Case, Line, patience_ms};
 use crate::engine::{Cx, Engine};
 use crate::heal::ladder::is_waiting;
 use crate::rule::{Condition, Rule, Scope};
@@ -252,9 +252,7 @@ impl Engine {
             case.escalate_at = Some(at);
             case.will_ask(at);
         } else if !case.run.active && !paused.needed_person && !case.ticket_asked {
-            let wait = case
-                .rule
-                .map_or(0, |place| self.program.rules[usize::from(place)].escalate_after_ms);
+            let wait = patience_ms(&self.watches, &self.program, case);
             let at = cx.now + wait;
             case.escalate_at = Some(at);
             case.will_ask(at);

@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 
 use mendpoint_model::{
     ChargerEvent, ChargerKey, Cohort, ConnectorRef, Fact, IncidentId, SiteKey, Ties, UnixMs,
+    is_our_stop,
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -73,9 +74,6 @@ pub(crate) fn ties_of(site: SiteKey, rule: &str) -> Ties {
     Ties { group: group::name(site, rule), ..Ties::default() }
 }
 
-/// Why connections end when we stop: nobody lost anything then.
-const OUR_STOP: &str = "the central system is stopping";
-
 /// What the engine keeps for all this.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Correlation {
@@ -99,7 +97,8 @@ impl Engine {
     pub(crate) fn note_link(&mut self, cx: &Cx<'_>, event: &ChargerEvent, facts: &[Fact]) {
         for fact in facts {
             match fact {
-                Fact::LinkDown { reason } if reason == OUR_STOP => {}
+                // We stop: nobody lost anything.
+                Fact::LinkDown { reason } if is_our_stop(reason) => {}
                 Fact::LinkDown { .. } => {
                     self.tell(event.charger, event.site, cx.now, ReportKind::Down);
                     self.site_lost(cx, event.site, event.charger);

@@ -154,7 +154,7 @@ impl Engine {
         let patience_ms = if is_site {
             Some(self.settings.correlation.site_escalate_ms)
         } else {
-            self.wide_patience_ms(&incident.rule).filter(|ms| *ms > 0)
+            self.wide_patience_ms(&incident).filter(|ms| *ms > 0)
         };
         let mut case = Case::new(incident, None);
         case.ticket_asked = case.incident.ticket.is_some();

@@ -3,11 +3,13 @@
 //! A charger's alert of such a rule opens nothing. It is told to the overseer, which counts all of them
 //! (see [`crate::overseer`]), and so is what a wide rule counts.
 
-use mendpoint_model::{ChargerKey, ConnectorRef, IncidentId, SiteKey, UnixMs};
+use std::sync::Arc;
+
+use mendpoint_model::{ChargerKey, ConnectorRef, Incident, IncidentId, SiteKey, UnixMs};
 
 use crate::alert::Phase;
 use crate::engine::{Cx, Engine};
-use crate::overseer::ReportKind;
+use crate::overseer::{ReportKind, WideRule};
 use crate::timers::Timer;
 
 /// What the alert of a wide rule fires for: no incident of its own. Numbers of incidents begin at 1.
@@ -55,15 +57,21 @@ impl Engine {
         since: UnixMs,
         shows: bool,
     ) {
-        let Some(rule) = self.program.wide[usize::from(place)].clone() else { return };
-        let Some(site) = self.watches.get(&key).map(|watch| watch.site) else { return };
+        let Some((rule, site)) = self.wide_rule(key, place) else { return };
         self.tell(key, site, now, ReportKind::Member { rule, at, since, shows });
+    }
+
+    /// A wide rule with the numbers that hold where a charger stands, and its site.
+    fn wide_rule(&self, key: ChargerKey, place: u16) -> Option<(Arc<WideRule>, SiteKey)> {
+        let rule = self.program.wide[usize::from(place)].as_ref()?;
+        let watch = self.watches.get(&key)?;
+        let own = watch.own_rule(place).and_then(|own| own.wide());
+        Some((own.map_or_else(|| Arc::clone(rule), Arc::new), watch.site))
     }
 
     /// Something happened that a wide rule counts.
     pub(crate) fn tell_counted(&mut self, cx: &Cx<'_>, key: ChargerKey, place: u16) {
-        let Some(rule) = self.program.wide[usize::from(place)].clone() else { return };
-        let Some(site) = self.watches.get(&key).map(|watch| watch.site) else { return };
+        let Some((rule, site)) = self.wide_rule(key, place) else { return };
         self.tell(key, site, cx.now, ReportKind::Counted { rule });
     }
 
@@ -79,8 +87,11 @@ impl Engine {
     }
 
     /// How long nobody is asked about a wide incident of a rule; `None` for what is built in.
-    pub(crate) fn wide_patience_ms(&self, rule: &str) -> Option<i64> {
-        let place = self.program.place(rule)?;
-        self.program.wide[usize::from(place)].as_ref().map(|rule| rule.escalate_after_ms)
+    pub(crate) fn wide_patience_ms(&self, incident: &Incident) -> Option<i64> {
+        let place = self.program.place(&incident.rule)?;
+        let rule = self.program.wide[usize::from(place)].as_ref()?;
+        let watch = self.watches.get(&incident.charger);
+        let own = watch.and_then(|watch| watch.own_rule(place));
+        Some(own.map_or(rule.escalate_after_ms, |own| own.escalate_after_ms))
     }
 }

@@ -2,7 +2,7 @@
 
 use mendpoint_model::{HealMode, IncidentId, IncidentState, Rung, StepState, UnixMs};
 
-use crate::case::Line;
+use crate::case::{Line, patience_ms};
 use crate::engine::{Cx, Engine};
 
 impl Engine {
@@ -121,9 +121,8 @@ impl Engine {
         // A rule may leave it to itself for a while before a person is asked.
         let program = std::sync::Arc::clone(&self.program);
         if let Some(case) = self.cases.get_mut(&id)
-            && let Some(place) = case.rule
             && case.incident.ticket.is_none()
-            && let wait_ms = program.rules[usize::from(place)].escalate_after_ms
+            && let wait_ms = patience_ms(&self.watches, &program, case)
             && cx.now.since_ms(case.incident.opened_at) < wait_ms
         {
             let at = case.incident.opened_at + wait_ms;

@@ -2,8 +2,8 @@
 //! and outcome (1.6).
 
 use mendpoint_model::{
-    Action, Actor, CommandAnswered, CommandOutcome, ConnectorStatus, HealMode, IncidentState, Rung,
-    Step, StepState, UnixMs,
+    Action, CommandAnswered, CommandOutcome, ConnectorStatus, HealMode, IncidentState, Rung, Step,
+    StepState, UnixMs,
 };
 
 use crate::case::{Case, Line};
@@ -13,7 +13,7 @@ use crate::heal::beyond::{Next, PATIENCE_MS};
 use crate::heal::ladder::{first_action, fits, rung_at};
 use crate::heal::verify::{Look, View, look};
 use crate::permits::Held;
-use crate::predicate::connector_state;
+use crate::predicate::{connector_state, is_in_doubt};
 use crate::rule::{Condition, Occurrence};
 use crate::words::subject_words;
 use mendpoint_model::IncidentId;
@@ -510,6 +510,11 @@ impl Engine {
             return None;
         }
         match &rule.condition {
+            Condition::State { .. }
+                if rule.judges_charge() && is_in_doubt(charger, case.incident.connector) =>
+            {
+                None
+            }
             Condition::State { when, .. } if !rule.judges_silence() => {
                 // A fault of the whole charger may have joined it: then there are two places.
                 let watch = self.watches.get(&case.incident.charger);
@@ -567,39 +572,6 @@ impl Engine {
             CommandOutcome::QueueFull => "Too many commands wait for the charger".to_owned(),
             CommandOutcome::Unsupported(why) | CommandOutcome::Dropped(why) => why.clone(),
         }
-    }
-
-    /// A person approved or refused the waiting step.
-    pub(crate) fn decide_step(
-        &mut self,
-        cx: &Cx<'_>,
-        id: IncidentId,
-        user: &str,
-        yes: bool,
-    ) -> bool {
-        let Some(case) = self.cases.get_mut(&id) else { return false };
-        let waits = case.step().is_some_and(|step| step.state == StepState::AwaitingApproval);
-        if !waits {
-            return false;
-        }
-        case.incident.needs_person = false;
-        let actor = Actor::User(user.to_owned());
-        let rung = case.step().map_or(Rung::L0, |step| step.rung);
-        let label = rung.label();
-        if yes {
-            case.run.approved = true;
-            if let Some(step) = case.step_mut() {
-                step.state = StepState::Waiting;
-            }
-            let line = Line::new("approved", format!("{user} approved: {}", label.to_lowercase()));
-            self.say(cx, id, line.by(actor).rung(rung));
-        } else {
-            let line = Line::new("refused", format!("{user} refused: {}", label.to_lowercase()));
-            self.say(cx, id, line.by(actor).rung(rung));
-            self.end_step(cx, id, StepState::Skipped, &format!("Refused by {user}"));
-        }
-        self.tend(cx, id);
-        true
     }
 
     /// Whether a rung takes the connector out of service, in words.

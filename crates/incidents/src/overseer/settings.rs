@@ -22,7 +22,8 @@ pub struct OverseerSettings {
     pub over_ms: i64,
     /// After an outage ended, chargers that stay away are given so long before that is told of each.
     pub release_grace_ms: i64,
-    /// How long a site's outage is left to itself before a person gets a ticket.
+    /// How long a site's outage is left to itself before a person gets a ticket: the installer's work
+    /// order comes after four hours (1.9), twice what a power cut lasts on average.
     pub site_escalate_ms: i64,
     /// A boot so soon after the return belongs to the return. Not paced.
     pub boot_after_ms: i64,
@@ -77,7 +78,7 @@ impl Default for OverseerSettings {
             settle_ms: 30 * SECOND_MS,
             over_ms: 60 * SECOND_MS,
             release_grace_ms: 10 * MINUTE_MS,
-            site_escalate_ms: 2 * HOUR_MS,
+            site_escalate_ms: 4 * HOUR_MS,
             boot_after_ms: 120 * SECOND_MS,
             carrier_min: 10,
             carrier_sites: 3,

@@ -2,7 +2,8 @@
 
 use serde_spanned::Spanned;
 
-use super::condition::occurrence;
+use super::condition::{MOST, occurrence};
+use super::number::whole;
 use super::raw::RawClear;
 use super::{choice, expression};
 use crate::playbook::duration;
@@ -17,8 +18,11 @@ pub(super) fn read_clear(
     let offset = raw.span().start;
     let raw = raw.get_ref();
     let for_ms = raw.lasting.as_ref().map_or(0, |text| duration(reader, text));
-    let lasting =
-        raw.lasting.as_ref().map(|text| format!(" for {}", text.get_ref())).unwrap_or_default();
+    let lasting = raw
+        .lasting
+        .as_ref()
+        .map(|text| format!(" for {}", reader.thresholds.spell(text.get_ref())))
+        .unwrap_or_default();
     let becomes = raw.becomes.as_ref().and_then(|word| {
         choice(reader, word, "state", &[("resolved", false), ("recovered_unproven", true)])
     });
@@ -26,14 +30,21 @@ pub(super) fn read_clear(
         (None, None, None) if raw.person => (ClearWay::Person, "when a person says so".to_owned()),
         (Some(when), None, None) => {
             let predicate = expression(reader, when, scope)?;
-            (ClearWay::When(predicate), format!("{}{lasting}", when.get_ref().trim()))
+            let when = reader.thresholds.spell(when.get_ref().trim());
+            (ClearWay::When(predicate), format!("{when}{lasting}"))
         }
         (None, Some(count), None) => {
             let kind = occurrence(reader, &count.kind)?;
-            let text = format!("{} x {}", count.at_least, count.kind.get_ref());
-            (ClearWay::Count { kind, at_least: count.at_least.max(1) }, text)
+            let at_least = whole(reader, &count.at_least, "at_least", 1..=MOST);
+            let text = format!("{at_least} x {}", count.kind.get_ref());
+            (ClearWay::Count { kind, at_least }, text)
         }
         (None, None, Some(absent)) => {
+            if for_ms == 0 {
+                let message = "what is missed is missed for some time: add for = \"1h\" (longer than \
+                               nothing), or it would be over at once";
+                reader.refuse(absent.span().start, message);
+            }
             let text = format!("no {}{lasting}", absent.get_ref());
             (ClearWay::Absent(occurrence(reader, absent)?), text)
         }

@@ -2,12 +2,16 @@
 
 use serde_spanned::Spanned;
 
+use super::number::whole;
 use super::raw::{RawCondition, RawCount, RawMoment, RawNotFollowed, RawSequence};
 use super::{choice, expression};
 use crate::expression::check_code;
 use crate::playbook::duration;
-use crate::problem::{Reader, suggestion};
+use crate::problem::Reader;
 use crate::rule::{Condition, Count, Distinct, Moment, Occurrence, SAFETY, Scope};
+
+/// The most things that are counted.
+pub(super) const MOST: u32 = 1_000;
 
 pub(super) fn occurrence(reader: &mut Reader<'_>, word: &Spanned<String>) -> Option<Occurrence> {
     choice(reader, word, "kind", &Occurrence::NAMES)
@@ -22,6 +26,7 @@ pub(super) fn read_condition(
     let for_ms = raw.lasting.as_ref().map_or(0, |text| duration(reader, text));
     let keep_ms = raw.keep_firing_for.as_ref().map_or(0, |text| duration(reader, text));
     let lasting = raw.lasting.as_ref().map_or("0s", |text| text.get_ref());
+    let lasting = reader.thresholds.spell(lasting);
     let mut for_by_code = Vec::new();
     for (code, text) in &raw.for_by_code {
         if code.get_ref() != SAFETY
@@ -54,12 +59,18 @@ pub(super) fn read_condition(
     }
     let (condition, text) = if let Some(when) = &raw.when {
         let predicate = expression(reader, when, scope)?;
-        let text = format!("{} for {lasting}", when.get_ref().trim());
+        let text = format!("{} for {lasting}", reader.thresholds.spell(when.get_ref().trim()));
         (Condition::State { when: predicate, for_ms, for_by_code }, text)
     } else if let Some(count) = &raw.count {
         read_count(reader, count, scope)?
     } else if let Some(absent) = &raw.absent {
         let kind = occurrence(reader, absent)?;
+        if for_ms == 0 {
+            let at = raw.lasting.as_ref().map_or(absent.span().start, |text| text.span().start);
+            let message = "what is missed is missed for some time: add for = \"24h\" (longer than \
+                           nothing)";
+            reader.refuse(at, message);
+        }
         let text = format!("no {} for {lasting}", absent.get_ref());
         (Condition::Absent { kind, for_ms }, text)
     } else if let Some(sequence) = &raw.sequence {
@@ -67,7 +78,8 @@ pub(super) fn read_condition(
         let (first, first_text) = read_moment(reader, first, scope)?;
         let (then, then_text) = read_moment(reader, then, scope)?;
         let within_ms = window(reader, within);
-        let text = format!("{first_text}, then {then_text} within {}", within.get_ref());
+        let within = reader.thresholds.spell(within.get_ref());
+        let text = format!("{first_text}, then {then_text} within {within}");
         (Condition::Sequence { first, then, within_ms }, text)
     } else {
         let RawNotFollowed { first, by, within } = raw.not_followed.as_ref()?.get_ref();
@@ -78,42 +90,18 @@ pub(super) fn read_condition(
         let (first, first_text) = read_moment(reader, first, scope)?;
         let (by, by_text) = read_moment(reader, by, scope)?;
         let within_ms = window(reader, within);
-        let text = format!("{first_text}, not followed by {by_text} within {}", within.get_ref());
+        let within = reader.thresholds.spell(within.get_ref());
+        let text = format!("{first_text}, not followed by {by_text} within {within}");
         (Condition::NotFollowed { first, by, within_ms }, text)
     };
     Some((condition, keep_ms, text))
 }
 
-/// How many of a count: a number, or the name of a threshold.
-fn whole_number(reader: &mut Reader<'_>, word: &Spanned<toml::Value>) -> u32 {
-    let at = word.span().start;
-    let number = match word.get_ref() {
-        toml::Value::Integer(number) => Ok(*number as f64),
-        toml::Value::String(name) => reader.thresholds.number(name).unwrap_or_else(|| {
-            let names = reader.thresholds.names();
-            let hint = if names.is_empty() {
-                "; this rule declares none".to_owned()
-            } else {
-                suggestion(name, &names)
-            };
-            Err(format!("there is no threshold `{name}`{hint}"))
-        }),
-        _ => Err("at_least is a whole number, or the name of a threshold".to_owned()),
-    };
-    let whole = number.and_then(|number| {
-        let is_fit = number.fract() == 0.0 && (1.0..=1_000.0).contains(&number);
-        is_fit.then_some(number as u32).ok_or_else(|| "at_least goes from 1 to 1000".to_owned())
-    });
-    whole.unwrap_or_else(|message| {
-        reader.refuse(at, message);
-        1
-    })
-}
-
 /// A time within which something happens: longer than nothing.
 fn window(reader: &mut Reader<'_>, word: &Spanned<String>) -> i64 {
+    let before = reader.problems.len();
     let ms = duration(reader, word);
-    if ms == 0 && reader.problems.is_empty() {
+    if ms == 0 && reader.problems.len() == before {
         reader.refuse(word.span().start, "`within` must be longer than nothing, as in 10m");
     }
     ms
@@ -125,7 +113,7 @@ fn read_moment(reader: &mut Reader<'_>, raw: &RawMoment, scope: Scope) -> Option
     let mut filter = None;
     if let Some(condition) = &raw.filter {
         filter = Some(expression(reader, condition, scope)?);
-        text = format!("{text} (where {})", condition.get_ref().trim());
+        text = format!("{text} (where {})", reader.thresholds.spell(condition.get_ref().trim()));
     }
     Some((Moment { kind, filter }, text))
 }
@@ -137,23 +125,27 @@ fn read_count(
 ) -> Option<(Condition, String)> {
     let kind = occurrence(reader, &raw.kind);
     let filter = raw.filter.as_ref().map(|text| expression(reader, text, scope));
-    let within_ms = duration(reader, &raw.within);
-    let at_least = whole_number(reader, &raw.at_least);
+    let within_ms = window(reader, &raw.within);
+    let at_least = whole(reader, &raw.at_least, "at_least", 1..=MOST);
     let distinct_by =
         raw.distinct_by.as_ref().and_then(|word| choice(reader, word, "field", &Distinct::NAMES));
-    let distinct_at_least = raw.at_least_distinct.as_ref().map_or(0, |least| *least.get_ref());
+    let distinct_at_least = raw
+        .at_least_distinct
+        .as_ref()
+        .map_or(0, |least| whole(reader, least, "at_least_distinct", 1..=MOST));
     if let Some(least) = &raw.at_least_distinct {
         if raw.distinct_by.is_none() {
             let message = "at_least_distinct needs to know what is told apart; add distinct_by = \
                            \"id_token\" or \"connector\"";
             reader.refuse(least.span().start, message);
-        } else if !(1..=at_least).contains(least.get_ref()) {
+        } else if distinct_at_least > at_least {
             let message = format!("at_least_distinct goes from 1 to at_least, which is {at_least}");
             reader.refuse(least.span().start, message);
         }
     }
     let cooldown_ms = raw.cooldown.as_ref().map_or(0, |text| duration(reader, text));
-    let mut text = format!("{at_least} x {} within {}", raw.kind.get_ref(), raw.within.get_ref());
+    let within = reader.thresholds.spell(raw.within.get_ref());
+    let mut text = format!("{at_least} x {} within {within}", raw.kind.get_ref());
     if let (1.., Some(by)) = (distinct_at_least, &raw.distinct_by) {
         text = format!("{text}, by {distinct_at_least} different {}", by.get_ref());
     }

@@ -16,9 +16,9 @@ pub(super) struct RawRule {
     pub(super) title: Spanned<String>,
     pub(super) description: Spanned<String>,
     pub(super) headline: Option<Spanned<String>>,
-    pub(super) severity: Spanned<u8>,
+    pub(super) severity: Spanned<toml::Value>,
     #[serde(default)]
-    pub(super) severity_by_code: BTreeMap<Spanned<String>, Spanned<u8>>,
+    pub(super) severity_by_code: BTreeMap<Spanned<String>, Spanned<toml::Value>>,
     pub(super) severity_by_distinct: Option<RawDistinct>,
     pub(super) scope: Spanned<String>,
     #[serde(default)]
@@ -48,8 +48,8 @@ pub(super) struct RawRule {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawDistinct {
-    pub(super) at_least: u32,
-    pub(super) severity: Spanned<u8>,
+    pub(super) at_least: Spanned<toml::Value>,
+    pub(super) severity: Spanned<toml::Value>,
 }
 
 #[derive(Deserialize)]
@@ -72,8 +72,8 @@ pub(super) struct RawCondition {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawChargers {
-    pub(super) at_least: Option<Spanned<u32>>,
-    pub(super) percent: Option<Spanned<u32>>,
+    pub(super) at_least: Option<Spanned<toml::Value>>,
+    pub(super) percent: Option<Spanned<toml::Value>>,
 }
 
 #[derive(Deserialize)]
@@ -109,9 +109,9 @@ pub(super) struct RawCount {
     pub(super) at_least: Spanned<toml::Value>,
     pub(super) within: Spanned<String>,
     pub(super) distinct_by: Option<Spanned<String>>,
-    pub(super) at_least_distinct: Option<Spanned<u32>>,
+    pub(super) at_least_distinct: Option<Spanned<toml::Value>>,
     pub(super) cooldown: Option<Spanned<String>>,
-    pub(super) times_usual: Option<Spanned<f64>>,
+    pub(super) times_usual: Option<Spanned<toml::Value>>,
 }
 
 #[derive(Deserialize)]
@@ -131,5 +131,5 @@ pub(super) struct RawClear {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawClearCount {
     pub(super) kind: Spanned<String>,
-    pub(super) at_least: u32,
+    pub(super) at_least: Spanned<toml::Value>,
 }

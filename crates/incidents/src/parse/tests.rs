@@ -129,7 +129,7 @@ fn mistakes_in_what_looks_back_have_a_place_and_a_way_out() {
         ("[condition]\nwhen = 'ratio(boot, boot, 5) < 0.5'", "12:21: the two kinds must differ"),
         (
             "[condition]\nwhen = 'ratio(attempt_succeeded, attempt_failed, 5) < 50'",
-            "a ratio lies between 0 and 1",
+            "a ratio lies between 0 and 1, so this",
         ),
         ("[condition]\nwhen = 'flap(lnk, 3m) >= 20'", "unknown thing that flaps `lnk`; did you"),
         ("[condition]\nwhen = 'flap(link, 0s) >= 20'", "a look must last longer than nothing"),

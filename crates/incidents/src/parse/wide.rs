@@ -1,5 +1,6 @@
 //! What only rules about a site, a cohort or the fleet have, and what they cannot have.
 
+use super::number::{number, whole};
 use super::raw::RawRule;
 use crate::predicate::Predicate;
 use crate::problem::Reader;
@@ -76,11 +77,7 @@ pub(super) fn read_together(reader: &mut Reader<'_>, raw: &RawRule, scope: Scope
     }
     let mut together = Together::default();
     if let Some(times) = times_usual {
-        let times = (*times.get_ref(), times.span().start);
-        if !(times.0.is_finite() && (1.0..=1_000.0).contains(&times.0)) {
-            reader.refuse(times.1, "times_usual goes from 1 to 1000");
-        }
-        together.times_usual = times.0;
+        together.times_usual = number(reader, times, "times_usual", 1.0..=1_000.0);
     }
     let Some(chargers) = &condition.chargers else {
         if condition.count.is_none() {
@@ -94,16 +91,10 @@ pub(super) fn read_together(reader: &mut Reader<'_>, raw: &RawRule, scope: Scope
     };
     let (at, chargers) = (chargers.span().start, chargers.get_ref());
     if let Some(least) = &chargers.at_least {
-        if *least.get_ref() == 0 {
-            reader.refuse(least.span().start, "at_least goes from 1 on: nobody is no group");
-        }
-        together.at_least = *least.get_ref();
+        together.at_least = whole(reader, least, "at_least", 1..=1_000_000);
     }
     if let Some(percent) = &chargers.percent {
-        if !(1..=100).contains(percent.get_ref()) {
-            reader.refuse(percent.span().start, "a percentage goes from 1 to 100");
-        }
-        together.percent = *percent.get_ref();
+        together.percent = whole(reader, percent, "percent", 1..=100);
     }
     if chargers.at_least.is_none() && chargers.percent.is_none() {
         reader.refuse(at, "`chargers` has `at_least`, `percent` or both");

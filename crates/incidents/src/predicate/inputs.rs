@@ -3,7 +3,7 @@
 use super::{Elapsed, Flag, Number, Predicate, Text};
 use crate::memory::Restless;
 use crate::rule::Occurrence;
-use crate::vitals::VitalTime;
+use crate::vitals::{VitalFlag, VitalTime};
 
 /// Kinds of news that can change a condition: a rule is looked at only for its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -133,6 +133,25 @@ impl Predicate {
                 | Self::Not(_) => false,
                 part => part.inputs().meets(Inputs::LINK),
             };
+        });
+        judges
+    }
+
+    /// Whether it is about an open charge, or about there being none, so that it cannot be judged
+    /// while it is not known whether one goes on (1.6).
+    pub(crate) fn judges_charge(&self) -> bool {
+        let mut judges = false;
+        self.each(&mut |part| {
+            judges |= matches!(
+                part,
+                Self::Flag(Flag::TransactionOpen | Flag::Vital(VitalFlag::CarWaits))
+                    | Self::Elapsed {
+                        field: Elapsed::TransactionAge
+                            | Elapsed::TransactionIdle
+                            | Elapsed::Vital(VitalTime::NoProgress | VitalTime::MeterOverdue),
+                        ..
+                    }
+            );
         });
         judges
     }

@@ -190,6 +190,12 @@ pub(crate) fn is_at(tx: &mendpoint_model::Transaction, at: ConnectorRef) -> bool
     at.is_charger() || tx.connector == at || whole_evse
 }
 
+/// Whether a charge is open at a place of which it is not known whether it goes on, because its charger
+/// started anew (1.6).
+pub(crate) fn is_in_doubt(charger: &ChargerState, at: ConnectorRef) -> bool {
+    charger.transactions.iter().any(|tx| tx.interrupted.is_some() && is_at(tx, at))
+}
+
 /// Whether a person took the connector or its charger out of service.
 pub(crate) fn is_planned_out(charger: &ChargerState, at: ConnectorRef) -> bool {
     charger.whole.desired_operative == Some(false)

@@ -3,18 +3,15 @@
 use std::borrow::Cow;
 
 use mendpoint_model::{
-    Authorize, Boot, ConnectorRef, ConnectorStatus, ErrorReport, EventKind, FirmwareReport,
+    Authorize, Boot, ConnectorRef, ConnectorStatus, ErrorReport, EventKind, Events, FirmwareReport,
     Protocol, StatusReport, TransactionEnded, TransactionId, TransactionStarted,
 };
-use smallvec::SmallVec;
 
 use crate::action::ActionList;
 use crate::meter::MeterBook;
 use crate::payload::Payload;
 use crate::reply::Reply;
 use crate::shared::{data_transfer, read_security_event, read_status, status_word, used};
-
-type Events = SmallVec<[EventKind; 2]>;
 
 /// The number that stands for a transaction that the charger did not name (behaviour 45).
 const UNKNOWN_TRANSACTION: TransactionId = TransactionId(-1);

@@ -5,12 +5,12 @@ use std::borrow::Cow;
 
 use mendpoint_model::Protocol;
 
-use super::decode::Events;
 use crate::check::of_shape;
 use crate::definition::{Kind, Shape, message};
 use crate::json::push_json_string;
 use crate::payload::Payload;
 use crate::reply::{Reply, push_number};
+use mendpoint_model::Events;
 
 /// The answer to a message of which nothing needs to be read.
 pub(super) fn fixed_reply(action: &str) -> Option<Reply> {

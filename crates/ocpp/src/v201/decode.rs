@@ -3,9 +3,8 @@
 use std::borrow::Cow;
 
 use mendpoint_model::{
-    Authorize, Boot, ConnectorStatus, EventKind, FirmwareReport, Protocol, StatusReport,
+    Authorize, Boot, ConnectorStatus, EventKind, Events, FirmwareReport, Protocol, StatusReport,
 };
-use smallvec::SmallVec;
 
 use super::added_in_21::{self, certificate_chain_status, vat_number};
 use super::device_model::{notify_event, notify_monitoring_report, notify_report};
@@ -18,8 +17,6 @@ use crate::reply::Reply;
 use crate::shared::{
     data_transfer, read_reservation_status, read_security_event, read_status, status_word,
 };
-
-pub(super) type Events = SmallVec<[EventKind; 2]>;
 
 /// Reads one message. Leaves `events` empty when it changes nothing here.
 pub(crate) fn decode(

@@ -4,11 +4,11 @@
 use std::borrow::Cow;
 
 use mendpoint_model::{
-    AttributeKind, ConnectorRef, DeviceReport, DeviceSource, EventKind, FaultReport, MonitorReport,
-    MonitorsReport, Mutability, StatusReport, UnixMs, VariableReport,
+    AttributeKind, ConnectorRef, DeviceReport, DeviceSource, EventKind, Events, FaultReport,
+    MonitorReport, MonitorsReport, Mutability, StatusReport, UnixMs, VariableReport,
 };
 
-use super::decode::{Events, read_v201_status};
+use super::decode::read_v201_status;
 use super::parts::{Named, variable_ref};
 use crate::payload::{Payload, read_flag, read_float};
 use crate::quirk::truncated;

@@ -7,12 +7,12 @@ use mendpoint_model::{
     TransactionUpdated,
 };
 
-use super::decode::Events;
 use super::parts::{Evse, read_id_token};
 use crate::meter::MeterBook;
 use crate::payload::Payload;
 use crate::reply::Reply;
 use crate::shared::used;
+use mendpoint_model::Events;
 
 #[derive(Debug, Default)]
 struct Info {

@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 use mendpoint_escalation::{
     Book, Brief, Case, Claim, Held, Matcher, Person, PlaceTags, Rota, Scope, Silence, Window,
 };
-use mendpoint_incidents::{Request, correlate};
-use mendpoint_model::{ChargerKey, IncidentId, SiteKey, UnixMs};
+use mendpoint_incidents::{Request, Seen, correlate};
+use mendpoint_model::{ChargerKey, ChargerRecord, IncidentId, SiteKey, UnixMs};
 use mendpoint_store::Entry;
 
 use super::book::place_name;
@@ -166,8 +166,19 @@ impl Handle {
             let all = directory.sites();
             all.iter().any(|site| site.name.to_lowercase() == name.to_lowercase())
         };
+        let is_model = |name: &str| {
+            let of = |charger: &ChargerRecord| format!("{} {}", charger.vendor, charger.model);
+            let all = directory.chargers();
+            all.iter().any(|charger| of(charger).trim().to_lowercase() == name.to_lowercase())
+        };
+        let is_label = |name: &str| {
+            let book = self.duty_book();
+            let mut all = book.places.values().flat_map(|tags| &tags.labels);
+            all.any(|label| label.to_lowercase() == name.to_lowercase())
+        };
         let (rule, charger, site) =
             (matcher.rule.trim(), matcher.charger.trim(), matcher.site.trim());
+        let (model, label) = (matcher.model.trim(), matcher.label.trim());
         let is_exact = |name: &str| !name.is_empty() && !name.contains('*');
         let wrong = if is_exact(rule) && !is_rule(rule) {
             Some(("rule", rule))
@@ -175,6 +186,15 @@ impl Handle {
             Some(("charger", charger))
         } else if is_exact(site) && !is_site(site) {
             Some(("site", site))
+        } else if is_exact(model) && !is_model(model) {
+            let why =
+                "a model is written behind its vendor, as ACME X, and a charger must have told it";
+            return Err(Error::Refused(format!(
+                "no charger is a \u{201c}{model}\u{201d}, so nothing would be silent; {why}; with * a \
+                 name stands for several, as in *{model}*"
+            )));
+        } else if is_exact(label) && !is_label(label) {
+            Some(("label", label))
         } else {
             None
         };
@@ -269,15 +289,22 @@ impl Handle {
         self.0.duty.signer.read(token, clock::now())
     }
 
-    /// Somebody takes an incident by the link of a letter.
+    /// Somebody takes an incident by the link of a letter. `owner` is whose it was on the page that
+    /// the link shows, if that is known.
     ///
     /// # Errors
-    /// When the incident is over or unknown.
-    pub async fn take_by_link(&self, claim: &Claim) -> Result<IncidentId, Error> {
+    /// When the incident is over or unknown, or somebody else took it since.
+    pub async fn take_by_link(
+        &self,
+        claim: &Claim,
+        owner: Option<String>,
+    ) -> Result<IncidentId, Error> {
         let incident = claim.incident;
         let person = self.duty_book().person(&claim.who).map(|person| person.label().to_owned());
         let user = person.unwrap_or_else(|| claim.who.clone());
-        let taken = self.request(Request::Take { incident, user: user.clone() }).await?;
+        let request = Box::new(Request::Take { incident, user: user.clone() });
+        let seen = Seen { owner, ..Seen::default() };
+        let taken = self.request(Request::IfSeen { seen, request }).await?;
         self.note(&user, "incident taken by link", &incident.to_string(), "").await;
         Ok(taken)
     }

@@ -35,7 +35,9 @@ impl ShardTask {
                 _ => {}
             }
             self.state.touched.insert(charger);
-            self.state.dirty.insert(charger);
+            if !matches!(fact, Fact::StatusRepeated { .. }) {
+                self.state.dirty.insert(charger);
+            }
             self.fact(charger, at, frame, fact);
         }
         if facts.capacity() <= ROOM_KEPT {
@@ -73,12 +75,24 @@ impl ShardTask {
                 Entry::LinkChange { charger, at, online: true, reason: String::new() }
             }
             Fact::LinkDown { reason } => Entry::LinkChange { charger, at, online: false, reason },
-            Fact::StatusChanged { connector, to, error, .. } => {
-                let told = (to, error.map(|error| error.code).unwrap_or_default());
-                let Some(entry) = self.state_entry(charger, at, connector, Some(told)) else {
+            Fact::StatusChanged { connector, to, error, since, historical, .. } => {
+                let error = error.map(|error| error.code).unwrap_or_default();
+                if since < at {
+                    // Of the time that it is about, not of that in which it was told.
+                    if historical {
+                        self.inner.lately.told(charger, since);
+                    }
+                    Entry::StateChange { charger, connector, at: since, status: to, error }
+                } else if historical {
+                    // Of an older connection, and nobody knows of when.
                     return;
-                };
-                entry
+                } else {
+                    let told = Some((to, error));
+                    let Some(entry) = self.state_entry(charger, at, connector, told) else {
+                        return;
+                    };
+                    entry
+                }
             }
             Fact::FaultChanged(fault) => {
                 let Some(entry) = self.state_entry(charger, at, fault.connector, None) else {
@@ -90,6 +104,9 @@ impl ShardTask {
                 Entry::TransactionOpened { charger, transaction }
             }
             Fact::TransactionClosed { transaction, reason, ended_at, energy_wh, .. } => {
+                if at.since_ms(ended_at) > self.inner.settings.fleet.late_ms {
+                    self.inner.lately.told(charger, transaction.started_at.min(ended_at));
+                }
                 Entry::TransactionClosed { charger, transaction, reason, ended_at, energy_wh }
             }
             Fact::TransactionOrphaned { id, external_id, ended } => {

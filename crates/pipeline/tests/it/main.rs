@@ -7,4 +7,5 @@ mod outage;
 mod passwords;
 mod secrets;
 mod upgrade;
+mod uptime;
 mod wide;

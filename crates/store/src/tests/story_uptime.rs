@@ -1,12 +1,13 @@
 //! Uptime ledgers (on both databases).
 
 use mendpoint_model::{
-    ChargeFigures, ChargerKey, ConnectorRef, DAY_MS, HOUR_MS, SiteKey, Transaction, UnixMs,
+    ChargeFigures, ChargerKey, ConnectorRef, ConnectorStatus, DAY_MS, HOUR_MS, SiteKey,
+    Transaction, UnixMs,
 };
-use mendpoint_uptime::{Class, Decision, Exclusion, Reason, Span};
+use mendpoint_uptime::{Class, Decision, Exclusion, Reason, Span, Stop};
 
 use super::kit::{closed, transaction, write};
-use crate::{ChargeDayRow, Store, UptimeDayRow};
+use crate::{ChargeDayRow, Entry, Store, UptimeDayRow};
 
 /// The part of the story that both databases tell. The charger is one that is registered.
 pub(super) async fn uptime(store: &Store, charger: ChargerKey, site: SiteKey) {
@@ -43,6 +44,16 @@ pub(super) async fn uptime(store: &Store, charger: ChargerKey, site: SiteKey) {
     let id = store.propose_exclusion(&proposed, "engine").await.expect("written");
     let id = id.expect("it is new");
     assert_eq!(store.propose_exclusion(&proposed, "engine").await.expect("read"), None);
+    // The same of the whole site is another one; and a person may try again what was refused.
+    let (from, until) = (day - 10 * DAY_MS, day - 9 * DAY_MS);
+    let of_charger = Exclusion { from, until, ..proposed.clone() };
+    assert!(store.propose_exclusion(&of_charger, "ana").await.expect("written").is_some());
+    let elsewhere = Exclusion { charger: None, ..of_charger };
+    let other = store.propose_exclusion(&elsewhere, "ana").await.expect("written").expect("new");
+    assert_eq!(store.propose_exclusion(&elsewhere, "ben").await.expect("read"), None);
+    assert!(store.decide_exclusion(other, Decision::Refused, "ben").await.expect("written"));
+    assert_eq!(store.propose_exclusion(&elsewhere, "engine").await.expect("read"), None);
+    assert!(store.propose_exclusion(&elsewhere, "ana").await.expect("written").is_some());
     assert!(store.decide_exclusion(id, Decision::Approved, "ana").await.expect("written"));
     assert!(!store.decide_exclusion(-1, Decision::Approved, "ana").await.expect("written"));
     let rows = store.exclusions(Some(site), day, day + DAY_MS).await.expect("read");
@@ -57,8 +68,15 @@ pub(super) async fn uptime(store: &Store, charger: ChargerKey, site: SiteKey) {
     store.put_site_hours(site, "mo-fr 06:00-22:00").await.expect("written");
     let hours = store.site_hours().await.expect("read");
     assert_eq!(hours.get(&site).map(String::as_str), Some("mo-fr 06:00-22:00"));
-    store.add_server_gap(day, day + HOUR_MS).await.expect("written");
-    assert_eq!(store.server_gaps(day, noon).await.expect("read"), [(day, day + HOUR_MS)]);
+    let gap = |hour: i64| Stop {
+        from: day + hour * HOUR_MS,
+        until: day + (hour + 1) * HOUR_MS,
+        grace_until: day + (hour + 2) * HOUR_MS,
+    };
+    store.add_server_gap(&gap(20)).await.expect("written");
+    store.add_server_gap(&gap(0)).await.expect("written");
+    assert_eq!(store.server_gaps(noon).await.expect("read"), [gap(0)]);
+    assert_eq!(store.server_gaps(day + DAY_MS).await.expect("read"), [gap(0), gap(20)]);
 
     let counted = |attempts| ChargeDayRow {
         charger,
@@ -91,6 +109,19 @@ pub(super) async fn uptime(store: &Store, charger: ChargerKey, site: SiteKey) {
     assert_eq!(found, [(charger, at, day, day + HOUR_MS)]);
     assert!(store.late_sessions(told + 1, told).await.expect("read").is_empty(), "told before");
     assert!(store.late_sessions(told, day).await.expect("read").is_empty(), "began later");
+    // A state of that time that is told now: found by when it was told, and when it was.
+    let known = store.states_told_late(day, day).await.expect("read").len();
+    let (since, status) = (day - 5 * DAY_MS, ConnectorStatus::Faulted);
+    let error = String::new();
+    let entry = Entry::StateChange { charger, connector, at: since, status, error };
+    write(store, vec![entry]).await;
+    let late = store.states_told_late(day, since + 1).await.expect("read");
+    assert_eq!(late, [(charger, since)]);
+    assert!(store.states_told_late(day, since).await.expect("read").is_empty());
+    let written = store.last_written(UnixMs(i64::MAX)).await.expect("read").expect("there is some");
+    assert!(written > told);
+    assert!(store.last_written(written).await.expect("read").is_none_or(|at| at < written));
+    assert!(store.states_told_late(day, day).await.expect("read").len() >= known);
     let before = UnixMs(day.0 - 1);
     let of = |at| store.charges_between(charger, at, before, noon);
     assert_eq!(of(at).await.expect("read"), (1, 0), "by when they were told");

@@ -15,7 +15,7 @@ use crate::AppState;
 pub(crate) struct Caller {
     /// The token's name, for histories.
     pub(crate) name: String,
-    role: String,
+    pub(crate) role: String,
 }
 
 impl Caller {
@@ -105,7 +105,7 @@ impl FromRequestParts<AppState> for Operator {
         let caller = Caller::from_request_parts(parts, state).await?;
         match caller.role.as_str() {
             "admin" | "operator" | "dispatcher" => Ok(Self(caller)),
-            _ => Err(ApiError::forbidden("operator")),
+            _ => Err(ApiError::forbidden("operator", &caller.role)),
         }
     }
 }
@@ -117,7 +117,7 @@ impl FromRequestParts<AppState> for Admin {
         let caller = Caller::from_request_parts(parts, state).await?;
         match caller.role.as_str() {
             "admin" => Ok(Self(caller)),
-            _ => Err(ApiError::forbidden("admin")),
+            _ => Err(ApiError::forbidden("admin", &caller.role)),
         }
     }
 }

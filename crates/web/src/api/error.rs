@@ -35,12 +35,17 @@ impl ApiError {
         }
     }
 
-    /// 403: the token may not do that.
-    pub(crate) fn forbidden(needed: &str) -> Self {
+    /// 403: the token may not do that. `role` is the token's.
+    pub(crate) fn forbidden(needed: &str, role: &str) -> Self {
         Self {
             status: StatusCode::FORBIDDEN,
             code: "forbidden",
-            message: format!("this token may look but not act; that needs the role {needed}"),
+            message: match role {
+                "admin" | "operator" | "dispatcher" => {
+                    format!("this token has the role {role}; that needs the role {needed}")
+                }
+                _ => format!("this token may look but not act; that needs the role {needed}"),
+            },
         }
     }
 

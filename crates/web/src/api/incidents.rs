@@ -3,11 +3,11 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use mendpoint_incidents::Request;
 use mendpoint_incidents::correlate::BUILT_IN;
-use mendpoint_model::{ConnectorRef, IncidentId, IncidentState, Source, UnixMs};
+use mendpoint_incidents::{Request, Seen, StepAsked};
+use mendpoint_model::{ConnectorRef, IncidentId, IncidentState, Rung, Source, UnixMs};
 use mendpoint_store::IncidentFilter;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::auth::{Caller, Operator};
@@ -18,6 +18,7 @@ use super::extract::{Body, MaybeBody, Params, cursor, limit};
 use super::json::{IncidentJson, Page};
 use crate::AppState;
 use crate::evidence::{Evidence, For};
+use crate::pages::incident::waiting_step;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -231,8 +232,76 @@ pub(super) struct ActBody {
     until: Option<String>,
     /// For `merge`: the incident it is part of.
     into: Option<String>,
+    /// For `merge`: they may be at different sites.
+    across_sites: bool,
+    /// For `approve` and `refuse`: the number of the step that is decided about, from
+    /// `healing.steps`. The next one may be harsher.
+    step: Option<u32>,
+    /// For `approve` and `refuse`: the rung of that step.
+    rung: Option<String>,
+    /// How the incident was when it was decided on; when it is not so any more, nothing is done and
+    /// the answer is 409.
+    seen: Option<SeenBody>,
     /// Who does it; the token's name when left out.
     user: Option<String>,
+}
+
+/// What was seen of an incident. What is left out does not matter.
+#[derive(Default, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schema(as = IncidentSeen)]
+pub(super) struct SeenBody {
+    /// Whose it was; `""` for nobody's.
+    owner: Option<String>,
+    /// How severe it was, 0 to 9; 409 only when it is more severe now.
+    severity: Option<u8>,
+    /// Whether it had recovered, not yet proven.
+    recovered: Option<bool>,
+    /// How many steps its playbook had begun.
+    steps: Option<u32>,
+    /// What it was merged into.
+    merged_into: Option<String>,
+}
+
+impl SeenBody {
+    fn read(self) -> Result<Seen> {
+        Ok(Seen {
+            owner: self.owner,
+            severity: self.severity,
+            recovered: self.recovered,
+            steps: self.steps,
+            parent: self.merged_into.as_deref().map(number).transpose()?,
+        })
+    }
+}
+
+/// The step that an approval names. Without one nothing is decided: sent twice it would decide about
+/// the next one too.
+async fn step_asked(
+    state: &AppState,
+    incident: IncidentId,
+    action: &str,
+    step: Option<u32>,
+    rung: Option<&str>,
+) -> Result<StepAsked> {
+    if let (Some(number), Some(rung)) = (step, rung) {
+        let rung = Rung::from_name(rung).ok_or_else(|| {
+            ApiError::bad_request(format!("rung is one of healing.ladder, as L4, not {rung:?}"))
+        })?;
+        return Ok(StepAsked { number, rung });
+    }
+    let kept = state.handle().store().incident(incident).await?;
+    let waits = kept.as_ref().and_then(waiting_step);
+    let waits = waits.map_or_else(
+        || "no step waits now".to_owned(),
+        |waits| {
+            let (number, rung) = (waits.number, waits.rung.name());
+            format!("{waits}, waits now: {{\"step\":{number},\"rung\":\"{rung}\"}}")
+        },
+    );
+    Err(ApiError::bad_request(format!(
+        "{action} needs step and rung, of the step that is decided about; {waits}"
+    )))
 }
 
 pub(super) async fn act(
@@ -243,6 +312,7 @@ pub(super) async fn act(
 ) -> Result<Json<IncidentJson>> {
     let incident = number(&id)?;
     let user = body.user.unwrap_or(caller.name);
+    let seen = body.seen.unwrap_or_default().read()?;
     let handle = state.handle();
     if action == "escalate" {
         handle.hand_over(incident, &user).await?;
@@ -253,12 +323,12 @@ pub(super) async fn act(
             let into = body.into.as_deref().and_then(|id| id.parse().ok()).ok_or_else(|| {
                 ApiError::bad_request("merge needs into, the number of an incident, as INC-12")
             })?;
-            handle.merge(incident, into, &user).await?;
+            handle.merge(incident, into, body.across_sites, &user).await?;
             handle.settle_incident(incident).await;
             return detail(&state, incident).await;
         }
         "split" => {
-            handle.split(incident, &user).await?;
+            handle.split(incident, seen, &user).await?;
             handle.settle_incident(incident).await;
             return detail(&state, incident).await;
         }
@@ -271,8 +341,14 @@ pub(super) async fn act(
         "resolve" => Request::Resolve { incident, user, reason: body.reason },
         "stop-healing" => Request::StopHealing { incident, user },
         "run-playbook" => Request::RunPlaybook { incident, user },
-        "approve" => Request::Approve { incident, user },
-        "refuse" => Request::Refuse { incident, user },
+        "approve" | "refuse" => {
+            let rung = body.rung.as_deref();
+            let step = step_asked(&state, incident, &action, body.step, rung).await?;
+            match action.as_str() {
+                "approve" => Request::Approve { incident, step, user },
+                _ => Request::Refuse { incident, step, user },
+            }
+        }
         "snooze" => {
             let until = body.until.as_deref().and_then(UnixMs::parse_rfc3339).ok_or_else(|| {
                 ApiError::bad_request("snooze needs until, as RFC 3339 with a zone")
@@ -286,7 +362,7 @@ pub(super) async fn act(
             )));
         }
     };
-    handle.request(request).await?;
+    handle.request(Request::IfSeen { seen, request: Box::new(request) }).await?;
     handle.settle_incident(incident).await;
     detail(&state, incident).await
 }

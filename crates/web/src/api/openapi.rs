@@ -52,6 +52,7 @@ use super::{
         duty::WindowJson,
         history::SpanJson,
         incidents::ActBody,
+        incidents::SeenBody,
         incidents::Report,
         security::ChangeSecurity,
         security::SecurityEventJson,

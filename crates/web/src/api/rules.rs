@@ -433,7 +433,7 @@ pub(super) async fn change(
     Body(body): Body<ChangeRule>,
 ) -> Result<Json<TextJson>> {
     if body.at_once && !caller.is_admin() {
-        return Err(ApiError::forbidden("admin"));
+        return Err(ApiError::forbidden("admin", &caller.role));
     }
     let handle = state.handle();
     let wanted = match (body.on, body.on_trial) {
@@ -483,8 +483,9 @@ pub(super) struct PutThreshold {
     /// The site's name, the charger's identity, or `Vendor / Model`.
     target: String,
     name: String,
-    /// As in the rule: `20m`, `-80`; `null` takes it back.
-    value: Option<String>,
+    /// As in the rule: `"20m"`, `-80` or `"-80"`; `null` takes it back.
+    #[schema(value_type = Option<String>, example = "20m")]
+    value: Option<Value>,
 }
 
 pub(super) async fn put_threshold(
@@ -496,7 +497,16 @@ pub(super) async fn put_threshold(
     let handle = state.handle();
     let target: Target =
         targets::read(handle, &body.kind, &body.target).map_err(ApiError::bad_request)?;
-    match body.value {
+    let value = match body.value {
+        Some(Value::String(text)) => Some(text),
+        Some(Value::Number(number)) => Some(number.to_string()),
+        Some(_) => {
+            let message = "value is a duration such as \"20m\", a number, or null to take it back";
+            return Err(ApiError::bad_request(message));
+        }
+        None => None,
+    };
+    match value {
         Some(value) => {
             let own = ThresholdOverride { rule: id.clone(), target, name: body.name, value };
             handle.set_threshold(own, &caller.name).await?;

@@ -84,6 +84,16 @@ pub(super) async fn vitals(_: Caller, State(state): State<AppState>) -> Json<Val
             .iter()
             .map(|scope| crate::scope::words(scope, state.handle().directory()))
             .collect::<Vec<_>>(),
+        "healing_stopped": state
+            .handle()
+            .healing_stopped()
+            .iter()
+            .map(|(scope, switched)| json!({
+                "where": crate::scope::words(scope, state.handle().directory()),
+                "by": switched.as_ref().map(|switched| switched.by.clone()),
+                "at": switched.as_ref().map(|switched| switched.at.rfc3339_ms()),
+            }))
+            .collect::<Vec<_>>(),
         "quirks": vitals.quirks,
         "backup": backup(&state),
     }))

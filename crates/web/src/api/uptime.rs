@@ -16,7 +16,9 @@ use super::error::{ApiError, Result};
 use super::extract::{Body, Params};
 use super::json::{Page, time};
 use crate::AppState;
-use crate::uptime::{Figures, Month, sum};
+use crate::kpis::{definitions, figures as figures_of};
+use crate::place::connector_of;
+use crate::uptime::{EVIDENCE_MAX, Figures, Month, NEVI_PERCENT, sum};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -130,10 +132,10 @@ pub(super) async fn burn(
     Path(id): Path<String>,
 ) -> Result<Json<Value>> {
     let charger = find(&state, &id)?;
-    let burn = state.handle().burn(charger.key, 97.0).await?;
+    let burn = state.handle().burn(charger.key, NEVI_PERCENT).await?;
     Ok(Json(json!({
         "charger": id,
-        "target_percent": 97.0,
+        "target_percent": NEVI_PERCENT,
         "burn": burn,
         "level": burn.level(),
     })))
@@ -171,6 +173,7 @@ fn exclusion_json(state: &AppState, row: &ExclusionRow) -> Value {
         "incident": row.incident.map(|id| id.to_string()),
         "site": directory.site(exclusion.site).map(|site| site.name.clone()),
         "charger": charger.map(|record| record.identity.to_string()),
+        "connector": exclusion.connector.map(|at| at.to_string()),
         "from": exclusion.from.rfc3339(),
         "until": exclusion.until.rfc3339(),
         "reason": exclusion.reason.name(),
@@ -191,6 +194,8 @@ pub(super) struct ExclusionBody {
     site: String,
     /// Only this charger of it.
     charger: Option<String>,
+    /// Only this connector of it: `1`, or `2.1` for EVSE and connector.
+    connector: Option<String>,
     /// From when on.
     from: String,
     /// Until before when.
@@ -213,6 +218,18 @@ pub(super) async fn propose(
         )
     })?;
     let (from, until) = (moment(&body.from)?, moment(&body.until)?);
+    let connector = match body.connector.as_deref() {
+        None => None,
+        Some(_) if scope.charger.is_none() => {
+            return Err(ApiError::bad_request("`connector` wants a `charger`"));
+        }
+        Some(text) => connector_of(text).map_err(ApiError::bad_request)?,
+    };
+    if body.evidence.chars().count() > EVIDENCE_MAX {
+        return Err(ApiError::bad_request(format!(
+            "`evidence` has at most {EVIDENCE_MAX} characters"
+        )));
+    }
     if until <= from || body.evidence.trim().is_empty() {
         return Err(ApiError::bad_request(
             "`until` must be after `from`, and `evidence` must say what shows it",
@@ -222,7 +239,7 @@ pub(super) async fn propose(
         id: 0,
         site: scope.site.unwrap_or_default(),
         charger: scope.charger,
-        connector: None,
+        connector,
         from,
         until,
         reason,
@@ -309,7 +326,7 @@ pub(super) async fn kpis(
     _: Caller,
     State(state): State<AppState>,
     Params(query): Params<KpiQuery>,
-) -> Result<Json<Page<Value>>> {
+) -> Result<Json<Value>> {
     let by = match query.by.as_deref() {
         None | Some("day") => KpiBy::Day,
         Some("site") => KpiBy::Site,
@@ -325,30 +342,6 @@ pub(super) async fn kpis(
     let from = query.from.as_deref().map_or(Ok(now - 30 * mendpoint_model::DAY_MS), moment)?;
     let until = query.until.as_deref().map_or(Ok(now + 1), moment)?;
     let kpis = state.handle().kpis(from, until, site, by).await?;
-    let items = kpis
-        .iter()
-        .map(|(name, kpis)| {
-            let (charging, healing) = (&kpis.charging, &kpis.healing);
-            json!({
-                "name": name,
-                "visits": charging.visits,
-                "visits_first_time": charging.visits_first,
-                "visits_succeeded": charging.visits_succeeded,
-                "attempts": charging.attempts,
-                "attempts_started": charging.started,
-                "attempts_completed": charging.completed,
-                "attempts_excused": charging.excused,
-                "incidents": healing.incidents,
-                "resolved": healing.resolved,
-                "healed_without_a_person": healing.healed,
-                "gone_by_themselves": healing.by_itself,
-                "handed_over": healing.handed_over,
-                "false_alarms": healing.false_alarms,
-                "steps": healing.steps,
-                "steps_worse": healing.worse,
-                "time_to_heal_ms": healing.heal_ms,
-            })
-        })
-        .collect();
-    Ok(Json(Page { items, next: None }))
+    let items: Vec<Value> = kpis.iter().map(|(name, kpis)| figures_of(name, kpis)).collect();
+    Ok(Json(json!({ "items": items, "next": null, "definitions": definitions() })))
 }

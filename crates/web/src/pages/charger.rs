@@ -41,6 +41,7 @@ use super::conformance::{self, Line};
 use super::errors::{Page, PageError, back, render};
 use crate::pages::extract::{Form, Query};
 use crate::place::{Moment, charger_href};
+use crate::scope::{StoppedHere, stopped};
 use crate::session::{Admin, Viewer};
 use crate::shell::Shell;
 use crate::{AppState, show, url};
@@ -191,7 +192,9 @@ struct ChargerPage {
     validations: Vec<ValidationChoice>,
     /// The form value of healing's switch for this charger.
     scope: String,
-    healing_stopped: bool,
+    healing_stopped: Option<StoppedHere>,
+    /// What stops it here too: "the whole site", "everywhere"; empty for nothing.
+    stopped_above: &'static str,
     /// Planned work that is going on: "until 14:00, Cables".
     maintenance: String,
     maintenance_href: String,
@@ -243,6 +246,7 @@ async fn page(
     let past = past::Past::read(&state, record.key).await?;
     let day = store.signals(record.key, now - DAY_MS, now).await?;
     let scope = KillScope::Charger(record.key);
+    let switches = handle.healing_stopped();
     let incidents = incidents(&state, record.key).await?;
     let (ribbon, ribbon_title) = ribbon(&state, record.key, &rows, &incidents).await?;
     let links = links(&state, &incidents).await?;
@@ -302,7 +306,14 @@ async fn page(
         public_href: format!("/c/{}", record.public_id),
         public_url: format!("{}/c/{}", state.settings().public_url, record.public_id),
         scope: format!("charger:{}", record.key),
-        healing_stopped: handle.vitals().kill_switches.contains(&scope),
+        healing_stopped: stopped(&switches, &scope, now),
+        stopped_above: if switches.contains_key(&KillScope::Global) {
+            "everywhere"
+        } else if switches.contains_key(&KillScope::Site(record.site)) {
+            "at the whole site"
+        } else {
+            ""
+        },
         maintenance: handle
             .maintenance(record.site, Some(record.key))
             .map_or_else(String::new, |one| {

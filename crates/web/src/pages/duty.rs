@@ -102,6 +102,19 @@ pub(crate) fn on_call(handle: &Handle) -> Vec<OnCallView> {
     book.rotas.values().map(view).collect()
 }
 
+/// Somebody who was written to, or will be.
+#[derive(Clone, Debug)]
+pub(crate) struct ToldView {
+    /// "Ana Pop, on call".
+    pub(crate) who: String,
+    /// When it was decided.
+    pub(crate) at: Moment,
+    /// Not written yet.
+    pub(crate) waits: bool,
+    /// Kept until then.
+    pub(crate) until: Option<Moment>,
+}
+
 /// How far the chain of an incident is, for pages.
 #[derive(Clone, Debug)]
 pub(crate) struct ChainView {
@@ -117,8 +130,8 @@ pub(crate) struct ChainView {
     /// What comes next, and when.
     pub(crate) next: String,
     pub(crate) next_at: Option<Moment>,
-    /// "Ana Pop, on call", with when.
-    pub(crate) told: Vec<(String, Moment)>,
+    /// Who was written to.
+    pub(crate) told: Vec<ToldView>,
     pub(crate) taken: String,
     /// Whether it waits for a session that proves the repair: nobody is told meanwhile.
     pub(crate) rests: bool,
@@ -143,7 +156,7 @@ impl ChainView {
             })
         };
         let next_at = match (case.began_at, following) {
-            (Some(began), Some(step)) => Some(began + step.after_ms),
+            (Some(began), Some(step)) => Some(began + step.after_ms - case.sooner_ms),
             (None, _) if chain.heal_ms > 0 && brief.severity <= 4 => {
                 Some(brief.opened_at + chain.heal_ms)
             }
@@ -174,7 +187,12 @@ impl ChainView {
             told: case
                 .told
                 .iter()
-                .map(|told| (format!("{}, {}", told.name, told.role), Moment::new(now, told.at)))
+                .map(|told| ToldView {
+                    who: format!("{}, {}", told.name, told.role),
+                    at: Moment::new(now, told.at),
+                    waits: told.waits,
+                    until: told.until.map(|at| Moment::new(now, at)),
+                })
                 .collect(),
             ended: following.is_none() && !chain.steps.is_empty(),
             rests: brief.state == IncidentState::RecoveredUnproven,
@@ -225,10 +243,12 @@ struct View {
     breached: Vec<ChainView>,
     chains: Vec<ChainView>,
     more: usize,
+    /// Whether mail leaves this program at all.
+    mail_is_sent: bool,
 }
 
 impl View {
-    fn read(handle: &Handle) -> Self {
+    fn read(handle: &Handle, mail_is_sent: bool) -> Self {
         let now = handle.now();
         let mut cases = handle.duty_cases();
         // Those of whom somebody was told, or is about to be, newest first.
@@ -243,12 +263,18 @@ impl View {
             shown.map(|one| ChainView::new(handle, one, now)).collect::<Vec<_>>()
         };
         let more = others.len().saturating_sub(ROWS_MAX);
-        Self { on_call: on_call(handle), breached: views(&breached), chains: views(&others), more }
+        Self {
+            on_call: on_call(handle),
+            breached: views(&breached),
+            chains: views(&others),
+            more,
+            mail_is_sent,
+        }
     }
 }
 
 async fn page(viewer: Viewer, State(state): State<AppState>, Query(asked): Query<Asked>) -> Page {
-    let view = View::read(state.handle());
+    let view = View::read(state.handle(), state.settings().mail_is_sent);
     if asked.fragment == "duty" {
         return render(DutyFragment { view });
     }

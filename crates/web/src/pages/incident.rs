@@ -14,10 +14,10 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use mendpoint_escalation::suspected_part;
-use mendpoint_incidents::Request;
+use mendpoint_incidents::{Request, Seen, StepAsked};
 use mendpoint_model::{
-    FrameSeq, HOUR_MS, HealMode, Healing, Incident, IncidentId, MINUTE_MS, Priority, StepState,
-    TimelineEntry, UnixMs,
+    FrameSeq, HOUR_MS, HealMode, Healing, Incident, IncidentId, IncidentState, MINUTE_MS, Priority,
+    Rung, StepState, TimelineEntry, UnixMs,
 };
 use mendpoint_pipeline::Handle;
 use mendpoint_tickets::Ticket;
@@ -169,7 +169,12 @@ struct View {
     can_act: bool,
     actions: Actions,
     /// The step that waits for approval.
-    approve: String,
+    asked: Option<StepAsked>,
+    /// What the buttons carry, so that they do nothing that was not seen.
+    severity: u8,
+    recovered: bool,
+    steps: usize,
+    parent: String,
     ticket: Option<TicketBrief>,
     playbook: String,
     rungs: Vec<RungView>,
@@ -292,7 +297,11 @@ async fn view(
         previous: incident.previous.map(|id| id.to_string()).unwrap_or_default(),
         can_act: viewer.can_act(),
         actions: Actions::of(incident, &viewer.name),
-        approve: waiting_step(incident),
+        asked: waiting_step(incident),
+        severity: incident.severity,
+        recovered: incident.state == IncidentState::RecoveredUnproven,
+        steps: incident.healing.as_ref().map_or(0, |healing| healing.steps.len()),
+        parent: incident.ties.merged_into.map(|id| id.to_string()).unwrap_or_default(),
         ticket: ticket(handle, incident).await?,
         playbook: Why::new(handle, incident).playbook,
         rungs: ladder::ladder(incident, &timeline, now),
@@ -386,12 +395,11 @@ fn found_by(incident: &Incident) -> String {
     }
 }
 
-/// The name of the step that waits for approval.
-fn waiting_step(incident: &Incident) -> String {
+/// The step that waits for approval.
+pub(crate) fn waiting_step(incident: &Incident) -> Option<StepAsked> {
     let last = incident.healing.as_ref().and_then(|healing| healing.steps.last());
-    last.filter(|step| step.state == StepState::AwaitingApproval)
-        .map(|step| step.rung.label().to_lowercase())
-        .unwrap_or_default()
+    last.filter(|step| !incident.state.is_over() && step.state == StepState::AwaitingApproval)
+        .map(StepAsked::from)
 }
 
 /// The raw frames that the lines speak of.
@@ -425,14 +433,14 @@ fn lenses(href: &str, events: &[EventView], chosen: Option<Who>) -> Vec<Lens> {
         label: "All",
         icon: "",
         href: href.to_owned(),
-        count: events.len(),
+        count: events.iter().map(EventView::lines).sum(),
         current: chosen.is_none(),
     };
     let each = Who::ALL.into_iter().map(|who| Lens {
         label: who.label(),
         icon: who.icon(),
         href: format!("{href}?show={}", who.name()),
-        count: events.iter().filter(|event| event.who == who).count(),
+        count: events.iter().filter(|event| event.who == who).map(EventView::lines).sum(),
         current: chosen == Some(who),
     });
     std::iter::once(all).chain(each).collect()
@@ -506,8 +514,37 @@ struct ActForm {
     reason: String,
     /// The incident it is merged into.
     into: String,
+    /// It may be at another site.
+    across: String,
+    /// The step that is decided about: its number and its rung.
+    step: Option<u32>,
+    rung: String,
+    /// What the page showed.
+    owner: Option<String>,
+    severity: Option<u8>,
+    recovered: Option<bool>,
+    steps: Option<u32>,
+    parent: Option<String>,
     /// The page to go back to; the incident's own when empty.
     to: String,
+}
+
+impl ActForm {
+    /// The step that is decided about.
+    fn asked(&self) -> Option<StepAsked> {
+        Some(StepAsked { number: self.step?, rung: Rung::from_name(&self.rung)? })
+    }
+
+    /// What the page showed.
+    fn seen(&self) -> Seen {
+        Seen {
+            owner: self.owner.clone(),
+            severity: self.severity,
+            recovered: self.recovered,
+            steps: self.steps,
+            parent: self.parent.as_deref().map(|id| id.parse().unwrap_or_default()),
+        }
+    }
 }
 
 async fn act(
@@ -556,12 +593,12 @@ async fn tie(
                 return Ok(Some(Err(why)));
             };
             handle
-                .merge(incident, into, user)
+                .merge(incident, into, !form.across.is_empty(), user)
                 .await
                 .map(|()| format!("{incident} is part of {into} now."))
         }
         "split" => handle
-            .split(incident, user)
+            .split(incident, form.seen(), user)
             .await
             .map(|()| format!("{incident} stands by itself again.")),
         _ => return Ok(None),
@@ -598,8 +635,17 @@ async fn carry_out(
         }
         "stop-healing" => (Request::StopHealing { incident, user }, "is not healed any more."),
         "run-playbook" => (Request::RunPlaybook { incident, user }, "is being healed."),
-        "approve" => (Request::Approve { incident, user }, "goes on with the approved step."),
-        "refuse" => (Request::Refuse { incident, user }, "goes on without the refused step."),
+        "approve" | "refuse" => {
+            let Some(step) = form.asked() else {
+                let why = "Open the incident anew: the step that waits for approval stands there.";
+                return Ok(Err(why.to_owned()));
+            };
+            if action == "approve" {
+                (Request::Approve { incident, step, user }, "goes on with the approved step.")
+            } else {
+                (Request::Refuse { incident, step, user }, "goes on without the refused step.")
+            }
+        }
         "snooze" => {
             let until = handle.now() + SNOOZE_MS;
             (Request::Snooze { incident, user, until }, "is put off for an hour.")
@@ -608,6 +654,7 @@ async fn carry_out(
             return Err(PageError::not_found(format!("Nothing here is called {other:?}.")));
         }
     };
+    let request = Request::IfSeen { seen: form.seen(), request: Box::new(request) };
     let result = handle.request(request).await;
     handle.settle_incident(incident).await;
     Ok(result.map(|_| format!("{incident} {done}")).map_err(|error| error.to_string()))

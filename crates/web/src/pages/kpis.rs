@@ -9,6 +9,7 @@ use mendpoint_pipeline::{KpiBy, Kpis};
 use serde::Deserialize;
 
 use super::errors::{Page, render};
+use crate::kpis::{DEFINITIONS, Definition};
 use crate::pages::extract::Query;
 use crate::session::Viewer;
 use crate::shell::Shell;
@@ -30,6 +31,7 @@ struct Line {
     name: String,
     first_time: String,
     charges: String,
+    technical: String,
     visits: String,
     attempts: u64,
     incidents: u64,
@@ -47,6 +49,7 @@ struct KpisPage {
     by: &'static str,
     days: i64,
     lines: Vec<Line>,
+    definitions: &'static [Definition],
 }
 
 /// A share, percent.
@@ -60,6 +63,7 @@ fn line(name: String, kpis: &Kpis) -> Line {
         name,
         first_time: percent(charging.ftcsr()),
         charges: percent(charging.csr()),
+        technical: percent(charging.tsr()),
         visits: percent(charging.visit_success()),
         attempts: charging.attempts,
         incidents: healing.incidents,
@@ -91,5 +95,6 @@ async fn page(viewer: Viewer, State(state): State<AppState>, Query(asked): Query
         by: word,
         days,
         lines,
+        definitions: &DEFINITIONS,
     })
 }

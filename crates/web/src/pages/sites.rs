@@ -7,12 +7,14 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
 use mendpoint_escalation::{Access, PlaceTags, Scope};
+use mendpoint_incidents::KillScope;
 use mendpoint_model::{CellState, Contact, SiteKey, SiteRecord};
 use serde::Deserialize;
 
 use super::errors::{Page, back, render, wrong};
 use crate::AppState;
 use crate::pages::extract::{Form, Query};
+use crate::scope::{StoppedHere, stopped};
 use crate::session::{Acting, Viewer};
 use crate::shell::Shell;
 
@@ -46,6 +48,8 @@ struct Row {
     maintenance: String,
     /// "Public, DC", labels.
     tags: String,
+    /// Whether healing is stopped at this site, by whom and when.
+    stopped: Option<StoppedHere>,
 }
 
 /// What is typed into the form.
@@ -81,7 +85,19 @@ struct SitesPage {
     rows: Vec<Row>,
     q: String,
     form: Option<SiteForm>,
+    switch: Option<SiteSwitch>,
     problem: String,
+}
+
+/// The switch that stops healing at the site whose form is open (G11).
+struct SiteSwitch {
+    /// What the form sends.
+    scope: String,
+    /// The place to go back to.
+    to: String,
+    stopped: Option<StoppedHere>,
+    /// Whether it is stopped everywhere anyway.
+    everywhere: bool,
 }
 
 async fn list(viewer: Viewer, State(state): State<AppState>, Query(asked): Query<Asked>) -> Page {
@@ -105,6 +121,7 @@ async fn whole(
     problem: String,
 ) -> Page {
     let directory = state.handle().directory();
+    let (switches, now) = (state.handle().healing_stopped(), state.handle().now());
     let board = state.handle().board();
     let mut numbers: BTreeMap<SiteKey, (usize, usize)> = BTreeMap::new();
     for charger in directory.chargers() {
@@ -147,6 +164,7 @@ async fn whole(
                     .map_or_else(String::new, |one| {
                         format!("until {} UTC, {}", crate::show::date_time(one.until), one.title)
                     }),
+                stopped: stopped(&switches, &KillScope::Site(site.key), now),
                 tags: {
                     let tags = tags_of(state, site.key);
                     let access = tags.access.map(|access| access.label().to_owned());
@@ -156,7 +174,15 @@ async fn whole(
         })
         .collect();
     let shell = Shell::new(state, viewer, "sites", "Sites").await;
+    let edited = form.as_ref().and_then(|form| form.key.trim().parse().ok()).map(SiteKey);
+    let switch = edited.filter(|key| directory.site(*key).is_some()).map(|key| SiteSwitch {
+        scope: format!("site:{key}"),
+        to: format!("/sites?edit={key}#healing"),
+        stopped: stopped(&switches, &KillScope::Site(key), now),
+        everywhere: switches.contains_key(&KillScope::Global),
+    });
     render(SitesPage {
+        switch,
         shell: shell.with_messages(asked.done, asked.error),
         rows,
         q: asked.q,

@@ -12,6 +12,7 @@ use super::errors::{Page, back, render};
 use super::healing::{Storm, held_back, storms};
 use crate::pages::extract::{Form, Query};
 use crate::place::Moment;
+use crate::scope::{StoppedHere, stopped};
 use crate::session::{Acting, Viewer};
 use crate::shell::Shell;
 use crate::{AppState, number, show};
@@ -34,6 +35,7 @@ struct Stopped {
     scope: String,
     /// "the site Gara Cluj".
     words: String,
+    here: Option<StoppedHere>,
 }
 
 #[derive(Template)]
@@ -62,6 +64,7 @@ struct SystemPage {
     new: String,
     /// Whether all healing is stopped.
     all_stopped: bool,
+    everywhere: Option<StoppedHere>,
     stopped: Vec<Stopped>,
     /// `5 %`, empty when durations are as they are written.
     pace: String,
@@ -88,6 +91,7 @@ async fn page(viewer: Viewer, State(state): State<AppState>, Query(asked): Query
     let backups = settings.backups.news();
     let report = handle.healing_report();
     let (off, new) = held_back(&report.records);
+    let switches = handle.healing_stopped();
     render(SystemPage {
         version: env!("CARGO_PKG_VERSION"),
         started: Moment::new(now, vitals.started_at),
@@ -110,6 +114,7 @@ async fn page(viewer: Viewer, State(state): State<AppState>, Query(asked): Query
         off,
         new,
         all_stopped: vitals.kill_switches.contains(&KillScope::Global),
+        everywhere: stopped(&switches, &KillScope::Global, now),
         stopped: vitals
             .kill_switches
             .iter()
@@ -118,6 +123,7 @@ async fn page(viewer: Viewer, State(state): State<AppState>, Query(asked): Query
             .map(|scope| Stopped {
                 scope: written(scope),
                 words: crate::scope::words(scope, handle.directory()),
+                here: stopped(&switches, scope, now),
             })
             .collect(),
         pace: if is_as_written(pace) { String::new() } else { format!("{:.0} %", pace * 100.0) },
@@ -194,6 +200,14 @@ async fn switch(
         return Ok(back(to, Err("Say where healing is to be stopped or allowed.".to_owned())));
     };
     let handle = state.handle();
+    let is_there = match &scope {
+        KillScope::Global => true,
+        KillScope::Site(site) => handle.directory().site(*site).is_some(),
+        KillScope::Charger(charger) => handle.directory().charger(*charger).is_some(),
+    };
+    if on && !is_there {
+        return Ok(back(to, Err("There is no such site or charger any more.".to_owned())));
+    }
     let words = crate::scope::words(&scope, handle.directory());
     handle.request(Request::KillSwitch { scope, on, user: viewer.name }).await?;
     let place = if words == "everywhere" { words } else { format!("for {words}") };

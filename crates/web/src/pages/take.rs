@@ -10,9 +10,11 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
 use axum::routing::get;
 use mendpoint_escalation::Claim;
+use serde::Deserialize;
 
 use super::errors::{Page, render};
 use crate::AppState;
+use crate::pages::extract::Form;
 use crate::place::{Moment, Place};
 
 /// The routes of this page.
@@ -85,9 +87,20 @@ async fn show(state: &AppState, claim: &Claim, token: &str, taken: bool, problem
     })
 }
 
-async fn take(State(state): State<AppState>, Path(token): Path<String>) -> Page {
+/// What the page showed.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct TakeForm {
+    owner: Option<String>,
+}
+
+async fn take(
+    State(state): State<AppState>,
+    Path(token): Path<String>,
+    Form(form): Form<TakeForm>,
+) -> Page {
     let Some(claim) = state.handle().read_take_link(&token) else { return not_good() };
-    match state.handle().take_by_link(&claim).await {
+    match state.handle().take_by_link(&claim, form.owner).await {
         Ok(incident) => {
             state.handle().settle_incident(incident).await;
             show(&state, &claim, &token, true, String::new()).await

@@ -11,16 +11,21 @@ use axum::routing::{get, post};
 use mendpoint_model::{DAY_MS, IncidentId, SiteKey, UnixMs};
 use mendpoint_pipeline::{PortTally, UptimeScope};
 use mendpoint_store::ExclusionRow;
-use mendpoint_uptime::{Decision, Exclusion, Reason, formula};
+use mendpoint_uptime::{Decision, Exclusion, Reason, Tally, formula};
 use serde::Deserialize;
 
 use super::errors::{Page, PageError, back, render, wrong};
 use crate::pages::extract::{Form, Query};
-use crate::place::utc;
+use crate::place::{connector_of, utc};
 use crate::session::{Acting, Viewer};
 use crate::shell::Shell;
-use crate::uptime::{Figures, Month, percent, sum};
+use crate::uptime::{
+    CALIFORNIA_PERCENT, EVIDENCE_MAX, Figures, Month, NEVI_PERCENT, UK_PERCENT, percent, sum,
+};
 use crate::{AppState, show};
+
+/// Up to so many chargers the months of the whole fleet stand on its page.
+const YEAR_MAX: usize = 200;
 
 /// The routes of these pages.
 pub(crate) fn routes() -> Router<AppState> {
@@ -44,19 +49,59 @@ struct Asked {
     error: Option<String>,
 }
 
+/// A figure, and what is to be said of it when it misses what the rule asks for.
+struct Figure {
+    text: String,
+    low: &'static str,
+}
+
+impl Figure {
+    fn of(value: Option<f64>, limit: f64, low: &'static str) -> Self {
+        let is_low = value.is_some_and(|value| value < limit);
+        Self { text: percent(value), low: if is_low { low } else { "" } }
+    }
+
+    fn nevi(value: Option<f64>) -> Self {
+        Self::of(value, NEVI_PERCENT, "below the 97 % of NEVI")
+    }
+
+    fn uk(value: Option<f64>) -> Self {
+        Self::of(value, UK_PERCENT, "below the 99 % that the UK asks of the whole network")
+    }
+
+    fn california(value: Option<f64>) -> Self {
+        Self::of(value, CALIFORNIA_PERCENT, "below the 97 % of California")
+    }
+
+    /// Where a rule has no figure.
+    fn none() -> Self {
+        Self { text: String::new(), low: "" }
+    }
+}
+
 struct Line {
     name: String,
     href: String,
     under: String,
     ports: usize,
     up: String,
-    nevi: String,
-    is_low: bool,
-    uk: String,
-    california: String,
+    nevi: Figure,
+    uk: Figure,
+    california: Figure,
     strict: String,
     outage: i64,
     excluded: i64,
+    blind: i64,
+}
+
+/// A month, or what months make together.
+struct YearLine {
+    name: String,
+    href: String,
+    nevi: Figure,
+    uk: Figure,
+    california: Figure,
+    strict: String,
     blind: i64,
 }
 
@@ -80,27 +125,31 @@ struct UptimePage {
     lines: Vec<Line>,
     by: &'static str,
     total: Option<Line>,
-    year: Vec<(String, String, String)>,
+    year: Vec<YearLine>,
+    is_narrow: bool,
     outages: Vec<OutageLine>,
     site: Option<(String, String, String)>,
     waiting: usize,
     quarter: String,
 }
 
+/// Minutes up, in hours as soon as there are some.
+fn up_for(minutes: i64) -> String {
+    if minutes < 60 { format!("{minutes} min") } else { format!("{} h", minutes / 60) }
+}
+
 fn line(name: String, href: String, under: String, ports: &[PortTally]) -> Line {
     let figures = Figures::of_ports(ports);
     let tally = &sum(ports);
-    let up = if tally.open() > 0 { format!("{} h", tally.up / 60) } else { "0 h".to_owned() };
     Line {
         name,
         href,
         under,
         ports: ports.len(),
-        up,
-        nevi: percent(figures.nevi),
-        is_low: figures.nevi.is_some_and(|nevi| nevi < 97.0),
-        uk: percent(figures.uk),
-        california: percent(figures.california),
+        up: up_for(tally.up),
+        nevi: Figure::nevi(figures.nevi),
+        uk: Figure::uk(figures.uk),
+        california: Figure::california(figures.california),
         strict: percent(figures.strict),
         outage: formula::nevi_outage(tally),
         excluded: tally.excluded(),
@@ -173,7 +222,8 @@ async fn page(viewer: Viewer, State(state): State<AppState>, Query(asked): Query
         (None, Some(site)) => format!("Uptime at {}", site.name),
         (None, None) => "Uptime".to_owned(),
     };
-    let year = if is_narrow { year(&state, scope, now).await? } else { Vec::new() };
+    let is_few = is_narrow || directory.len() <= YEAR_MAX;
+    let year = if is_few { year(&state, scope, &asked, now).await? } else { Vec::new() };
     let waiting = handle
         .store()
         .exclusions(scope.site, UnixMs(0), now + DAY_MS)
@@ -201,6 +251,7 @@ async fn page(viewer: Viewer, State(state): State<AppState>, Query(asked): Query
         lines,
         total,
         year,
+        is_narrow,
         site: site.map(|site| {
             let hours = hours.get(&site.key).cloned().unwrap_or_default();
             (site.key.to_string(), site.name.clone(), hours)
@@ -213,35 +264,73 @@ async fn page(viewer: Viewer, State(state): State<AppState>, Query(asked): Query
     render(view)
 }
 
-/// This month and the twelve before it, and the year that those twelve make (680.116(b): worked out
-/// monthly for the previous twelve months).
+/// This month and the twelve before it, the year that those twelve make (680.116(b): worked out
+/// monthly for the previous twelve months), and the calendar year of the UK.
 async fn year(
     state: &AppState,
     scope: UptimeScope,
+    asked: &Asked,
     now: UnixMs,
-) -> Result<Vec<(String, String, String)>, PageError> {
+) -> Result<Vec<YearLine>, PageError> {
     let this = Month::of(now);
-    let mut months = Vec::new();
-    let mut worst: BTreeMap<_, (i64, i64)> = BTreeMap::new();
+    let mut lines = Vec::new();
+    let mut before: BTreeMap<_, Tally> = BTreeMap::new();
+    let mut calendar = Tally::default();
     for back in (0..=12).rev() {
         let month = this.plus(-back);
         let ports = state.handle().uptime(scope, month.begin(), month.end()).await?;
         for port in ports.iter().filter(|_| back > 0) {
-            let (outage, excluded) = worst.entry((port.charger, port.connector)).or_default();
-            *outage += formula::nevi_outage(&port.tally);
-            *excluded += port.tally.excluded();
+            before.entry((port.charger, port.connector)).or_default().add(&port.tally);
         }
         let tally = sum(&ports);
-        let figures = Figures::of(&tally);
-        months.push((month.to_string(), percent(figures.nevi), percent(figures.strict)));
+        if tally.open() + tally.closed == 0 && lines.is_empty() && back > 0 {
+            // Nothing was known yet.
+            continue;
+        }
+        if month.year == this.year {
+            calendar.add(&tally);
+        }
+        let figures = Figures::of_ports(&ports);
+        let number = month.to_string();
+        let fields = [("month", &*number), ("site", &asked.site), ("charger", &asked.charger)];
+        lines.push(YearLine {
+            href: crate::url::with_fields("/uptime", &fields),
+            name: number,
+            nevi: Figure::nevi(figures.nevi),
+            uk: Figure::uk(figures.uk),
+            california: Figure::california(figures.california),
+            strict: percent(figures.strict),
+            blind: tally.blind,
+        });
     }
-    // The least of the ports: the rule is about each.
-    let least = worst
-        .values()
-        .map(|(outage, excluded)| formula::nevi(*outage, *excluded))
-        .min_by(f64::total_cmp);
-    months.push(("year".to_owned(), percent(least), String::new()));
-    Ok(months)
+    // The least of the ports: the rules are about each.
+    let least = |values: Vec<f64>| values.into_iter().min_by(f64::total_cmp);
+    let of_year = |tally: &Tally| formula::nevi(formula::nevi_outage(tally), tally.excluded());
+    let mut together = Tally::default();
+    for tally in before.values() {
+        together.add(tally);
+    }
+    lines.push(YearLine {
+        name: "Twelve months before this one, the least connector".to_owned(),
+        href: String::new(),
+        nevi: Figure::nevi(least(before.values().map(of_year).collect())),
+        uk: Figure::none(),
+        california: Figure::california(least(
+            before.values().filter_map(formula::california).collect(),
+        )),
+        strict: percent(formula::strict(&together)),
+        blind: together.blind,
+    });
+    lines.push(YearLine {
+        name: format!("Calendar year {} so far", this.year),
+        href: String::new(),
+        nevi: Figure::none(),
+        uk: Figure::uk(formula::uk(&calendar)),
+        california: Figure::none(),
+        strict: percent(formula::strict(&calendar)),
+        blind: calendar.blind,
+    });
+    Ok(lines)
 }
 
 fn outages(state: &AppState, ports: &[PortTally], month: Month, now: UnixMs) -> Vec<OutageLine> {
@@ -309,7 +398,13 @@ struct ExclusionLine {
     decision: &'static str,
     token: &'static str,
     open: bool,
-    by: String,
+    /// Whether it was approved, and can be taken back.
+    counts: bool,
+    /// Whether whoever looks proposed it: then somebody else must approve it.
+    own: bool,
+    proposed: String,
+    /// Empty while nobody decided.
+    decided: String,
 }
 
 #[derive(Template)]
@@ -361,8 +456,11 @@ async fn list_exclusions(
             if let Some(record) = exclusion.charger.and_then(|key| directory.charger(key)) {
                 place.extend([", ", &record.name]);
             }
+            if let Some(at) = exclusion.connector {
+                place.extend([", connector ", &at.to_string()]);
+            }
             let (decision, token) = match exclusion.decision {
-                Decision::Proposed => ("waits for you", "warn"),
+                Decision::Proposed => ("waits for a decision", "warn"),
                 Decision::Approved => ("approved", "ok"),
                 Decision::Refused => ("refused", "offline"),
             };
@@ -381,7 +479,12 @@ async fn list_exclusions(
                 decision,
                 token,
                 open: exclusion.decision == Decision::Proposed,
-                by: if row.decided_by.is_empty() { row.proposed_by } else { row.decided_by },
+                counts: exclusion.decision == Decision::Approved,
+                own: row.proposed_by == viewer.name,
+                proposed: format!("by {}, {}", row.proposed_by, show::date_time(row.proposed_at)),
+                decided: row.decided_at.map_or_else(String::new, |at| {
+                    format!("by {}, {}", row.decided_by, show::date_time(at))
+                }),
             }
         })
         .collect();
@@ -404,6 +507,7 @@ async fn list_exclusions(
 struct NewExclusion {
     site: String,
     charger: String,
+    connector: String,
     from: String,
     until: String,
     reason: String,
@@ -448,6 +552,11 @@ fn read(state: &AppState, form: &NewExclusion) -> Result<Exclusion, String> {
                 .key,
         ),
     };
+    let connector = match form.connector.trim() {
+        "" => None,
+        _ if charger.is_none() => return Err("Say of which charger the connector is.".to_owned()),
+        text => connector_of(text)?,
+    };
     let at = |what: &str, text: &str| {
         utc(text).ok_or_else(|| match text.trim() {
             "" => format!("Say {what}."),
@@ -463,8 +572,11 @@ fn read(state: &AppState, form: &NewExclusion) -> Result<Exclusion, String> {
     if evidence.is_empty() {
         return Err("Say what shows it: without evidence no minute is excluded.".to_owned());
     }
+    if evidence.chars().count() > EVIDENCE_MAX {
+        return Err(format!("What shows it has at most {EVIDENCE_MAX} characters."));
+    }
     let decision = Decision::Proposed;
-    Ok(Exclusion { id: 0, site, charger, connector: None, from, until, reason, evidence, decision })
+    Ok(Exclusion { id: 0, site, charger, connector, from, until, reason, evidence, decision })
 }
 
 async fn decide(

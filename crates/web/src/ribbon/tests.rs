@@ -19,6 +19,7 @@ fn state(connector: u16, minutes: i64, status: &str, error: &str) -> StateChange
     StateChangeRow {
         connector: ConnectorRef::v16(connector),
         at: at(minutes),
+        told_at: at(minutes),
         status: status.to_owned(),
         error: error.to_owned(),
     }

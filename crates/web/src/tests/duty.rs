@@ -27,7 +27,7 @@ async fn with_incident() -> (Server, IncidentId) {
 
 impl Server {
     /// Waits until something is in the audit log: the journal writes it a moment later.
-    async fn audited(&self, action: &str) {
+    pub(super) async fn audited(&self, action: &str) {
         for _ in 0..200 {
             let (_, audit) = self.call("GET /api/v1/audit?limit=50", Value::Null).await;
             if audit.to_string().contains(action) {
@@ -79,7 +79,9 @@ async fn every_page_of_duty_is_shown_and_only_to_those_who_sign_in() {
     let wrong =
         server.send("POST /duty/silences", &[("cookie", &admin)], "rule=ERR_*&hours=1").await;
     assert!(wrong.status == 422 && wrong.body.contains("say why"), "{}", wrong.body);
-    for unknown in ["rule=ERR_FAULTY", "charger=HB-99", "site=Nowhere"] {
+    for unknown in
+        ["rule=ERR_FAULTY", "charger=HB-99", "site=Nowhere", "model=ACME+Z", "label=nowhere"]
+    {
         let form = format!("{unknown}&hours=1&reason=x");
         let wrong = server.send("POST /duty/silences", &[("cookie", &admin)], &form).await;
         let told = wrong.body.contains("so nothing would be silent");

@@ -59,7 +59,12 @@ pub(crate) struct ChainJson {
 pub(crate) struct ToldJson {
     name: String,
     role: String,
+    /// When that was decided.
     at: String,
+    /// Whether the letter is still to be written: it is gathered with others, or kept.
+    waits: bool,
+    /// Until when it is kept, by quiet hours or a full budget.
+    waits_until: Option<String>,
 }
 
 impl ChainJson {
@@ -80,6 +85,8 @@ impl ChainJson {
                     name: told.name.clone(),
                     role: told.role.clone(),
                     at: told.at.rfc3339_ms(),
+                    waits: told.waits,
+                    waits_until: time(told.until),
                 })
                 .collect(),
             taken_by: case.taken.as_ref().map(|taken| taken.by.clone()),

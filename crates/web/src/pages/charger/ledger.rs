@@ -6,7 +6,7 @@ use mendpoint_uptime::formula;
 
 use crate::AppState;
 use crate::pages::errors::PageError;
-use crate::uptime::{Figures, percent, sum};
+use crate::uptime::{CALIFORNIA_PERCENT, Figures, NEVI_PERCENT, UK_PERCENT, percent, sum};
 
 /// One rule's figures: over 30 days, over twelve months.
 pub(super) struct Row {
@@ -54,15 +54,21 @@ pub(super) async fn rows(state: &AppState, charger: ChargerKey) -> Result<Vec<Ro
             "23 CFR 680.116: the least connector, 97 % a year",
             nevi_month,
             nevi_year,
-            Some(97.0),
+            Some(NEVI_PERCENT),
         ),
-        row("UK", "SI 2023/1168: 99 % a year, of the whole network", month.uk, year.uk, None),
+        row(
+            "UK",
+            "SI 2023/1168: 99 % a year, of the whole network",
+            month.uk,
+            year.uk,
+            Some(UK_PERCENT),
+        ),
         row(
             "California",
             "CEC: as NEVI, with less that is excused",
             california_month,
             california_year,
-            Some(97.0),
+            Some(CALIFORNIA_PERCENT),
         ),
         row("Strict", "what a driver finds", month.strict, year.strict, None),
     ])

@@ -158,13 +158,17 @@ pub(super) async fn impact(
         if let Some(lost) = usual.map(|power| lost_cents(power, down_ms, price))
             && lost >= 1.0
         {
-            facts.push((
-                "Income lost, estimate",
-                format!("{:.2} at {:.2} a kWh", lost / 100.0, price as f64 / 100.0),
-            ));
+            facts.push(("Income lost, estimate", lost_words(lost, price)));
         }
     }
     Ok(facts)
+}
+
+/// A site's price is a number in the currency of the site, which nobody tells: so it is said whose
+/// number it is, instead of one that looks like a part of something.
+fn lost_words(lost_cents: f64, price_cents: i64) -> String {
+    let (lost, price) = (lost_cents / 100.0, price_cents as f64 / 100.0);
+    format!("{lost:.2}, in the currency of the site's price of {price:.2} a kWh")
 }
 
 /// When the condition was gone, where it did not come back.
@@ -326,6 +330,7 @@ mod tests {
         let state = |connector: u16, minutes: i64, status: &str| StateChangeRow {
             connector: ConnectorRef::v16(connector),
             at: at(minutes),
+            told_at: at(minutes),
             status: status.to_owned(),
             error: String::new(),
         };

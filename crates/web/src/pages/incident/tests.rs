@@ -77,7 +77,11 @@ fn view(incident: &Incident, timeline: &[TimelineEntry]) -> View {
         previous: String::new(),
         can_act: true,
         actions: Actions::of(incident, "ana"),
-        approve: waiting_step(incident),
+        asked: waiting_step(incident),
+        severity: incident.severity,
+        recovered: false,
+        steps: 1,
+        parent: String::new(),
         ticket: None,
         playbook: "Faulted".to_owned(),
         rungs: ladder::ladder(incident, timeline, NOW),
@@ -132,7 +136,8 @@ fn only_what_is_possible_now_is_offered() {
 
     open.healing = Some(healing(vec![step(1, Rung::L5, StepState::AwaitingApproval)]));
     assert!(Actions::of(&open, "ana").approve);
-    assert_eq!(waiting_step(&open), "hard reset");
+    let asked = waiting_step(&open).expect("it waits");
+    assert_eq!(asked.to_string(), "step 1, hard reset");
 
     let over = incident(7, IncidentState::Closed, false);
     let actions = Actions { note: false, ..Actions::of(&over, "ana") };
@@ -193,6 +198,32 @@ fn the_timeline_is_newest_first_and_can_be_narrowed() {
 }
 
 #[test]
+fn many_changes_in_a_row_are_one_line_that_opens() {
+    let mut timeline = vec![entry("opened", Actor::Engine, 0)];
+    timeline.extend((0..57).map(|_| entry("status", Actor::Charger, 0)));
+    timeline.push(entry("step_sent", Actor::Engine, 0));
+    timeline.extend((0..3).map(|_| entry("status", Actor::Charger, 0)));
+    let incident = incident(7, IncidentState::Open, true);
+    let events = timeline::events(&incident, &timeline, &BTreeMap::new(), NOW);
+    let kinds: Vec<_> = events.iter().map(|event| (event.title.as_str(), event.lines())).collect();
+    let change = "title of status";
+    let wanted = [
+        (change, 1),
+        (change, 1),
+        (change, 1),
+        ("title of step_sent", 1),
+        (change, 57),
+        ("title of opened", 1),
+    ];
+    assert_eq!(kinds, wanted, "what was done about it is seen between them");
+    let all = &lenses("/incidents/INC-7", &events, None)[0];
+    assert_eq!(all.count, 62, "every line is there");
+    let html = page_of(&incident, &timeline);
+    assert!(html.contains("56 more changes, since "), "{html}");
+    assert_eq!(html.matches("title of status").count(), 60, "nothing is left out");
+}
+
+#[test]
 fn a_frame_stands_beside_what_the_charger_said() {
     let timeline = [
         entry("opened", Actor::Engine, 9),
@@ -225,6 +256,8 @@ fn the_page_renders_empty_and_full() {
     let html = page_of(&full, &many);
     assert_eq!(html.matches("class=\"ev\"").count(), 30);
     assert!(html.contains("Approve: ask for status"), "{html}");
+    let named = "<input type=\"hidden\" name=\"step\" value=\"1\"><input type=\"hidden\" name=\"rung\" value=\"L1\">";
+    assert_eq!(html.matches(named).count(), 2, "approving and refusing name the step: {html}");
     assert!(html.contains("<svg viewBox="), "the ribbon is drawn, not escaped");
 }
 

@@ -84,6 +84,19 @@ pub(super) struct EventView {
     /// `step 3 of 6`.
     pub(super) step: String,
     pub(super) frame: Option<FrameView>,
+    /// Lines of the same kind before this one that say nothing new; newest first.
+    pub(super) folded: Vec<EventView>,
+    /// "12 more changes, since 14:02".
+    pub(super) folded_words: String,
+    /// Whether it is one of many changes that a charger tells of.
+    is_change: bool,
+}
+
+impl EventView {
+    /// How many lines of the history it stands for.
+    pub(super) fn lines(&self) -> usize {
+        1 + self.folded.len()
+    }
 }
 
 /// A raw frame as evidence.
@@ -122,7 +135,41 @@ pub(super) fn events(
             older.frame = None;
         }
     }
-    events
+    fold(events)
+}
+
+/// From so many changes in a row on they are put behind the newest one: a connector that comes and
+/// goes fills the history else, and hides what was done about it.
+const FOLD_FROM: usize = 4;
+
+/// Puts runs of changes that a charger tells of behind the newest of each.
+fn fold(events: Vec<EventView>) -> Vec<EventView> {
+    let mut folded: Vec<EventView> = Vec::new();
+    let mut run: Vec<EventView> = Vec::new();
+    let close = |run: &mut Vec<EventView>, folded: &mut Vec<EventView>| {
+        if run.len() < FOLD_FROM {
+            folded.append(run);
+            return;
+        }
+        let mut rest = run.split_off(1);
+        let since = rest.last().map_or_else(String::new, |oldest| oldest.at.clock.clone());
+        let words = format!("{} more changes, since {since}", rest.len());
+        folded.extend(run.drain(..).map(|newest| EventView {
+            folded_words: words.clone(),
+            folded: std::mem::take(&mut rest),
+            ..newest
+        }));
+    };
+    for event in events {
+        if !event.is_change {
+            close(&mut run, &mut folded);
+            folded.push(event);
+        } else {
+            run.push(event);
+        }
+    }
+    close(&mut run, &mut folded);
+    folded
 }
 
 /// One frame may lead to several lines. It stands beside one of them: what the charger said, if
@@ -163,6 +210,10 @@ fn event(incident: &Incident, entry: &TimelineEntry, now: UnixMs) -> EventView {
         },
         step: step_words(incident, entry),
         frame: None,
+        folded: Vec::new(),
+        folded_words: String::new(),
+        is_change: matches!(entry.kind.as_str(), "status" | "offline" | "online")
+            && matches!(entry.actor, Actor::Charger),
     }
 }
 
