@@ -347,7 +347,7 @@ fn told(kind: RuleKind, (is_new, on_trial): (bool, bool), kept: &[(String, i64)]
     };
     if !others.is_empty() {
         let names: Vec<&str> = others.iter().map(|(id, _)| id.as_str()).collect();
-        words.push_str(&format!(" Together with it: {}.", names.join(", ")));
+        words = format!("{words} Together with it: {}.", names.join(", "));
     }
     words
 }
