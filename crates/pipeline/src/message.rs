@@ -85,10 +85,6 @@ impl Answer {
 }
 
 /// A message to a shard.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly all messages are the large one; a box would cost an allocation each"
-)]
 pub(crate) enum ShardMessage {
     /// From a charger.
     Incoming(Incoming),

@@ -161,11 +161,11 @@ fn fold(events: Vec<EventView>) -> Vec<EventView> {
         }));
     };
     for event in events {
-        if !event.is_change {
+        if event.is_change {
+            run.push(event);
+        } else {
             close(&mut run, &mut folded);
             folded.push(event);
-        } else {
-            run.push(event);
         }
     }
     close(&mut run, &mut folded);
