@@ -150,7 +150,7 @@ async fn whoever_is_on_call_is_told_first_and_takes_it_by_the_link() {
     assert!(handle.read_take_link("nonsense").is_none());
     let claim = handle.read_take_link(token).expect("it is good");
     assert_eq!(claim.incident, incident);
-    handle.take_by_link(&claim).await.expect("taken");
+    handle.take_by_link(&claim, None).await.expect("taken");
     stage.line(incident, "took it: nobody else is told").await;
     let kept = stage.program.store.incident(incident).await.expect("read").expect("there");
     assert_eq!(kept.owner.as_deref(), Some(claim.who.as_str()));
