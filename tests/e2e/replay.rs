@@ -52,8 +52,8 @@ async fn the_command_and_the_page_give_the_same_figures() {
 
     // Another text of the rule, of which the server knows nothing; and one edited on the server.
     let text = server.get("/rules/ERR_FAULTED")["text"].as_str().expect("a text").to_owned();
-    let sooner = text.replacen("for = \"60s\"", "for = \"20s\"", 1);
-    assert_ne!(sooner, text);
+    let sooner = text.replacen("default = \"60s\"", "default = \"20s\"", 1);
+    assert!(sooner != text, "the text of the rule is another one");
     let off = json!({ "on": false }).to_string();
     let (code, told_off) = server.request("PATCH", "/rules/CP_FLAPPING_LINK", &off);
     assert_eq!(code, 200, "{told_off}");
