@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_playbook_with_a_mistake_is_not_told_to_be_missing() {
+    fn a_playbook_whose_text_breaks_off_is_not_told_to_be_missing() {
         let rule = include_str!("../../../config/rules/silent_charger.toml").to_owned();
         let playbook = include_str!("../../../config/playbooks/failed_burst.toml");
         for wrong in [playbook.replace("L4", "L44"), playbook.replace("ladder =", "ladder")] {
