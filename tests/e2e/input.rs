@@ -75,7 +75,7 @@ fn the_command_line_says_what_is_wrong() {
         (&["config", "check"][..], ("MENDPOINT__OCPP__PORT", "9"), 64, "port"),
         (&["config", "check"][..], ("MENDPOINT__ENGINE__PACE", "-1"), 64, "engine.pace"),
         (&["config", "check", "--config", "/nonexistent"][..], ("X", "1"), 64, "/nonexistent"),
-        (&["rules", "check", "--rules", "/nonexistent"][..], ("X", "1"), 1, "/nonexistent"),
+        (&["rules", "check", "--rules", "/nonexistent"][..], ("X", "1"), 64, "/nonexistent"),
         (&["simulate", "run", "no-such-scenario"][..], ("X", "1"), 1, "steady"),
     ] {
         let (got, answer) = run(arguments, environment);

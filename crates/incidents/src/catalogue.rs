@@ -24,9 +24,9 @@ fn id_of(text: &str) -> Option<(String, usize)> {
     Some((named.id.into_inner(), at))
 }
 
-/// What a file is called that cannot be read: the id it gives, else its own name.
+/// What a file is called that cannot be read: the id it gives, in a line at least, else its own name.
 fn named_in(file: &str, text: &str) -> String {
-    id_of(text).map_or_else(
+    id_of(text).or_else(|| text.lines().find_map(id_of)).map_or_else(
         || {
             let name = file.rsplit(['/', '\\']).next().unwrap_or(file);
             name.strip_suffix(".toml").unwrap_or(name).to_owned()

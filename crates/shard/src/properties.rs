@@ -1,15 +1,17 @@
 //! What holds for every history of a site whatever: nothing panics, the same history gives the same
 //! effects, no deadline is left behind, and no driver is ever disturbed (G1).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mendpoint_fleet::FleetSettings;
 use mendpoint_incidents::{Catalogue, Effect, EngineSettings, IdSequence};
 use mendpoint_model::{
-    Action, Authorize, Boot, ChargerEvent, ChargerKey, Chargers, Command, CommandAnswered,
-    CommandOutcome, Connected, ConnectorRef, ConnectorStatus, Disconnected, ErrorReport, EventKind,
-    MeterReading, Protocol, SignalReading, SignalUnit, SiteKey, StatusReport, TransactionEnded,
-    TransactionId, TransactionStarted, Transport, UnixMs,
+    Action, Authorize, Boot, ChargerEvent, ChargerKey, ChargerState, Chargers, Command,
+    CommandAnswered, CommandOutcome, Connected, ConnectorRef, ConnectorStatus, Disconnected,
+    ErrorReport, EventKind, MINUTE_MS, MeterReading, Protocol, SignalReading, SignalUnit, SiteKey,
+    StatusReport, Transaction, TransactionEnded, TransactionId, TransactionStarted, Transport,
+    UnixMs,
 };
 use proptest::prelude::*;
 
@@ -82,6 +84,8 @@ struct World {
     now: UnixMs,
     epoch: u64,
     commands: Vec<Command>,
+    /// When transactions were asked to stop.
+    asked_to_stop: BTreeMap<TransactionId, UnixMs>,
     log: Vec<String>,
 }
 
@@ -98,7 +102,14 @@ impl World {
         for key in 1..4 {
             shard.register(ChargerKey(key), SITE, Arc::from("CP"));
         }
-        Self { shard, now: START, epoch: 0, commands: Vec::new(), log: Vec::new() }
+        Self {
+            shard,
+            now: START,
+            epoch: 0,
+            commands: Vec::new(),
+            asked_to_stop: BTreeMap::new(),
+            log: Vec::new(),
+        }
     }
 
     fn step(&mut self, step_ms: i64, key: u32, doing: &Doing) -> Result<(), TestCaseError> {
@@ -213,13 +224,34 @@ impl World {
             let Effect::Send(command) = effect else { continue };
             let state = self.shard.fleet().charger(command.charger);
             let is_disturbing = state.is_some_and(|state| {
-                state.transactions.iter().any(|open| disturbs(&command.action, open.connector))
+                let mut open = state.transactions.iter();
+                open.any(|open| {
+                    disturbs(&command.action, open.connector) && !self.is_stuck(state, open)
+                })
             });
             prop_assert!(!is_disturbing, "{command:?} while a driver charges");
+            if let Action::RemoteStop { transaction, .. } = command.action {
+                self.asked_to_stop.insert(transaction, self.now);
+            }
             self.commands.push(command.clone());
         }
         self.log.push(format!("{} {out:?}", self.now));
         Ok(())
+    }
+}
+
+impl World {
+    /// What G1 lets pass: for half an hour no power flowed, the connector finished or is faulted, and
+    /// two minutes ago the charge was asked to stop.
+    fn is_stuck(&self, state: &ChargerState, open: &Transaction) -> bool {
+        let is_over = state.connectors.iter().any(|connector| {
+            let over = [ConnectorStatus::Finishing, ConnectorStatus::Faulted];
+            connector.at == open.connector && over.contains(&connector.status)
+        });
+        let since_ms = |at: Option<UnixMs>| at.map_or(0, |at| self.now.since_ms(at));
+        is_over
+            && since_ms(open.idle_since) >= 30 * MINUTE_MS
+            && since_ms(self.asked_to_stop.get(&open.id).copied()) >= 2 * MINUTE_MS
     }
 }
 
