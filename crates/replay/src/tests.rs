@@ -99,7 +99,7 @@ fn a_fault_opens_at_the_time_of_its_rule_and_a_changed_rule_is_earlier() {
         past.end(400)
     };
     assert_eq!(opened(&fault(catalogue(same))), [("ERR_FAULTED".to_owned(), 160)]);
-    let sooner = catalogue(|text| text.replacen("for = \"60s\"", "for = \"20s\"", 1));
+    let sooner = catalogue(|text| text.replacen("{ default = \"60s\"", "{ default = \"20s\"", 1));
     assert_eq!(opened(&fault(sooner)), [("ERR_FAULTED".to_owned(), 120)]);
 }
 
