@@ -12,7 +12,7 @@ use axum::routing::get;
 use mendpoint_escalation::Claim;
 use serde::Deserialize;
 
-use super::errors::{Page, render};
+use super::errors::{Page, PageError, render};
 use crate::AppState;
 use crate::pages::extract::Form;
 use crate::place::{Moment, Place};
@@ -97,10 +97,12 @@ struct TakeForm {
 async fn take(
     State(state): State<AppState>,
     Path(token): Path<String>,
-    Form(form): Form<TakeForm>,
+    form: Result<Form<TakeForm>, PageError>,
 ) -> Page {
     let Some(claim) = state.handle().read_take_link(&token) else { return not_good() };
-    match state.handle().take_by_link(&claim, form.owner).await {
+    // Whether the link is good comes first; a page of before the field was there has none.
+    let owner = form.ok().and_then(|Form(form)| form.owner);
+    match state.handle().take_by_link(&claim, owner).await {
         Ok(incident) => {
             state.handle().settle_incident(incident).await;
             show(&state, &claim, &token, true, String::new()).await
