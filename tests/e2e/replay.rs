@@ -86,6 +86,7 @@ async fn the_command_and_the_page_give_the_same_figures() {
             .env("MENDPOINT__ENGINE__PACE", PACE)
             .output()
             .expect("the program runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let command: Value = serde_json::from_slice(&output.stdout).expect("a report");
         assert_eq!(told(&page["report"]), told(&command), "{rule:?}");
         let fired = page["report"]["rules"][0]["fired"].as_u64();

@@ -33,6 +33,7 @@ LEFT_OUT = {
     "PUT /playbooks/{id}": "as for rules",
     "POST /playbooks/{id}/take-back": "as for rules",
     "POST /rules": "as for changed rules",
+    "POST /rules/together": "as for changed rules, all with the same lines",
     "POST /uptime/outages/{id}/{decision}": "each exclusion of the outage is decided as by its own address",
     "POST /chargers/{id}/healing/allow": "there is nothing to allow here",
 }

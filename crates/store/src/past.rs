@@ -27,7 +27,7 @@ const NEXT: &str = "SELECT first_seq, first_at_ms, data FROM frame_block
     WHERE first_seq >= $1 AND last_at_ms >= $2
       AND (CAST($3 AS BIGINT) IS NULL OR (bucket = $3 AND (presence & $4) = $4))
     ORDER BY first_seq LIMIT $5";
-const EXTENT: &str = "SELECT COUNT(*), COALESCE(SUM(records), 0) FROM frame_block
+const EXTENT: &str = "SELECT COUNT(*), CAST(COALESCE(SUM(records), 0) AS BIGINT) FROM frame_block
     WHERE last_at_ms >= $1 AND first_at_ms < $2
       AND (CAST($3 AS BIGINT) IS NULL OR (bucket = $3 AND (presence & $4) = $4))";
 const LINK_CHANGES: &str = "SELECT id, charger_key, at_ms, online, reason FROM link_change
