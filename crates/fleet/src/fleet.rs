@@ -221,6 +221,23 @@ impl Fleet {
         }
     }
 
+    /// Gives up a charge that delivers nothing and that its charger did not end: with the next
+    /// [`Fleet::advance`] it is closed with what is known of it. What the charger says of it later
+    /// replaces that.
+    pub fn give_up_stuck(&mut self, charger: ChargerKey, id: TransactionId, now: UnixMs) {
+        let Some(&index) = self.index.get(&charger) else { return };
+        let slot = &mut self.slots[index as usize];
+        let before = slot.deadline();
+        slot.mark_stuck(id, now);
+        let after = slot.deadline();
+        if before != after {
+            self.deadlines.extend(after.map(|until| (until, charger)));
+            if let Some(until) = before {
+                self.deadlines.remove(&(until, charger));
+            }
+        }
+    }
+
     /// When [`Fleet::advance`] has something to do next.
     pub fn next_deadline(&self) -> Option<UnixMs> {
         self.deadlines.first().map(|&(until, _)| until)

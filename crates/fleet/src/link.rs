@@ -98,7 +98,7 @@ impl Slot {
     fn interrupt_open_transactions(&mut self, settings: &FleetSettings, booted_at: UnixMs) {
         let until = booted_at + settings.interrupted_wait_ms;
         for open in &mut self.state.transactions {
-            open.interrupted.get_or_insert(Interruption { at: booted_at, until });
+            open.interrupted.get_or_insert(Interruption { at: booted_at, until, stuck: false });
             open.resumed_at = None;
         }
     }
@@ -122,9 +122,13 @@ impl Slot {
                         && !self.is_charging_at(transaction)
                 })
             };
-            let booted_at = transaction.interrupted.map(|doubt| doubt.at).or_else(unmarked);
-            let until = now + settings.interrupted_wait_ms;
-            transaction.interrupted = booted_at.map(|at| Interruption { at, until });
+            let is_stuck = transaction.interrupted.is_some_and(|doubt| doubt.stuck);
+            if !is_stuck {
+                let booted_at = transaction.interrupted.map(|doubt| doubt.at).or_else(unmarked);
+                let until = now + settings.interrupted_wait_ms;
+                transaction.interrupted =
+                    booted_at.map(|at| Interruption { at, until, stuck: false });
+            }
             self.remember_restored(settings, transaction, How::Open);
         }
         self.state.transactions = transactions;

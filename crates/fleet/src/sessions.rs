@@ -1,8 +1,8 @@
 //! A test for each behaviour of real chargers around transactions. The number is the behaviour's.
 
 use mendpoint_model::{
-    Boot, ConnectorRef, ConnectorStatus, EventKind, Fact, MeterReading, TransactionEnded,
-    TransactionId, TransactionStarted,
+    Boot, ConnectorRef, ConnectorStatus, EventKind, Fact, FindingCode, MeterReading,
+    TransactionEnded, TransactionId, TransactionStarted,
 };
 
 use crate::kit::{KEY, Kit, MIN, START, boot, end, meter, start, start2, status, update2};
@@ -106,6 +106,50 @@ fn b45_strange_transaction_numbers_are_orphans_and_nothing_else() {
         );
     }
     assert_eq!(kit.state().transactions.len(), 1);
+}
+
+#[test]
+fn a_stuck_charge_is_closed_here_marked_and_replaced_by_its_own_end() {
+    let mut kit = Kit::new();
+    started(&mut kit, start(41, 1, None));
+    kit.after(MIN).send(EventKind::Meter(meter(1, 1_800.0, 0.0, None)));
+    kit.after(30 * MIN);
+    kit.fleet.give_up_stuck(KEY, TransactionId(41), kit.now);
+    assert_eq!(kit.fleet.next_deadline(), Some(kit.now));
+    // A restart between the decision and the closing loses nothing.
+    kit.restart();
+    assert_eq!(kit.fleet.next_deadline(), Some(kit.now));
+    let facts = kit.advance();
+    match &facts[..] {
+        [Fact::TransactionClosed { reason, ended_at, energy_wh, historical: false, .. }] => {
+            assert_eq!(reason, "Interrupted");
+            assert_eq!(*ended_at, kit.now);
+            assert_eq!(*energy_wh, Some(800.0));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(kit.found().iter().any(|(id, code, _)| (*id, *code) == (41, FindingCode::EndNotTold)));
+    assert!(kit.state().transactions.is_empty());
+    assert_eq!(kit.fleet.next_deadline(), None);
+    kit.connect(2);
+    let facts = kit.after(MIN).event(2, EventKind::TransactionEnded(end(41, "", 1_900)));
+    let [Fact::TransactionClosed { historical: true, energy_wh, .. }] = &facts[..] else {
+        panic!("{facts:?}")
+    };
+    assert_eq!(*energy_wh, Some(900.0));
+    kit.fleet.give_up_stuck(KEY, TransactionId(41), kit.now);
+    assert!(kit.advance().is_empty(), "there is none of that number any more");
+}
+
+#[test]
+fn a_charge_that_goes_on_after_it_was_closed_here_is_seen() {
+    let mut kit = Kit::new();
+    started(&mut kit, start2(41, "T", "Idle"));
+    kit.fleet.give_up_stuck(KEY, TransactionId(41), kit.now);
+    kit.advance();
+    kit.send(status(1, ConnectorStatus::Available, None));
+    kit.after(MIN).send(EventKind::TransactionUpdated(update2("T", 2, "Charging")));
+    assert_eq!(kit.connector(1).status, Charging);
 }
 
 #[test]

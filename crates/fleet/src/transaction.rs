@@ -1,9 +1,9 @@
 //! Transactions: from start to end, and what happens when a part of that is missing.
 
 use mendpoint_model::{
-    ChargerEvent, ConnectorStatus, Fact, FindingCode, LedgerLine, NoteKind, Transaction,
-    TransactionEnded, TransactionId, TransactionNote, TransactionStarted, TransactionUpdated,
-    UnixMs,
+    ChargerEvent, ConnectorRef, ConnectorStatus, Fact, FindingCode, Interruption, LedgerLine,
+    NoteKind, Transaction, TransactionEnded, TransactionId, TransactionNote, TransactionStarted,
+    TransactionUpdated, UnixMs,
 };
 
 use crate::clock::Timing;
@@ -123,6 +123,10 @@ impl Slot {
         let Some(index) = self.open_index(TransactionId(0), &updated.external_id) else {
             // Of an ended one it is a straggler: it may fill a gap, and moves nothing.
             if self.straggler(updated) {
+                // We gave it up, and the charger shows that it goes on.
+                if let (true, Some(at)) = (is_live, self.given_up_at(&updated.external_id)) {
+                    self.show_unknown_session(at, updated, event.received_at, facts);
+                }
                 return;
             }
             self.orphan_of_update(updated, facts);
@@ -169,6 +173,16 @@ impl Slot {
         if updated.charging_state.is_some() {
             let state = updated.charging_state.as_deref();
             self.show_charging_state(at, state, event.received_at, facts);
+        }
+    }
+
+    /// Where a transaction was that we closed ourselves.
+    fn given_up_at(&self, external_id: &str) -> Option<ConnectorRef> {
+        let recent =
+            self.memory.recent.iter().rev().find(|recent| *recent.external_id == *external_id)?;
+        match &recent.how {
+            How::GivenUp(over) => Some(over.transaction.connector),
+            _ => None,
         }
     }
 
@@ -300,6 +314,13 @@ impl Slot {
         }
     }
 
+    /// A charge that is stuck is given up at the next moment: see [`crate::Fleet::give_up_stuck`].
+    pub(crate) fn mark_stuck(&mut self, id: TransactionId, now: UnixMs) {
+        if let Some(open) = self.state.transactions.iter_mut().find(|open| open.id == id) {
+            open.interrupted = Some(Interruption { at: now, until: now, stuck: true });
+        }
+    }
+
     /// Closes an open transaction with what is known of it.
     fn give_up(
         &mut self,
@@ -311,6 +332,9 @@ impl Slot {
         let mut transaction = self.state.transactions.remove(index);
         let at = ended_at.max(transaction.started_at);
         let text = match transaction.interrupted.take() {
+            Some(doubt) if doubt.stuck => {
+                "It delivered nothing, and the charger did not end it when it was asked to."
+            }
             Some(_) => {
                 "The charger started anew, and neither its end nor a sign that it goes on came in time."
             }

@@ -338,7 +338,7 @@ impl Case {
     /// Whether anything was really tried: then a session has to prove the end.
     pub(crate) fn was_tried(&self) -> bool {
         self.steps().iter().any(|step| {
-            !matches!(step.rung, Rung::Q | Rung::L0 | Rung::D | Rung::L7 | Rung::L1S)
+            !matches!(step.rung, Rung::Q | Rung::L0 | Rung::D | Rung::L7 | Rung::L1S | Rung::C)
                 && matches!(step.state, StepState::Fixed | StepState::NotFixed | StepState::Unknown)
         })
     }

@@ -1,6 +1,6 @@
 //! Who gets the credit when a fault is gone: a step only where its watch showed that it helped.
 
-use mendpoint_model::{IncidentId, Rung, StepState, TicketId};
+use mendpoint_model::{IncidentId, Rung, Step, StepState, TicketId};
 
 use crate::case::Case;
 use crate::engine::{Cx, Engine};
@@ -18,6 +18,8 @@ pub(crate) enum Credit {
     InHand(String),
     /// A step of the whole charger, done for another incident.
     Neighbour(Rung, IncidentId),
+    /// Its charge was closed here, not by its charger.
+    Closed,
     /// Nobody did anything that could have helped.
     Itself,
     /// A restart of the program hides who it was.
@@ -70,6 +72,7 @@ impl Credit {
                 };
                 format!("Went away after the {step} for {id}")
             }
+            Self::Closed => "The charge was closed here".to_owned(),
             Self::Itself => "Recovered by itself".to_owned(),
             Self::Unsaid => "Recovered".to_owned(),
         }
@@ -95,7 +98,7 @@ impl Credit {
     /// its watch ended as fixed.
     pub(crate) fn kept(case: &Case) -> Self {
         let sent = case.steps().iter().rev().find(|step| {
-            !matches!(step.rung, Rung::Q | Rung::L0 | Rung::D | Rung::L7 | Rung::L1S)
+            !matches!(step.rung, Rung::Q | Rung::L0 | Rung::D | Rung::L7 | Rung::L1S | Rung::C)
                 && !matches!(step.state, StepState::Skipped | StepState::Shadowed)
         });
         match sent {
@@ -113,6 +116,10 @@ impl Engine {
         let Some(case) = self.cases.get(&id) else { return Credit::Itself };
         if let Some(Hand::Worked(name)) = &case.hand {
             return Credit::Person(name.clone());
+        }
+        let closes = |step: &Step| step.rung == Rung::C && step.state == StepState::Done;
+        if case.steps().iter().any(closes) {
+            return Credit::Closed;
         }
         if let Some((rung, other)) = self.neighbour(cx, case) {
             return Credit::Neighbour(rung, other);

@@ -4,7 +4,7 @@ use crate::correlate::Notice;
 use crate::overseer::VehicleSuspect;
 use mendpoint_model::{
     ChargerKey, Command, CommandId, ConnectorRef, ExclusionProposal, Incident, IncidentId,
-    Priority, SiteKey, TicketId, TimelineEntry, UnixMs,
+    Priority, SiteKey, TicketId, TimelineEntry, TransactionId, UnixMs,
 };
 
 use crate::permits::Memory;
@@ -49,6 +49,14 @@ pub enum Effect {
         incident: IncidentId,
         /// When it is no longer worth asking.
         not_after: UnixMs,
+    },
+    /// A stuck charge that its charger does not end is to be closed here, as one whose end was never
+    /// told. What the charger says of it later still replaces that.
+    CloseTransaction {
+        /// Whose.
+        charger: ChargerKey,
+        /// Which.
+        transaction: TransactionId,
     },
     /// The charger is to be asked how strong its radio link is, if anybody knows how.
     AskSignal(ChargerKey),

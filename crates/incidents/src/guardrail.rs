@@ -106,7 +106,7 @@ pub(crate) fn judge(rails: &Guardrails, question: &Question<'_>) -> Verdict {
     if !question.connected && question.rung != Rung::L6P {
         return wait("", None, "the charger is offline");
     }
-    if question.rung == Rung::S {
+    if matches!(question.rung, Rung::S | Rung::C) {
         return may_stop(rails, question);
     }
     if !acts(question.rung) {

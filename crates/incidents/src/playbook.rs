@@ -82,12 +82,13 @@ struct RawPlaybook {
 const WAIT_MS: i64 = 10 * mendpoint_model::MINUTE_MS;
 
 /// What may stand in a ladder: diagnostics come by themselves.
-const RUNGS: [Rung; 13] = [
+const RUNGS: [Rung; 14] = [
     Rung::L0,
     Rung::L1,
     Rung::L1M,
     Rung::L1S,
     Rung::S,
+    Rung::C,
     Rung::L2,
     Rung::L3,
     Rung::L4,

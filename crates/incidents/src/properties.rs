@@ -111,7 +111,7 @@ fn play_with(script: &[Happens], between: impl Fn(&mut World, usize)) -> World {
                 let (incident, over, user) = (*id, incident.state.is_over(), "Ana".to_owned());
                 let request = match happens {
                     Happens::Playbook => Request::RunPlaybook { incident, user },
-                    _ => Request::Resolve { incident, user, reason: String::new() },
+                    _ => Request::Resolve { incident, user, reason: String::new(), safe: false },
                 };
                 let done = world.request(request);
                 assert!(!over || done.is_err(), "nothing is done to what is over");

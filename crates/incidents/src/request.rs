@@ -60,6 +60,8 @@ pub enum Request {
         user: String,
         /// Why; may be empty.
         reason: String,
+        /// Somebody saw that it is safe, although the charger still reports a fault of safety.
+        safe: bool,
     },
     /// Stops its healing for good; what is under way is still watched.
     StopHealing {
@@ -251,6 +253,12 @@ pub enum RequestError {
     /// The time of a snooze is no use.
     #[error("put {0} off: {1}")]
     BadTime(IncidentId, String),
+    /// A fault of safety that is still there is not talked away.
+    #[error(
+        "resolve {0}: its charger still reports {1}, a matter of safety; let somebody look at it \
+         first, and then say that it is safe"
+    )]
+    StillDangerous(IncidentId, String),
     /// The incident has no playbook.
     #[error("heal {0}: its rule has no playbook for this fault")]
     NoPlaybook(IncidentId),
@@ -359,7 +367,10 @@ impl Engine {
             Request::Take { user, .. } => self.take(cx, id, &user),
             Request::Release { user, .. } => return self.give_back(cx, id, user),
             Request::Snooze { user, until, .. } => return self.snooze(cx, id, user, until),
-            Request::Resolve { user, reason, .. } => {
+            Request::Resolve { user, reason, safe, .. } => {
+                if let Some(code) = self.danger_of(cx, id).filter(|_| !safe) {
+                    return Err(RequestError::StillDangerous(id, code));
+                }
                 let words = if reason.trim().is_empty() {
                     format!("Resolved by {user}")
                 } else {
@@ -390,8 +401,21 @@ impl Engine {
         Ok(())
     }
 
+    /// The fault of safety that an incident is about, unless it is known to be gone. What was taken
+    /// out of service for it does not report it any more.
+    fn danger_of(&self, cx: &Cx<'_>, id: IncidentId) -> Option<String> {
+        let case = self.cases.get(&id)?;
+        let code = &case.incident.code;
+        let is_gone = self.condition_now(cx, id) == Some(false) && !case.is_quarantined();
+        let recovered = case.incident.state == IncidentState::RecoveredUnproven;
+        (crate::codes::is_safety(code) && !is_gone && !recovered).then(|| code.clone())
+    }
+
     fn take(&mut self, cx: &Cx<'_>, id: IncidentId, user: &str) {
         if let Some(case) = self.cases.get_mut(&id) {
+            if case.incident.owner.as_deref() == Some(user) {
+                return;
+            }
             case.incident.owner = Some(user.to_owned());
             let rests =
                 matches!(case.incident.state, IncidentState::Open | IncidentState::Escalated);

@@ -234,8 +234,12 @@ fn an_outage_that_a_person_ends_covers_nobody_any_more() {
     lose(&mut world, &keys);
     world.wait(1_200);
     let outage = by_rule(&world, SITE_OUTAGE)[0].id;
-    let resolve =
-        Request::Resolve { incident: outage, user: "Ana".to_owned(), reason: String::new() };
+    let resolve = Request::Resolve {
+        incident: outage,
+        user: "Ana".to_owned(),
+        reason: String::new(),
+        safe: false,
+    };
     world.request(resolve).expect("it is open");
     world.wait(700);
     assert_eq!(by_rule(&world, "CP_OFFLINE").len(), 3);
@@ -394,7 +398,7 @@ fn a_mobile_network_that_fails_is_one_incident_across_sites() {
     assert_eq!(world.incidents.len(), 1);
     let outage = world.incident();
     assert_eq!(outage.rule, CARRIER_OUTAGE);
-    assert_eq!(outage.title, "Mobile network outage: 11 chargers at 4 sites (IMSI 26201)");
+    assert_eq!(outage.title, "Mobile network outage: 15 chargers at 5 sites (IMSI 26201)");
     let seen = outage.ties.outage.as_ref().expect("an outage");
     assert_eq!((seen.lost, seen.sites), (15, 5), "those who followed belong to it");
     assert_eq!(seen.cause, Some(Cause::Carrier));

@@ -82,7 +82,7 @@ fn what_a_person_stopped_is_not_laid_at_a_guardrails_door() {
     world.request(Request::StopHealing { incident, user: user() }).expect("it stops");
     assert_eq!(guardrail(&world), ("Stopped by Ana".to_owned(), String::new()));
     let mut world = held();
-    let resolve = Request::Resolve { incident, user: user(), reason: String::new() };
+    let resolve = Request::Resolve { incident, user: user(), reason: String::new(), safe: false };
     world.request(resolve).expect("it is over");
     assert_eq!(guardrail(&world).1, "");
 }
@@ -166,7 +166,8 @@ fn what_was_decided_on_an_old_page_is_not_done() {
     let before = Seen { steps: Some(0), ..Seen::default() };
     changed(world.request(seen(before, run)), "its playbook went on");
     // It was mild and gone when the page was made.
-    let resolve = || Request::Resolve { incident, user: by("Ana"), reason: String::new() };
+    let resolve =
+        || Request::Resolve { incident, user: by("Ana"), reason: String::new(), safe: false };
     let severity = world.incident().severity;
     let mild = Seen { severity: Some(severity + 1), ..Seen::default() };
     changed(world.request(seen(mild, resolve())), "it became more severe");
@@ -320,6 +321,7 @@ fn reports_of_drivers_join_what_is_open() {
         incident: first,
         user: "Ana".to_owned(),
         reason: "cable replaced".to_owned(),
+        safe: false,
     };
     world.request(resolve.clone()).expect("it is open");
     assert_eq!(world.incident().resolution, "Resolved by Ana: cable replaced");

@@ -2,6 +2,7 @@
 
 use mendpoint_model::{ConnectorStatus as S, IncidentState};
 
+use crate::request::{Request, RequestError};
 use crate::world::{ONE, World, fault, world};
 
 fn acted(world: &World) -> bool {
@@ -74,4 +75,36 @@ fn a_danger_held_out_of_service_still_forbids_a_reset() {
     fault(&mut world, "InternalError");
     world.live(ONE, 60);
     assert!(!acted(&world), "{:?}", world.actions());
+}
+
+#[test]
+fn a_danger_that_is_still_reported_is_not_talked_away() {
+    let mut world = world();
+    world.component(ONE, 1, ("EmergencyStopSensor", "Active"), true);
+    let incident = world.incident().id;
+    let resolve = |safe| Request::Resolve {
+        incident,
+        user: "Ana".to_owned(),
+        reason: "known and accepted".to_owned(),
+        safe,
+    };
+    let refused = || Err(RequestError::StillDangerous(incident, "EmergencyStop".to_owned()));
+    assert_eq!(world.request(resolve(false)), refused());
+    // Taken out of service it reports the fault no longer, and is as dangerous as before.
+    world.status(ONE, 1, S::Unavailable, "");
+    world.component(ONE, 1, ("EmergencyStopSensor", "Active"), false);
+    assert_eq!(world.request(resolve(false)), refused());
+    assert!(!world.incident().state.is_over());
+    world.request(resolve(true)).expect("somebody looked at it");
+    assert_eq!(world.incidents[&incident].state, IncidentState::Resolved);
+}
+
+#[test]
+fn what_is_no_matter_of_safety_is_resolved_as_before() {
+    let mut world = world();
+    fault(&mut world, "InternalError");
+    let incident = world.incident().id;
+    let user = "Ana".to_owned();
+    let request = Request::Resolve { incident, user, reason: String::new(), safe: false };
+    world.request(request).expect("it is resolved");
 }

@@ -82,7 +82,7 @@ fn when_the_parent_is_over_its_members_are_judged_by_themselves() {
     merge(&mut world, second, first).expect("both are open");
     let user = "Ana".to_owned();
     world
-        .request(Request::Resolve { incident: first, user, reason: String::new() })
+        .request(Request::Resolve { incident: first, user, reason: String::new(), safe: false })
         .expect("it is open");
     let child = &world.incidents[&second];
     assert_eq!((child.ties.merged_into, child.ties.is_quiet()), (None, false));

@@ -123,7 +123,7 @@ fn what_a_person_ended_opens_again_only_after_it_was_gone() {
     let id = of_rule(&world, "MANY")[0].id;
     let user = "Ana".to_owned();
     world
-        .request(Request::Resolve { incident: id, user, reason: "planned".to_owned() })
+        .request(Request::Resolve { incident: id, user, reason: "planned".to_owned(), safe: false })
         .expect("it is open");
     live(&mut world, &keys, 30);
     assert_eq!(of_rule(&world, "MANY").len(), 1, "it is not asked twice");

@@ -59,6 +59,7 @@ pub(crate) fn cure_words(rung: Rung) -> &'static str {
         Rung::L6P => "switching the power off and on",
         Rung::L7 => "another firmware",
         Rung::S => "stopping the stuck charge",
+        Rung::C => "closing the stuck charge here",
     }
 }
 

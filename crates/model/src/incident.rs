@@ -320,16 +320,19 @@ pub enum Rung {
     L7,
     /// `RemoteStopTransaction` of a charge that is stuck.
     S,
+    /// Close a stuck charge here, where the charger does not: nothing is sent.
+    C,
 }
 
 impl Rung {
     /// All of them, the gentlest first.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::L0,
         Self::L1,
         Self::L1M,
         Self::L1S,
         Self::S,
+        Self::C,
         Self::L2,
         Self::L3,
         Self::L4,
@@ -358,6 +361,7 @@ impl Rung {
             Self::L6P => "L6P",
             Self::L7 => "L7",
             Self::S => "S",
+            Self::C => "C",
         }
     }
 
@@ -383,6 +387,7 @@ impl Rung {
             Self::L6P => "Switch the power off and on",
             Self::L7 => "Propose a firmware",
             Self::S => "Stop the stuck charge",
+            Self::C => "Close the charge here",
         }
     }
 

@@ -230,6 +230,9 @@ pub struct Interruption {
     pub at: UnixMs,
     /// Until when it is waited for.
     pub until: UnixMs,
+    /// No boot, but a charge that is stuck and that the charger did not end: it is not waited for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stuck: bool,
 }
 
 impl Transaction {

@@ -473,6 +473,7 @@ impl Replay {
                 }
                 Effect::Timeline(_)
                 | Effect::AskSignal(_)
+                | Effect::CloseTransaction { .. }
                 | Effect::Remember(_)
                 | Effect::Exclusion(_)
                 | Effect::Notice(_)

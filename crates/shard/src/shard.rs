@@ -327,6 +327,26 @@ impl Shard {
 
     /// Lets time pass: gives up interrupted transactions, and does what the engine had to wait for.
     pub fn advance(&mut self, now: UnixMs, out: &mut Outputs) {
+        self.let_fleet_advance(now, out);
+        let before = out.effects.len();
+        self.engine.advance(now, &self.fleet, &mut out.effects);
+        if let Some(trial) = &mut self.rehearsal {
+            let fleet = &self.fleet;
+            trial.run(&mut out.trials, |engine, out| engine.advance(now, fleet, out));
+        }
+        self.note_commands(now, &out.effects[before..]);
+        // A charge that was given up just now is closed in the same moment.
+        while self.fleet.next_deadline().is_some_and(|due| due <= now) {
+            self.let_fleet_advance(now, out);
+        }
+        let asked = out.upkeep.len();
+        self.upkeep.advance(now, &self.fleet, &mut out.upkeep);
+        self.note_questions(&out.upkeep[asked..]);
+        self.consult(now, out);
+    }
+
+    /// Gives up what is due, and lets the engine hear of it.
+    fn let_fleet_advance(&mut self, now: UnixMs, out: &mut Outputs) {
         let before = out.effects.len();
         let mut timed = std::mem::take(&mut self.timed_facts);
         self.fleet.advance(now, &mut timed);
@@ -345,16 +365,7 @@ impl Shard {
             out.facts.push((charger, now, 0, fact));
         }
         self.timed_facts = timed;
-        self.engine.advance(now, &self.fleet, &mut out.effects);
-        if let Some(trial) = &mut self.rehearsal {
-            let fleet = &self.fleet;
-            trial.run(&mut out.trials, |engine, out| engine.advance(now, fleet, out));
-        }
         self.note_commands(now, &out.effects[before..]);
-        let asked = out.upkeep.len();
-        self.upkeep.advance(now, &self.fleet, &mut out.upkeep);
-        self.note_questions(&out.upkeep[asked..]);
-        self.consult(now, out);
     }
 
     /// When [`Shard::advance`] has something to do next.
@@ -581,6 +592,9 @@ impl Shard {
         for effect in effects {
             if let Effect::AskSignal(charger) = effect {
                 self.upkeep.ask_signal(now, *charger);
+            }
+            if let Effect::CloseTransaction { charger, transaction } = effect {
+                self.fleet.give_up_stuck(*charger, *transaction, now);
             }
             if let Effect::Send(command) = effect {
                 self.fleet.note_command(command);

@@ -453,6 +453,7 @@ impl<'a> Stage<'a> {
                 Effect::SwitchPower { .. } => self.note("the power is to be switched off and on"),
                 Effect::Notice(notice) => self.note(&format!("people are told: {}", notice.title)),
                 Effect::AskSignal(_)
+                | Effect::CloseTransaction { .. }
                 | Effect::Remember(_)
                 | Effect::Exclusion(_)
                 | Effect::Vehicle(..)

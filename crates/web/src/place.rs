@@ -2,7 +2,8 @@
 //! machine form.
 
 use mendpoint_model::{
-    CellState, ChargerKey, ConnectorRef, ConnectorState, ConnectorStatus, SiteKey, UnixMs,
+    CellState, ChargerKey, ChargerState, ConnectorRef, ConnectorState, ConnectorStatus, SiteKey,
+    UnixMs,
 };
 use mendpoint_pipeline::Directory;
 
@@ -53,6 +54,22 @@ impl Place {
 /// The page of a charger. Identities are the chargers' own: anything may be in them.
 pub(crate) fn charger_href(identity: &str) -> String {
     format!("/chargers/{}", url::encode(identity))
+}
+
+/// Whether a charger has a connector, as far as it told; a sentence when it has not. Nothing is known of
+/// one that never connected.
+pub(crate) fn check_connector(
+    live: Option<&ChargerState>,
+    connector: Option<ConnectorRef>,
+) -> Result<(), String> {
+    let known = live.map(|live| live.connectors.as_slice()).unwrap_or_default();
+    let known: Vec<_> = known.iter().map(|state| state.at).filter(|at| !at.is_charger()).collect();
+    let Some(at) = connector.filter(|at| !at.is_charger()) else { return Ok(()) };
+    if known.is_empty() || known.contains(&at) {
+        return Ok(());
+    }
+    let known: Vec<_> = known.iter().map(ConnectorRef::to_string).collect();
+    Err(format!("the charger has no connector {at}, only {}", known.join(", ")))
 }
 
 /// `2`, `2.1` or nothing.

@@ -728,7 +728,8 @@ impl World {
                 | Effect::Notice(_)
                 | Effect::Vehicle(..)
                 | Effect::SwitchPower { .. }
-                | Effect::AskSignal(_) => {}
+                | Effect::AskSignal(_)
+                | Effect::CloseTransaction { .. } => {}
                 Effect::Remember(row) => self.disk.remember(row),
             }
         }

@@ -13,7 +13,7 @@ use crate::case::Line;
 use crate::duration::duration_words;
 use crate::effect::Effect;
 use crate::engine::{Cx, Engine};
-use crate::overseer::{Wide, carrier_of};
+use crate::overseer::{Wide, carrier_of, headline};
 use crate::timers::Timer;
 
 /// A charger that boots so often at its returns says nothing by it, in percent.
@@ -247,14 +247,7 @@ impl Engine {
         let Some(watch) = self.correlation.sites.get(&site) else { return };
         let outage = watch.outage();
         let Some(charger) = watch.members.keys().next().copied() else { return };
-        let newest = watch.members.values().map(|member| member.lost_at).max();
-        let within = newest.map_or(0, |at| at.since_ms(outage.began_at));
-        let within = if within < 1_000 {
-            "at once".to_owned()
-        } else {
-            format!("within {}", duration_words(within))
-        };
-        let (lost, of) = (outage.lost, outage.of);
+        let Some((title, description)) = headline(&Breadth::Site, &outage) else { return };
         let wide = Wide {
             breadth: Breadth::Site,
             rule: SITE_OUTAGE.into(),
@@ -264,12 +257,8 @@ impl Engine {
             charger,
             site,
             severity: 2,
-            title: format!("Site outage: {lost} of {of} chargers lost {within}"),
-            description: format!(
-                "{lost} of the {of} chargers that were online at this site lost their connection \
-                 {within}. That is one cause and not {lost}: the power or the network of the site, \
-                 or its mobile operator. Which one shows when they return."
-            ),
+            title,
+            description,
             began_at: outage.began_at,
             outage: Some(outage),
             regression: None,
@@ -366,6 +355,10 @@ impl Engine {
                 0 => "All chargers are back".to_owned(),
                 missing => format!("{missing} of {} chargers are away", outage.lost),
             };
+            if let Some((title, description)) = headline(&case.incident.ties.breadth, &outage) {
+                case.incident.title = title;
+                case.incident.description = description;
+            }
             case.incident.ties.outage = Some(Box::new(outage));
             self.dirty.insert(id);
         }

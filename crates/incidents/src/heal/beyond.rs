@@ -98,7 +98,7 @@ impl Engine {
         let charger = case.incident.charger;
         if !acts(rung) {
             // Even asking is of no use in a storm; what is dangerous is taken out of service.
-            let is_held = matches!(rung, Rung::L1 | Rung::L1M | Rung::L1S | Rung::S);
+            let is_held = matches!(rung, Rung::L1 | Rung::L1M | Rung::L1S | Rung::S | Rung::C);
             let storm = if is_held { self.permits.lock().storm(cx.now, charger) } else { None };
             return storm.map_or(Verdict::Go, Verdict::Wait);
         }

@@ -51,7 +51,9 @@ pub(crate) fn first_action(rung: Rung, at: ConnectorRef) -> Option<Action> {
     let connector = Some(at).filter(|at| !at.is_charger());
     match rung {
         // What D sends depends on the settings and not on the place alone.
-        Rung::L0 | Rung::L6 | Rung::L6P | Rung::L7 | Rung::L1S | Rung::S | Rung::D => None,
+        Rung::L0 | Rung::L6 | Rung::L6P | Rung::L7 | Rung::L1S | Rung::S | Rung::C | Rung::D => {
+            None
+        }
         Rung::L1M => Some(Action::Trigger { message: TriggeredMessage::MeterValues, connector }),
         Rung::L1 => {
             Some(Action::Trigger { message: TriggeredMessage::StatusNotification, connector })

@@ -3,7 +3,7 @@
 
 use mendpoint_model::{
     Action, CommandAnswered, CommandOutcome, ConnectorStatus, HealMode, IncidentState, Rung, Step,
-    StepState, UnixMs,
+    StepState, Transaction, UnixMs,
 };
 
 use crate::case::{Case, Line};
@@ -598,16 +598,19 @@ impl Engine {
 
     /// The stuck charge that a step stops.
     fn stop_action(&self, cx: &Cx<'_>, id: IncidentId) -> Option<Action> {
-        let incident = &self.cases.get(&id)?.incident;
-        let at = incident.connector;
-        let charger = cx.fleet.charger(incident.charger)?;
-        let stuck = charger
-            .transactions
-            .iter()
-            .find(|tx| (at.is_charger() || tx.connector == at) && !may_deliver(charger, tx))?;
+        let stuck = self.stuck_charge(cx, id)?;
         Some(Action::RemoteStop {
             transaction: stuck.id,
             external_id: stuck.external_id.to_string(),
         })
+    }
+
+    /// The charge of a case that delivers nothing.
+    pub(crate) fn stuck_charge<'a>(&self, cx: &Cx<'a>, id: IncidentId) -> Option<&'a Transaction> {
+        let incident = &self.cases.get(&id)?.incident;
+        let at = incident.connector;
+        let charger = cx.fleet.charger(incident.charger)?;
+        let mut open = charger.transactions.iter();
+        open.find(|tx| (at.is_charger() || tx.connector == at) && !may_deliver(charger, tx))
     }
 }

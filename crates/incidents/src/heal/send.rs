@@ -79,6 +79,7 @@ impl Engine {
             None if rung == Rung::S => {
                 self.end_step(cx, id, StepState::Skipped, "No charge is open there any more");
             }
+            None if rung == Rung::C => self.close_stuck(cx, id),
             None => {
                 // L6: the socket is closed, there is no answer to wait for.
                 if let Some(step) = self.cases.get_mut(&id).and_then(|case| case.step_mut()) {
@@ -195,6 +196,21 @@ impl Engine {
             external_id: transaction.external_id.to_string(),
         };
         self.send_command(cx, id, action, 0);
+    }
+
+    /// C: closes a charge here that the charger was asked to stop and did not.
+    fn close_stuck(&mut self, cx: &Cx<'_>, id: IncidentId) {
+        let Some(stuck) = self.stuck_charge(cx, id) else {
+            self.end_step(cx, id, StepState::Skipped, "No charge is open there any more");
+            return;
+        };
+        let (transaction, charger) = (stuck.id, self.cases[&id].incident.charger);
+        self.tail.push(Effect::CloseTransaction { charger, transaction });
+        let note = format!(
+            "Charge {} is closed here with the last reading, and marked: its charger did not end it",
+            transaction.0
+        );
+        self.end_step(cx, id, StepState::Done, &note);
     }
 
     /// L3: switches the connector on again.

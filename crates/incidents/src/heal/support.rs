@@ -1,7 +1,7 @@
 //! What is left out because a charger does not do it (behaviour 64): it said so itself, or every
 //! charger of its model does.
 
-use mendpoint_model::{ChargerKey, CommandOutcome, IncidentId, Rung, Step};
+use mendpoint_model::{ChargerKey, CommandOutcome, IncidentId, Rung, Step, StepState};
 
 use crate::engine::{Cx, Engine};
 
@@ -33,6 +33,10 @@ impl Engine {
         if rung == Rung::Q {
             return None;
         }
+        if rung == Rung::C {
+            return (!self.was_asked_to_stop(id))
+                .then(|| "The charger has not refused to stop it".to_owned());
+        }
         if rung == Rung::L6P {
             let site = self.cases.get(&id)?.incident.site;
             let has_hook = self.settings.power_hooks.contains(&site);
@@ -40,6 +44,26 @@ impl Engine {
         }
         let word = cx.fleet.refusal(charger, &self.action_of(cx, id, rung)?)?;
         Some(format!("Left out: chargers of this model answer {word}"))
+    }
+
+    /// Whether the charger was asked to stop the charge and did not, or cannot be asked.
+    fn was_asked_to_stop(&self, id: IncidentId) -> bool {
+        let Some(case) = self.cases.get(&id) else { return false };
+        let mut stops = case.steps().iter().filter(|step| step.rung == Rung::S);
+        stops.next_back().is_some_and(|step| match step.state {
+            StepState::NotFixed | StepState::Skipped => true,
+            StepState::Blocked => !step.commands.iter().any(|(_, outcome)| {
+                matches!(
+                    outcome,
+                    None | Some(
+                        CommandOutcome::NotConnected
+                            | CommandOutcome::Expired
+                            | CommandOutcome::QueueFull
+                    )
+                )
+            }),
+            _ => false,
+        })
     }
 
     /// The word with which a charger itself said that it does not do a rung.

@@ -56,7 +56,7 @@ pub(crate) fn look(step: &Step, run: &mut Run, view: &View<'_>) -> Look {
             settled(began, run, view, healthy, view.settings.settle_ms)
         }
         // They end when they are begun.
-        Rung::L1S | Rung::L7 => Look::Done(StepState::Done, step.note.clone()),
+        Rung::L1S | Rung::L7 | Rung::C => Look::Done(StepState::Done, step.note.clone()),
     }
 }
 

@@ -7,6 +7,10 @@ use super::Overseer;
 use super::burst::{Burst, Losses};
 use super::report::{Directive, Order, Target, Wide};
 
+/// Healing is held at the first look; it is told after this part of the time that other outages are
+/// watched for, so that the page names all that were lost together.
+const SETTLE_PART: i64 = 6;
+
 /// The dead man's switch.
 #[derive(Debug, Default)]
 pub(crate) struct Blind {
@@ -125,10 +129,22 @@ impl Overseer {
             }
             look_at(ends);
         }
-        let opened = self.opened(&Breadth::Fleet, "");
-        match opened {
-            None if now < self.grace_until => look_at(self.grace_until),
-            None => self.open_blind(now, out),
+        let tells = blind.since + settings.settle_ms / SETTLE_PART;
+        // In our startup grace few are back yet, and a part of few says nothing.
+        let known = burst.of().max(self.fleet.len());
+        let is_part = burst.missing() * 100 <= known * settings.blind_percent as usize;
+        match self.opened(&Breadth::Fleet, "") {
+            None => {
+                if tells > now {
+                    look_at(tells);
+                } else if few {
+                    // A moment's trouble: it is over before anybody is called.
+                } else if is_part && now < self.grace_until {
+                    look_at(self.grace_until);
+                } else {
+                    self.open_blind(now, out);
+                }
+            }
             // The shard's answer wakes us.
             Some(super::Opened { id: None, .. }) => {}
             Some(super::Opened { id: Some(incident), site }) => {
@@ -158,8 +174,7 @@ impl Overseer {
         let outage = platform(burst.outage());
         let Some((charger, _)) = burst.first() else { return };
         let Some(site) = self.fleet.get(charger).map(|seen| seen.site) else { return };
-        let (lost, of, sites) = (burst.len(), burst.of(), burst.sites());
-        let percent = lost * 100 / of.max(1);
+        let Some((title, description)) = super::headline(&Breadth::Fleet, &outage) else { return };
         let wide = Wide {
             breadth: Breadth::Fleet,
             rule: crate::correlate::FLEET_BLIND.into(),
@@ -169,12 +184,8 @@ impl Overseer {
             charger,
             site,
             severity: 2,
-            title: format!("Fleet blind: {lost} of {of} chargers lost at once"),
-            description: format!(
-                "{percent} % of the fleet at {sites} sites lost its connection within a minute. So \
-                 many at once are taken to be our own fault or that of the way to us: nothing is \
-                 told of single chargers, and nothing is sent to any until they are back."
-            ),
+            title,
+            description,
             began_at: outage.began_at,
             outage: Some(outage),
             regression: None,
@@ -205,8 +216,12 @@ impl Overseer {
         if let Some(super::Opened { id: Some(incident), site }) = opened {
             self.forget_opened(&Breadth::Fleet, "");
             let lasted = now.since_ms(outage.as_ref().map_or(now, |outage| outage.began_at));
-            let words =
-                format!("The chargers are back after {}", crate::duration::duration_words(lasted));
+            let lasted = crate::duration::duration_words(lasted);
+            let missing = outage.as_ref().map_or(0, |outage| outage.lost - outage.back);
+            let words = match missing {
+                0 => format!("The chargers are back after {lasted}"),
+                missing => format!("All chargers but {missing} are back after {lasted}"),
+            };
             let outage = outage.map(|outage| Box::new(platform(outage)));
             let order = Order::Close { incident, words, outage };
             out.push(Directive { to: Target::Site(site), order });

@@ -133,10 +133,6 @@ impl Burst {
         Some((*charger, *at))
     }
 
-    pub(crate) fn sites(&self) -> usize {
-        self.sites.len()
-    }
-
     /// As everybody sees it.
     pub(crate) fn outage(&self) -> Outage {
         Outage {

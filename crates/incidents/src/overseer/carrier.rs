@@ -286,7 +286,7 @@ fn wide_of(burst: &Burst, fleet: &Fleet, name: &str, breadth: Breadth) -> Option
     let outage = mobile(burst.outage(), name);
     let (charger, _) = burst.first()?;
     let site = fleet.get(charger)?.site;
-    let (lost, sites) = (burst.len(), burst.sites());
+    let (title, description) = super::headline(&breadth, &outage)?;
     Some(Wide {
         breadth,
         rule: crate::correlate::CARRIER_OUTAGE.into(),
@@ -296,12 +296,8 @@ fn wide_of(burst: &Burst, fleet: &Fleet, name: &str, breadth: Breadth) -> Option
         charger,
         site,
         severity: 2,
-        title: format!("Mobile network outage: {lost} chargers at {sites} sites ({name})"),
-        description: format!(
-            "{lost} chargers at {sites} sites with SIM cards of one operator ({name}) lost their \
-             connection within five minutes. Nothing can be done to them from here; the operator \
-             can tell when it will be over."
-        ),
+        title,
+        description,
         began_at: outage.began_at,
         outage: Some(outage),
         regression: None,

@@ -13,6 +13,7 @@ mod burst;
 mod carrier;
 mod census;
 mod cohort;
+mod headline;
 mod report;
 mod seen;
 mod settings;
@@ -32,6 +33,8 @@ pub use report::{Directive, Order, Report, ReportKind, Target, Wide};
 pub use settings::OverseerSettings;
 pub use statistics::{holm, rate_p};
 pub use vehicle::VehicleSuspect;
+
+pub(crate) use headline::headline;
 
 use blind::Blind;
 use carrier::Carriers;

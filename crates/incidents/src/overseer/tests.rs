@@ -278,3 +278,63 @@ fn ordinary_losses_of_a_large_carrier_are_no_outage() {
     }
     assert!(scene.opened.is_empty(), "{:?}", scene.opened.first());
 }
+
+impl Scene {
+    /// So many chargers, online, of a fleet of so many that is known.
+    fn fleet(online: u32, known: u32) -> Self {
+        let mut scene = Self::new();
+        for charger in 0..known {
+            let kind = ReportKind::Known {
+                cohort: None,
+                carrier: None,
+                connectors: 1,
+                online: charger < online,
+            };
+            scene.tell(charger, kind);
+        }
+        scene
+    }
+
+    fn lose(&mut self, chargers: std::ops::Range<u32>) {
+        for charger in chargers {
+            self.tell(charger, ReportKind::Down);
+        }
+    }
+}
+
+#[test]
+fn a_fleet_lost_in_the_grace_after_our_start_is_told_at_once() {
+    let mut scene = Scene::fleet(90, 100);
+    scene.overseer.restore(scene.now, &[]);
+    scene.wait(MINUTE_MS);
+    scene.lose(0..90);
+    scene.wait(6_000);
+    assert_eq!(scene.opened.len(), 1, "{:?}", scene.opened);
+    assert_eq!(scene.opened[0].title, "Fleet blind: 90 of 90 chargers lost at once");
+}
+
+#[test]
+fn a_part_of_the_few_that_are_back_after_our_start_says_nothing_yet() {
+    let mut scene = Scene::fleet(30, 1_000);
+    scene.overseer.restore(scene.now, &[]);
+    scene.wait(MINUTE_MS);
+    scene.lose(0..20);
+    scene.wait(6_000);
+    let holds = |directive: &Directive| matches!(directive.order, Order::Hold { on: true });
+    assert!(scene.all.iter().any(holds), "nothing is sent meanwhile");
+    assert!(scene.opened.is_empty());
+    scene.wait(OverseerSettings::default().startup_grace_ms);
+    assert_eq!(scene.opened.len(), 1, "they did not come back");
+}
+
+#[test]
+fn the_page_of_a_blind_fleet_names_all_that_were_lost_together() {
+    let mut scene = Scene::fleet(100, 100);
+    for second in 0..4 {
+        scene.lose(second * 25..(second + 1) * 25);
+        scene.wait(1_000);
+    }
+    scene.wait(10_000);
+    assert_eq!(scene.opened.len(), 1);
+    assert_eq!(scene.opened[0].title, "Fleet blind: 100 of 100 chargers lost at once");
+}

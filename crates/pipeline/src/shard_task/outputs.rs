@@ -172,7 +172,7 @@ impl ShardTask {
             Effect::Exclusion(proposal) => self.state.entries.push(Entry::Exclusion(proposal)),
             Effect::Notice(notice) => self.state.released.push(Release::Notice(notice)),
             // The shard's upkeep asks; the overseer's task writes down vehicles, once for all shards.
-            Effect::AskSignal(_) | Effect::Vehicle(..) => {}
+            Effect::AskSignal(_) | Effect::CloseTransaction { .. } | Effect::Vehicle(..) => {}
             // Figures are made from what is stored of sessions.
             Effect::Attempt(ended) => self.inner.kpis.attempt(&ended),
             Effect::Visit(ended) => self.inner.kpis.visit(&ended),

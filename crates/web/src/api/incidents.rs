@@ -204,11 +204,14 @@ pub(super) async fn report(
             body.reason
         )));
     }
+    let connector = body.connector.map(ConnectorRef::v16);
+    let live = state.handle().charger(record.key).await;
+    crate::place::check_connector(live.as_deref(), connector).map_err(ApiError::bad_request)?;
     let id = state
         .handle()
         .request(Request::Report {
             charger: record.key,
-            connector: body.connector.map(ConnectorRef::v16),
+            connector,
             reason: body.reason,
             text: body.text,
             reporter: body.reporter.unwrap_or(caller.name),
@@ -228,6 +231,9 @@ pub(super) struct ActBody {
     text: String,
     /// For `resolve` and `refuse`: why.
     reason: String,
+    /// For `resolve`: somebody saw that it is safe. Without it a fault of safety that the charger still
+    /// reports is not resolved (409).
+    safe: bool,
     /// For `snooze`: until when, RFC 3339.
     until: Option<String>,
     /// For `merge`: the incident it is part of.
@@ -338,7 +344,7 @@ pub(super) async fn act(
         "take" => Request::Take { incident, user },
         "release" => Request::Release { incident, user },
         "note" => Request::Note { incident, user, text: body.text },
-        "resolve" => Request::Resolve { incident, user, reason: body.reason },
+        "resolve" => Request::Resolve { incident, user, reason: body.reason, safe: body.safe },
         "stop-healing" => Request::StopHealing { incident, user },
         "run-playbook" => Request::RunPlaybook { incident, user },
         "approve" | "refuse" => {

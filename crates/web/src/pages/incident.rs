@@ -172,6 +172,7 @@ struct View {
     asked: Option<StepAsked>,
     /// What the buttons carry, so that they do nothing that was not seen.
     severity: u8,
+    is_safety: bool,
     recovered: bool,
     steps: usize,
     parent: String,
@@ -299,6 +300,7 @@ async fn view(
         actions: Actions::of(incident, &viewer.name),
         asked: waiting_step(incident),
         severity: incident.severity,
+        is_safety: mendpoint_incidents::is_safety(&incident.code),
         recovered: incident.state == IncidentState::RecoveredUnproven,
         steps: incident.healing.as_ref().map_or(0, |healing| healing.steps.len()),
         parent: incident.ties.merged_into.map(|id| id.to_string()).unwrap_or_default(),
@@ -516,6 +518,8 @@ struct ActForm {
     into: String,
     /// It may be at another site.
     across: String,
+    /// A fault of safety was looked at, and it is safe.
+    safe: String,
     /// The step that is decided about: its number and its rung.
     step: Option<u32>,
     rung: String,
@@ -631,7 +635,8 @@ async fn carry_out(
         "note" => (Request::Note { incident, user, text }, "has your note."),
         "resolve" => {
             let reason = form.reason.trim().to_owned();
-            (Request::Resolve { incident, user, reason }, "is resolved.")
+            let safe = !form.safe.is_empty();
+            (Request::Resolve { incident, user, reason, safe }, "is resolved.")
         }
         "stop-healing" => (Request::StopHealing { incident, user }, "is not healed any more."),
         "run-playbook" => (Request::RunPlaybook { incident, user }, "is being healed."),

@@ -204,6 +204,15 @@ async fn report(
     let handle = state.handle();
     let Some(record) = handle.directory().by_public_id(&public_id) else { return no_charger() };
     let connector = match check(&form, state.handle().directory().site(record.site).as_deref()) {
+        Ok(connector) => {
+            let live = handle.charger(record.key).await;
+            crate::place::check_connector(live.as_deref(), connector)
+                .map(|()| connector)
+                .map_err(|_| "Please choose one of the connectors.".to_owned())
+        }
+        Err(problem) => Err(problem),
+    };
+    let connector = match connector {
         Ok(connector) => connector,
         Err(problem) => {
             let page = show(&state, &record, form, problem).await?;

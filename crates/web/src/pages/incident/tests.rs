@@ -65,6 +65,7 @@ fn view(incident: &Incident, timeline: &[TimelineEntry]) -> View {
         title: incident.title.clone(),
         glyph: glyph_of(incident),
         state: state_label(incident),
+        is_safety: false,
         over: incident.state.is_over(),
         opened: Moment::new(NOW, incident.opened_at),
         age: "open for 9 min".to_owned(),
