@@ -19,6 +19,7 @@ use crate::credit::{Credit, Hand};
 use crate::guardrail::ActionRecord;
 use crate::memory::Memory;
 use crate::program::Program;
+use crate::repeats::Repeats;
 use crate::rule::{Occurrence, Rule};
 use crate::signal::SignalLog;
 
@@ -70,6 +71,8 @@ pub(crate) struct Watch {
     pub(crate) habit: Habit,
     /// How restless its fingerprints are.
     pub(crate) damper: Option<Box<Damper>>,
+    /// Statuses that were looked at already.
+    pub(crate) repeats: Repeats,
     /// What is known of its boots.
     pub(crate) boots: Boots,
     /// What rules look back on; none while none does.

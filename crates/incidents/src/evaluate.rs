@@ -12,6 +12,7 @@ use crate::engine::{Cx, Engine};
 use crate::news::{Happening, focus_of, happenings, inputs_of, is_late};
 use crate::predicate::{Holds, Inputs, Subject};
 use crate::program::{News, Program};
+use crate::repeats::repeated;
 use crate::rule::{ClearWay, Condition, Occurrence, Scope};
 use crate::timers::Timer;
 use crate::whole::Cleared;
@@ -54,6 +55,18 @@ impl Engine {
         }
         let watch = self.watches.entry(key).or_default();
         watch.site = event.site;
+        let mut inputs = inputs;
+        match repeated(event, facts) {
+            Some(at) if watch.is_quiet() && !watch.is_hot() => {
+                if watch.repeats.again(at) {
+                    inputs.remove(Inputs::STATUS);
+                    if inputs == Inputs::MESSAGE {
+                        return;
+                    }
+                }
+            }
+            _ => watch.repeats.forget(),
+        }
         if is_plain(event, facts) && watch.is_quiet() {
             // The next most frequent ones, where nothing is going on.
             self.note_memory(cx, key, facts);

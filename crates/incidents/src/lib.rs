@@ -55,6 +55,7 @@ mod properties;
 #[cfg(test)]
 mod properties_fleet;
 mod reload;
+mod repeats;
 mod report;
 mod request;
 mod restore;

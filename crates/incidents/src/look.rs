@@ -29,12 +29,16 @@ impl Engine {
             Subject::watched(cx.now, charger, at, watch.signals.as_deref(), watch.calls)
                 .remembering(watch.memory.as_deref(), cohort)
         };
+        let places = program.concerned(news, &watch.alerts);
+        let is_of_connectors =
+            |place: u16| program.rules[usize::from(place)].unit == Scope::Connector;
+        let looks_at_connectors = places.iter().any(is_of_connectors);
         let mut subjects: SmallVec<[(Subject<'_>, Traits); 3]> = SmallVec::new();
         let seen = |at| {
             let subject = subject(at);
             (subject, Traits::of(&subject))
         };
-        for connector in &charger.connectors {
+        for connector in charger.connectors.iter().filter(|_| looks_at_connectors) {
             if focus.is_none_or(|at| at.is_charger() || at == connector.at) {
                 subjects.push(seen(connector.at));
             }
@@ -43,7 +47,7 @@ impl Engine {
         if focus.is_none_or(ConnectorRef::is_charger) {
             subjects.push(whole);
         }
-        for place in program.concerned(news, &watch.alerts).iter() {
+        for place in places.iter() {
             let subjects = match program.rules[usize::from(place)].unit {
                 Scope::Connector => &subjects[..],
                 _ => std::slice::from_ref(&whole),

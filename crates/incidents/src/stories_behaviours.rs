@@ -275,3 +275,30 @@ fn b04_it_is_not_over_while_they_still_take_turns() {
     world.live(ONE, 5);
     assert_eq!(open(&world), [""; 0]);
 }
+
+/// What a connector's status leads to in a day, when it is told once, or again every minute.
+fn day_of(status: S, again: bool) -> Vec<(String, mendpoint_model::UnixMs)> {
+    let mut world = world();
+    world.status(ONE, 1, status, "");
+    for _ in 0..24 * 60 {
+        if again {
+            world.wait(60);
+            world.status(ONE, 1, status, "");
+        } else {
+            world.live(ONE, 1);
+        }
+    }
+    let opened = |incident: &mendpoint_model::Incident| (incident.rule.clone(), incident.opened_at);
+    world.incidents.values().map(opened).collect()
+}
+
+#[test]
+fn a_status_that_is_told_every_minute_leads_to_the_same_as_one_that_is_told_once() {
+    let mut found = 0;
+    for status in [S::Available, S::Preparing, S::Finishing, S::Unavailable, S::Faulted] {
+        let once = day_of(status, false);
+        found += once.len();
+        assert_eq!(day_of(status, true), once, "{status:?}");
+    }
+    assert!(found > 0, "a connector that stays faulted is told");
+}

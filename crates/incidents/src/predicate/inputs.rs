@@ -42,6 +42,10 @@ impl Inputs {
         self.0 |= other.0;
     }
 
+    pub(crate) fn remove(&mut self, other: Self) {
+        self.0 &= !other.0;
+    }
+
     pub(crate) fn meets(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
