@@ -223,8 +223,14 @@ impl Book {
             Target::SecondOnCall(rota) => person(&self.rota(rota)?.on_call(now).second?),
             Target::Person(name) => person(name),
             Target::Owner => {
-                let tags = self.places.get(&Scope::Site(brief.site))?;
-                Recipient::mail(&tags.owner_email)
+                // A charger may have an owner of its own.
+                let owner = |scope| {
+                    let email = &self.places.get(&scope)?.owner_email;
+                    (!email.trim().is_empty()).then_some(email)
+                };
+                let email = owner(Scope::Charger(brief.charger))
+                    .or_else(|| owner(Scope::Site(brief.site)))?;
+                Recipient::mail(email)
             }
             Target::Mail(address) => Recipient::mail(address),
             Target::Webhook(name) => {

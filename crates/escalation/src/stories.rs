@@ -3,7 +3,7 @@
 use mendpoint_model::{HOUR_MS, IncidentState, MINUTE_MS, SECOND_MS, SiteKey, TicketId};
 
 use crate::kit::{Kit, book, private_ac};
-use crate::{Brief, Order, Scope};
+use crate::{Brief, Order, PlaceTags, Scope};
 
 #[test]
 fn public_dc_on_call_then_second_and_owner_then_the_installer_then_the_breach_list() {
@@ -73,6 +73,18 @@ fn private_ac_the_owner_after_two_hours_the_installer_after_a_day() {
     kit.wait(30 * HOUR_MS);
     assert_eq!(kit.told(), ["2:00:30 owner@x.example"]);
     assert_eq!(kit.work_orders(), ["24:00:00 INC-1"]);
+}
+
+#[test]
+fn the_owner_of_a_charger_comes_before_the_owner_of_its_site() {
+    let mut book = private_ac(book());
+    let home = PlaceTags { owner_email: "home@x.example".to_owned(), ..PlaceTags::default() };
+    let charger = Kit::new(book.clone()).brief(1).charger;
+    book.places.insert(Scope::Charger(charger), home);
+    let mut kit = Kit::new(book);
+    kit.handed(1);
+    kit.wait(3 * HOUR_MS);
+    assert_eq!(kit.told(), ["2:00:30 home@x.example"]);
 }
 
 #[test]

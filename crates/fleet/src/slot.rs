@@ -25,21 +25,21 @@ pub(crate) struct Slot {
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     /// Open and recently ended transactions, oldest first.
-    pub(crate) recent: Vec<Recent>,
+    pub(crate) recent: SmallVec<[Recent; 0]>,
     /// When the newest status is the present even though it seemed to come from a queue.
     pub(crate) present_at: Option<UnixMs>,
     /// Ends that came before their start, oldest first (behaviours 59, 62).
-    pub(crate) early_ends: Vec<TransactionEnded>,
+    pub(crate) early_ends: SmallVec<[TransactionEnded; 0]>,
     /// Transactions of which only updates came, by the charger's own ids, oldest first (behaviour 62).
-    pub(crate) only_updated: Vec<Box<str>>,
+    pub(crate) only_updated: SmallVec<[Box<str>; 0]>,
     /// Lines of the ledger that were not fetched yet; empty between events.
-    pub(crate) lines: Vec<LedgerLine>,
+    pub(crate) lines: SmallVec<[LedgerLine; 0]>,
     /// A new skew that is not believed yet.
     pub(crate) skew_candidate: Option<SkewCandidate>,
     /// When a card was accepted for a car that is not plugged in yet.
     pub(crate) authorised_at: Option<UnixMs>,
     /// Availability commands without an answer, with what was wanted before.
-    pub(crate) pending_availability: SmallVec<[PendingAvailability; 1]>,
+    pub(crate) pending_availability: SmallVec<[PendingAvailability; 0]>,
 }
 
 impl Slot {

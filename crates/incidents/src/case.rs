@@ -34,7 +34,7 @@ const FAILURES_MAX: usize = 10;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Watch {
     pub(crate) site: SiteKey,
-    pub(crate) alerts: SmallVec<[Alert; 1]>,
+    pub(crate) alerts: SmallVec<[Alert; 0]>,
     pub(crate) signals: Option<Box<SignalLog>>,
     pub(crate) attempts: Option<Box<AttemptLog>>,
     pub(crate) cases: SmallVec<[IncidentId; 1]>,

@@ -224,7 +224,7 @@ fn move_over(
     timers: &mut Timers,
 ) {
     let place_of = |old: u16| program.place(&old_program.rules[usize::from(old)].id);
-    let mut kept: SmallVec<[Alert; 1]> = SmallVec::new();
+    let mut kept: SmallVec<[Alert; 0]> = SmallVec::new();
     let mut alerts = std::mem::take(&mut watch.alerts);
     // Their timers have the old places in their names, and the old place of one may be the new one of
     // another that is due at the same moment: all are taken away before the first is set again.

@@ -232,7 +232,7 @@ pub enum RequestError {
     #[error("decide about {0}: no step waits for an approval")]
     NothingToApprove(IncidentId),
     /// Another step waits than the one that was decided about.
-    #[error("decide about {asked} of {incident}: that one is decided, and {waits}, waits now")]
+    #[error("decide about {asked} of {incident}: that is not what waits; {waits}, waits now")]
     OtherStep {
         /// Of which incident.
         incident: IncidentId,

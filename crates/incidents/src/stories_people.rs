@@ -112,7 +112,7 @@ fn two_approvals_of_one_step_let_one_step_go() {
     assert_eq!(refused, RequestError::OtherStep { incident: id, asked: first, waits });
     assert_eq!(
         refused.to_string(),
-        "decide about step 1, ask for status of INC-1: that one is decided, and step 2, soft reset, \
+        "decide about step 1, ask for status of INC-1: that is not what waits; step 2, soft reset, \
          waits now"
     );
     world.live(ONE, 10);

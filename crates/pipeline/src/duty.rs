@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use mendpoint_escalation::{Brief, Case, Duty, Inbox, Order, Scope, Signer, family};
 use mendpoint_incidents::KillScope;
+use mendpoint_incidents::correlate::FLEET_BLIND;
 use mendpoint_model::{Actor, Incident, IncidentId, IncidentState, TimelineEntry, UnixMs};
 use mendpoint_store::{DutyTurn, Entry, NewMail};
 
@@ -193,7 +194,8 @@ impl Inner {
                         | IncidentState::Acknowledged
                         | IncidentState::InProgress
                 ),
-            inhibited: incident.ties.parent().is_some(),
+            // Who runs the platform is told of a blind fleet by its page; it is nobody's on site.
+            inhibited: incident.ties.parent().is_some() || incident.rule == FLEET_BLIND,
             taken_by: incident.owner.clone(),
             ticket: incident.ticket,
             resolution: incident.resolution.clone(),

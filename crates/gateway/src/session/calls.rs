@@ -170,6 +170,7 @@ where
             delivery.answer = Some(leave);
             let id = id.into();
             let reply = inbound.reply;
+            self.make_room();
             self.pending.push_back(Pending::Waiting {
                 call,
                 id,
@@ -261,7 +262,16 @@ where
         if may_leave {
             self.write_text(text, at);
         } else {
+            self.make_room();
             self.pending.push_back(Pending::Ready(text.into_boxed_str()));
+        }
+    }
+
+    /// Room for one call, which is what nearly every charger has open: a queue that grows by itself
+    /// begins with four.
+    fn make_room(&mut self) {
+        if self.pending.capacity() == 0 {
+            self.pending.reserve_exact(1);
         }
     }
 

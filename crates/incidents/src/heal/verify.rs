@@ -191,6 +191,11 @@ fn restarted(step: &Step, began: UnixMs, run: &mut Run, view: &View<'_>, healthy
         };
     }
     run.healthy_since = None;
+    if back.is_none() && matches!(step.commands.last(), Some((_, None))) {
+        let note = "Sent before a restart of ours: its answer is not known, and the charger did not \
+                    restart";
+        return Look::Done(StepState::Unknown, note.to_owned());
+    }
     let note = match (&back, view.condition) {
         (Some(after), Some(true)) => {
             format!("Back in {after}, the fault returned after the {}", label.to_lowercase())

@@ -19,6 +19,8 @@ pub(crate) struct Blind {
     since: UnixMs,
     /// Whether shards were told to send nothing.
     holds: bool,
+    /// It went on before our start, and shards were not told yet.
+    restored: bool,
     /// Ups and downs that are not taken in yet: those of one moment belong together.
     ups: Vec<ChargerKey>,
     ended_at: Option<UnixMs>,
@@ -35,11 +37,12 @@ impl Blind {
         }
     }
 
-    pub(crate) fn restore(&mut self, now: UnixMs, incident: &Incident) {
+    pub(crate) fn restore(&mut self, incident: &Incident) {
         self.burst =
             Some(incident.ties.outage.as_deref().map_or_else(Burst::default, Burst::restored));
-        // After our own restart healing is not held for what was before it.
-        self.since = now;
+        // A restart of ours makes nothing better: healing waits on, for as long as it would have.
+        self.since = incident.opened_at;
+        self.restored = true;
     }
 
     pub(crate) fn ended_by_hand(&mut self, at: UnixMs) {
@@ -115,6 +118,10 @@ impl Overseer {
             burst.calm_since = None;
         }
         let hold_ends = blind.since + settings.blind_hold_max_ms;
+        if std::mem::take(&mut blind.restored) && hold_ends > now {
+            blind.holds = true;
+            out.push(Directive { to: Target::All, order: Order::Hold { on: true } });
+        }
         if blind.holds && hold_ends <= now {
             blind.holds = false;
             out.push(Directive { to: Target::All, order: Order::Hold { on: false } });

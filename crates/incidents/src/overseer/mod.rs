@@ -107,7 +107,7 @@ impl Overseer {
             }
             match &incident.ties.breadth {
                 Breadth::Charger | Breadth::Site => continue,
-                Breadth::Fleet => self.blind.restore(now, incident),
+                Breadth::Fleet => self.blind.restore(incident),
                 Breadth::Carrier(carrier) => self.carriers.restore(now, carrier, incident),
                 Breadth::Cohort(cohort) => self.cohorts.restore(cohort, incident),
             }

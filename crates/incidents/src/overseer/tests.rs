@@ -1,7 +1,8 @@
 //! The overseer by itself: reports in, directives out.
 
 use mendpoint_model::{
-    Breadth, ChargerKey, Cohort, DAY_MS, HOUR_MS, IncidentId, MINUTE_MS, SiteKey, UnixMs,
+    Breadth, ChargerKey, Cohort, DAY_MS, HOUR_MS, Incident, IncidentId, MINUTE_MS, Member, Outage,
+    SiteKey, UnixMs,
 };
 
 use super::{Directive, Order, Overseer, OverseerSettings, Report, ReportKind, Wide};
@@ -337,4 +338,55 @@ fn the_page_of_a_blind_fleet_names_all_that_were_lost_together() {
     scene.wait(10_000);
     assert_eq!(scene.opened.len(), 1);
     assert_eq!(scene.opened[0].title, "Fleet blind: 100 of 100 chargers lost at once");
+}
+
+#[test]
+fn a_blind_fleet_stays_held_over_a_restart_of_ours() {
+    let holds = |scene: &Scene| {
+        let hold = |directive: &Directive| match directive.order {
+            Order::Hold { on } => Some(on),
+            _ => None,
+        };
+        scene.all.iter().filter_map(hold).collect::<Vec<_>>()
+    };
+    let settings = OverseerSettings::default();
+    let blind = |opened_at: UnixMs| {
+        let rule = crate::correlate::FLEET_BLIND;
+        let mut incident =
+            Incident::opened(IncidentId(7), rule, ChargerKey(0), SiteKey(1), opened_at);
+        incident.ties.breadth = Breadth::Fleet;
+        let member = |charger| Member {
+            charger: ChargerKey(charger),
+            lost_at: opened_at,
+            back_at: None,
+            boot: None,
+        };
+        incident.ties.outage = Some(Box::new(Outage {
+            began_at: opened_at,
+            lost: 40,
+            of: 100,
+            members: (0..40).map(member).collect(),
+            ..Outage::default()
+        }));
+        incident
+    };
+    let mut scene = Scene::fleet(0, 100);
+    scene.overseer.restore(scene.now, &[blind(scene.now + -MINUTE_MS)]);
+    for charger in 40..100 {
+        scene.tell(charger, ReportKind::Up);
+    }
+    scene.wait(5 * MINUTE_MS);
+    assert_eq!(holds(&scene), [true], "they are still away");
+    assert!(scene.opened.is_empty() && scene.closed.is_empty());
+    for charger in 0..40 {
+        scene.tell(charger, ReportKind::Up);
+    }
+    scene.wait(settings.over_ms + settings.blind_hold_ms + MINUTE_MS);
+    assert_eq!(holds(&scene), [true, false]);
+    // What lasted for longer than healing may be held is not held anew.
+    let mut scene = Scene::fleet(0, 100);
+    let opened_at = scene.now + -(settings.blind_hold_max_ms + MINUTE_MS);
+    scene.overseer.restore(scene.now, &[blind(opened_at)]);
+    scene.wait(MINUTE_MS);
+    assert_eq!(holds(&scene), Vec::<bool>::new());
 }

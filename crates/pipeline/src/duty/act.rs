@@ -92,7 +92,12 @@ impl Handle {
     /// What is wrong with it, or that the database refused.
     pub async fn put_rota(&self, mut rota: Rota, by: &str) -> Result<(), Error> {
         rota.name = rota.name.trim().to_owned();
-        let book = self.duty_book();
+        let mut book = self.duty_book();
+        if rota.check(|name| book.persons.contains_key(name)).is_err() {
+            // Somebody may have been added just now, from the command line.
+            self.0.read_book_now().await;
+            book = self.duty_book();
+        }
         rota.check(|name| book.persons.contains_key(name)).map_err(|error| refused(&error))?;
         // Stand-ins of long ago are history, and history is in the audit log.
         let long_ago = clock::now() - 90 * mendpoint_model::DAY_MS;
@@ -120,6 +125,9 @@ impl Handle {
     /// What is wrong with it, or that the database refused.
     pub async fn put_person(&self, person: Person, by: &str) -> Result<(), Error> {
         person.check().map_err(|error| refused(&error))?;
+        if !self.duty_book().persons.contains_key(&person.name) {
+            self.0.read_book_now().await;
+        }
         if !self.duty_book().persons.contains_key(&person.name) {
             return Err(Error::Refused(format!("nobody signs in as \"{}\"", person.name)));
         }

@@ -90,6 +90,12 @@ impl Inner {
         Ok(Arc::new(book))
     }
 
+    /// Reads who is there, whenever that was done last.
+    pub(super) async fn read_book_now(&self) {
+        *self.duty.read_at.lock().unwrap_or_else(PoisonError::into_inner) = UnixMs(0);
+        self.read_book_again(crate::clock::now()).await;
+    }
+
     /// Reads it again now and then: people are added, and leave, by another program.
     pub(super) async fn read_book_again(&self, now: UnixMs) {
         {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mendpoint_incidents::EngineSettings;
 use mendpoint_incidents::overseer::OverseerSettings;
-use mendpoint_model::{ChargerRecord, Disconnected, EventKind, Protocol, SiteRecord};
+use mendpoint_model::{ChargerRecord, Contact, Disconnected, EventKind, Protocol, SiteRecord};
 use mendpoint_pipeline::NewCharger;
 use mendpoint_store::IncidentFilter;
 use tokio::time::{sleep, timeout};
@@ -18,7 +18,13 @@ const CHARGERS: u32 = 60;
 async fn fleet(program: &Program) -> Vec<Arc<ChargerRecord>> {
     let mut sites = Vec::new();
     for n in 0..10 {
-        let site = SiteRecord { name: format!("Site {n}"), ..SiteRecord::default() };
+        let installer = Contact {
+            name: "Volt".to_owned(),
+            email: "jobs@volt.example".to_owned(),
+            phone: String::new(),
+        };
+        let name = format!("Site {n}");
+        let site = SiteRecord { name, installer: Some(installer), ..SiteRecord::default() };
         sites.push(program.handle.put_site(site).await.expect("a site").key);
     }
     let mut chargers = Vec::new();
@@ -84,5 +90,6 @@ async fn a_fleet_that_vanishes_is_one_incident_and_one_mail_to_the_platform() {
     let (incidents, _) = program.store.incidents(&filter, None, 50).await.expect("read");
     assert_eq!(incidents.len(), 1, "{incidents:?}");
     assert_eq!(incidents[0].rule, "FLEET_BLIND");
+    assert_eq!(incidents[0].ticket, None, "no installer is sent for what is ours");
     assert!(mails[0].mail.text.contains("https://mend.example/incidents/"));
 }

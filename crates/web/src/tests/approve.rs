@@ -167,7 +167,7 @@ async fn an_approval_sent_twice_lets_one_step_go() {
     for action in ["approve", "refuse"] {
         let (status, why) = stage.act(action, first.clone()).await;
         assert_eq!(status, 409, "{why}");
-        assert!(why.contains("that one is decided, and step 2, soft reset, waits now"), "{why}");
+        assert!(why.contains("that is not what waits; step 2, soft reset, waits now"), "{why}");
     }
     let (status, why) = stage.act("approve", json!({ "step": 2, "rung": "L5" })).await;
     assert!(status == 409 && why.contains("soft reset, waits now"), "{why}");
