@@ -16,6 +16,12 @@ use crate::predicate::Inputs;
 use crate::timers::Timer;
 
 impl Engine {
+    /// We do not run from now until then, as a replay knows beforehand: silence meanwhile, and until
+    /// chargers had their chance to come back, is nobody's (1.2).
+    pub fn expect_stop(&mut self, until: UnixMs) {
+        self.grace_until = self.grace_until.max(until + self.settings.startup_grace_ms);
+    }
+
     /// Takes up the incidents that are open, and those with steps in the last 24 hours, and begins
     /// to watch every charger the fleet knows. Silence counts from now on only (startup grace). A
     /// step whose command was sent and whose outcome is not known is watched, never sent again.

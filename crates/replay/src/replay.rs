@@ -137,6 +137,16 @@ impl Replay {
         }
     }
 
+    /// Takes in that our own server did not run: what chargers did not tell meanwhile is nobody's. To
+    /// be told before anything that came after `from`.
+    pub fn stop(&mut self, from: UnixMs, until: UnixMs) {
+        if until <= self.now {
+            return;
+        }
+        self.catch_up(from.max(self.now));
+        self.shard.expect_stop(until);
+    }
+
     /// Takes in a change of a connection.
     pub fn link(&mut self, change: &PastLink) {
         self.catch_up(change.at);

@@ -31,6 +31,10 @@ struct Past {
 
 impl Past {
     fn new(rules: Arc<Catalogue>) -> Self {
+        Self::with(rules, 0)
+    }
+
+    fn with(rules: Arc<Catalogue>, startup_grace_ms: i64) -> Self {
         let mut fleet = Fleet::new(FleetSettings::default());
         fleet.register(CHARGER, SiteKey(1), "CP-1".into());
         let mut state = fleet.charger(CHARGER).expect("it was registered").clone();
@@ -38,7 +42,7 @@ impl Past {
         let settings = ReplaySettings {
             thresholds: Vec::new(),
             fleet: FleetSettings::default(),
-            engine: EngineSettings { startup_grace_ms: 0, ..EngineSettings::default() },
+            engine: EngineSettings { startup_grace_ms, ..EngineSettings::default() },
             profiles: Arc::new(Profiles::default()),
             from: START,
         };
@@ -111,6 +115,34 @@ fn offline_counts_from_the_end_of_the_connection() {
     let run = past.end(3_600);
     assert_eq!(opened(&run), [("CP_OFFLINE".to_owned(), 850)]);
     assert!(run.incidents[0].escalated, "fifteen minutes later a person is asked");
+}
+
+#[test]
+fn what_was_not_heard_while_we_did_not_run_is_nobodys() {
+    let second = |second: i64| START + second * 1_000;
+    // Stopped in order, then killed: what the log has of the end differs.
+    for is_told in [true, false] {
+        let past = |returns: bool| {
+            let mut past = Past::with(catalogue(same), 5 * MINUTE_MS);
+            past.heard(60, "Heartbeat", "{}");
+            past.replay.stop(second(61), second(7_200));
+            if is_told {
+                let reason = "closed by us (1001: the central system is stopping)".to_owned();
+                let (charger, at) = (CHARGER, second(61));
+                past.replay.link(&PastLink { charger, at, online: false, reason });
+            }
+            if returns {
+                past.link(7_205, true);
+                past.heard(7_206, "Heartbeat", "{}");
+            }
+            opened(&past.end(7_700))
+        };
+        assert_eq!(past(true), []);
+        let stays = past(false);
+        let [(rule, at)] = &stays[..] else { panic!("{stays:?}") };
+        assert_eq!(rule, "CP_OFFLINE", "it stayed away");
+        assert!((7_500..7_520).contains(at), "{at}: when the grace is over");
+    }
 }
 
 #[test]

@@ -256,6 +256,18 @@ impl Shard {
         self.fleet.restore_orphan(charger, ended);
     }
 
+    /// We do not run from now until then, as a replay knows beforehand: see
+    /// [`Engine::expect_stop`](mendpoint_incidents::Engine::expect_stop).
+    pub fn expect_stop(&mut self, until: UnixMs) {
+        self.engine.expect_stop(until);
+        if let Some(trial) = &mut self.rehearsal {
+            trial.engine.expect_stop(until);
+        }
+        if let Some(overseer) = &mut self.overseer {
+            overseer.expect_stop(until);
+        }
+    }
+
     /// Lets the engine go on where it was: with the incidents that are open, and those that had a
     /// step in the last 24 hours.
     pub fn restore(&mut self, now: UnixMs, incidents: Vec<Incident>, out: &mut Outputs) {

@@ -120,6 +120,11 @@ impl Overseer {
         self.wake(now + 1);
     }
 
+    /// We do not run until then: see [`Engine::expect_stop`](crate::Engine::expect_stop).
+    pub fn expect_stop(&mut self, until: UnixMs) {
+        self.grace_until = self.grace_until.max(until + self.settings.startup_grace_ms);
+    }
+
     /// What was known of a charger's past before a restart: an alert of a code at a time.
     pub fn remember_alert(&mut self, charger: ChargerKey, code: &str, at: UnixMs) {
         self.cohorts.remember(charger, code, at);

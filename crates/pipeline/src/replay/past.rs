@@ -16,6 +16,7 @@ use mendpoint_replay::{
 use mendpoint_store::{
     FrameView, IncidentFilter, LinkChangeRow, PAGE_MAX, PastLinks, Store, TransactionFilter,
 };
+use mendpoint_uptime::Stop;
 
 use super::ReplayAsk;
 use crate::rule_book::RuleEdits;
@@ -69,7 +70,8 @@ pub async fn replay_past(
         },
     );
     replay.begin(begin, chargers);
-    let mut links = Links::new(store.past_links(begin, ask.until));
+    let stops = store.server_gaps(ask.until).await?;
+    let mut links = Links::new(store.past_links(begin, ask.until), stops);
     let mut frames = store.past_frames(begin, ask.until, ask.charger);
     let mut counted = 0;
     loop {
@@ -202,11 +204,19 @@ struct Links {
     rows: PastLinks,
     piece: VecDeque<(ChargerKey, LinkChangeRow)>,
     ended: bool,
+    /// When our own server did not run, oldest first.
+    stops: VecDeque<Stop>,
 }
 
 impl Links {
-    fn new(rows: PastLinks) -> Self {
-        Self { rows, piece: VecDeque::new(), ended: false }
+    fn new(rows: PastLinks, stops: Vec<Stop>) -> Self {
+        Self { rows, piece: VecDeque::new(), ended: false, stops: stops.into() }
+    }
+
+    fn stops_before(&mut self, at: UnixMs, replay: &mut Replay) {
+        while let Some(stop) = self.stops.pop_front_if(|stop| stop.from < at) {
+            replay.stop(stop.from, stop.until);
+        }
     }
 
     /// Hands over what happened before a frame of this time. A connection opened before its first
@@ -215,6 +225,7 @@ impl Links {
         loop {
             if self.piece.is_empty() {
                 if self.ended {
+                    self.stops_before(at, replay);
                     return Ok(());
                 }
                 self.piece = self.rows.next().await?.into();
@@ -226,10 +237,12 @@ impl Links {
                 .front()
                 .is_some_and(|(_, row)| row.at < at || (row.online && row.at == at));
             if !is_due {
+                self.stops_before(at, replay);
                 return Ok(());
             }
             if let Some((charger, row)) = self.piece.pop_front() {
                 let LinkChangeRow { at, online, reason } = row;
+                self.stops_before(at, replay);
                 replay.link(&PastLink { charger, at, online, reason });
             }
         }
