@@ -347,6 +347,19 @@ mod tests {
             told.contains("no rule opens the incident \"CP_OFLINE\"; did you mean `CP_OFFLINE`?"),
             "{told}"
         );
+        let expected = "expect = { incidents = [\"CP_OFFLINE\"]";
+        let instead = "expect = { states = [\"resolvd\"], has = [], actions = [\"Reste Soft\"] } },\n  \
+                       { every = \"1s\", times = 1, expect = { incidents = [\"CP_OFFLINE\"]";
+        let wrong = text.replacen(expected, instead, 1);
+        assert_ne!(wrong, text);
+        let problems =
+            Catalogue::parse(&[("a.toml".to_owned(), wrong)], &[]).expect_err("it is wrong");
+        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        assert!(
+            told[0].contains("unknown state \"resolvd\"; did you mean `resolved`?"),
+            "{told:?}"
+        );
+        assert!(told[1].contains("unknown action \"Reste\"; did you mean `Reset`?"), "{told:?}");
         let text = text.replace("route = \"default\"", "route = \"platfrom\"");
         let good = Catalogue::parse(&[("a.toml".to_owned(), text)], &[]).expect("it is good");
         let routes = ["default".to_owned(), "platform".to_owned()];

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mendpoint_model::{Protocol, SignalUnit, Transport};
+use mendpoint_model::{IncidentState, Protocol, SignalUnit, Transport};
 use serde::Deserialize;
 use serde_spanned::Spanned;
 
@@ -57,7 +57,7 @@ struct RawStep {
     used: Option<RawUsed>,
     uptime_burn: Option<TestBurn>,
     charger: Option<Spanned<u16>>,
-    expect: Option<Expect>,
+    expect: Option<Spanned<Expect>>,
 }
 
 #[derive(Deserialize)]
@@ -90,6 +90,17 @@ const ANSWERED: [&str; 8] = [
     "RemoteStopTransaction",
     "GetConfiguration",
     "GetDiagnostics",
+];
+
+/// What else may be sent.
+const SENT: [&str; 7] = [
+    "GetLog",
+    "GetReport",
+    "GetVariables",
+    "SetVariables",
+    "UpdateFirmware",
+    "SignedUpdateFirmware",
+    "ClearCache",
 ];
 
 /// Reads one test, noting what is wrong with it.
@@ -273,8 +284,32 @@ fn acts(reader: &mut Reader<'_>, step: RawStep) -> Vec<Act> {
         acts.push(Act::Used { every_ms: every_ms.max(60_000), days: *used.days.get_ref() });
     }
     acts.extend(step.uptime_burn.map(Act::UptimeBurn));
-    acts.extend(step.expect.map(Act::Expect));
+    if let Some(expect) = step.expect {
+        let offset = expect.span().start;
+        let expect = expect.into_inner();
+        check_expected(reader, offset, &expect);
+        acts.push(Act::Expect(expect));
+    }
     acts
+}
+
+/// Whether what a test expects can ever be: the state of an incident, an action of ours.
+fn check_expected(reader: &mut Reader<'_>, offset: usize, expect: &Expect) {
+    let states = IncidentState::ALL.map(IncidentState::name);
+    for state in expect.states.iter().flatten() {
+        if !states.contains(&state.as_str()) {
+            let hint = suggestion(state, &states);
+            reader.refuse(offset, format!("unknown state \"{state}\"{hint}"));
+        }
+    }
+    let known: Vec<&str> = ANSWERED.into_iter().chain(SENT).collect();
+    for action in expect.actions.iter().flatten() {
+        let name = action.split(' ').next().unwrap_or_default();
+        if !known.contains(&name) {
+            let hint = suggestion(name, &known);
+            reader.refuse(offset, format!("unknown action \"{name}\"{hint}"));
+        }
+    }
 }
 
 fn check_late(reader: &mut Reader<'_>, offset: usize, late: Option<&str>) {

@@ -2,9 +2,10 @@
 
 use mendpoint_model::{DAY_MS, IncidentId, UnixMs};
 use mendpoint_pipeline::{PortTally, UptimeScope};
-use mendpoint_uptime::{Decision, Tally, formula};
+use mendpoint_uptime::{Decision, Exclusion, Tally, formula};
 
 use crate::AppState;
+use crate::place::check_connector;
 
 /// What NEVI asks of every connector over a year, percent (23 CFR 680.116(b)).
 pub(crate) const NEVI_PERCENT: f64 = 97.0;
@@ -15,6 +16,19 @@ pub(crate) const CALIFORNIA_PERCENT: f64 = 97.0;
 
 /// How long the evidence of an exclusion may be, in characters.
 pub(crate) const EVIDENCE_MAX: usize = 2_000;
+
+/// The longest that one exclusion may last.
+const EXCLUSION_MAX_MS: i64 = 366 * DAY_MS;
+
+/// What is wrong with an exclusion that somebody proposes, in a sentence.
+pub(crate) async fn check_exclusion(state: &AppState, exclusion: &Exclusion) -> Result<(), String> {
+    if exclusion.until.since_ms(exclusion.from) > EXCLUSION_MAX_MS {
+        return Err("One exclusion lasts for a year at most.".to_owned());
+    }
+    let Some(charger) = exclusion.charger else { return Ok(()) };
+    let live = state.handle().charger(charger).await;
+    check_connector(live.as_deref(), exclusion.connector)
+}
 
 /// The months of a calendar, in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

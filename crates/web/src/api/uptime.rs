@@ -18,7 +18,7 @@ use super::json::{Page, time};
 use crate::AppState;
 use crate::kpis::{definitions, figures as figures_of};
 use crate::place::connector_of;
-use crate::uptime::{EVIDENCE_MAX, Figures, Month, NEVI_PERCENT, sum};
+use crate::uptime::{EVIDENCE_MAX, Figures, Month, NEVI_PERCENT, check_exclusion, sum};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -84,7 +84,7 @@ fn tally_json(tally: &Tally) -> Value {
         .excluded
         .iter()
         .map(|((reason, id), minutes)| {
-            json!({ "reason": reason.name(), "exclusion": id, "minutes": minutes })
+            json!({ "reason": reason.name(), "exclusion": id.to_string(), "minutes": minutes })
         })
         .collect();
     json!({
@@ -246,6 +246,7 @@ pub(super) async fn propose(
         evidence: body.evidence.trim().to_owned(),
         decision: Decision::Proposed,
     };
+    check_exclusion(&state, &exclusion).await.map_err(ApiError::bad_request)?;
     let store = state.handle().store();
     let Some(id) = store.propose_exclusion(&exclusion, &caller.name).await? else {
         return Err(ApiError::conflict("that was proposed before"));

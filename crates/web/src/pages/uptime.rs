@@ -20,7 +20,8 @@ use crate::place::{connector_of, utc};
 use crate::session::{Acting, Viewer};
 use crate::shell::Shell;
 use crate::uptime::{
-    CALIFORNIA_PERCENT, EVIDENCE_MAX, Figures, Month, NEVI_PERCENT, UK_PERCENT, percent, sum,
+    CALIFORNIA_PERCENT, EVIDENCE_MAX, Figures, Month, NEVI_PERCENT, UK_PERCENT, check_exclusion,
+    percent, sum,
 };
 use crate::{AppState, show};
 
@@ -521,6 +522,10 @@ async fn add(
 ) -> Page {
     const HOME: &str = "/uptime/exclusions";
     let exclusion = match read(&state, &form) {
+        Ok(exclusion) => check_exclusion(&state, &exclusion).await.map(|()| exclusion),
+        wrong => wrong,
+    };
+    let exclusion = match exclusion {
         Ok(exclusion) => exclusion,
         Err(why) => {
             return wrong(list_exclusions(&state, &viewer, Asked::default(), form, why).await);
