@@ -203,6 +203,18 @@ impl Fleet {
         }
     }
 
+    /// A charger said on its newest connection that it is there, and nothing else: the same as
+    /// [`Fleet::apply`] of a heartbeat. False: it is not known, or that is not its newest connection.
+    pub fn heard(&mut self, charger: ChargerKey, epoch: u64, at: UnixMs) -> bool {
+        let Some(&index) = self.index.get(&charger) else { return false };
+        let link = &mut self.slots[index as usize].state.link;
+        if link.epoch != epoch || link.since.is_none() {
+            return false;
+        }
+        link.last_seen_at = Some(at);
+        true
+    }
+
     /// Gives up transactions that a boot interrupted and whose end did not come in time
     /// (behaviour 53), and believes what chargers with an unknown clock said last.
     pub fn advance(&mut self, now: UnixMs, facts: &mut Vec<(ChargerKey, Fact)>) {

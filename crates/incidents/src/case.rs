@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use mendpoint_model::{
-    Actor, ChargerKey, CommandId, ConnectorRef, FrameSeq, Healing, Incident, IncidentId,
-    IncidentState, Link, Rung, SiteKey, Step, StepState, TimelineEntry, UnixMs,
+    Actor, CommandId, ConnectorRef, FrameSeq, Healing, Incident, IncidentId, IncidentState, Link,
+    Rung, SiteKey, Step, StepState, TimelineEntry, UnixMs,
 };
-use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use crate::alert::Alert;
@@ -22,6 +21,7 @@ use crate::program::Program;
 use crate::repeats::Repeats;
 use crate::rule::{Occurrence, Rule};
 use crate::signal::SignalLog;
+use crate::watches::Watches;
 
 /// For how long a lost command says that the connection is over, when nothing else does.
 const LOST_MS: i64 = 30_000;
@@ -84,9 +84,6 @@ pub(crate) struct Watch {
     /// When countable things last happened.
     pub(crate) last: SmallVec<[(Occurrence, UnixMs); 2]>,
 }
-
-/// What is known of each charger. Boxed, because a map of whole ones would keep half of its room empty.
-pub(crate) type Watches = FxHashMap<ChargerKey, Box<Watch>>;
 
 /// The rule of a case as it holds for its charger, with its own thresholds.
 pub(crate) fn rule_of(watches: &Watches, program: &Program, case: &Case) -> Option<Arc<Rule>> {

@@ -7,10 +7,9 @@ use mendpoint_model::{
     ChargerEvent, ChargerKey, ChargerState, Chargers, Command, ConnectorRef, FrameSeq, HealMode,
     Hours, Incident, IncidentId, IncidentState, Overlay, SiteKey, TimelineEntry, UnixMs,
 };
-use rustc_hash::FxHashMap;
 
 use crate::attempts::AttemptTimes;
-use crate::case::{Case, Fingerprint, Line, Watches};
+use crate::case::{Case, Fingerprint, Line};
 use crate::catalogue::Catalogue;
 use crate::cohort::{CohortFigures, Cohorts};
 use crate::correlate::Correlation;
@@ -28,6 +27,7 @@ use crate::threshold::Overrides;
 use crate::timers::{Timer, Timers};
 use crate::usage::Usage;
 use crate::visits::Visits;
+use crate::watches::Watches;
 
 /// What one call of the engine goes by.
 pub(crate) struct Cx<'a> {
@@ -108,7 +108,7 @@ impl Engine {
             overrides: Overrides::default(),
             variants: BTreeMap::new(),
             ids,
-            watches: FxHashMap::default(),
+            watches: Watches::default(),
             cases: BTreeMap::new(),
             timers: Timers::default(),
             switches: BTreeSet::new(),
@@ -181,6 +181,12 @@ impl Engine {
         self.take_in(&cx, event, facts);
         self.run_due(&cx);
         self.flush(now, out);
+    }
+
+    /// Whether a message that says nothing but that a charger is there may change anything. Where it
+    /// may not, [`Engine::handle`] need not hear of it.
+    pub fn heeds_signs_of(&mut self, charger: ChargerKey) -> bool {
+        self.watches.heeds(charger)
     }
 
     /// Does what is due by now.

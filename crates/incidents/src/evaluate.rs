@@ -48,8 +48,7 @@ impl Engine {
         if inputs == Inputs::MESSAGE && facts.is_empty() && !is_answer {
             // A sign of life, the most frequent event by far: it matters only where something is
             // wrong already.
-            let hot = self.watches.get(&key).is_some_and(|watch| watch.is_hot());
-            if !hot {
+            if !self.watches.heeds(key) {
                 return;
             }
         }

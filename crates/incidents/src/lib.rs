@@ -115,6 +115,7 @@ mod verdict;
 mod visits;
 mod vitals;
 mod watch_cases;
+mod watches;
 mod whole;
 mod words;
 #[cfg(test)]

@@ -196,8 +196,15 @@ impl ShardTask {
             self.inner.metrics.delay_seconds.observe(delay_ms as f64 / 1_000.0);
             self.inner.metrics.events.inc_by(pulses.len() as u64);
         }
+        let mut due = self.shard.next_deadline();
         for pulse in pulses.drain(..) {
             let Pulse { charger, site, epoch, received_at, frame } = pulse;
+            if due.is_none_or(|due| due > received_at)
+                && self.shard.heard(charger, epoch, received_at)
+            {
+                self.state.now = self.state.now.max(received_at);
+                continue;
+            }
             // One that overtook its connection in the queue says nothing that the next does not.
             let state = self.shard.fleet().charger(charger);
             if state.is_some_and(|state| state.link.epoch == epoch) {
@@ -208,6 +215,7 @@ impl ShardTask {
                 if !self.state.outputs.is_empty() {
                     self.take_outputs();
                 }
+                due = self.shard.next_deadline();
             }
         }
         self.state.pulses = pulses;

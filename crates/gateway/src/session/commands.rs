@@ -54,12 +54,16 @@ where
     /// Sends the next command, if it is our turn: nothing of ours is in flight, and the charger
     /// waits for no answer (behaviour 26).
     pub(super) fn send_commands(&mut self) {
-        while self.commands.in_flight.is_none()
+        while self.has_mail
+            && self.commands.in_flight.is_none()
             && !self.owes_answers()
             && self.phase.is_open()
             && self.ending.is_none()
         {
-            let Some(command) = self.mailbox.pop() else { return };
+            let Some(command) = self.mailbox.pop() else {
+                self.has_mail = false;
+                return;
+            };
             let now = self.gateway.clock.now();
             if command.not_after <= now {
                 self.gateway.metrics.commands_expired.inc();

@@ -119,9 +119,9 @@ where
     pub(super) fn end(&mut self, ending: Ending) {
         if self.ending.is_none() {
             self.ending = Some(match &self.phase {
-                Phase::Closing { ending: told, .. } => (**told).clone(),
-                Phase::Draining { request, .. } => closed_by_us(request),
-                Phase::Open => ending,
+                Phase::Closing { ending: told, .. } => told.clone(),
+                Phase::Draining { request, .. } => Box::new(closed_by_us(request)),
+                Phase::Open => Box::new(ending),
             });
         }
     }

@@ -87,6 +87,8 @@ pub(crate) struct Session<S, I> {
     recent: Recent,
     sampler: Sampler,
     commands: Commands,
+    /// Commands may wait in the mailbox.
+    has_mail: bool,
     liveness: Liveness,
     pace: Pace,
     timer: Pin<Box<Sleep>>,
@@ -95,7 +97,7 @@ pub(crate) struct Session<S, I> {
     /// What the intake had no room for; empty, without memory, between turns.
     outbox: Vec<Delivery>,
     /// Set when the connection cannot go on.
-    ending: Option<Ending>,
+    ending: Option<Box<Ending>>,
     registration: Option<Registration>,
     _alive: Alive,
 }
@@ -184,6 +186,8 @@ where
             recent: Recent::default(),
             sampler: Sampler::default(),
             commands: Commands::default(),
+            // What was sent between the entry in the book and now.
+            has_mail: true,
             liveness,
             pace: Pace::new(now),
             timer,
@@ -362,6 +366,7 @@ where
     }
 
     fn on_mail(&mut self) {
+        self.has_mail = true;
         if let Some(request) = self.mailbox.close_request() {
             self.on_close_request(request);
         }
@@ -479,7 +484,7 @@ where
 
     fn tell_disconnected(&mut self) {
         self.abandon_commands();
-        let ending = self.ending.clone().unwrap_or_else(Ending::lost);
+        let ending = self.ending.clone().map_or_else(Ending::lost, |ending| *ending);
         if ending.by_peer && self.liveness.was_just_pinged(Instant::now()) {
             // Behaviour 7: some chargers drop the socket when they are pinged.
             self.gateway.pings.strike(self.charger);

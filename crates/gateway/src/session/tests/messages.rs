@@ -230,7 +230,8 @@ async fn the_strict_reading_refuses_what_breaks_the_schema() {
 async fn a_session_is_a_small_task() {
     let pair = Pair::new().await;
     // Ten thousand of them idle: what a wait keeps alive must stay far below the read buffer.
-    assert!(pair.task_bytes <= 1_280, "{} bytes", pair.task_bytes);
+    // With what the runtime adds it has a place of 1,024 bytes.
+    assert!(pair.task_bytes <= 896, "{} bytes", pair.task_bytes);
 }
 
 #[tokio::test(start_paused = true)]
