@@ -85,7 +85,7 @@ impl Engine {
         let same = self.same_case(key, rule, at, &code);
         let same = same.filter(|id| !self.put_to_rest(cx, *id));
         let is_open = same.is_some_and(|id| self.is_firing(id));
-        if !is_open && let Some(parent) = self.inhibitor(key, rule, at, &code) {
+        if !is_open && let Some(parent) = self.inhibitor(cx, key, rule, (at, &code)) {
             self.hold_alert(cx, key, place, at, parent);
             return;
         }

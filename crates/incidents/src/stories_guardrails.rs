@@ -235,8 +235,15 @@ fn g06_many_chargers_of_a_site_in_trouble_hold_every_repair_back() {
     assert_eq!(guardrail, "G6", "{note}");
     let report = world.engine.permits().report(world.now);
     assert_eq!((report.storms[0].site, report.storms[0].unwell), (Some(SiteKey(1)), 3));
-    // Two recover: ten minutes later the third is repaired.
-    for n in [1, 2] {
+    // A fourth makes it another number, not another reason.
+    let told = |world: &World| world.kinds().iter().filter(|it| **it == "step_waiting").count();
+    assert_eq!(told(&world), 3);
+    world.status(ChargerKey(4), 1, S::Faulted, "InternalError");
+    world.wait(121);
+    assert!(waiting(&world).1.contains("4 of 5 chargers"), "{}", waiting(&world).1);
+    assert_eq!(told(&world), 4, "the fourth's own");
+    // Three recover: ten minutes later the third is repaired.
+    for n in [1, 2, 4] {
         world.status(ChargerKey(n), 1, S::Available, "");
     }
     world.live(THREE, 16);

@@ -246,3 +246,42 @@ fn an_incident_that_one_vehicle_made_is_ended_when_it_is_found_out() {
     assert!(world.incident().state.is_over());
     assert!(world.kinds().contains(&"vehicle"));
 }
+
+/// The incidents after two connectors of one charger reported a code each, some minutes apart.
+fn faults_of_connectors(codes: [&str; 2], apart_s: i64) -> World {
+    let mut world = world();
+    world.status(ONE, 1, S::Faulted, codes[0]);
+    world.wait(apart_s);
+    world.status(ONE, 2, S::Faulted, codes[1]);
+    world.live(ONE, 3);
+    world
+}
+
+#[test]
+fn connectors_with_the_same_fault_at_once_are_one_incident() {
+    let mut world = faults_of_connectors(["OverVoltage", "OverVoltage"], 4);
+    let incidents: Vec<_> = world.incidents.values().collect();
+    assert_eq!(incidents.len(), 1);
+    let title = &incidents[0].title;
+    assert!(title.ends_with(", and on other connectors"), "{title}");
+    let told = world.lines.iter().filter(|it| it.kind == "also").map(|it| it.title.as_str());
+    let told: Vec<&str> = told.collect();
+    assert_eq!(told, ["Connector 2 reports the same: part of this incident"]);
+    // The first recovers, the second does not: what is left has an incident of its own.
+    world.status(ONE, 1, S::Available, "");
+    world.live(ONE, 40);
+    let left = world.incidents.values().nth(1);
+    assert_eq!(left.map(|it| it.connector.to_string()), Some("2".to_owned()));
+}
+
+#[test]
+fn another_fault_another_time_or_a_danger_is_an_incident_of_its_own() {
+    for (codes, apart_s) in [
+        (["OverVoltage", "HighTemperature"], 4),
+        (["OverVoltage", "OverVoltage"], 120),
+        (["GroundFailure", "GroundFailure"], 4),
+    ] {
+        let world = faults_of_connectors(codes, apart_s);
+        assert_eq!(world.incidents.len(), 2, "{codes:?} {apart_s} s apart");
+    }
+}

@@ -11,8 +11,12 @@ use crate::alert::Phase;
 use crate::case::{Case, Line, patience_ms};
 use crate::engine::{Cx, Engine};
 use crate::heal::ladder::is_waiting;
+use crate::predicate::connector_state;
 use crate::rule::{Condition, Rule, Scope};
 use crate::timers::Timer;
+
+/// What a title ends with when other connectors report the same fault.
+const ELSEWHERE: &str = ", and on other connectors";
 
 /// What an incident did before another one quieted it.
 #[derive(Clone, Debug, Default)]
@@ -32,10 +36,10 @@ impl Engine {
     /// The open incident that explains why a rule fires here.
     pub(crate) fn inhibitor(
         &self,
+        cx: &Cx<'_>,
         key: ChargerKey,
         rule: &Rule,
-        at: ConnectorRef,
-        code: &str,
+        (at, code): (ConnectorRef, &str),
     ) -> Option<IncidentId> {
         // A danger is explained by nothing.
         if crate::codes::is_safety(code) {
@@ -62,11 +66,35 @@ impl Engine {
             case.is_some_and(|case| {
                 // Chains end at their head: a child explains nothing.
                 !case.incident.ties.is_quiet()
-                    && case.incident.rule != rule.id
-                    && (Self::is_parent(case, family, rule.scope, at)
-                        || self.explains_charges(case, &rule.id, at))
+                    && if case.incident.rule == rule.id {
+                        self.is_same_fault(cx, case, (at, code))
+                    } else {
+                        Self::is_parent(case, family, rule.scope, at)
+                            || self.explains_charges(case, &rule.id, at)
+                    }
             })
         })
+    }
+
+    /// Whether an incident is the same fault that another connector of its charger reported in the same
+    /// moment: what both share broke, and one repair and one visit are for both.
+    fn is_same_fault(&self, cx: &Cx<'_>, case: &Case, (at, code): (ConnectorRef, &str)) -> bool {
+        let incident = &case.incident;
+        let is_elsewhere =
+            incident.connector != at && !incident.connector.is_charger() && !at.is_charger();
+        if !is_elsewhere
+            || code.is_empty()
+            || incident.code != code
+            || family_of(&incident.rule) != Family::Fault
+        {
+            return false;
+        }
+        let Some(charger) = cx.fleet.charger(incident.charger) else { return false };
+        let since = |at| connector_state(charger, at)?.since;
+        match (since(incident.connector), since(at)) {
+            (Some(one), Some(other)) => one.since_ms(other).abs() <= self.settings.group_wait_ms,
+            _ => false,
+        }
     }
 
     /// Whether an incident explains trouble of a family at a place of its charger.
@@ -111,6 +139,13 @@ impl Engine {
         let rule = self.program.rules[usize::from(place)].id.clone();
         let title = self.program.rules[usize::from(place)].title.clone();
         let Some(case) = self.cases.get_mut(&parent) else { return };
+        if case.incident.rule == rule {
+            if !case.incident.title.ends_with(ELSEWHERE) {
+                case.incident.title.push_str(ELSEWHERE);
+            }
+            let title = format!("Connector {at} reports the same: part of this incident");
+            return self.say(cx, parent, Line::new("also", title));
+        }
         if case.incident.is_wide() || case.incident.ties.also.contains(&rule) {
             return;
         }

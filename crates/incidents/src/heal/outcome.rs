@@ -41,7 +41,8 @@ impl Engine {
         self.say(cx, id, line);
     }
 
-    /// Keeps a step waiting, and says why, once for each reason.
+    /// Keeps a step waiting, and says why, once for each reason: numbers in it may change, and a storm
+    /// may come and go, without another line.
     pub(crate) fn hold_step(
         &mut self,
         cx: &Cx<'_>,
@@ -53,6 +54,8 @@ impl Engine {
         let Some(case) = self.cases.get_mut(&id) else { return };
         let Some(step) = case.step_mut() else { return };
         let rung = step.rung;
+        let is_told = step.guardrail == guardrail
+            && (guardrail == "G6" || without_numbers(&step.note).eq(without_numbers(why)));
         let news = step.note != why;
         if news {
             why.clone_into(&mut step.note);
@@ -64,7 +67,7 @@ impl Engine {
             incident.next_at = until;
             self.dirty.insert(id);
         }
-        if news {
+        if !is_told {
             let title = why.strip_prefix("Waits: ").map_or_else(
                 || why.to_owned(),
                 |reason| format!("{} waits: {reason}", rung.label()),
@@ -147,4 +150,9 @@ impl Engine {
         }
         self.escalate(cx, id, "The charger is worse off than before the repair.");
     }
+}
+
+/// A sentence as far as it says why, and not how many or how long.
+fn without_numbers(text: &str) -> impl Iterator<Item = char> {
+    text.chars().filter(|letter| !letter.is_ascii_digit())
 }
