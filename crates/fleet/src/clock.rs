@@ -66,7 +66,7 @@ pub(crate) fn judge(
 pub(crate) fn observe(
     settings: &FleetSettings,
     skew_ms: &mut Option<i64>,
-    candidate: &mut Option<SkewCandidate>,
+    candidate: &mut Option<Box<SkewCandidate>>,
     connected_since: Option<UnixMs>,
     received_at: UnixMs,
     own: UnixMs,
@@ -91,7 +91,10 @@ pub(crate) fn observe(
                 *candidate = None;
             }
         }
-        _ => *candidate = Some(SkewCandidate { since: received_at, skew_ms: sample_ms }),
+        _ => {
+            let held = SkewCandidate { since: received_at, skew_ms: sample_ms };
+            *candidate = Some(Box::new(held));
+        }
     }
 }
 

@@ -228,8 +228,9 @@ proptest! {
 }
 
 #[test]
-fn a_charger_takes_little_more_than_a_kilobyte() {
-    assert!(size_of::<Slot>() < 1_536, "{} bytes", size_of::<Slot>());
+fn a_charger_takes_no_more_than_a_kilobyte() {
+    // One byte more, and the allocator gives each 1,280.
+    assert!(size_of::<Slot>() <= 1_024, "{} bytes", size_of::<Slot>());
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub(crate) struct Memory {
     /// Lines of the ledger that were not fetched yet; empty between events.
     pub(crate) lines: SmallVec<[LedgerLine; 0]>,
     /// A new skew that is not believed yet.
-    pub(crate) skew_candidate: Option<SkewCandidate>,
+    pub(crate) skew_candidate: Option<Box<SkewCandidate>>,
     /// When a card was accepted for a car that is not plugged in yet.
     pub(crate) authorised_at: Option<UnixMs>,
     /// Availability commands without an answer, with what was wanted before.

@@ -171,7 +171,7 @@ pub(crate) struct Mailbox {
 #[derive(Debug, Default)]
 struct MailboxState {
     commands: VecDeque<Command>,
-    close: Option<CloseRequest>,
+    close: Option<Box<CloseRequest>>,
     ended: bool,
 }
 
@@ -245,7 +245,7 @@ impl Mailbox {
         if state.ended {
             return false;
         }
-        state.close.get_or_insert(request);
+        state.close.get_or_insert_with(|| Box::new(request));
         drop(state);
         self.announce();
         true
@@ -264,7 +264,7 @@ impl Mailbox {
 
     /// The order to close, if one was given.
     pub(crate) fn close_request(&self) -> Option<CloseRequest> {
-        self.lock().close.clone()
+        self.lock().close.as_deref().cloned()
     }
 
     /// The next command.

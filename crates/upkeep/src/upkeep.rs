@@ -341,7 +341,7 @@ impl Upkeep {
             not_after: now + 2 * COMMAND_TIMEOUT_MS,
         };
         let until = command.not_after + (command.timeout_ms + LOST_MS);
-        round.question = Some(Question {
+        round.question = Some(Box::new(Question {
             command: id,
             task,
             answered: false,
@@ -354,7 +354,7 @@ impl Upkeep {
             wanted: Vec::new(),
             watches_nothing: false,
             monitors: Vec::new(),
-        });
+        }));
         self.asking += 1;
         self.ledger.note(&command);
         out.push(UpkeepEffect::Send(command));
@@ -425,7 +425,7 @@ impl Upkeep {
         }
     }
 
-    pub(crate) fn end_question(&mut self, charger: ChargerKey) -> Option<Question> {
+    pub(crate) fn end_question(&mut self, charger: ChargerKey) -> Option<Box<Question>> {
         let question = self.wards.get_mut(&charger)?.round.as_mut()?.question.take()?;
         self.asking -= 1;
         Some(question)

@@ -29,7 +29,7 @@ pub(crate) struct Round {
     pub(crate) settled_at: UnixMs,
     /// What was asked, and when.
     pub(crate) asked: Vec<(Task, UnixMs)>,
-    pub(crate) question: Option<Question>,
+    pub(crate) question: Option<Box<Question>>,
     /// Questions about the radio link that got no answer, in a row.
     pub(crate) silences: u32,
 }
