@@ -12,6 +12,7 @@
 //! [`Run`] and [`Report`] first.
 
 mod answer;
+mod desk;
 mod found;
 pub mod hindsight;
 mod order;
@@ -22,6 +23,7 @@ mod report;
 mod tests;
 mod wire;
 
+pub use desk::DeskSettings;
 pub use found::{Found, WouldBe};
 pub use past::{Direction, PastFrame, PastLink, Start};
 pub use replay::{Replay, ReplaySettings, Run};

@@ -12,7 +12,7 @@ use mendpoint_incidents::{
 use mendpoint_model::{
     Authorize, ChargerEvent, ChargerKey, Command, CommandAnswered, CommandId, CommandOutcome,
     Connected, Disconnected, EventKind, Events, FrameSeq, Incident, IncidentId, Origin, Protocol,
-    SiteKey, Source, TicketId, UnixMs, external_id_of,
+    SiteKey, Source, UnixMs, external_id_of,
 };
 use mendpoint_ocpp::{Frame, decode, encode_action, read_answer, read_frame};
 use mendpoint_shard::{Outputs, Shard};
@@ -20,6 +20,7 @@ use mendpoint_upkeep::{Profiles, UpkeepSettings};
 use rustc_hash::FxHashMap;
 
 use crate::answer::Verdict;
+use crate::desk::{Desk, DeskSettings};
 use crate::found::{Found, WouldBe};
 use crate::order::read_order;
 use crate::past::{Direction, PastFrame, PastLink, Start};
@@ -49,6 +50,8 @@ pub struct ReplaySettings {
     pub from: UnixMs,
     /// Thresholds that are set otherwise for some chargers.
     pub thresholds: Vec<ThresholdOverride>,
+    /// Who is handed what.
+    pub desk: DeskSettings,
 }
 
 /// What a replay gave.
@@ -81,7 +84,10 @@ pub struct Replay {
     from: UnixMs,
     now: UnixMs,
     found: BTreeMap<IncidentId, Found>,
-    tickets: i64,
+    /// Who is handed what.
+    desk: Desk,
+    /// Whether the desk's news is being told.
+    settling: bool,
     /// Answers that are due, in order.
     due: BTreeMap<(UnixMs, u64), (ChargerKey, CommandId, CommandOutcome)>,
     next_due: u64,
@@ -95,6 +101,7 @@ impl Replay {
         let transactions = IdSequence { next: FIRST_TRANSACTION, step: 1 };
         let upkeep = UpkeepSettings { enabled: false, ..UpkeepSettings::default() };
         let overseer = Overseer::beside(&settings.engine);
+        let desk = Desk::new(settings.desk, Arc::clone(&catalogue));
         let mut shard =
             Shard::new(settings.fleet, catalogue, settings.engine, incidents, transactions)
                 .with_upkeep(upkeep, settings.profiles)
@@ -107,7 +114,8 @@ impl Replay {
             from: settings.from,
             now: UnixMs(i64::MIN),
             found: BTreeMap::new(),
-            tickets: 0,
+            desk,
+            settling: false,
             due: BTreeMap::new(),
             next_due: 0,
             run: Run::default(),
@@ -215,15 +223,21 @@ impl Replay {
         self.advance(now);
     }
 
+    fn next_deadline(&self) -> Option<UnixMs> {
+        [self.shard.next_deadline(), self.desk.next_deadline()].into_iter().flatten().min()
+    }
+
     fn advance(&mut self, now: UnixMs) {
-        while let Some(at) = self.shard.next_deadline()
+        while let Some(at) = self.next_deadline()
             && at <= now
         {
             // At its own time, so that what is decided carries the time it would have had live.
             self.now = self.now.max(at);
-            self.shard.advance(self.now, &mut self.out);
+            if self.shard.next_deadline().is_some_and(|due| due <= self.now) {
+                self.shard.advance(self.now, &mut self.out);
+            }
             self.take_outputs();
-            if self.shard.next_deadline() == Some(at) {
+            if self.next_deadline() == Some(at) {
                 // It could not be worked off: live, a later message would bring it on too.
                 break;
             }
@@ -454,7 +468,35 @@ impl Replay {
         self.take_outputs();
     }
 
+    /// Takes in what the shard decided, and tells it what became of it at the desk.
     fn take_outputs(&mut self) {
+        self.sort_outputs();
+        if self.settling {
+            return;
+        }
+        self.settling = true;
+        loop {
+            let requests = self.desk.settle(self.now);
+            if let Some(places) = self.desk.take_planned() {
+                self.shard.set_maintenance(self.now, &places, &mut self.out);
+                self.sort_outputs();
+            } else if requests.is_empty() {
+                break;
+            }
+            self.tell(requests);
+        }
+        self.settling = false;
+    }
+
+    fn tell(&mut self, requests: impl IntoIterator<Item = Request>) {
+        for request in requests {
+            // An incident that was just put away takes no ticket, live as here.
+            let _ = self.shard.request(self.now, request, &mut self.out);
+            self.sort_outputs();
+        }
+    }
+
+    fn sort_outputs(&mut self) {
         self.out.facts.clear();
         self.out.lines.clear();
         self.out.upkeep.clear();
@@ -462,18 +504,23 @@ impl Replay {
         if self.out.effects.is_empty() {
             return;
         }
-        let mut tickets = Vec::new();
+        let now = self.now;
+        let mut requests = Vec::new();
         for effect in std::mem::take(&mut self.out.effects) {
             match effect {
-                Effect::Incident(incident) => self.note_incident(&incident),
+                Effect::Incident(incident) => {
+                    self.note_incident(&incident);
+                    self.desk.hear(now, &incident);
+                }
                 Effect::Send(command) => self.want(command),
-                Effect::OpenTicket(request) => tickets.push(request.incident),
+                Effect::OpenTicket(request) => requests.extend(self.desk.open_for(now, request)),
+                Effect::TicketEvidence { ticket, incident, kind, text, .. } => {
+                    requests.extend(self.desk.evidence(now, (ticket, incident), kind, text));
+                }
                 Effect::CloseSocket(charger) => {
-                    let now = self.now;
                     self.would(now, charger, None, "close the connection".to_owned());
                 }
                 Effect::SwitchPower { charger, .. } => {
-                    let now = self.now;
                     self.would(now, charger, None, "switch the power off and on".to_owned());
                 }
                 Effect::Attempt(ended) => {
@@ -488,25 +535,10 @@ impl Replay {
                 | Effect::Exclusion(_)
                 | Effect::Notice(_)
                 | Effect::Vehicle(..)
-                | Effect::TicketEvidence { .. }
                 | Effect::Visit(_) => {}
             }
         }
-        for incident in tickets {
-            if let Some(found) = self.found.get_mut(&incident) {
-                found.escalated = true;
-            }
-            self.tickets += 1;
-            let request = Request::TicketChanged {
-                incident,
-                ticket: TicketId(self.tickets),
-                status: "new".to_owned(),
-                user: "system".to_owned(),
-            };
-            // An incident that was just put away takes no ticket, live as here.
-            let _ = self.shard.request(self.now, request, &mut self.out);
-            self.take_outputs();
-        }
+        self.tell(requests);
     }
 
     fn note_incident(&mut self, incident: &Incident) {

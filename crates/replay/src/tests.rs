@@ -7,7 +7,7 @@ use mendpoint_incidents::{Catalogue, EngineSettings};
 use mendpoint_model::{ChargerKey, Chargers as _, HOUR_MS, MINUTE_MS, SiteKey, UnixMs};
 use mendpoint_upkeep::Profiles;
 
-use crate::{Direction, PastFrame, PastLink, Replay, ReplaySettings, Run, Start};
+use crate::{DeskSettings, Direction, PastFrame, PastLink, Replay, ReplaySettings, Run, Start};
 
 const CHARGER: ChargerKey = ChargerKey(1);
 const START: UnixMs = UnixMs(1_767_225_600_000);
@@ -41,6 +41,7 @@ impl Past {
         state.link.connected = true;
         let settings = ReplaySettings {
             thresholds: Vec::new(),
+            desk: DeskSettings::default(),
             fleet: FleetSettings::default(),
             engine: EngineSettings { startup_grace_ms, ..EngineSettings::default() },
             profiles: Arc::new(Profiles::default()),

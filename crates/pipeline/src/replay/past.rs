@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use mendpoint_escalation::Place;
 use mendpoint_incidents::EngineSettings;
 use mendpoint_model::{
-    ChargerKey, ChargerState, ConnectorRef, ConnectorState, ConnectorStatus, ErrorReport, Incident,
-    Link, Source, UnixMs,
+    ChargerKey, ChargerRecord, ChargerState, ConnectorRef, ConnectorState, ConnectorStatus,
+    ErrorReport, Incident, Link, SiteRecord, Source, UnixMs,
 };
 use mendpoint_replay::{
-    Direction, Found, Notes, PastFrame, PastLink, Replay, ReplaySettings, Report, Span, Start,
+    DeskSettings, Direction, Found, Notes, PastFrame, PastLink, Replay, ReplaySettings, Report,
+    Span, Start,
 };
 use mendpoint_store::{
     FrameView, IncidentFilter, LinkChangeRow, PAGE_MAX, PastLinks, Store, TransactionFilter,
@@ -19,6 +21,7 @@ use mendpoint_store::{
 use mendpoint_uptime::Stop;
 
 use super::ReplayAsk;
+use crate::duty::read_book;
 use crate::rule_book::RuleEdits;
 use crate::{Error, PipelineSettings};
 
@@ -67,6 +70,7 @@ pub async fn replay_past(
             profiles: Arc::new(settings.profiles.clone()),
             from: ask.from,
             thresholds: RuleEdits::read(store).await?.overrides(),
+            desk: desk(settings, store).await?,
         },
     );
     replay.begin(begin, chargers);
@@ -104,6 +108,21 @@ async fn engine(settings: &PipelineSettings, store: &Store) -> Result<EngineSett
     let sites = store.all_sites().await?;
     let unassigned = sites.iter().find(|site| site.name == crate::kept::UNASSIGNED);
     Ok(EngineSettings { unassigned: unassigned.map(|site| site.key), ..settings.engine.clone() })
+}
+
+/// Who is handed what: as people have set it now, with the silences and the planned work of the past.
+async fn desk(settings: &PipelineSettings, store: &Store) -> Result<DeskSettings, Error> {
+    let (book, _) = read_book(store, &settings.duty, "").await?;
+    let sites = store.all_sites().await?;
+    let site_of = |key| sites.iter().find(|site| site.key == key);
+    let named = |charger: &ChargerRecord| {
+        site_of(charger.site).filter(|site| site.name != crate::kept::UNASSIGNED)
+    };
+    let chargers = store.all_chargers().await?;
+    let places = chargers.iter().map(|one| (one.key, Place::of(Some(one), named(one)))).collect();
+    let installer = |site: &SiteRecord| Some((site.key, site.installer.clone()?));
+    let installers = sites.iter().filter_map(installer).collect();
+    Ok(DeskSettings { book: Arc::new(book), places, installers })
 }
 
 /// The chargers as they were when the range begins.
