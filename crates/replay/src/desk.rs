@@ -7,11 +7,16 @@ use std::sync::Arc;
 use mendpoint_escalation::{Book, Brief, Duty, Order, Place, Routes, Scope, Signer};
 use mendpoint_incidents::{Catalogue, Evidence, KillScope, Request, TicketRequest};
 use mendpoint_model::{
-    Actor, ChargerKey, Contact, Incident, IncidentId, Priority, SiteKey, TicketId, UnixMs,
+    Actor, ChargerKey, Contact, DAY_MS, Incident, IncidentId, Priority, SiteKey, TicketId, UnixMs,
 };
 use mendpoint_tickets::{
     EvidenceKind, NewTicket, Ticket, TicketCommand, TicketKind, WorkMode, decide,
 };
+
+use crate::past::PastSubject;
+
+/// So many incidents at least are kept before old ones are forgotten.
+const KEPT_MIN: usize = 1_000;
 
 /// What people set of who is told, and whose chargers they are.
 #[derive(Clone, Debug)]
@@ -41,11 +46,13 @@ pub(crate) struct Desk {
     catalogue: Arc<Catalogue>,
     places: BTreeMap<ChargerKey, Place>,
     installers: BTreeMap<SiteKey, Contact>,
-    /// Incidents that are not over, as they stand.
-    open: BTreeMap<IncidentId, Box<Incident>>,
+    /// Incidents that are not over or were until a day ago, as they stand.
+    known: BTreeMap<IncidentId, Box<Incident>>,
     /// The newest ticket of each incident.
     tickets: BTreeMap<IncidentId, Ticket>,
     opened: i64,
+    /// How many incidents were left when they were last looked through.
+    kept: usize,
     /// When the duty machine has something to do.
     due: Option<UnixMs>,
     /// Whether the duty machine was told something since it was asked last.
@@ -63,9 +70,10 @@ impl Desk {
             catalogue,
             places,
             installers,
-            open: BTreeMap::new(),
+            known: BTreeMap::new(),
             tickets: BTreeMap::new(),
             opened: 0,
+            kept: 0,
             due: Some(UnixMs(i64::MIN)),
             is_told: true,
             planned: Vec::new(),
@@ -83,11 +91,40 @@ impl Desk {
         let route = self.catalogue.rule(&incident.rule).map(|rule| rule.route.clone());
         self.duty.incident(now, Brief::of(incident, place, route));
         self.is_told = true;
-        if incident.state.is_over() {
-            self.open.remove(&incident.id);
-        } else {
-            self.open.insert(incident.id, Box::new(incident.clone()));
+        self.known.insert(incident.id, Box::new(incident.clone()));
+        if self.known.len() >= 2 * self.kept.max(KEPT_MIN) {
+            self.incidents(now);
+            self.kept = self.known.len();
         }
+    }
+
+    /// What a program that starts now would read: incidents that are open, and those of the last day.
+    pub(crate) fn incidents(&mut self, now: UnixMs) -> Vec<Incident> {
+        let is_recent = |incident: &Incident| incident.updated_at > now - DAY_MS;
+        self.known.retain(|_, incident| !incident.state.is_over() || is_recent(incident));
+        self.known.values().map(|incident| Incident::clone(incident)).collect()
+    }
+
+    /// The open incident that stands for one of the past.
+    pub(crate) fn standing_for(&self, past: &PastSubject) -> Option<IncidentId> {
+        let is_it = |incident: &&Box<Incident>| {
+            !incident.state.is_over()
+                && incident.rule == past.rule
+                && incident.charger == past.charger
+                && incident.connector == past.connector
+        };
+        self.known.values().rfind(is_it).map(|incident| incident.id)
+    }
+
+    /// A shard that begins anew knows of no planned work.
+    pub(crate) fn begin_anew(&mut self) {
+        self.planned.clear();
+        self.is_told = true;
+    }
+
+    /// An incident that is not over.
+    fn open(&self, id: IncidentId) -> Option<&Incident> {
+        self.known.get(&id).map(|one| &**one).filter(|incident| !incident.state.is_over())
     }
 
     /// The engine hands an incident over.
@@ -136,7 +173,7 @@ impl Desk {
             if let Some(open) = self.open_ticket_of(incident) {
                 return Some(told(open, &Actor::Engine));
             }
-            let new = ticket_of(self.open.get(&incident)?);
+            let new = ticket_of(self.open(incident)?);
             return self.put(now, new, true);
         }
         let ticket = self.tickets.get_mut(&incident).filter(|ticket| ticket.id == id)?;
@@ -189,7 +226,8 @@ impl Desk {
 
     /// The chain of an incident has come to the installer.
     fn order_work(&mut self, now: UnixMs, id: IncidentId) -> Option<Request> {
-        let incident = self.open.get(&id)?;
+        let incident = self.open(id)?;
+        let site = incident.site;
         let Some(open) = self.open_ticket_of(id) else {
             let new = ticket_of(incident);
             return self.put(now, new, true);
@@ -197,7 +235,7 @@ impl Desk {
         if open.assignee.is_some() {
             return None;
         }
-        let installer = self.installers.get(&incident.site)?.clone();
+        let installer = self.installers.get(&site)?.clone();
         let ticket = self.tickets.get_mut(&id)?;
         assign(ticket, now, installer);
         Some(told(ticket, &Actor::Engine))
@@ -205,7 +243,7 @@ impl Desk {
 
     /// What held the ticket of an incident back is over.
     fn open_held(&mut self, now: UnixMs, id: IncidentId) -> Option<Request> {
-        let incident = self.open.get(&id)?;
+        let incident = self.open(id)?;
         if incident.ticket.is_some() || self.open_ticket_of(id).is_some() {
             return None;
         }
