@@ -107,13 +107,14 @@ impl Desk {
 
     /// The open incident that stands for one of the past.
     pub(crate) fn standing_for(&self, past: &PastSubject) -> Option<IncidentId> {
-        let is_it = |incident: &&Box<Incident>| {
+        let is_it = |incident: &Incident| {
             !incident.state.is_over()
                 && incident.rule == past.rule
                 && incident.charger == past.charger
                 && incident.connector == past.connector
         };
-        self.known.values().rfind(is_it).map(|incident| incident.id)
+        let all = self.known.values().rev().map(|incident| &**incident);
+        all.filter(|incident| is_it(incident)).map(|incident| incident.id).next()
     }
 
     /// A shard that begins anew knows of no planned work.
