@@ -179,9 +179,10 @@ fn tell(report: &Report, name: impl Fn(mendpoint_model::ChargerKey) -> String) {
         ));
     }
     say(&format!(
-        "It would have sent {} and opened {}.",
+        "It would have sent {} and opened {} (live {}).",
         rules::count(report.actions_counted as usize, "command"),
-        rules::count(report.rules.iter().map(|rule| rule.tickets as usize).sum(), "ticket")
+        rules::count(report.tickets().0 as usize, "ticket"),
+        report.tickets().1
     ));
     for action in report.actions.iter().take(LINES) {
         let sent = if action.was_sent { ", as it was sent" } else { "" };
@@ -189,10 +190,11 @@ fn tell(report: &Report, name: impl Fn(mendpoint_model::ChargerKey) -> String) {
     }
     let proxies = &report.proxies;
     say(&format!(
-        "False alarms: {} (live {}). Missed of {} bursts of failures and reports: {} (live {}).",
+        "False alarms: {} (live {}). Missed of {} bursts of failures and reports{}: {} (live {}).",
         proxies.false_alarms,
         proxies.false_alarms_live,
         proxies.troubles,
+        report.only.as_ref().map(|rule| format!(", by {rule} alone")).unwrap_or_default(),
         proxies.missed,
         proxies.missed_live
     ));

@@ -12,10 +12,9 @@ use std::sync::atomic::AtomicI64;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use mendpoint_escalation::{Brief, Case, Duty, Inbox, Order, Scope, Signer, family};
+use mendpoint_escalation::{Brief, Case, Duty, Inbox, Order, Place, Scope, Signer};
 use mendpoint_incidents::KillScope;
-use mendpoint_incidents::correlate::FLEET_BLIND;
-use mendpoint_model::{Actor, Incident, IncidentId, IncidentState, TimelineEntry, UnixMs};
+use mendpoint_model::{Actor, Incident, IncidentId, TimelineEntry, UnixMs};
 use mendpoint_store::{DutyTurn, Entry, NewMail};
 
 use crate::message::ShardMessage;
@@ -23,6 +22,7 @@ use crate::pipeline::Inner;
 use crate::{Error, clock};
 
 pub use act::{DutyCase, Maintenance};
+pub(crate) use book::read_book;
 pub use settings::DutySettings;
 
 /// How often the book is read again: people are added by another program.
@@ -158,48 +158,11 @@ impl Inner {
     fn brief(&self, incident: &Incident) -> Brief {
         let charger = self.directory.charger(incident.charger);
         let site = self.directory.site(incident.site);
+        let site = site.filter(|_| incident.site != self.unassigned);
+        let place = Place::of(charger.as_deref(), site.as_deref());
         let catalogue = self.catalogue.load();
         let route = catalogue.rule(&incident.rule).map(|rule| rule.route.clone());
-        let site_name = site
-            .as_ref()
-            .filter(|_| incident.site != self.unassigned)
-            .map(|site| site.name.clone())
-            .unwrap_or_default();
-        let charger_name = charger.as_ref().map(|one| one.name.clone()).unwrap_or_default();
-        let place = if site_name.is_empty() { &charger_name } else { &site_name };
-        let state = incident.state;
-        Brief {
-            incident: incident.id,
-            group: format!("{place}, {}", family(&incident.rule)),
-            rule: incident.rule.clone(),
-            route: route.unwrap_or_else(|| "default".to_owned()),
-            severity: incident.severity,
-            charger: incident.charger,
-            identity: charger.as_ref().map(|one| one.identity.to_string()).unwrap_or_default(),
-            model: charger
-                .map(|one| format!("{} {}", one.vendor, one.model).trim().to_owned())
-                .unwrap_or_default(),
-            charger_name,
-            site: incident.site,
-            site_name,
-            title: incident.title.clone(),
-            text: incident.description.clone(),
-            opened_at: incident.opened_at,
-            state,
-            handed_over: incident.needs_person
-                || incident.ticket.is_some()
-                || matches!(
-                    state,
-                    IncidentState::Escalated
-                        | IncidentState::Acknowledged
-                        | IncidentState::InProgress
-                ),
-            // Who runs the platform is told of a blind fleet by its page; it is nobody's on site.
-            inhibited: incident.ties.parent().is_some() || incident.rule == FLEET_BLIND,
-            taken_by: incident.owner.clone(),
-            ticket: incident.ticket,
-            resolution: incident.resolution.clone(),
-        }
+        Brief::of(incident, place, route)
     }
 
     /// Does what is due; gives how long nothing is.

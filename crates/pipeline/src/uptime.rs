@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mendpoint_model::{ChargerKey, ConnectorRef, DAY_MS, MINUTE_MS, SiteKey, UnixMs};
-use mendpoint_uptime::{Burn, Exclusion, Hours, Span, Tally, burn, tally};
+use mendpoint_store::Store;
+use mendpoint_uptime::{Burn, Exclusion, Hours, Rounds, Span, Tally, tally};
 
-use crate::burn::Burns;
+use crate::burn;
 use crate::message::ShardMessage;
 use crate::pipeline::Inner;
 use crate::{Error, Handle, clock, kpi_gauges};
@@ -16,7 +17,8 @@ use crate::{Error, Handle, clock, kpi_gauges};
 mod days;
 mod life;
 
-pub(crate) use life::Lately;
+pub(crate) use days::{history, unseen};
+pub(crate) use life::{Lately, last_sign};
 
 /// How often we write down that we live.
 const ALIVE_EVERY: Duration = Duration::from_secs(30);
@@ -65,6 +67,14 @@ impl Ledger {
     fn tally(&self, from: UnixMs, until: UnixMs) -> Tally {
         tally(&self.spans, from, until, &self.hours, &self.exclusions)
     }
+}
+
+/// When sites are open, where that is set.
+pub(crate) async fn opening_hours(store: &Store) -> Result<BTreeMap<SiteKey, Hours>, Error> {
+    let texts = store.site_hours().await?;
+    // They were read before they were written down.
+    let read = |(site, text): (SiteKey, String)| Some((site, Hours::parse(&text).ok()?));
+    Ok(texts.into_iter().filter_map(read).collect())
 }
 
 impl Inner {
@@ -118,10 +128,7 @@ impl Inner {
     }
 
     pub(crate) async fn opening_hours(&self) -> Result<BTreeMap<SiteKey, Hours>, Error> {
-        let texts = self.store.site_hours().await?;
-        // They were read before they were written down.
-        let read = |(site, text): (SiteKey, String)| Some((site, Hours::parse(&text).ok()?));
-        Ok(texts.into_iter().filter_map(read).collect())
+        opening_hours(&self.store).await
     }
 
     /// Lets the engine know when sites are open (G12).
@@ -138,18 +145,12 @@ impl Inner {
         charger: ChargerKey,
         target_percent: f64,
     ) -> Result<Burn, Error> {
-        let now = UnixMs(clock::now().0.div_euclid(MINUTE_MS) * MINUTE_MS);
+        let now = clock::now();
         let scope = UptimeScope { charger: Some(charger), ..UptimeScope::default() };
-        let ports = self.ledger(scope, now - 3 * DAY_MS, now).await?;
-        let windows = [5, 60, 360, 4_320].map(|minutes| {
-            ports.iter().fold(0.0, |worst, port| {
-                let tally = port.tally(now - minutes * MINUTE_MS, now);
-                let lost = mendpoint_uptime::formula::nevi_outage(&tally) - tally.excluded();
-                f64::max(worst, burn(lost, minutes, target_percent))
-            })
-        });
-        let [five_minutes, hour, six_hours, three_days] = windows;
-        Ok(Burn { five_minutes, hour, six_hours, three_days })
+        let begin = now - 3 * DAY_MS - MINUTE_MS;
+        let ports = self.ledger(scope, begin, now).await?;
+        let tallies = |from, until| ports.iter().map(|port| port.tally(from, until)).collect();
+        Ok(Burn::of(target_percent, now, tallies))
     }
 }
 
@@ -168,7 +169,7 @@ pub(crate) async fn run(inner: Arc<Inner>) {
         tracing::warn!(%error, "our own outage could not be written down yet");
         tokio::time::sleep(ALIVE_EVERY).await;
     }
-    let mut burns = Burns::default();
+    let mut rounds = Rounds::default();
     let mut hours_told = false;
     let mut measured_at: Option<UnixMs> = None;
     loop {
@@ -184,7 +185,7 @@ pub(crate) async fn run(inner: Arc<Inner>) {
             Ok(many) => tracing::info!(many, "an outage proposes minutes that may be excluded"),
             Err(error) => tracing::debug!(%error, "proposed exclusions wait for the database"),
         }
-        if let Err(error) = burns.look(&inner, now).await {
+        if let Err(error) = burn::look(&mut rounds, &inner, now).await {
             tracing::debug!(%error, "budgets of uptime wait for the database");
         }
         if measured_at.is_none_or(|at| now.since_ms(at) >= kpi_gauges::EVERY_MS) {

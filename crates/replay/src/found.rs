@@ -34,6 +34,9 @@ pub struct Found {
     pub resolved_at: Option<UnixMs>,
     /// Whether a person was asked, or would have been.
     pub escalated: bool,
+    /// Whether it has a ticket, or would have had one.
+    #[serde(default)]
+    pub ticket: bool,
     /// Whether a person did something about it (live only).
     pub had_person: bool,
     /// Commands that were sent, or would have been.
@@ -57,6 +60,7 @@ impl Found {
             gone_at: None,
             resolved_at: None,
             escalated: false,
+            ticket: false,
             had_person: false,
             actions: 0,
         };
@@ -78,6 +82,7 @@ impl Found {
         self.gone_at = is_gone.then(|| self.gone_at.unwrap_or(incident.updated_at));
         self.resolved_at = incident.resolved_at;
         self.escalated |= incident.ticket.is_some() || incident.needs_person;
+        self.ticket |= incident.ticket.is_some();
         self.had_person |= incident.owner.is_some();
         let commands = incident.healing.iter().flat_map(|healing| &healing.steps);
         self.actions = commands

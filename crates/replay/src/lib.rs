@@ -8,10 +8,18 @@
 //! given to it; a command that nobody sent live is taken as accepted and without effect, because
 //! the log goes on as it was.
 //!
-//! What it deliberately does not do: read a database, or play what people did. Read [`Replay`],
+//! Who is handed what, and how fast budgets of uptime are used up, is decided as live too. When our own
+//! server did not run the replay stands still, and begins anew with what the server kept.
+//!
+//! What people did to an incident live is done to the one that stands for it, where it is open.
+//!
+//! What it deliberately does not do: read a database, or know what people would have done to an incident
+//! that live had not. Read [`Replay`],
 //! [`Run`] and [`Report`] first.
 
 mod answer;
+mod budget;
+mod desk;
 mod found;
 pub mod hindsight;
 mod order;
@@ -22,7 +30,9 @@ mod report;
 mod tests;
 mod wire;
 
+pub use budget::BudgetSettings;
+pub use desk::DeskSettings;
 pub use found::{Found, WouldBe};
-pub use past::{Direction, PastFrame, PastLink, Start};
+pub use past::{Deed, Direction, PastAct, PastFrame, PastLink, PastSubject, Start};
 pub use replay::{Replay, ReplaySettings, Run};
 pub use report::{Kinship, Notes, Pair, Proxies, Report, RuleReport, Span};

@@ -1,6 +1,7 @@
 //! What the past is told in.
 
-use mendpoint_model::{ChargerKey, ChargerState, FrameSeq, UnixMs};
+use mendpoint_model::{ChargerKey, ChargerState, ConnectorRef, FrameSeq, Source, UnixMs};
+use mendpoint_uptime::History;
 
 /// Which way a frame went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,9 +40,57 @@ pub struct PastLink {
     pub reason: String,
 }
 
+/// Something that a person did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PastAct {
+    /// When.
+    pub at: UnixMs,
+    /// What.
+    pub deed: Deed,
+}
+
+/// What a person did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// Somebody reported that something is wrong.
+    Report {
+        /// With which charger.
+        charger: ChargerKey,
+        /// With which connector, if told.
+        connector: Option<ConnectorRef>,
+        /// Code of the reason.
+        reason: String,
+        /// In their own words.
+        text: String,
+        /// Who.
+        reporter: String,
+        /// What kind of person.
+        source: Source,
+    },
+    /// Somebody took an incident.
+    Take(PastSubject, String),
+    /// Somebody gave it back.
+    Release(PastSubject, String),
+    /// Somebody declared it over.
+    Resolve(PastSubject, String),
+}
+
+/// What an incident of the past was about: the replay has other numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PastSubject {
+    /// Its rule.
+    pub rule: String,
+    /// Its charger.
+    pub charger: ChargerKey,
+    /// Its connector, or the whole charger.
+    pub connector: ConnectorRef,
+}
+
 /// A charger as it was when the replay begins.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Start {
     /// What was known of it then; `link.connected` says whether it was online.
     pub state: ChargerState,
+    /// What was known of it in the days before.
+    pub history: History,
 }

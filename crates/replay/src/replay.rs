@@ -7,12 +7,13 @@ use mendpoint_fleet::FleetSettings;
 use mendpoint_incidents::overseer::Overseer;
 use mendpoint_incidents::timeline_test::action_words;
 use mendpoint_incidents::{
-    Catalogue, Effect, EngineSettings, IdSequence, Outcome, Request, ThresholdOverride,
+    Catalogue, Effect, EngineSettings, IdSequence, Memory, Outcome, Permits, Request,
+    ThresholdOverride,
 };
 use mendpoint_model::{
-    Authorize, ChargerEvent, ChargerKey, Command, CommandAnswered, CommandId, CommandOutcome,
-    Connected, Disconnected, EventKind, Events, FrameSeq, Incident, IncidentId, Origin, Protocol,
-    SiteKey, Source, TicketId, UnixMs, external_id_of,
+    Authorize, ChargerEvent, ChargerKey, ChargerState, Chargers as _, Command, CommandAnswered,
+    CommandId, CommandOutcome, Connected, Disconnected, EventKind, Events, FrameSeq, Hours,
+    Incident, IncidentId, Origin, Protocol, SiteKey, Source, UnixMs, external_id_of,
 };
 use mendpoint_ocpp::{Frame, decode, encode_action, read_answer, read_frame};
 use mendpoint_shard::{Outputs, Shard};
@@ -20,13 +21,17 @@ use mendpoint_upkeep::{Profiles, UpkeepSettings};
 use rustc_hash::FxHashMap;
 
 use crate::answer::Verdict;
+use crate::budget::{BudgetSettings, Budgets};
+use crate::desk::{Desk, DeskSettings};
 use crate::found::{Found, WouldBe};
 use crate::order::read_order;
-use crate::past::{Direction, PastFrame, PastLink, Start};
+use crate::past::{Deed, Direction, PastAct, PastFrame, PastLink, PastSubject, Start};
 use crate::wire::{Flight, Held, Wanted, Wire};
 
 /// Numbers of transactions that the log does not tell begin here, far from those it tells.
 const FIRST_TRANSACTION: i64 = 1_900_000_000;
+/// And each start of ours has so many.
+const TRANSACTIONS_EACH: i64 = 1_000_000;
 /// How long the log is searched for the same command, before it is taken as accepted.
 const LOOK_MS: i64 = 5_000;
 /// The most would-be actions that are kept; more are counted.
@@ -49,6 +54,10 @@ pub struct ReplaySettings {
     pub from: UnixMs,
     /// Thresholds that are set otherwise for some chargers.
     pub thresholds: Vec<ThresholdOverride>,
+    /// Who is handed what.
+    pub desk: DeskSettings,
+    /// What is laid over the ledgers of uptime.
+    pub budgets: BudgetSettings,
 }
 
 /// What a replay gave.
@@ -76,12 +85,23 @@ pub struct Run {
 #[derive(Debug)]
 pub struct Replay {
     shard: Shard,
+    /// What a shard begins with.
+    begins: Begins,
     wires: FxHashMap<ChargerKey, Wire>,
     out: Outputs,
     from: UnixMs,
     now: UnixMs,
     found: BTreeMap<IncidentId, Found>,
-    tickets: i64,
+    /// Who is handed what.
+    desk: Desk,
+    /// Whether the desk's news is being told.
+    settling: bool,
+    /// How fast budgets of uptime are used up.
+    budgets: Budgets,
+    /// What healing remembers over a restart.
+    memories: BTreeMap<(&'static str, String), Memory>,
+    /// Our own server does not run until then.
+    asleep_until: Option<UnixMs>,
     /// Answers that are due, in order.
     due: BTreeMap<(UnixMs, u64), (ChargerKey, CommandId, CommandOutcome)>,
     next_due: u64,
@@ -91,23 +111,33 @@ pub struct Replay {
 impl Replay {
     /// A replay of a fleet that is told by [`Replay::begin`], with rules of its own.
     pub fn new(catalogue: Arc<Catalogue>, settings: ReplaySettings) -> Self {
-        let incidents = IdSequence { next: 1, step: 1 };
-        let transactions = IdSequence { next: FIRST_TRANSACTION, step: 1 };
-        let upkeep = UpkeepSettings { enabled: false, ..UpkeepSettings::default() };
-        let overseer = Overseer::beside(&settings.engine);
-        let mut shard =
-            Shard::new(settings.fleet, catalogue, settings.engine, incidents, transactions)
-                .with_upkeep(upkeep, settings.profiles)
-                .with_overseer(overseer);
-        shard.set_thresholds(UnixMs(i64::MIN), settings.thresholds);
+        let ReplaySettings { fleet, engine, profiles, from, thresholds, desk, budgets } = settings;
+        let desk = Desk::new(desk, Arc::clone(&catalogue));
+        let hours = budgets.hours.iter().filter(|(_, hours)| !hours.is_always());
+        let hours = Arc::new(hours.map(|(site, hours)| (*site, hours.clone())).collect());
+        let mut begins = Begins {
+            fleet,
+            catalogue,
+            engine,
+            profiles,
+            thresholds,
+            hours,
+            incident: 1,
+            shards: 0,
+        };
         Self {
-            shard,
+            shard: begins.shard(&BTreeMap::new(), None),
+            begins,
             wires: FxHashMap::default(),
             out: Outputs::default(),
-            from: settings.from,
+            from,
             now: UnixMs(i64::MIN),
             found: BTreeMap::new(),
-            tickets: 0,
+            desk,
+            settling: false,
+            budgets: Budgets::new(budgets),
+            memories: BTreeMap::new(),
+            asleep_until: None,
             due: BTreeMap::new(),
             next_due: 0,
             run: Run::default(),
@@ -118,7 +148,8 @@ impl Replay {
     pub fn begin(&mut self, now: UnixMs, chargers: Vec<Start>) {
         self.now = now;
         let mut online = Vec::new();
-        for Start { mut state } in chargers {
+        let mut states = Vec::new();
+        for Start { mut state, history } in chargers {
             let protocol = state.link.protocol.unwrap_or(Protocol::V16);
             let mut wire = Wire::new(state.site, protocol);
             wire.epoch = state.link.epoch;
@@ -127,14 +158,28 @@ impl Replay {
                 state.link.connected = false;
             }
             self.wires.insert(state.key, wire);
-            self.shard.register(state.key, state.site, Arc::clone(&state.identity));
-            self.shard.restore_charger(now, state);
+            self.budgets.remember(state.key, state.site, history);
+            states.push(state);
         }
-        self.shard.restore(now, Vec::new(), &mut self.out);
-        self.take_outputs();
+        self.go_on(states, Vec::new());
         for (charger, remote) in online {
             self.connected(charger, now, remote);
         }
+    }
+
+    /// The shard begins, with what was known.
+    fn go_on(&mut self, states: Vec<ChargerState>, incidents: Vec<Incident>) {
+        let now = self.now;
+        for state in states {
+            self.shard.register(state.key, state.site, Arc::clone(&state.identity));
+            self.shard.restore_charger(now, state);
+        }
+        let hours = Arc::clone(&self.begins.hours);
+        self.shard.set_opening_hours(now, hours, &mut self.out);
+        self.shard.restore(now, incidents, &mut self.out);
+        self.budgets.begin(now);
+        self.take_outputs();
+        self.look_at_budgets();
     }
 
     /// Takes in that our own server did not run: what chargers did not tell meanwhile is nobody's. To
@@ -144,7 +189,26 @@ impl Replay {
             return;
         }
         self.catch_up(from.max(self.now));
-        self.shard.expect_stop(until);
+        self.asleep_until = Some(until);
+    }
+
+    /// Our own server runs again, with what it had kept.
+    fn restart(&mut self, now: UnixMs) {
+        self.now = self.now.max(now);
+        self.asleep_until = None;
+        let states: Vec<ChargerState> = self.shard.fleet().iter().cloned().collect();
+        let incidents = self.desk.incidents(self.now);
+        let overseer = self.shard.take_overseer().map(Overseer::restarted);
+        self.shard = self.begins.shard(&self.memories, overseer);
+        // Nobody waits for the answers to what was on its way.
+        self.due.clear();
+        for wire in self.wires.values_mut() {
+            wire.online = false;
+            wire.wanted.clear();
+            wire.renew();
+        }
+        self.desk.begin_anew();
+        self.go_on(states, incidents);
     }
 
     /// Takes in a change of a connection.
@@ -167,6 +231,32 @@ impl Replay {
             }
             (false, false) => {}
         }
+    }
+
+    /// Takes in what a person did, if the replay has what it was done to.
+    pub fn act(&mut self, act: PastAct) {
+        let PastAct { at, deed } = act;
+        self.catch_up(at);
+        let standing = |past: &PastSubject| self.desk.standing_for(past);
+        let request = match deed {
+            Deed::Report { charger, connector, reason, text, reporter, source } => {
+                Some(Request::Report { charger, connector, reason, text, reporter, source })
+            }
+            Deed::Take(past, user) => {
+                standing(&past).map(|incident| Request::Take { incident, user })
+            }
+            Deed::Release(past, user) => {
+                standing(&past).map(|incident| Request::Release { incident, user })
+            }
+            Deed::Resolve(past, user) => standing(&past).map(|incident| Request::Resolve {
+                incident,
+                user,
+                reason: String::new(),
+                safe: true,
+            }),
+        };
+        self.tell(request);
+        self.take_outputs();
     }
 
     /// Takes in a frame. Frames come in the order of their numbers.
@@ -201,6 +291,15 @@ impl Replay {
     }
 
     fn catch_up(&mut self, now: UnixMs) {
+        match self.asleep_until {
+            // Nobody looks at a clock.
+            Some(until) if now < until => {
+                self.now = self.now.max(now);
+                return;
+            }
+            Some(until) => self.restart(until),
+            None => {}
+        }
         while let Some((&key, _)) = self.due.first_key_value()
             && key.0 <= now
         {
@@ -215,20 +314,35 @@ impl Replay {
         self.advance(now);
     }
 
+    fn next_deadline(&self) -> Option<UnixMs> {
+        let own = [self.desk.next_deadline(), self.budgets.next_deadline()];
+        own.into_iter().chain([self.shard.next_deadline()]).flatten().min()
+    }
+
     fn advance(&mut self, now: UnixMs) {
-        while let Some(at) = self.shard.next_deadline()
+        while let Some(at) = self.next_deadline()
             && at <= now
         {
             // At its own time, so that what is decided carries the time it would have had live.
             self.now = self.now.max(at);
-            self.shard.advance(self.now, &mut self.out);
+            if self.shard.next_deadline().is_some_and(|due| due <= self.now) {
+                self.shard.advance(self.now, &mut self.out);
+            }
             self.take_outputs();
-            if self.shard.next_deadline() == Some(at) {
+            self.look_at_budgets();
+            if self.next_deadline() == Some(at) {
                 // It could not be worked off: live, a later message would bring it on too.
                 break;
             }
         }
         self.now = self.now.max(now);
+    }
+
+    fn look_at_budgets(&mut self) {
+        for (charger, burn) in self.budgets.look(self.now, &self.shard) {
+            self.shard.note_burn(self.now, charger, burn, &mut self.out);
+            self.take_outputs();
+        }
     }
 
     /// A frame of the charger's.
@@ -449,31 +563,76 @@ impl Replay {
         let (site, epoch) = (wire.site, wire.epoch);
         // Our clock may have been set back; the engine's never goes back.
         let received_at = at.max(self.now);
+        if let EventKind::Boot(boot) = &kind
+            && boot.reason.as_deref() == Some("PowerUp")
+        {
+            self.budgets.power_up(charger, received_at);
+        }
         let event = ChargerEvent { charger, site, received_at, epoch, frame, kind };
         self.shard.handle(event, &mut self.out);
         self.take_outputs();
     }
 
+    /// Takes in what the shard decided, and tells it what became of it at the desk.
     fn take_outputs(&mut self) {
-        self.out.facts.clear();
+        self.sort_outputs();
+        if self.settling {
+            return;
+        }
+        self.settling = true;
+        loop {
+            let requests = self.desk.settle(self.now);
+            if let Some(places) = self.desk.take_planned() {
+                self.shard.set_maintenance(self.now, &places, &mut self.out);
+                self.sort_outputs();
+            } else if requests.is_empty() {
+                break;
+            }
+            self.tell(requests);
+        }
+        self.settling = false;
+    }
+
+    fn tell(&mut self, requests: impl IntoIterator<Item = Request>) {
+        for request in requests {
+            // An incident that was just put away takes no ticket, live as here.
+            let _ = self.shard.request(self.now, request, &mut self.out);
+            self.sort_outputs();
+        }
+    }
+
+    fn sort_outputs(&mut self) {
+        let mut facts = std::mem::take(&mut self.out.facts);
+        for (charger, at, _, fact) in facts.drain(..) {
+            self.budgets.note(charger, at, &fact, self.shard.fleet().charger(charger));
+        }
+        self.out.facts = facts;
         self.out.lines.clear();
         self.out.upkeep.clear();
         self.out.answer = None;
         if self.out.effects.is_empty() {
             return;
         }
-        let mut tickets = Vec::new();
+        let now = self.now;
+        let mut requests = Vec::new();
         for effect in std::mem::take(&mut self.out.effects) {
             match effect {
-                Effect::Incident(incident) => self.note_incident(&incident),
+                Effect::Incident(incident) => {
+                    self.note_incident(&incident);
+                    self.desk.hear(now, &incident);
+                }
+                Effect::Remember(memory) => {
+                    self.memories.insert((memory.kind, memory.key.clone()), memory);
+                }
                 Effect::Send(command) => self.want(command),
-                Effect::OpenTicket(request) => tickets.push(request.incident),
+                Effect::OpenTicket(request) => requests.extend(self.desk.open_for(now, request)),
+                Effect::TicketEvidence { ticket, incident, kind, text, .. } => {
+                    requests.extend(self.desk.evidence(now, (ticket, incident), kind, text));
+                }
                 Effect::CloseSocket(charger) => {
-                    let now = self.now;
                     self.would(now, charger, None, "close the connection".to_owned());
                 }
                 Effect::SwitchPower { charger, .. } => {
-                    let now = self.now;
                     self.would(now, charger, None, "switch the power off and on".to_owned());
                 }
                 Effect::Attempt(ended) => {
@@ -484,32 +643,17 @@ impl Replay {
                 Effect::Timeline(_)
                 | Effect::AskSignal(_)
                 | Effect::CloseTransaction { .. }
-                | Effect::Remember(_)
                 | Effect::Exclusion(_)
                 | Effect::Notice(_)
                 | Effect::Vehicle(..)
-                | Effect::TicketEvidence { .. }
                 | Effect::Visit(_) => {}
             }
         }
-        for incident in tickets {
-            if let Some(found) = self.found.get_mut(&incident) {
-                found.escalated = true;
-            }
-            self.tickets += 1;
-            let request = Request::TicketChanged {
-                incident,
-                ticket: TicketId(self.tickets),
-                status: "new".to_owned(),
-                user: "system".to_owned(),
-            };
-            // An incident that was just put away takes no ticket, live as here.
-            let _ = self.shard.request(self.now, request, &mut self.out);
-            self.take_outputs();
-        }
+        self.tell(requests);
     }
 
     fn note_incident(&mut self, incident: &Incident) {
+        self.begins.incident = self.begins.incident.max(incident.id.0 + 1);
         if let Some(found) = self.found.get_mut(&incident.id) {
             found.update(incident);
             return;
@@ -571,9 +715,56 @@ impl Replay {
         Some(self.run.actions.len() - 1)
     }
 
+    /// The rules of all incidents that are open, those of people included.
+    #[cfg(test)]
+    pub(crate) fn shard_open(&self) -> Vec<&str> {
+        self.shard.engine().open().map(|incident| incident.rule.as_str()).collect()
+    }
+
     /// The site of a charger.
     pub fn site(&self, charger: ChargerKey) -> Option<SiteKey> {
         self.wires.get(&charger).map(|wire| wire.site)
+    }
+}
+
+/// What a shard begins with, at first and after every start of ours.
+#[derive(Debug)]
+struct Begins {
+    fleet: FleetSettings,
+    catalogue: Arc<Catalogue>,
+    engine: EngineSettings,
+    profiles: Arc<Profiles>,
+    thresholds: Vec<ThresholdOverride>,
+    hours: Arc<BTreeMap<SiteKey, Hours>>,
+    /// The number of the next incident.
+    incident: i64,
+    /// How many shards there were.
+    shards: i64,
+}
+
+impl Begins {
+    fn shard(
+        &mut self,
+        memories: &BTreeMap<(&'static str, String), Memory>,
+        overseer: Option<Overseer>,
+    ) -> Shard {
+        let incidents = IdSequence { next: self.incident, step: 1 };
+        let first = FIRST_TRANSACTION + self.shards * TRANSACTIONS_EACH;
+        let transactions = IdSequence { next: first, step: 1 };
+        self.shards += 1;
+        let upkeep = UpkeepSettings { enabled: false, ..UpkeepSettings::default() };
+        let permits = Permits::new(&self.engine);
+        permits.begin_after(memories.values().map(|memory| memory.revision).max().unwrap_or(0));
+        // What this very program wrote can be read.
+        permits.recall(memories.values().cloned().collect());
+        let (catalogue, engine) = (Arc::clone(&self.catalogue), self.engine.clone());
+        let overseer = overseer.unwrap_or_else(|| Overseer::beside(&self.engine));
+        let mut shard = Shard::new(self.fleet.clone(), catalogue, engine, incidents, transactions)
+            .with_permits(permits)
+            .with_upkeep(upkeep, Arc::clone(&self.profiles))
+            .with_overseer(overseer);
+        shard.set_thresholds(UnixMs(i64::MIN), self.thresholds.clone());
+        shard
     }
 }
 

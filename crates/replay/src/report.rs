@@ -12,6 +12,8 @@ use crate::replay::Run;
 /// Two incidents are one when they were opened closer to each other than this: live, a message
 /// waits some milliseconds for its turn.
 const SAME_MS: i64 = 2_000;
+/// The same for rules about budgets of uptime.
+const SAME_BURN_MS: i64 = mendpoint_uptime::EVERY_MS + MINUTE_MS;
 /// Further apart than this they are no longer the same trouble, unless their times overlap.
 const NEAR_MS: i64 = 10 * MINUTE_MS;
 /// And never when they are further apart than this.
@@ -113,8 +115,11 @@ pub struct RuleReport {
     pub gone: u64,
     /// Commands that it would have sent.
     pub actions: u64,
-    /// Tickets that it would have opened.
+    /// How many of its incidents would have got a ticket.
     pub tickets: u64,
+    /// How many got one live.
+    #[serde(default)]
+    pub tickets_live: u64,
     /// Alarms that went away within the rule's own time, with no failed charge, no report and
     /// nobody who did something.
     pub false_alarms: u64,
@@ -133,7 +138,8 @@ pub struct Proxies {
     pub false_alarms_live: u64,
     /// Bursts of failed charges and reports of drivers in the log.
     pub troubles: u64,
-    /// Those that no alert preceded within 24 hours.
+    /// Those that no alert preceded within 24 hours; of one rule alone, where only that was asked for
+    /// ([`Report::only`]).
     pub missed: u64,
     /// Those that no live alert preceded.
     pub missed_live: u64,
@@ -146,6 +152,9 @@ pub struct Proxies {
 pub struct Report {
     /// The stretch of time that was looked at.
     pub span: Span,
+    /// The rule that was asked for alone; all else is left out of the report then.
+    #[serde(default)]
+    pub only: Option<String>,
     /// Of everything together.
     pub sentence: String,
     /// Rule by rule, in the order of their ids; those that neither fired nor would have are left
@@ -225,18 +234,19 @@ impl Report {
                 .retain(|action| action.incident.is_some_and(|id| of_incident.contains_key(&id)));
         }
         let actions_counted = if only.is_some() { counted } else { actions_counted };
-        let mut pairs = pair_up(incidents, live);
+        let mut pairs = pair_up(incidents, live, |rule| same_ms(catalogue, rule));
         for pair in &pairs {
             let Some(found) = pair.either() else { continue };
             let (report, earlier, later) = rules.entry(found.rule.clone()).or_default();
             if let Some(replayed) = &pair.replayed {
                 report.fired += 1;
-                report.tickets += u64::from(replayed.escalated);
+                report.tickets += u64::from(replayed.ticket);
                 let had_person = pair.live.as_ref().is_some_and(|live| live.had_person);
                 report.false_alarms += u64::from(judge.is_false(replayed, had_person));
             }
             if let Some(live) = &pair.live {
                 report.fired_live += 1;
+                report.tickets_live += u64::from(live.ticket);
                 report.false_alarms_live += u64::from(judge.is_false(live, live.had_person));
             }
             match pair.kinship {
@@ -276,6 +286,7 @@ impl Report {
         pairs.truncate(PAIRS_MAX);
         Self {
             span,
+            only: only.map(str::to_owned),
             sentence: total.sentence,
             rules,
             pairs,
@@ -287,6 +298,14 @@ impl Report {
             frames_left_out: run.frames_left_out,
             frames_unreadable: run.frames_unreadable,
         }
+    }
+}
+
+impl Report {
+    /// How many incidents would have got a ticket, and how many got one live.
+    pub fn tickets(&self) -> (u64, u64) {
+        let of = |count: fn(&RuleReport) -> u64| self.rules.iter().map(count).sum();
+        (of(|rule| rule.tickets), of(|rule| rule.tickets_live))
     }
 }
 
@@ -331,13 +350,20 @@ fn middle(mut values: Vec<i64>) -> i64 {
     values.get(values.len() / 2).copied().unwrap_or_default()
 }
 
+/// So close to each other two incidents of a rule are one. Budgets of uptime are looked at every few
+/// minutes, and nobody wrote down at which.
+fn same_ms(catalogue: &Catalogue, rule: &str) -> i64 {
+    let reads_burns = catalogue.rule(rule).is_some_and(|rule| rule.source.contains("uptime.burn_"));
+    if reads_burns { SAME_BURN_MS } else { SAME_MS }
+}
+
 /// What the same trouble is known by.
 fn subject(found: &Found) -> (&str, ChargerKey, u16, u16) {
     (&found.rule, found.charger, found.connector.evse, found.connector.connector)
 }
 
 /// Finds for every replayed incident the live one nearest to it.
-fn pair_up(replayed: Vec<Found>, live: Vec<Found>) -> Vec<Pair> {
+fn pair_up(replayed: Vec<Found>, live: Vec<Found>, same_ms: impl Fn(&str) -> i64) -> Vec<Pair> {
     let mut candidates = Vec::new();
     let mut by_subject: BTreeMap<_, Vec<usize>> = BTreeMap::new();
     for (index, found) in live.iter().enumerate() {
@@ -368,7 +394,7 @@ fn pair_up(replayed: Vec<Found>, live: Vec<Found>) -> Vec<Pair> {
         let kinship = match &other {
             None => Kinship::New,
             Some(other) => match other.opened_at.since_ms(found.opened_at) {
-                ms if ms.abs() <= SAME_MS => Kinship::Same,
+                ms if ms.abs() <= same_ms(&found.rule) => Kinship::Same,
                 ms if ms > 0 => Kinship::Earlier(ms),
                 ms => Kinship::Later(-ms),
             },
@@ -475,6 +501,7 @@ mod tests {
             gone_at: over_s.map(at),
             resolved_at: over_s.map(at),
             escalated: false,
+            ticket: false,
             had_person: false,
             actions: 0,
         }
@@ -512,6 +539,36 @@ mod tests {
             kinships,
             [Kinship::Same, Kinship::Earlier(41 * MINUTE_MS), Kinship::Gone, Kinship::New]
         );
+    }
+
+    #[test]
+    fn tickets_are_counted_beside_those_of_live() {
+        let with_ticket = |id, charger| Found { ticket: true, ..found(id, charger, 10_000, None) };
+        let live = vec![with_ticket(1, 1), with_ticket(2, 2), found(3, 3, 10_000, None)];
+        let replayed = vec![with_ticket(1, 1), found(2, 2, 10_000, None), with_ticket(3, 4)];
+        let report = report(replayed, live, &Notes::default());
+        let rule = &report.rules[0];
+        assert_eq!((rule.tickets, rule.tickets_live, report.tickets()), (2, 2, (2, 2)));
+    }
+
+    #[test]
+    fn budgets_are_the_same_within_the_minutes_between_two_looks() {
+        let file = |name: &str, text: &str| (name.to_owned(), text.to_owned());
+        let now = include_str!("../../../config/rules/uptime_budget_now.toml");
+        let offline = include_str!("../../../config/rules/cp_offline.toml");
+        let rules = [file("uptime_budget_now.toml", now), file("cp_offline.toml", offline)];
+        let catalogue = Catalogue::parse(&rules, &[]).expect("what is shipped is right");
+        let at = |id, opened_s| Found {
+            rule: "UPTIME_BUDGET_NOW".to_owned(),
+            ..found(id, 1, opened_s, None)
+        };
+        for (apart_s, kinship) in [(360, Kinship::Same), (361, Kinship::Later(361_000))] {
+            let run = Run { incidents: vec![at(1, 10_000 + apart_s)], ..Run::default() };
+            let span = Span { from: UnixMs(0), until: UnixMs(DAY_MS) };
+            let live = vec![at(1, 10_000)];
+            let report = Report::new(run, live, &Notes::default(), &catalogue, span, None);
+            assert_eq!(report.pairs[0].kinship, kinship);
+        }
     }
 
     #[test]

@@ -2,12 +2,19 @@
 
 use std::sync::Arc;
 
+use mendpoint_escalation::{Book, Matcher, Routes, Silence};
 use mendpoint_fleet::{Fleet, FleetSettings};
 use mendpoint_incidents::{Catalogue, EngineSettings};
-use mendpoint_model::{ChargerKey, Chargers as _, HOUR_MS, MINUTE_MS, SiteKey, UnixMs};
+use mendpoint_model::{
+    ChargerKey, Chargers as _, ConnectorRef, HOUR_MS, MINUTE_MS, SiteKey, Source, UnixMs,
+};
 use mendpoint_upkeep::Profiles;
+use mendpoint_uptime::{Decision, Exclusion, History, Reason};
 
-use crate::{Direction, PastFrame, PastLink, Replay, ReplaySettings, Run, Start};
+use crate::{
+    BudgetSettings, Deed, DeskSettings, Direction, PastAct, PastFrame, PastLink, PastSubject,
+    Replay, ReplaySettings, Run, Start,
+};
 
 const CHARGER: ChargerKey = ChargerKey(1);
 const START: UnixMs = UnixMs(1_767_225_600_000);
@@ -35,19 +42,30 @@ impl Past {
     }
 
     fn with(rules: Arc<Catalogue>, startup_grace_ms: i64) -> Self {
+        Self::set(rules, startup_grace_ms, DeskSettings::default(), BudgetSettings::default())
+    }
+
+    fn set(
+        rules: Arc<Catalogue>,
+        startup_grace_ms: i64,
+        desk: DeskSettings,
+        budgets: BudgetSettings,
+    ) -> Self {
         let mut fleet = Fleet::new(FleetSettings::default());
         fleet.register(CHARGER, SiteKey(1), "CP-1".into());
         let mut state = fleet.charger(CHARGER).expect("it was registered").clone();
         state.link.connected = true;
         let settings = ReplaySettings {
             thresholds: Vec::new(),
+            desk,
+            budgets,
             fleet: FleetSettings::default(),
             engine: EngineSettings { startup_grace_ms, ..EngineSettings::default() },
             profiles: Arc::new(Profiles::default()),
             from: START,
         };
         let mut replay = Replay::new(rules, settings);
-        replay.begin(START, vec![Start { state }]);
+        replay.begin(START, vec![Start { state, history: History::default() }]);
         Self { replay, seq: 0 }
     }
 
@@ -72,6 +90,10 @@ impl Past {
     fn link(&mut self, second: i64, online: bool) {
         let (at, reason) = (START + second * 1_000, String::new());
         self.replay.link(&PastLink { charger: CHARGER, at, online, reason });
+    }
+
+    fn act(&mut self, second: i64, deed: Deed) {
+        self.replay.act(PastAct { at: START + second * 1_000, deed });
     }
 
     fn end(self, second: i64) -> Run {
@@ -133,16 +155,184 @@ fn what_was_not_heard_while_we_did_not_run_is_nobodys() {
             }
             if returns {
                 past.link(7_205, true);
-                past.heard(7_206, "Heartbeat", "{}");
+                for at in (7_206..8_000).step_by(60) {
+                    past.heard(at, "Heartbeat", "{}");
+                }
             }
-            opened(&past.end(7_700))
+            opened(&past.end(8_000))
         };
         assert_eq!(past(true), []);
         let stays = past(false);
         let [(rule, at)] = &stays[..] else { panic!("{stays:?}") };
         assert_eq!(rule, "CP_OFFLINE", "it stayed away");
-        assert!((7_500..7_520).contains(at), "{at}: when the grace is over");
+        assert!((7_800..7_820).contains(at), "{at}: ten minutes after our start, as live");
     }
+}
+
+#[test]
+fn incidents_go_on_after_a_stop_of_ours_and_what_rules_counted_begins_anew() {
+    let second = |second: i64| START + second * 1_000;
+    let fault_over = |stops: bool| {
+        let mut past = Past::with(catalogue(same), 5 * MINUTE_MS);
+        past.status(1, "Available", "NoError");
+        for at in [100, 200, 299] {
+            past.status(at, "Faulted", "OverCurrentFailure");
+        }
+        if stops {
+            past.replay.stop(second(300), second(900));
+            past.link(905, true);
+        } else {
+            for at in (300..900).step_by(60) {
+                past.status(at, "Faulted", "OverCurrentFailure");
+            }
+        }
+        for at in (910..2_000).step_by(60) {
+            past.status(at, "Faulted", "OverCurrentFailure");
+        }
+        for at in (2_000..4_000).step_by(60) {
+            past.status(at, "Available", "NoError");
+        }
+        past.end(4_000)
+    };
+    let (whole, stopped) = (fault_over(false), fault_over(true));
+    assert_eq!(opened(&whole), [("ERR_FAULTED".to_owned(), 160)]);
+    assert_eq!(opened(&stopped), opened(&whole), "one incident, before and after");
+    assert_eq!(stopped.incidents[0].gone_at, whole.incidents[0].gone_at);
+    assert_eq!((whole.incidents[0].ticket, stopped.incidents[0].ticket), (true, true));
+    // While we do not run nothing is decided, however long it lasts.
+    let mut past = Past::new(catalogue(same));
+    past.status(1, "Available", "NoError");
+    past.status(100, "Faulted", "OverCurrentFailure");
+    past.replay.stop(second(120), UnixMs(i64::MAX));
+    assert_eq!(opened(&past.end(100_000)), []);
+}
+
+/// An installer gets a ticket a minute after an incident opened.
+fn hasty_desk() -> DeskSettings {
+    let routes = "[[route]]\nname = \"default\"\nchain = \"c\"\n\
+        [[chain]]\nname = \"c\"\ncounts_from = \"opened\"\n\
+        [[chain.step]]\nafter = \"1m\"\ntell = [\"installer\"]\n";
+    let book = Book::new(Routes::parse(routes, 1.0).expect("good routes"));
+    DeskSettings { book: Arc::new(book), ..DeskSettings::default() }
+}
+
+fn ticket_of_an_offline_charger(desk: DeskSettings, until: i64) -> bool {
+    let mut past = Past::set(catalogue(same), 0, desk, BudgetSettings::default());
+    past.heard(1, "Heartbeat", "{}");
+    past.link(250, false);
+    let run = past.end(until);
+    assert_eq!(opened(&run), [("CP_OFFLINE".to_owned(), 850)]);
+    run.incidents[0].ticket
+}
+
+#[test]
+fn an_incident_is_handed_over_when_its_chain_says_so() {
+    // The rule itself asks after a quarter of an hour.
+    assert!(!ticket_of_an_offline_charger(DeskSettings::default(), 1_700));
+    assert!(ticket_of_an_offline_charger(DeskSettings::default(), 1_800));
+    assert!(!ticket_of_an_offline_charger(hasty_desk(), 905));
+    assert!(ticket_of_an_offline_charger(hasty_desk(), 915));
+}
+
+#[test]
+fn a_silence_of_the_past_holds_the_ticket_back_until_it_is_over() {
+    let mut desk = hasty_desk();
+    let matcher = Matcher { rule: "CP_OFFLINE".to_owned(), ..Matcher::default() };
+    let until = START + 3_000_000;
+    let silence = Silence { id: 1, matcher, from: START, until, ..Silence::default() };
+    Arc::make_mut(&mut desk.book).silences.insert(1, silence);
+    assert!(!ticket_of_an_offline_charger(desk.clone(), 2_990));
+    assert!(ticket_of_an_offline_charger(desk, 3_010));
+}
+
+#[test]
+fn what_people_did_is_done_to_the_incident_that_stands_for_theirs() {
+    let resolved = |connector| {
+        let mut past = Past::new(catalogue(same));
+        past.status(1, "Available", "NoError");
+        past.status(100, "Faulted", "OverCurrentFailure");
+        let rule = "ERR_FAULTED".to_owned();
+        let connector = ConnectorRef::v16(connector);
+        let subject = PastSubject { rule, charger: CHARGER, connector };
+        past.act(250, Deed::Resolve(subject, "Ana".to_owned()));
+        past.end(260).incidents[0].resolved_at
+    };
+    assert_eq!(resolved(1), Some(START + 250_000));
+    assert_eq!(resolved(2), None, "another incident");
+}
+
+#[test]
+fn what_drivers_reported_is_reported_again_and_is_no_alarm_of_a_rule() {
+    let mut past = Past::new(catalogue(same));
+    past.status(1, "Available", "NoError");
+    past.act(
+        100,
+        Deed::Report {
+            charger: CHARGER,
+            connector: None,
+            reason: "not_working".to_owned(),
+            text: String::new(),
+            reporter: "a driver".to_owned(),
+            source: Source::User,
+        },
+    );
+    assert_eq!(past.replay.shard_open(), ["USER_REPORT"]);
+    assert_eq!(opened(&past.end(300)), []);
+}
+
+fn budget_rules() -> Arc<Catalogue> {
+    let file = |name: &str, text: &str| (name.to_owned(), text.to_owned());
+    let now = include_str!("../../../config/rules/uptime_budget_now.toml");
+    let offline = include_str!("../../../config/rules/cp_offline.toml");
+    let rules = [file("uptime_budget_now.toml", now), file("cp_offline.toml", offline)];
+    Arc::new(Catalogue::parse(&rules, &[]).expect("what is shipped is right"))
+}
+
+/// Half an hour and more without a connection: 26 minutes of an hour are 14.4 times too many.
+fn away_for_an_hour(budgets: BudgetSettings) -> Run {
+    let mut past = Past::set(budget_rules(), 0, DeskSettings::default(), budgets);
+    past.status(1, "Available", "NoError");
+    for minute in 1..=60 {
+        past.heard(minute * 60, "Heartbeat", "{}");
+    }
+    past.link(3_600, false);
+    past.link(7_200, true);
+    past.status(7_201, "Available", "NoError");
+    let mut run = past.end(8_000);
+    run.incidents.retain(|found| found.rule != "CP_OFFLINE");
+    run
+}
+
+#[test]
+fn budgets_are_used_up_as_live() {
+    let run = away_for_an_hour(BudgetSettings::default());
+    // Looked at every five minutes: 26 of 60 were lost after half an hour.
+    assert_eq!(opened(&run), [("UPTIME_BUDGET_NOW".to_owned(), 5_400)]);
+    let gone = run.incidents[0].resolved_at.expect("the last five minutes were good");
+    assert_eq!(gone, START + 7_500_000);
+}
+
+#[test]
+fn minutes_that_a_person_excluded_count_from_when_that_was_decided() {
+    let exclusion = Exclusion {
+        id: 1,
+        site: SiteKey(1),
+        charger: None,
+        connector: None,
+        from: START + 3_600_000,
+        until: START + 7_200_000,
+        reason: Reason::Utility,
+        evidence: "the grid was down".to_owned(),
+        decision: Decision::Approved,
+    };
+    let decided = |second: i64| BudgetSettings {
+        exclusions: vec![(START + second * 1_000, exclusion.clone())],
+        ..BudgetSettings::default()
+    };
+    assert_eq!(opened(&away_for_an_hour(decided(4_000))), []);
+    let late = away_for_an_hour(decided(6_000));
+    assert_eq!(opened(&late), [("UPTIME_BUDGET_NOW".to_owned(), 5_400)]);
+    assert_eq!(late.incidents[0].resolved_at, Some(START + 6_000_000));
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod outputs;
 #[cfg(test)]
 mod oversight_tests;
 mod shard;
+mod shown;
 mod stage;
 pub mod timeline_test;
 mod trial;
@@ -40,4 +41,5 @@ mod weeks;
 
 pub use outputs::Outputs;
 pub use shard::Shard;
+pub use shown::shown_status;
 pub use trial::Trial;

@@ -86,6 +86,11 @@ impl Shard {
         self
     }
 
+    /// The overseer inside, if there is one: to go on with another shard.
+    pub fn take_overseer(&mut self) -> Option<Overseer> {
+        self.overseer.take().map(|overseer| *overseer)
+    }
+
     /// Does what the overseer orders.
     pub fn direct(&mut self, now: UnixMs, order: Order, out: &mut Outputs) {
         let before = out.effects.len();

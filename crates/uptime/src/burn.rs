@@ -1,6 +1,13 @@
 //! How fast an uptime budget is being used: the numbers for the rule `UPTIME_BUDGET`.
 
+use mendpoint_model::{MINUTE_MS, UnixMs};
 use serde::Serialize;
+
+use crate::Tally;
+use crate::formula::nevi_outage;
+
+/// What a connector owes in a year, in percent (23 CFR 680.116(b)).
+pub const TARGET_PERCENT: f64 = 97.0;
 
 /// How fast a budget is used, as multiples of what would use it up exactly by the end of the year.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
@@ -37,6 +44,25 @@ pub fn burn(lost_minutes: i64, window_minutes: i64, target_percent: f64) -> f64 
 }
 
 impl Burn {
+    /// How fast the worst connector of a charger uses up the budget of a target. `tallies` gives the
+    /// minutes of its connectors from one whole minute up to before another.
+    pub fn of(
+        target_percent: f64,
+        now: UnixMs,
+        mut tallies: impl FnMut(UnixMs, UnixMs) -> Vec<Tally>,
+    ) -> Self {
+        let now = UnixMs(now.0.div_euclid(MINUTE_MS) * MINUTE_MS);
+        let windows = [5, 60, 360, 4_320].map(|minutes| {
+            let ports = tallies(now - minutes * MINUTE_MS, now);
+            ports.iter().fold(0.0, |worst, port| {
+                let lost = nevi_outage(port) - port.excluded();
+                f64::max(worst, burn(lost, minutes, target_percent))
+            })
+        });
+        let [five_minutes, hour, six_hours, three_days] = windows;
+        Self { five_minutes, hour, six_hours, three_days }
+    }
+
     /// What it calls for, the most urgent first.
     pub fn level(&self) -> Option<BurnLevel> {
         if self.hour >= 14.4 && self.five_minutes >= 14.4 {
@@ -67,6 +93,18 @@ mod tests {
         assert!((burn(15_768, year, 97.0) - 1.0).abs() < 1e-9);
         assert!((burn(26, 60, 97.0) - 14.444).abs() < 0.001);
         assert!(burn(1, 0, 97.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_worst_connector_counts_in_whole_minutes() {
+        let fine = Tally { up: 5, ..Tally::default() };
+        let half = |from: UnixMs, until: UnixMs| {
+            assert_eq!(until, UnixMs(7_200_000), "the minute that goes on is not over");
+            vec![fine.clone(), Tally { offline: until.since_ms(from) / 120_000, ..fine.clone() }]
+        };
+        let burn = Burn::of(97.0, UnixMs(7_259_999), half);
+        assert!((burn.hour - 0.5 / 0.03).abs() < 1e-9, "{burn:?}");
+        assert!((burn.five_minutes - 0.4 / 0.03).abs() < 1e-9, "{burn:?}");
     }
 
     #[test]

@@ -120,6 +120,17 @@ impl Overseer {
         self.wake(now + 1);
     }
 
+    /// The one that a start of ours would make of what this one knows: rates of codes and firmware,
+    /// vehicles, and what is usual at places are kept; who is there is learned anew.
+    #[must_use]
+    pub fn restarted(self) -> Self {
+        let (since, rows) = self.usual();
+        let Self { settings, cohorts, vehicles, .. } = self;
+        let mut overseer = Self { cohorts, vehicles, ..Self::new(settings) };
+        overseer.remember_usual(since, rows);
+        overseer
+    }
+
     /// We do not run until then: see [`Engine::expect_stop`](crate::Engine::expect_stop).
     pub fn expect_stop(&mut self, until: UnixMs) {
         self.grace_until = self.grace_until.max(until + self.settings.startup_grace_ms);

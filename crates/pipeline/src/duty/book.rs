@@ -5,11 +5,11 @@ use std::sync::{Arc, PoisonError};
 
 use mendpoint_escalation::{Book, Person, PlaceTags, Rota, Scope, Silence, Window};
 use mendpoint_model::{ChargerKey, SiteKey, UnixMs};
-use mendpoint_store::DutyDocument;
+use mendpoint_store::{DutyDocument, Store};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::READ_AGAIN_MS;
+use super::{DutySettings, READ_AGAIN_MS};
 use crate::pipeline::Inner;
 use crate::{Error, clock};
 
@@ -43,50 +43,60 @@ fn read<T: DeserializeOwned>(document: &DutyDocument) -> Option<T> {
     }
 }
 
+/// Everything that people set, over what stands in the settings; and the highest number of a silence
+/// or window.
+pub(crate) async fn read_book(
+    store: &Store,
+    settings: &DutySettings,
+    public_url: &str,
+) -> Result<(Book, i64), Error> {
+    let documents = store.duty_documents().await?;
+    let users = store.users().await?;
+    let mut book = settings.book(public_url);
+    for document in &documents {
+        match document.kind.as_str() {
+            "rota" => {
+                let rota: Option<Rota> = read(document);
+                book.rotas.extend(rota.map(|rota| (rota.name.clone(), rota)));
+            }
+            "person" => {
+                let person: Option<Person> = read(document);
+                book.persons.extend(person.map(|person| (document.name.clone(), person)));
+            }
+            "silence" => {
+                let silence: Option<Silence> = read(document);
+                book.silences.extend(silence.map(|silence| (silence.id, silence)));
+            }
+            "window" => {
+                let window: Option<Window> = read(document);
+                book.windows.extend(window.map(|window| (window.id, window)));
+            }
+            "place" => {
+                let tags: Option<PlaceTags> = read(document);
+                book.places.extend(place_of(&document.name).zip(tags));
+            }
+            _ => {}
+        }
+    }
+    let silence = book.silences.keys().next_back().copied().unwrap_or_default();
+    let highest = silence.max(book.windows.keys().next_back().copied().unwrap_or_default());
+    // Who does not sign in any more is told nothing.
+    book.persons.retain(|name, _| users.iter().any(|u| u.name == *name && !u.disabled));
+    for user in users.into_iter().filter(|user| !user.disabled) {
+        let person = book.persons.entry(user.name.clone()).or_default();
+        person.name = user.name;
+        person.shown = user.display_name;
+        person.email = user.email;
+    }
+    Ok((book, highest))
+}
+
 impl Inner {
     /// Reads everything that people set.
     pub(super) async fn read_book(&self) -> Result<Arc<Book>, Error> {
-        let documents = self.store.duty_documents().await?;
-        let users = self.store.users().await?;
-        let mut book = self.duty.settings.book(&self.settings.public_url);
-        let mut highest = 0;
-        for document in &documents {
-            match document.kind.as_str() {
-                "rota" => {
-                    let rota: Option<Rota> = read(document);
-                    book.rotas.extend(rota.map(|rota| (rota.name.clone(), rota)));
-                }
-                "person" => {
-                    let person: Option<Person> = read(document);
-                    book.persons.extend(person.map(|person| (document.name.clone(), person)));
-                }
-                "silence" => {
-                    let silence: Option<Silence> = read(document);
-                    book.silences.extend(silence.map(|silence| (silence.id, silence)));
-                }
-                "window" => {
-                    let window: Option<Window> = read(document);
-                    book.windows.extend(window.map(|window| (window.id, window)));
-                }
-                "place" => {
-                    let tags: Option<PlaceTags> = read(document);
-                    book.places.extend(place_of(&document.name).zip(tags));
-                }
-                _ => {}
-            }
-        }
-        highest = highest
-            .max(book.silences.keys().next_back().copied().unwrap_or_default())
-            .max(book.windows.keys().next_back().copied().unwrap_or_default());
+        let settings = &self.duty.settings;
+        let (book, highest) = read_book(&self.store, settings, &self.settings.public_url).await?;
         self.duty.next_id.fetch_max(highest + 1, Ordering::Relaxed);
-        // Who does not sign in any more is told nothing.
-        book.persons.retain(|name, _| users.iter().any(|u| u.name == *name && !u.disabled));
-        for user in users.into_iter().filter(|user| !user.disabled) {
-            let person = book.persons.entry(user.name.clone()).or_default();
-            person.name = user.name;
-            person.shown = user.display_name;
-            person.email = user.email;
-        }
         Ok(Arc::new(book))
     }
 

@@ -5,25 +5,34 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use mendpoint_escalation::Place;
 use mendpoint_incidents::EngineSettings;
 use mendpoint_model::{
-    ChargerKey, ChargerState, ConnectorRef, ConnectorState, ConnectorStatus, ErrorReport, Incident,
-    Link, Source, UnixMs,
+    Actor, ChargerKey, ChargerRecord, ChargerState, ConnectorRef, ConnectorState, ConnectorStatus,
+    DAY_MS, ErrorReport, Incident, Link, MINUTE_MS, SiteRecord, Source, TimelineEntry, UnixMs,
 };
 use mendpoint_replay::{
-    Direction, Found, Notes, PastFrame, PastLink, Replay, ReplaySettings, Report, Span, Start,
+    BudgetSettings, Deed, DeskSettings, Direction, Found, Notes, PastAct, PastFrame, PastLink,
+    PastSubject, Replay, ReplaySettings, Report, Span, Start,
 };
 use mendpoint_store::{
-    FrameView, IncidentFilter, LinkChangeRow, PAGE_MAX, PastLinks, Store, TransactionFilter,
+    ExclusionRow, FrameView, IncidentFilter, LinkChangeRow, PAGE_MAX, PastLinks, Store,
+    TransactionFilter,
 };
-use mendpoint_uptime::Stop;
+use mendpoint_uptime::{Stop, Unseen};
 
 use super::ReplayAsk;
+use crate::duty::read_book;
 use crate::rule_book::RuleEdits;
+use crate::uptime::{history, last_sign, opening_hours, unseen};
 use crate::{Error, PipelineSettings};
 
 /// Sessions of a charger before the range that are looked at for one that still ran.
 const SESSIONS: u32 = 8;
+/// How far budgets of uptime look back.
+const BUDGET_BACK_MS: i64 = 3 * DAY_MS;
+/// A program that gave no sign of life for so long does not run.
+const ALIVE_MS: i64 = 5 * MINUTE_MS;
 /// Live incidents whose history is read to know when they were gone.
 const HISTORIES_MAX: usize = 5_000;
 
@@ -55,7 +64,10 @@ pub async fn replay_past(
     let begin = ask.from - ask.lead_ms.max(0);
     let total = store.count_past_frames(begin, ask.until, ask.charger).await?;
     progress.total.store(total, Ordering::Relaxed);
-    let chargers = cast(store, ask, begin).await?;
+    let unseen = unseen(store, ask.until).await?;
+    let chargers = cast(store, ask, begin, &unseen).await?;
+    let mut stops = unseen.stops.clone();
+    stops.extend(stopped_now(store, ask.until).await?);
     // What is on trial, or is asked for by name, is tried as if it were on.
     let named: Vec<&str> = ask.only.as_deref().into_iter().collect();
     let rules = ask.rules.rehearsed(&named).map_or_else(|| Arc::clone(&ask.rules), Arc::new);
@@ -67,11 +79,13 @@ pub async fn replay_past(
             profiles: Arc::new(settings.profiles.clone()),
             from: ask.from,
             thresholds: RuleEdits::read(store).await?.overrides(),
+            desk: desk(settings, store).await?,
+            budgets: budgets(store, ask, begin, unseen).await?,
         },
     );
     replay.begin(begin, chargers);
-    let stops = store.server_gaps(ask.until).await?;
-    let mut links = Links::new(store.past_links(begin, ask.until), stops);
+    let live = live(store, ask, begin).await?;
+    let mut links = Links::new(store.past_links(begin, ask.until), stops, live.acts);
     let mut frames = store.past_frames(begin, ask.until, ask.charger);
     let mut counted = 0;
     loop {
@@ -93,10 +107,9 @@ pub async fn replay_past(
     }
     links.before(ask.until, &mut replay).await?;
     let run = replay.finish(ask.until);
-    let live = live(store, ask).await?;
     let notes = Notes { reports: reports(store, ask).await? };
     let span = Span { from: ask.from, until: ask.until };
-    Ok(Report::new(run, live, &notes, &ask.rules, span, ask.only.as_deref()))
+    Ok(Report::new(run, live.found, &notes, &ask.rules, span, ask.only.as_deref()))
 }
 
 /// The engine's numbers as live, without what would reach out.
@@ -106,8 +119,48 @@ async fn engine(settings: &PipelineSettings, store: &Store) -> Result<EngineSett
     Ok(EngineSettings { unassigned: unassigned.map(|site| site.key), ..settings.engine.clone() })
 }
 
+/// What is laid over the ledgers of uptime. Exclusions count from when they were approved.
+async fn budgets(
+    store: &Store,
+    ask: &ReplayAsk,
+    begin: UnixMs,
+    unseen: Unseen,
+) -> Result<BudgetSettings, Error> {
+    let rows = store.exclusions(ask.site, begin - BUDGET_BACK_MS, ask.until).await?;
+    let decided = |row: ExclusionRow| Some((row.decided_at?, row.exclusion));
+    let exclusions = rows.into_iter().filter_map(decided).collect();
+    Ok(BudgetSettings { unseen, hours: opening_hours(store).await?, exclusions })
+}
+
+/// Our own stop that goes on: no program runs, so none has written down when it ended.
+async fn stopped_now(store: &Store, until: UnixMs) -> Result<Option<Stop>, Error> {
+    let last = last_sign(store, until).await?;
+    let stop = |from| Stop { from, until: UnixMs(i64::MAX), grace_until: UnixMs(i64::MAX) };
+    Ok(last.filter(|from| until.since_ms(*from) > ALIVE_MS).map(stop))
+}
+
+/// Who is handed what: as people have set it now, with the silences and the planned work of the past.
+async fn desk(settings: &PipelineSettings, store: &Store) -> Result<DeskSettings, Error> {
+    let (book, _) = read_book(store, &settings.duty, "").await?;
+    let sites = store.all_sites().await?;
+    let site_of = |key| sites.iter().find(|site| site.key == key);
+    let named = |charger: &ChargerRecord| {
+        site_of(charger.site).filter(|site| site.name != crate::kept::UNASSIGNED)
+    };
+    let chargers = store.all_chargers().await?;
+    let places = chargers.iter().map(|one| (one.key, Place::of(Some(one), named(one)))).collect();
+    let installer = |site: &SiteRecord| Some((site.key, site.installer.clone()?));
+    let installers = sites.iter().filter_map(installer).collect();
+    Ok(DeskSettings { book: Arc::new(book), places, installers })
+}
+
 /// The chargers as they were when the range begins.
-async fn cast(store: &Store, ask: &ReplayAsk, begin: UnixMs) -> Result<Vec<Start>, Error> {
+async fn cast(
+    store: &Store,
+    ask: &ReplayAsk,
+    begin: UnixMs,
+    unseen: &Unseen,
+) -> Result<Vec<Start>, Error> {
     let records = store.all_chargers().await?;
     let mut starts = Vec::new();
     for mut state in store.states_of(ask.site, ask.charger).await? {
@@ -116,7 +169,8 @@ async fn cast(store: &Store, ask: &ReplayAsk, begin: UnixMs) -> Result<Vec<Start
         };
         state.site = records[index].site;
         turn_back(store, &mut state, begin).await?;
-        starts.push(Start { state });
+        let history = history(store, state.key, begin - BUDGET_BACK_MS, begin, unseen).await?;
+        starts.push(Start { state, history });
     }
     Ok(starts)
 }
@@ -206,11 +260,23 @@ struct Links {
     ended: bool,
     /// When our own server did not run, oldest first.
     stops: VecDeque<Stop>,
+    /// What people did, oldest first.
+    acts: VecDeque<PastAct>,
 }
 
 impl Links {
-    fn new(rows: PastLinks, stops: Vec<Stop>) -> Self {
-        Self { rows, piece: VecDeque::new(), ended: false, stops: stops.into() }
+    fn new(rows: PastLinks, stops: Vec<Stop>, acts: Vec<PastAct>) -> Self {
+        let (stops, acts) = (stops.into(), acts.into());
+        Self { rows, piece: VecDeque::new(), ended: false, stops, acts }
+    }
+
+    /// What people did before a time, and our own stops.
+    fn others_before(&mut self, at: UnixMs, replay: &mut Replay) {
+        while let Some(act) = self.acts.pop_front_if(|act| act.at < at) {
+            self.stops_before(act.at, replay);
+            replay.act(act);
+        }
+        self.stops_before(at, replay);
     }
 
     fn stops_before(&mut self, at: UnixMs, replay: &mut Replay) {
@@ -225,7 +291,7 @@ impl Links {
         loop {
             if self.piece.is_empty() {
                 if self.ended {
-                    self.stops_before(at, replay);
+                    self.others_before(at, replay);
                     return Ok(());
                 }
                 self.piece = self.rows.next().await?.into();
@@ -237,68 +303,131 @@ impl Links {
                 .front()
                 .is_some_and(|(_, row)| row.at < at || (row.online && row.at == at));
             if !is_due {
-                self.stops_before(at, replay);
+                self.others_before(at, replay);
                 return Ok(());
             }
             if let Some((charger, row)) = self.piece.pop_front() {
                 let LinkChangeRow { at, online, reason } = row;
-                self.stops_before(at, replay);
+                self.others_before(at, replay);
                 replay.link(&PastLink { charger, at, online, reason });
             }
         }
     }
 }
 
-/// What rules opened live in the range.
-async fn live(store: &Store, ask: &ReplayAsk) -> Result<Vec<Found>, Error> {
-    let filter = IncidentFilter {
-        charger: ask.charger,
-        site: ask.site,
-        rule: ask.only.clone(),
-        source: Some(Source::System),
-        ..IncidentFilter::default()
-    };
+/// What happened live.
+#[derive(Default)]
+struct Live {
+    /// What rules opened in the range.
+    found: Vec<Found>,
+    /// What people did, oldest first; also before the range.
+    acts: Vec<PastAct>,
+}
+
+/// Reads what happened live, and what people did from `begin` on.
+async fn live(store: &Store, ask: &ReplayAsk, begin: UnixMs) -> Result<Live, Error> {
+    let filter =
+        IncidentFilter { charger: ask.charger, site: ask.site, ..IncidentFilter::default() };
     let mut cursor = None;
-    let mut found = Vec::new();
+    let mut live = Live::default();
     let mut histories = 0;
-    loop {
+    'pages: loop {
         let (rows, next) = store.incidents(&filter, cursor, PAGE_MAX).await?;
         for incident in &rows {
-            if incident.opened_at < ask.from {
-                return Ok(found);
+            if incident.opened_at < begin {
+                break 'pages;
             }
             if incident.opened_at >= ask.until {
                 continue;
             }
-            let mut live = Found::of(incident);
-            if may_be_false(incident) && histories < HISTORIES_MAX {
+            let is_meant = ask.only.as_ref().is_none_or(|only| *only == incident.rule);
+            let counts =
+                incident.source == Source::System && incident.opened_at >= ask.from && is_meant;
+            let mut found = Found::of(incident);
+            let is_read = (counts && may_be_false(incident)) || has_deeds(incident);
+            if is_read && histories < HISTORIES_MAX {
                 histories += 1;
-                gone_at(store, incident, &mut live).await?;
+                let lines = store.timeline(incident.id).await?;
+                gone_at(incident, &lines, &mut found);
+                live.acts.extend(deeds(incident, &lines));
             }
-            found.push(live);
+            if incident.source != Source::System {
+                live.acts.push(reported(incident));
+            }
+            if counts {
+                live.found.push(found);
+            }
         }
         cursor = next;
         if cursor.is_none() {
-            return Ok(found);
+            break;
         }
     }
+    live.acts.sort_by_key(|act| act.at);
+    Ok(live)
 }
 
 fn may_be_false(incident: &Incident) -> bool {
     incident.resolved_at.is_some() && incident.owner.is_none()
 }
 
+/// Whether a person took it, or ended it.
+fn has_deeds(incident: &Incident) -> bool {
+    incident.owner.is_some() || incident.resolution.starts_with("Resolved by ")
+}
+
 /// The incident's row says when it was resolved; its history says when it was first gone, and
 /// whether a person did something.
-async fn gone_at(store: &Store, incident: &Incident, found: &mut Found) -> Result<(), Error> {
+fn gone_at(incident: &Incident, lines: &[TimelineEntry], found: &mut Found) {
     found.gone_at = incident.resolved_at;
-    for line in store.timeline(incident.id).await? {
+    for line in lines {
         if line.kind == "recovered" {
             found.gone_at = found.gone_at.map(|at| at.min(line.at));
         }
-        found.had_person |= matches!(line.actor, mendpoint_model::Actor::User(_));
+        found.had_person |= person(line).is_some();
     }
-    Ok(())
+}
+
+/// Who wrote a line, if it was a person: tickets are opened and closed by the program, too.
+fn person(line: &TimelineEntry) -> Option<&String> {
+    match &line.actor {
+        Actor::User(name) => {
+            Some(name).filter(|name| !matches!(name.as_str(), "engine" | "charger" | "system"))
+        }
+        _ => None,
+    }
+}
+
+/// What people did to an incident.
+fn deeds(incident: &Incident, lines: &[TimelineEntry]) -> impl Iterator<Item = PastAct> {
+    let subject = || PastSubject {
+        rule: incident.rule.clone(),
+        charger: incident.charger,
+        connector: incident.connector,
+    };
+    lines.iter().filter_map(move |line| {
+        let user = person(line)?.clone();
+        let deed = match line.kind.as_str() {
+            "taken" => Deed::Take(subject(), user),
+            "released" => Deed::Release(subject(), user),
+            "resolved" => Deed::Resolve(subject(), user),
+            _ => return None,
+        };
+        Some(PastAct { at: line.at, deed })
+    })
+}
+
+/// The report that became an incident of its own.
+fn reported(incident: &Incident) -> PastAct {
+    let deed = Deed::Report {
+        charger: incident.charger,
+        connector: Some(incident.connector).filter(|at| !at.is_charger()),
+        reason: incident.code.clone(),
+        text: incident.description.clone(),
+        reporter: incident.reporter.clone(),
+        source: incident.source,
+    };
+    PastAct { at: incident.opened_at, deed }
 }
 
 async fn reports(store: &Store, ask: &ReplayAsk) -> Result<Vec<(UnixMs, ChargerKey)>, Error> {

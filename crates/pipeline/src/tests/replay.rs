@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mendpoint_incidents::EngineSettings;
-use mendpoint_model::{DAY_MS, HOUR_MS, UnixMs};
+use mendpoint_incidents::{EngineSettings, Request};
+use mendpoint_model::{DAY_MS, HOUR_MS, Incident, UnixMs};
 use mendpoint_replay::Report;
 use mendpoint_store::{Direction, IncidentFilter};
 
@@ -36,6 +36,55 @@ fn ask(kit: &Kit) -> ReplayAsk {
     }
 }
 
+/// The only incident, once its ticket is known to it.
+async fn handed_over(kit: &Kit) -> Incident {
+    for _ in 0..3_000 {
+        let live = kit.store.incidents(&IncidentFilter::default(), None, 10).await.expect("read");
+        assert!(live.0.len() <= 1, "{:?}", live.0);
+        if let Some(one) = live.0.into_iter().next().filter(|one| one.ticket.is_some()) {
+            return one;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("no ticket was opened");
+}
+
+#[tokio::test]
+async fn what_a_person_ended_ends_in_the_replay() {
+    let kit = Kit::start(EngineSettings::default()).await;
+    let status = "{\"connectorId\":1,\"status\":\"Faulted\",\"errorCode\":\"OverVoltage\"}";
+    let frame = format!("[2,\"1\",\"StatusNotification\",{status}]");
+    kit.handle().log_frame(kit.charger.key, kit.handle().now(), Direction::In, &frame);
+    kit.faulted("OverVoltage").await;
+    let mut live = Vec::new();
+    for _ in 0..3_000 {
+        live = kit.store.incidents(&IncidentFilter::default(), None, 10).await.expect("read").0;
+        if !live.is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let incident = live.first().expect("a fault").id;
+    let (user, reason) = ("Ana".to_owned(), "seen to".to_owned());
+    let request = Request::Resolve { incident, user, reason, safe: true };
+    kit.handle().request(request).await.expect("it is open");
+    for _ in 0..3_000 {
+        let kept = kit.store.count_past_frames(UnixMs(0), UnixMs(i64::MAX), None).await;
+        let over = kit.store.incident(incident).await.expect("read").expect("it is there");
+        if kept.expect("counted") > 0 && over.resolved_at.is_some() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let id = kit.handle().start_replay(ask(&kit)).expect("it begins");
+    let report = done(&kit, id).await;
+    let pair = &report.pairs[0];
+    let ends = [&pair.replayed, &pair.live].map(|one| one.as_ref().expect("both").resolved_at);
+    assert!(ends[0].is_some(), "{pair:?}");
+    assert_eq!(ends[0], ends[1]);
+    kit.pipeline.stop().await;
+}
+
 #[tokio::test]
 async fn the_rules_in_force_find_again_what_they_found() {
     let kit = Kit::start(EngineSettings::default()).await;
@@ -52,12 +101,13 @@ async fn the_rules_in_force_find_again_what_they_found() {
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let live = kit.store.incidents(&IncidentFilter::default(), None, 10).await.expect("read");
-    assert_eq!(live.0.len(), 1);
+    let live = handed_over(&kit).await;
     let id = kit.handle().start_replay(ask(&kit)).expect("it begins");
     let report = done(&kit, id).await;
     assert_eq!(report.sentence, "would have fired once in 1 hour, 0 new, 1 same");
     assert_eq!(report.frames, 1);
+    assert_eq!(report.tickets(), (1, 1), "nothing heals it, so a person is asked, then and now");
+    assert_eq!(report.pairs[0].live.as_ref().map(|found| found.id), Some(live.id));
     // Without the rule it would not have been found.
     let none = Arc::new(mendpoint_incidents::Catalogue::parse(&[], &[]).expect("empty"));
     let id = kit.handle().start_replay(ReplayAsk { rules: none, ..ask(&kit) }).expect("begins");

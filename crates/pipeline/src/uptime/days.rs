@@ -8,10 +8,10 @@ use mendpoint_model::{
     ChargerKey, ChargerRecord, ConnectorRef, ConnectorStatus, DAY_MS, MINUTE_MS, SiteKey, UnixMs,
     is_our_stop,
 };
-use mendpoint_store::{ExclusionRow, IncidentFilter, PAGE_MAX, UptimeDayRow};
+use mendpoint_store::{ExclusionRow, IncidentFilter, PAGE_MAX, Store, UptimeDayRow};
 use mendpoint_uptime::{
-    Decision, Exclusion, Gap, Link, Observed, Proposal, Said, Span, Stop, fold, losses, mend,
-    overlay, propose,
+    Decision, Exclusion, Gap, History, Link, Observed, Proposal, Said, Span, Unseen, fold, losses,
+    mend, overlay, propose,
 };
 
 use super::day_of;
@@ -42,27 +42,64 @@ struct Known {
     gaps: Vec<(UnixMs, Option<UnixMs>)>,
 }
 
-/// When we could not see: the same for every charger.
-pub(super) struct Unseen {
-    stops: Vec<Stop>,
-    blind: Vec<(UnixMs, UnixMs)>,
+/// When we could not see, up to a moment.
+pub(crate) async fn unseen(store: &Store, until: UnixMs) -> Result<Unseen, Error> {
+    let stops = store.server_gaps(until).await?;
+    let filter = IncidentFilter { rule: Some(FLEET_BLIND.to_owned()), ..Default::default() };
+    let (incidents, _) = store.incidents(&filter, None, PAGE_MAX).await?;
+    let mut blind: Vec<_> = incidents
+        .into_iter()
+        .map(|incident| {
+            let over = incident.resolved_at.or(Some(incident.updated_at));
+            let ended = over.filter(|_| incident.state.is_over());
+            (incident.began_at, ended.unwrap_or(UnixMs(i64::MAX)))
+        })
+        .collect();
+    blind.sort_unstable();
+    Ok(Unseen { stops, blind })
+}
+
+/// What was written down of a charger over a range, and what says how it was when that begins.
+pub(crate) async fn history(
+    store: &Store,
+    charger: ChargerKey,
+    from: UnixMs,
+    until: UnixMs,
+    unseen: &Unseen,
+) -> Result<History, Error> {
+    let mut history = History::default();
+    for row in store.link_history(charger, from, until).await? {
+        history.link(row.at, link_of(row.online, &row.reason));
+    }
+    for row in store.state_history(charger, from, until).await? {
+        let status = status_of(&row.status);
+        history.said(row.connector, Said { at: row.at, told_at: row.told_at, status });
+    }
+    for (connector, begun, ended) in store.delivered_sessions(charger, from, until).await? {
+        history.delivered(connector, begun, ended);
+    }
+    if !unseen.stops.is_empty() || !unseen.blind.is_empty() {
+        let boots = store.boots(charger, 1_000).await?.into_iter();
+        let powered = boots.filter(|(_, boot)| boot.reason.as_deref() == Some("PowerUp"));
+        powered.for_each(|(at, _)| history.power_up(at));
+    }
+    Ok(history)
+}
+
+/// What became of a connection.
+fn link_of(online: bool, reason: &str) -> Link {
+    if online {
+        Link::Opened
+    } else if is_our_stop(reason) {
+        Link::EndedByUs
+    } else {
+        Link::Ended
+    }
 }
 
 impl Inner {
     pub(super) async fn unseen(&self, until: UnixMs) -> Result<Unseen, Error> {
-        let stops = self.store.server_gaps(until).await?;
-        let filter = IncidentFilter { rule: Some(FLEET_BLIND.to_owned()), ..Default::default() };
-        let (incidents, _) = self.store.incidents(&filter, None, PAGE_MAX).await?;
-        let mut blind: Vec<_> = incidents
-            .into_iter()
-            .map(|incident| {
-                let over = incident.resolved_at.or(Some(incident.updated_at));
-                let ended = over.filter(|_| incident.state.is_over());
-                (incident.began_at, ended.unwrap_or(UnixMs(i64::MAX)))
-            })
-            .collect();
-        blind.sort_unstable();
-        Ok(Unseen { stops, blind })
+        unseen(&self.store, until).await
     }
 
     async fn known(
@@ -72,56 +109,10 @@ impl Inner {
         until: UnixMs,
         unseen: &Unseen,
     ) -> Result<Known, Error> {
-        let links = self.store.link_history(charger, from, until).await?;
-        let states = self.store.state_history(charger, from, until).await?;
-        let sessions = self.store.delivered_sessions(charger, from, until).await?;
-        let links: Vec<_> = links
-            .into_iter()
-            .map(|row| {
-                let link = if row.online {
-                    Link::Opened
-                } else if is_our_stop(&row.reason) {
-                    Link::EndedByUs
-                } else {
-                    Link::Ended
-                };
-                (row.at, link)
-            })
-            .collect();
-        let mut shared = Observed { links, ..Observed::default() };
-        let mut connectors: BTreeMap<ConnectorRef, Observed> = BTreeMap::new();
-        for row in states {
-            let status = status_of(&row.status);
-            let said = Said { at: row.at, told_at: row.told_at, status };
-            if row.connector.is_charger() {
-                shared.whole.push(said);
-            } else {
-                connectors.entry(row.connector).or_default().statuses.push(said);
-            }
-        }
-        for (connector, begun, ended) in sessions {
-            connectors.entry(connector).or_default().sessions.push((begun, ended));
-        }
-        if connectors.is_empty() && !shared.links.is_empty() {
-            // It never said anything of its connectors: it has one.
-            connectors.entry(ConnectorRef::v16(1)).or_default();
-        }
-        if let Some((first, _)) = shared.links.first() {
-            let since = |stop: &&Stop| stop.grace_until > *first;
-            shared.stops = unseen.stops.iter().filter(since).copied().collect();
-            shared.blind =
-                unseen.blind.iter().filter(|(_, ended)| ended > first).copied().collect();
-        }
-        if !shared.stops.is_empty() || !shared.blind.is_empty() {
-            let boots = self.store.boots(charger, 1_000).await?.into_iter();
-            let powered = boots.filter(|(_, boot)| boot.reason.as_deref() == Some("PowerUp"));
-            shared.power_ups = powered.map(|(at, _)| at).collect();
-        }
-        for observed in connectors.values_mut() {
-            let Observed { statuses, sessions, .. } = std::mem::take(observed);
-            *observed = Observed { statuses, sessions, ..shared.clone() };
-        }
-        Ok(Known { gaps: losses(&shared), connectors })
+        let history = history(&self.store, charger, from, until, unseen).await?;
+        let connectors = history.connectors(unseen);
+        let shared = connectors.values().next();
+        Ok(Known { gaps: shared.map(losses).unwrap_or_default(), connectors })
     }
 
     /// Folds whole days (the last one up to now) of a charger.

@@ -6,6 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use mendpoint_model::{ChargerKey, MINUTE_MS, UnixMs};
 use mendpoint_uptime::Stop;
 
+use mendpoint_store::Store;
+
 use crate::Error;
 use crate::pipeline::Inner;
 
@@ -49,13 +51,18 @@ pub(crate) async fn tell(inner: &Inner, now: UnixMs) -> Result<(), Error> {
 /// When we did not run before this start, if we ever ran. However short it was: no connection outlives
 /// our process, so every charger has to come back.
 pub(crate) async fn last_stop(inner: &Inner) -> Result<Option<Stop>, Error> {
-    let alive = inner.store.get_value(ALIVE).await?.and_then(|text| text.parse().ok());
-    let Some(alive) = alive.map(UnixMs) else { return Ok(None) };
     let until = inner.started_at;
-    // What was written down after the last sign of life shows that we still ran.
-    let written = inner.store.last_written(until).await?;
-    let from = written.map_or(alive, |written| written.max(alive)).min(until);
+    let Some(from) = last_sign(&inner.store, until).await? else { return Ok(None) };
     Ok(Some(Stop { from, until, grace_until: until + grace_ms(inner) }))
+}
+
+/// The last sign of life of a program before a moment; `None` where none ever ran.
+pub(crate) async fn last_sign(store: &Store, until: UnixMs) -> Result<Option<UnixMs>, Error> {
+    let alive = store.get_value(ALIVE).await?.and_then(|text| text.parse().ok());
+    let Some(alive) = alive.map(UnixMs) else { return Ok(None) };
+    // What was written down after the last sign of life shows that we still ran.
+    let written = store.last_written(until).await?;
+    Ok(Some(written.map_or(alive, |written| written.max(alive)).min(until)))
 }
 
 /// How long a charger has after our start, before it counts as offline: as for the rules about absence

@@ -207,6 +207,7 @@ fn found_json(state: &AppState, found: &Found) -> Value {
         "gone_at": time(found.gone_at),
         "resolved_at": time(found.resolved_at),
         "handed_over": found.escalated,
+        "ticket": found.ticket,
         "commands": found.actions,
     })
 }
@@ -258,6 +259,9 @@ fn report_json(state: &AppState, report: &Report) -> Value {
         "incidents_counted": report.pairs_counted,
         "actions": actions,
         "actions_counted": report.actions_counted,
+        "tickets": report.tickets().0,
+        "tickets_live": report.tickets().1,
+        "only": report.only,
         "false_alarms": report.proxies.false_alarms,
         "false_alarms_live": report.proxies.false_alarms_live,
         "troubles": report.proxies.troubles,

@@ -102,6 +102,8 @@ struct ReportView {
     troubles: u64,
     missed: u64,
     missed_live: u64,
+    /// The rule that was asked for alone; else empty.
+    only: String,
     frames: u64,
     frames_left_out: u64,
 }
@@ -338,7 +340,7 @@ fn report_view(state: &AppState, report: &Report) -> ReportView {
                 title: found.title.clone(),
                 live: pair.live.as_ref().map(|live| live.id.to_string()).unwrap_or_default(),
                 commands: found.actions,
-                handed_over: found.escalated,
+                handed_over: found.ticket,
             })
         })
         .take(LINES)
@@ -368,6 +370,7 @@ fn report_view(state: &AppState, report: &Report) -> ReportView {
         troubles: report.proxies.troubles,
         missed: report.proxies.missed,
         missed_live: report.proxies.missed_live,
+        only: report.only.clone().unwrap_or_default(),
         frames: report.frames,
         frames_left_out: report.frames_left_out,
     }

@@ -102,7 +102,13 @@ fn words_of(report: &Report, id: &str) -> String {
             let long_ms = report.span.until.since_ms(report.span.from);
             format!("would not have fired in {}", duration_words(long_ms))
         },
-        |rule| rule.sentence.clone(),
+        |rule| match (rule.tickets, rule.tickets_live) {
+            (0, 0) => rule.sentence.clone(),
+            (would, live) => {
+                let would = crate::number::counted(would, "ticket");
+                format!("{}; {would}, live {live}", rule.sentence)
+            }
+        },
     )
 }
 
