@@ -41,12 +41,8 @@ pub(crate) fn run(files: &RuleFiles, run_tests: bool) -> Result<ExitCode> {
     let sources = read_all(files.rules.as_deref(), files.playbooks.as_deref())?;
     let mut wrong = sources.unreadable.iter().map(ToString::to_string).collect::<Vec<_>>();
     let routes = routes(files.routes.as_deref())?;
-    let parsed = Catalogue::parse(&sources.rules, &sources.playbooks);
-    let problems = match &parsed {
-        Ok(catalogue) => catalogue.unknown_routes(&routes.names()),
-        Err(problems) => problems.clone(),
-    };
-    wrong.extend(problems.iter().map(ToString::to_string));
+    let parsed = Catalogue::parse_routed(&sources.rules, &sources.playbooks, &routes.names());
+    wrong.extend(parsed.as_ref().err().into_iter().flatten().map(ToString::to_string));
     let vendors = crate::vendors::files(files.vendors.as_deref())?.len();
     if let Err(problems) = crate::vendors::read(files.vendors.as_deref())? {
         wrong.extend(problems.iter().map(ToString::to_string));

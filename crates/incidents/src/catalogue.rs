@@ -11,7 +11,6 @@ use crate::playbook::{Playbook, parse_playbook};
 use crate::problem::{Problem, Reader, suggestion};
 use crate::rule::{Rule, Scope};
 use crate::threshold::ThresholdOverride;
-use crate::timeline_test::TimelineTest;
 
 /// The id a file gives, and the byte it is at; also when the rest of the file is wrong.
 fn id_of(text: &str) -> Option<(String, usize)> {
@@ -58,6 +57,18 @@ impl Catalogue {
         Self::default().overlaid(rules, playbooks)
     }
 
+    /// The same, where rules may name no other routes than these.
+    ///
+    /// # Errors
+    /// Every mistake in every file, with its place.
+    pub fn parse_routed(
+        rules: &[(String, String)],
+        playbooks: &[(String, String)],
+        routes: &[String],
+    ) -> Result<Self, Vec<Problem>> {
+        Self::default().composed(rules, playbooks, Some(routes))
+    }
+
     /// The same with these files put over it: a rule or playbook of the same id takes the place of
     /// the one that is here. For trying a change out.
     ///
@@ -67,6 +78,15 @@ impl Catalogue {
         &self,
         rules: &[(String, String)],
         playbooks: &[(String, String)],
+    ) -> Result<Self, Vec<Problem>> {
+        self.composed(rules, playbooks, None)
+    }
+
+    fn composed(
+        &self,
+        rules: &[(String, String)],
+        playbooks: &[(String, String)],
+        routes: Option<&[String]>,
     ) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
         let mut catalogue = self.clone();
@@ -87,9 +107,10 @@ impl Catalogue {
             } else {
                 broken.push(named_in(file, text));
             }
-            problems.append(&mut reader.problems);
+            problems.append(&mut reader.take_problems());
         }
         let mut seen: Vec<(String, &str)> = Vec::new();
+        let mut readers = Vec::new();
         for (file, text) in rules {
             let mut reader = Reader::new(file, text);
             let rule = parse_rule(&mut reader);
@@ -106,26 +127,15 @@ impl Catalogue {
                     seen.push((id, file));
                 }
             }
-            if let Some(rule) = rule {
-                if let Some(id) = &rule.playbook
-                    && catalogue.playbook(id).is_none()
-                    && !broken.contains(id)
-                {
-                    let names: Vec<_> =
-                        catalogue.playbooks.iter().map(|playbook| playbook.id.as_str()).collect();
-                    let at = text.find("\nplaybook").map_or(0, |at| at + 1);
-                    reader
-                        .refuse(at, format!("unknown playbook \"{id}\"{}", suggestion(id, &names)));
-                }
-                catalogue.rules.push(Arc::new(rule));
-            } else {
-                broken.push(named_in(file, text));
+            match rule {
+                Some(rule) => catalogue.rules.push(Arc::new(rule)),
+                None => broken.push(named_in(file, text)),
             }
-            problems.append(&mut reader.problems);
+            readers.push(reader);
         }
-        for rule in catalogue.rules.iter().filter(|rule| seen.iter().any(|(id, _)| *id == rule.id))
-        {
-            problems.extend(catalogue.unknown_expectations(rule, &broken));
+        for mut reader in readers {
+            catalogue.check_named(&mut reader, &broken, routes);
+            problems.append(&mut reader.take_problems());
         }
         if !problems.is_empty() {
             return Err(problems);
@@ -135,20 +145,34 @@ impl Catalogue {
         Ok(catalogue)
     }
 
-    /// Incidents that the tests of a rule name, and that no rule opens.
-    fn unknown_expectations(&self, rule: &Rule, broken: &[String]) -> Vec<Problem> {
+    /// Tells what a file names that is nowhere: a playbook, a route, incidents that its tests expect.
+    fn check_named(&self, reader: &mut Reader<'_>, broken: &[String], routes: Option<&[String]>) {
+        let named = std::mem::take(&mut reader.named);
+        if let Some((at, id)) = named.playbook
+            && self.playbook(&id).is_none()
+            && !broken.contains(&id)
+        {
+            let mut names: Vec<_> = self.playbooks.iter().map(|known| known.id.as_str()).collect();
+            names.extend(broken.iter().map(String::as_str));
+            reader.refuse(at, format!("unknown playbook \"{id}\"{}", suggestion(&id, &names)));
+        }
+        if let (Some((at, route)), Some(routes)) = (named.route, routes)
+            && !routes.contains(&route)
+        {
+            let names: Vec<&str> = routes.iter().map(String::as_str).collect();
+            reader.refuse(at, format!("unknown route \"{route}\"{}", suggestion(&route, &names)));
+        }
         let mut names: Vec<&str> = self.rules.iter().map(|rule| rule.id.as_str()).collect();
         names.extend(BUILT_IN);
         names.extend(broken.iter().map(String::as_str));
-        let mut problems = Vec::new();
-        for (line, id) in rule.tests.iter().flat_map(TimelineTest::expected) {
-            if !names.contains(&id) {
-                let hint = suggestion(id, &names);
+        for (line, id) in named.expected {
+            if !names.contains(&id.as_str()) {
+                let hint = suggestion(&id, &names);
                 let message = format!("no rule opens the incident \"{id}\"{hint}");
-                problems.push(Problem { file: rule.file.clone(), line, column: 1, message });
+                let file = reader.file.to_owned();
+                reader.problems.push(Problem { file, line, column: 1, message });
             }
         }
-        problems
     }
 
     /// The rules whose route is none of these, each with its place.
@@ -370,5 +394,79 @@ mod tests {
             told[0].contains(":1: unknown route \"platfrom\"; did you mean `platform`?"),
             "{told:?}"
         );
+    }
+    #[test]
+    fn every_mistake_of_all_files_is_told_at_once() {
+        let rule = r#"id = "LAMP"
+version = "1"
+title = "A lamp"
+description = "It is dark."
+severity = "six"
+scope = "conector"
+auto_heal = "onn"
+playbook = "resett"
+rout = "nigt"
+label = ["x"]
+[thresholds]
+wait = { defualt = "10m" }
+[condition]
+whn = 'statsu == "Faulted" and powr_w > 5'
+for = "wait"
+[[clear]]
+absent = "disconect"
+for = "5 minutes"
+[severity_by_code]
+GroundFalt = 12
+[[test]]
+name = "fires"
+steps = [
+  { at = "0s", conect = true },
+  { at = "5s", status = { status = "Fautled" } },
+  { at = "6s", expect = { incidents = ["LAMPP"], stats = [] } },
+  { every = "1s", times = "3", heartbeat = true },
+]
+"#;
+        let playbook = "id = \"reset\"\nversion = 0\ntitel = \"Reset\"\nladder = [\"RESET\", \
+                        4]\nwait = \"soon\"\n[by_code]\nGroundFalt = \"Q\"\n";
+        let problems = Catalogue::parse_routed(
+            &[("rule.toml".to_owned(), rule.to_owned())],
+            &[("book.toml".to_owned(), playbook.to_owned())],
+            &["default".to_owned(), "night".to_owned()],
+        )
+        .expect_err("all of it is wrong");
+        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        for wanted in [
+            "book.toml:2:11: version counts from 1",
+            "book.toml:3:1: unknown key `titel`",
+            "book.toml:4:11: unknown rung \"RESET\"; a Soft reset is L4, a Hard reset L5",
+            "book.toml:4:20: each part of `ladder` is a text in quotes; this is the number 4",
+            "book.toml:5:8: \"soon\" is no duration",
+            "book.toml:7:1: unknown error code \"GroundFalt\"; did you mean `GroundFailure`?",
+            "book.toml:7:14: `GroundFalt` is a list",
+            "rule.toml:2:11: `version` is a whole number",
+            "rule.toml:5:12: a severity goes from 0 (danger) to 9 (debug)",
+            "rule.toml:6:9: unknown scope \"conector\"; did you mean `connector`?",
+            "rule.toml:7:13: unknown mode \"onn\"",
+            "rule.toml:8:12: unknown playbook \"resett\"; did you mean `reset`?",
+            "rule.toml:9:1: unknown key `rout`",
+            "rule.toml:9:8: unknown route \"nigt\"; did you mean `night`?",
+            "rule.toml:10:1: unknown key `label`",
+            "rule.toml:12:8: unknown key `defualt`; did you mean `default`?",
+            "rule.toml:14:1: unknown key `whn`",
+            "rule.toml:14:8: unknown field `statsu`; did you mean `status`?",
+            "rule.toml:14:32: unknown field `powr_w`; did you mean `power_w`?",
+            "rule.toml:17:10: unknown kind \"disconect\"; did you mean `disconnect`?",
+            "rule.toml:18:7: \"5 minutes\" is no duration",
+            "rule.toml:20:1: unknown error code \"GroundFalt\"",
+            "rule.toml:20:14: a severity goes from 0 (danger) to 9 (debug); 12 is none",
+            "rule.toml:24:16: unknown key `conect`",
+            "rule.toml:25:25: unknown status \"Fautled\"; did you mean `Faulted`?",
+            "rule.toml:26:1: no rule opens the incident \"LAMPP\"; did you mean `LAMP`?",
+            "rule.toml:26:50: unknown key `stats`",
+            "rule.toml:27:27: `times` is a whole number, 0 or more",
+        ] {
+            assert!(told.iter().any(|line| line.starts_with(wanted)), "{wanted}: {told:#?}");
+        }
+        assert_eq!(told.len(), 28, "nothing else follows: {told:#?}");
     }
 }

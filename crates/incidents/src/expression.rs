@@ -4,6 +4,7 @@
 
 use mendpoint_model::{ConnectorStatus, Transport};
 
+use crate::contradiction::{self, Part};
 use crate::duration::parse_duration;
 use crate::playbook::{LONGEST_MS, too_long};
 use crate::predicate::{BurnOver, Compare, Elapsed, Flag, Number, Predicate, Text, status_bit};
@@ -112,6 +113,8 @@ pub(crate) enum Token<'a> {
     Number(f64),
     Duration(i64),
     Sign(&'static str),
+    /// What has no meaning, and was told.
+    Wrong,
 }
 
 impl Token<'_> {
@@ -122,6 +125,7 @@ impl Token<'_> {
             Self::Number(number) => format!("the number {number}"),
             Self::Duration(_) => "a duration".to_owned(),
             Self::Sign(sign) => format!("`{sign}`"),
+            Self::Wrong => String::new(),
         }
     }
 }
@@ -129,33 +133,50 @@ impl Token<'_> {
 /// How deep `not` and parentheses may be nested: conditions are read and looked at recursively.
 const DEPTH_MAX: usize = 64;
 
-/// Reads a condition.
+/// Reads a condition without thresholds; of several mistakes the first.
+#[cfg(test)]
 pub(crate) fn parse_expression(text: &str) -> Result<Predicate, Mistake> {
     parse_with(text, &Thresholds::default())
+        .map_err(|mistakes| mistakes.into_iter().next().unwrap_or_default())
 }
 
 /// Reads a condition in which the thresholds of its rule may stand for numbers and durations.
-pub(crate) fn parse_with(text: &str, thresholds: &Thresholds) -> Result<Predicate, Mistake> {
-    let tokens = lex(text)?;
+///
+/// # Errors
+/// All mistakes that can be told beside one another, in their order; one without words was told
+/// elsewhere.
+pub(crate) fn parse_with(text: &str, thresholds: &Thresholds) -> Result<Predicate, Vec<Mistake>> {
+    let (tokens, mistakes) = lex(text);
     // What is missing at the end is missing behind the last word, not on a line below it.
     let end = text.trim_end().len();
-    let mut parser = Parser { tokens: &tokens, thresholds, at: 0, depth: 0, end };
-    let predicate = parser.any()?;
-    match parser.peek() {
-        None => Ok(predicate),
-        Some(token) => {
-            let message = format!(
-                "expected `and`, `or` or the end of the condition, found {}",
-                token.words()
-            );
-            Err((parser.offset(), message))
-        }
+    let mut parser = Parser { text, tokens: &tokens, thresholds, at: 0, depth: 0, end, mistakes };
+    let predicate = parser.any();
+    if let Some(token) = parser.peek() {
+        let message = match token {
+            Token::Wrong => String::new(),
+            token => {
+                format!("expected `and`, `or` or the end of the condition, found {}", token.words())
+            }
+        };
+        let offset = parser.offset();
+        parser.mistakes.push((offset, message));
     }
+    let mut mistakes = parser.mistakes;
+    if mistakes.is_empty() {
+        return Ok(predicate);
+    }
+    mistakes.sort();
+    if mistakes.iter().any(|(_, message)| !message.is_empty()) {
+        mistakes.retain(|(_, message)| !message.is_empty());
+    }
+    Err(mistakes)
 }
 
-fn lex(text: &str) -> Result<Vec<(usize, Token<'_>)>, Mistake> {
+/// The words of a text, and what in it is none.
+fn lex(text: &str) -> (Vec<(usize, Token<'_>)>, Vec<Mistake>) {
     const SIGNS: [&str; 12] = ["==", "!=", "<=", ">=", "<", ">", "(", ")", "[", "]", ",", "="];
     let mut tokens = Vec::new();
+    let mut mistakes = Vec::new();
     let mut at = 0;
     while let Some(first) = text[at..].chars().next() {
         let rest = &text[at..];
@@ -163,49 +184,54 @@ fn lex(text: &str) -> Result<Vec<(usize, Token<'_>)>, Mistake> {
             at += first.len_utf8();
             continue;
         } else if first == '"' || first == '\'' {
-            let Some(end) = rest[1..].find(first) else {
-                return Err((at, "this text has no closing quote".to_owned()));
-            };
-            (Token::Quoted(&rest[1..=end]), end + 2)
+            match rest[1..].find(first) {
+                Some(end) => (Ok(Token::Quoted(&rest[1..=end])), end + 2),
+                None => (Err("this text has no closing quote".to_owned()), rest.len()),
+            }
         } else if first.is_ascii_digit() || first == '-' {
             let length = rest[1..]
                 .find(|c: char| !c.is_ascii_alphanumeric() && c != '.')
                 .map_or(rest.len(), |end| end + 1);
-            let word = &rest[..length];
-            let token = match (word.parse(), parse_duration(word)) {
-                (Ok(number), _) => Token::Number(number),
-                (_, Some(ms)) => Token::Duration(ms),
-                _ => {
-                    let message = format!(
-                        "`{word}` is neither a number nor a duration such as 90s, 10m or 24h"
-                    );
-                    return Err((at, message));
-                }
-            };
-            (token, length)
+            (amount(&rest[..length]), length)
         } else if first.is_ascii_alphabetic() || first == '_' {
             let length = rest
                 .find(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '_')
                 .unwrap_or(rest.len());
-            (Token::Word(&rest[..length]), length)
+            (Ok(Token::Word(&rest[..length])), length)
         } else if let Some(sign) = SIGNS.iter().find(|sign| rest.starts_with(**sign)) {
-            (Token::Sign(sign), sign.len())
+            (Ok(Token::Sign(sign)), sign.len())
         } else {
-            return Err((at, format!("`{first}` has no meaning in a condition")));
+            (Err(format!("`{first}` has no meaning in a condition")), first.len_utf8())
         };
+        let token = token.unwrap_or_else(|message| {
+            mistakes.push((at, message));
+            Token::Wrong
+        });
         tokens.push((at, token));
         at += length;
     }
-    Ok(tokens)
+    (tokens, mistakes)
+}
+
+/// A number or a duration.
+fn amount(word: &str) -> Result<Token<'_>, String> {
+    match (word.parse::<f64>(), parse_duration(word)) {
+        (Ok(number), _) if number.is_finite() => Ok(Token::Number(number)),
+        (Ok(_), _) => Err(format!("`{word}` is larger than any number that can be compared")),
+        (_, Some(ms)) => Ok(Token::Duration(ms)),
+        _ => Err(format!("`{word}` is neither a number nor a duration such as 90s, 10m or 24h")),
+    }
 }
 
 pub(crate) struct Parser<'a, 't> {
+    text: &'a str,
     tokens: &'t [(usize, Token<'a>)],
     thresholds: &'t Thresholds,
     pub(crate) at: usize,
     /// How many `not` and parentheses are open.
     depth: usize,
     end: usize,
+    mistakes: Vec<Mistake>,
 }
 
 impl<'a> Parser<'a, '_> {
@@ -228,6 +254,9 @@ impl<'a> Parser<'a, '_> {
     }
 
     pub(crate) fn wrong<T>(&self, expected: &str) -> Result<T, Mistake> {
+        if self.peek() == Some(&Token::Wrong) {
+            return Err((self.offset(), String::new()));
+        }
         let found = self.peek().map_or("the end".to_owned(), Token::words);
         Err((self.offset(), format!("expected {expected}, found {found}")))
     }
@@ -236,20 +265,67 @@ impl<'a> Parser<'a, '_> {
         if self.take(&Token::Sign(sign)) { Ok(()) } else { self.wrong(&format!("`{sign}`")) }
     }
 
-    fn any(&mut self) -> Result<Predicate, Mistake> {
-        let mut parts = vec![self.all()?];
+    fn any(&mut self) -> Predicate {
+        let (from, known) = (self.at, self.mistakes.len());
+        let mut parts = vec![self.placed(Self::all)];
         while self.word("or") {
-            parts.push(self.all()?);
+            parts.push(self.placed(Self::all));
         }
-        Ok(if parts.len() == 1 { parts.remove(0) } else { Predicate::Any(parts) })
+        if parts.len() == 1 {
+            return parts.remove(0).predicate;
+        }
+        if self.mistakes.len() == known
+            && let Some(mistake) = contradiction::always(&parts, self.tokens[from].0)
+        {
+            self.mistakes.push(mistake);
+        }
+        Predicate::Any(parts.into_iter().map(|part| part.predicate).collect())
     }
 
-    fn all(&mut self) -> Result<Predicate, Mistake> {
-        let mut parts = vec![self.one()?];
+    fn all(&mut self) -> Predicate {
+        let (from, known) = (self.at, self.mistakes.len());
+        let mut parts = vec![self.placed(Self::part)];
         while self.word("and") {
-            parts.push(self.one()?);
+            parts.push(self.placed(Self::part));
         }
-        Ok(if parts.len() == 1 { parts.remove(0) } else { Predicate::All(parts) })
+        if self.mistakes.len() == known
+            && let Some(mistake) = contradiction::never(&parts, self.tokens[from].0)
+        {
+            self.mistakes.push(mistake);
+        }
+        if parts.len() == 1 {
+            return parts.remove(0).predicate;
+        }
+        Predicate::All(parts.into_iter().map(|part| part.predicate).collect())
+    }
+
+    /// A part with its place and its words.
+    fn placed(&mut self, read: impl Fn(&mut Self) -> Predicate) -> Part<'a> {
+        let start = self.offset();
+        let predicate = read(self);
+        let text = self.text.get(start..self.offset().max(start)).unwrap_or_default();
+        Part { at: start, text: text.trim_end(), predicate }
+    }
+
+    /// A part of a condition; behind one that is wrong it goes on with the next.
+    fn part(&mut self) -> Predicate {
+        let (start, depth) = (self.at, self.depth);
+        self.one().unwrap_or_else(|mistake| {
+            self.mistakes.push(mistake);
+            self.depth = depth;
+            self.at = start;
+            let mut open = 0_usize;
+            while let Some(token) = self.peek() {
+                match token {
+                    Token::Sign("(") => open += 1,
+                    Token::Sign(")") | Token::Word("and" | "or") if open == 0 => break,
+                    Token::Sign(")") => open -= 1,
+                    _ => {}
+                }
+                self.at += 1;
+            }
+            Predicate::Any(Vec::new())
+        })
     }
 
     fn one(&mut self) -> Result<Predicate, Mistake> {
@@ -314,7 +390,7 @@ impl<'a> Parser<'a, '_> {
             return Ok(Predicate::Not(Box::new(self.one()?)));
         }
         self.expect("(")?;
-        let inner = self.any()?;
+        let inner = self.any();
         self.expect(")")?;
         Ok(inner)
     }
@@ -480,7 +556,9 @@ impl<'a> Parser<'a, '_> {
         let (words, meant) = self.words()?;
         if field == Text::ErrorCode {
             for (offset, word) in &words {
-                check_code(word).map_err(|message| (*offset, message))?;
+                if let Err(message) = check_code(word) {
+                    self.mistakes.push((*offset, message));
+                }
             }
         }
         let any_of = words.into_iter().map(|(_, word)| Box::from(word)).collect();
@@ -494,7 +572,8 @@ impl<'a> Parser<'a, '_> {
             let Some(status) = STATUSES.iter().find(|status| status.name() == word) else {
                 let names: Vec<_> = STATUSES.iter().map(|status| status.name()).collect();
                 let hint = suggestion(word, &names);
-                return Err((offset, format!("unknown status \"{word}\"{hint}")));
+                self.mistakes.push((offset, format!("unknown status \"{word}\"{hint}")));
+                continue;
             };
             set |= status_bit(*status);
         }
@@ -572,7 +651,7 @@ fn number_field(name: &str) -> Option<Number> {
 }
 
 /// Between what a number lies, whatever a charger says.
-fn number_bounds(field: Number) -> (f64, f64) {
+pub(crate) fn number_bounds(field: Number) -> (f64, f64) {
     match field {
         Number::Soc | Number::Signal(Channel::WifiPercent | Channel::CellPercent) => (0.0, 100.0),
         Number::Signal(Channel::CellCsq) => (0.0, 31.0),

@@ -17,6 +17,7 @@ mod case;
 mod catalogue;
 mod codes;
 mod cohort;
+mod contradiction;
 pub mod correlate;
 #[cfg(test)]
 mod crash;
@@ -54,6 +55,7 @@ mod program;
 mod properties;
 #[cfg(test)]
 mod properties_fleet;
+mod reading;
 mod reload;
 mod repeats;
 mod report;

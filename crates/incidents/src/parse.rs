@@ -18,13 +18,14 @@ use self::condition::{MOST, read_condition};
 use self::number::{severity, whole};
 use self::raw::RawRule;
 use self::wide::{WIDE_KEEP_MS, WIDE_PLACES, read_together, unit_of};
-use crate::expression::{check_code, parse_with};
+use crate::expression::{check_code, look, parse_with};
 use crate::playbook::duration;
-use crate::predicate::{Compiled, Predicate};
-use crate::problem::{Reader, suggestion};
+use crate::predicate::{Compiled, Flag, Predicate};
+use crate::problem::{Named, Reader, nearest, suggestion};
 use crate::rule::{Clear, ClearWay, Condition, Proof, Rule, Scope};
 use crate::threshold::read_thresholds;
-use crate::timeline_parse::parse_test;
+use crate::timeline_parse::{RawTest, parse_test};
+use crate::timeline_test::TimelineTest;
 
 /// The route of a rule that names none: the first that fits.
 const ROUTE: &str = "default";
@@ -43,10 +44,15 @@ pub(crate) fn parse_rule_with(
     values: &BTreeMap<String, String>,
 ) -> Option<Rule> {
     let raw: RawRule = reader.toml()?;
-    let before = reader.problems.len();
     reader.thresholds = read_thresholds(reader, &raw.thresholds, values);
     check_identity(reader, &raw);
-    let scope = choice(reader, &raw.scope, "scope", &Scope::NAMES).unwrap_or(Scope::Charger);
+    let told = choice(reader, &raw.scope, "scope", &Scope::NAMES);
+    // What is wrong besides is told of the scope that was probably meant.
+    let scope = told.unwrap_or_else(|| {
+        let names = Scope::NAMES.iter().map(|(name, _)| *name);
+        let near = nearest(raw.scope.get_ref(), names).and_then(|near| look(&Scope::NAMES, near));
+        near.unwrap_or(Scope::Connector)
+    });
     let auto_heal = choice(
         reader,
         &raw.auto_heal,
@@ -62,7 +68,7 @@ pub(crate) fn parse_rule_with(
     if auto_heal != HealMode::Off && raw.playbook.is_none() {
         let message = format!(
             "rule {} heals (auto_heal = \"{}\") but names no playbook, so it could do nothing; name \
-             one, as in playbook = \"RESET\", or write auto_heal = \"off\"",
+             one, as in playbook = \"soft_reset_once\", or write auto_heal = \"off\"",
             raw.id.get_ref(),
             raw.auto_heal.get_ref()
         );
@@ -73,8 +79,13 @@ pub(crate) fn parse_rule_with(
     });
     let together = read_together(reader, &raw, scope);
     let condition_at = raw.condition.span().start;
-    let (condition, keep_firing_ms, condition_text) =
-        read_condition(reader, condition_at, raw.condition.get_ref(), scope)?;
+    let read = read_condition(reader, condition_at, raw.condition.get_ref(), scope);
+    let is_read = read.is_some();
+    // In place of one that cannot be read: the rule comes to nothing, and the rest is looked at.
+    let (condition, keep_firing_ms, condition_text) = read.unwrap_or_else(|| {
+        let when = Predicate::Flag(Flag::Connected).into();
+        (Condition::State { when, for_ms: 0, for_by_code: Vec::new() }, 0, String::new())
+    });
     let condition_text = format!("{condition_text}{}", together.words(scope));
     let keep_firing_ms = match (&raw.condition.get_ref().keep_firing_for, scope.is_wide()) {
         (None, true) => WIDE_KEEP_MS,
@@ -91,6 +102,7 @@ pub(crate) fn parse_rule_with(
     if let Some(keep) = raw.condition.get_ref().keep_firing_for.as_ref()
         && (!raw.clear.is_empty() || !matches!(condition, Condition::State { .. }))
         && !scope.is_wide()
+        && is_read
     {
         let message = "keep_firing_for has no effect here: it is for a rule with `when` and without \
                        [[clear]]; give the [[clear]] a `for` instead";
@@ -142,15 +154,28 @@ pub(crate) fn parse_rule_with(
     let description = filled(raw.description.get_ref());
     let thresholds = std::mem::take(&mut reader.thresholds).finish(reader, &raw.thresholds);
     let id = raw.id.get_ref().clone();
+    let tests_at = raw.test.iter().map(RawTest::at).min();
     let tests: Vec<_> = raw.test.into_iter().map(|test| parse_test(reader, test)).collect();
     let id_at = raw.id.span().start;
-    if !tests.iter().any(|test| test.fires(&id)) {
-        reader.refuse(id_at, format!("rule {id} needs a [[test]] in which it fires"));
+    // A test that is not understood is perhaps the one that would be missed.
+    if !tests_at.is_some_and(|at| reader.is_wrong_from(at)) && !reader.is_torn() {
+        if !tests.iter().any(|test| test.fires(&id)) {
+            reader.refuse(id_at, format!("rule {id} needs a [[test]] in which it fires"));
+        }
+        if !tests.iter().any(|test| test.is_silent(&id)) {
+            reader.refuse(id_at, format!("rule {id} needs a [[test]] in which it stays silent"));
+        }
     }
-    if !tests.iter().any(|test| test.is_silent(&id)) {
-        reader.refuse(id_at, format!("rule {id} needs a [[test]] in which it stays silent"));
-    }
-    let rule = (reader.problems.len() == before).then(|| Rule {
+    reader.named = Named {
+        playbook: raw.playbook.as_ref().map(|word| (word.span().start, word.get_ref().clone())),
+        route: raw.route.as_ref().map(|word| (word.span().start, word.get_ref().clone())),
+        expected: tests
+            .iter()
+            .flat_map(TimelineTest::expected)
+            .map(|(line, id)| (line, id.to_owned()))
+            .collect(),
+    };
+    let rule = (reader.problems.is_empty() && is_read).then(|| Rule {
         id,
         version: raw.version.into_inner(),
         headline,
@@ -159,7 +184,7 @@ pub(crate) fn parse_rule_with(
         severity: serious,
         scope,
         labels: raw.labels,
-        playbook: raw.playbook,
+        playbook: raw.playbook.map(Spanned::into_inner),
         route: raw.route.map_or_else(|| ROUTE.to_owned(), Spanned::into_inner),
         auto_heal,
         escalate_after_ms,
@@ -257,8 +282,8 @@ fn expression(reader: &mut Reader<'_>, text: &Spanned<String>, scope: Scope) -> 
             None
         }
         Ok(predicate) => Some(predicate.into()),
-        Err((offset, message)) => {
-            let quoted = &reader.text[text.span()];
+        Err(mistakes) => {
+            let quoted = reader.text.get(text.span()).unwrap_or_default();
             let opening = if quoted.starts_with("\"\"\"") || quoted.starts_with("'''") {
                 // The line that the quotes stand on is no part of the text.
                 let rest = &quoted[3..];
@@ -270,7 +295,9 @@ fn expression(reader: &mut Reader<'_>, text: &Spanned<String>, scope: Scope) -> 
             } else {
                 1
             };
-            reader.refuse(start + opening + offset, message);
+            for (offset, message) in mistakes {
+                reader.refuse(start + opening + offset, message);
+            }
             None
         }
     }

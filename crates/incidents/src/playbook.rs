@@ -102,7 +102,6 @@ const RUNGS: [Rung; 14] = [
 /// Reads a playbook's file.
 pub(crate) fn parse_playbook(reader: &mut Reader<'_>) -> Option<Playbook> {
     let raw: RawPlaybook = reader.toml()?;
-    let before = reader.problems.len();
     if *raw.version.get_ref() == 0 {
         reader.refuse(raw.version.span().start, "version counts from 1");
     }
@@ -122,7 +121,7 @@ pub(crate) fn parse_playbook(reader: &mut Reader<'_>) -> Option<Playbook> {
         wait_by_code.push((code.get_ref().clone(), duration(reader, wait)));
     }
     let wait_ms = raw.wait.as_ref().map_or(WAIT_MS, |wait| duration(reader, wait));
-    (reader.problems.len() == before).then(|| Playbook {
+    reader.problems.is_empty().then(|| Playbook {
         id: raw.id.into_inner(),
         version: raw.version.into_inner(),
         title: raw.title,
@@ -141,7 +140,11 @@ fn rungs(reader: &mut Reader<'_>, words: &[Spanned<String>]) -> Vec<Rung> {
     for word in words {
         let Some(rung) = RUNGS.into_iter().find(|rung| rung.name() == word.get_ref()) else {
             let names = RUNGS.map(Rung::name);
-            let hint = suggestion(word.get_ref(), &names);
+            let hint = if word.get_ref().to_lowercase().contains("reset") {
+                "; a Soft reset is L4, a Hard reset L5".to_owned()
+            } else {
+                suggestion(word.get_ref(), &names)
+            };
             reader.refuse(word.span().start, format!("unknown rung \"{}\"{hint}", word.get_ref()));
             continue;
         };

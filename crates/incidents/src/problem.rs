@@ -1,7 +1,9 @@
 //! What is wrong with a rule or playbook file, and where.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
+use crate::reading::NOWHERE;
 use crate::threshold::Thresholds;
 
 /// A mistake in a file: where it is and what was expected instead.
@@ -27,6 +29,17 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
+/// What a rule names that must be elsewhere; each with its place, also when the rest of the file is wrong.
+#[derive(Debug, Default)]
+pub(crate) struct Named {
+    /// Its playbook, at a byte.
+    pub(crate) playbook: Option<(usize, String)>,
+    /// Its route, at a byte.
+    pub(crate) route: Option<(usize, String)>,
+    /// The incidents that its tests expect, each in a line.
+    pub(crate) expected: Vec<(usize, String)>,
+}
+
 /// A file being read, and the problems found in it so far.
 pub(crate) struct Reader<'a> {
     pub(crate) file: &'a str,
@@ -34,18 +47,34 @@ pub(crate) struct Reader<'a> {
     pub(crate) problems: Vec<Problem>,
     /// What may stand for a number or a duration in this file.
     pub(crate) thresholds: Thresholds,
+    /// What the file names that is in others.
+    pub(crate) named: Named,
+    /// Lines that are no TOML.
+    torn: BTreeSet<usize>,
 }
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(file: &'a str, text: &'a str) -> Self {
-        Self { file, text, problems: Vec::new(), thresholds: Thresholds::default() }
+        Self {
+            file,
+            text,
+            problems: Vec::new(),
+            thresholds: Thresholds::default(),
+            named: Named::default(),
+            torn: BTreeSet::new(),
+        }
     }
 
-    /// Notes a problem at a byte offset of the file.
+    /// Notes a problem at a byte offset of the file. Of what stands at no place of it, in a line that is
+    /// no TOML or has no words, nothing is noted: that was told where it is.
     pub(crate) fn refuse(&mut self, offset: usize, message: impl Into<String>) {
+        let message = message.into();
+        if offset >= NOWHERE || message.is_empty() || self.is_torn_at(offset) {
+            return;
+        }
         let (line, column) = position(self.text, offset);
         let file = self.file.to_owned();
-        self.problems.push(Problem { file, line, column, message: message.into() });
+        self.problems.push(Problem { file, line, column, message });
     }
 
     /// The line of a byte offset, from 1.
@@ -53,46 +82,43 @@ impl<'a> Reader<'a> {
         position(self.text, offset).0
     }
 
-    /// Reads the file's TOML into `T`, or notes why not. Every unknown key is told: what stands in its
-    /// line is left out, and the rest is read again.
+    /// Reads the file's TOML into `T` and notes all that is wrong with its form; `None` when nothing can
+    /// be made of it.
     pub(crate) fn toml<T: serde::de::DeserializeOwned>(&mut self) -> Option<T> {
-        let mut text = self.text.to_owned();
-        let mut unknown = 0;
-        loop {
-            let error = match toml::from_str(&text) {
-                Ok(value) => return Some(value),
-                Err(error) => error,
-            };
-            // What a misspelt key should have been is missing now.
-            if unknown > 0 && error.message().starts_with("missing field") {
-                return None;
-            }
-            let offset = error.span().map_or(0, |span| span.start);
-            self.refuse(offset, with_suggestion(error.message()));
-            unknown += 1;
-            if !error.message().starts_with("unknown field") || unknown == UNKNOWN_MAX {
-                return None;
-            }
-            text = without_key(&text, offset)?;
+        crate::reading::read(self)
+    }
+
+    /// Notes a line that is no TOML: nothing else is told of it.
+    pub(crate) fn tear(&mut self, offset: usize, message: &str) {
+        if !self.is_torn_at(offset) {
+            self.refuse(offset, message);
+            let line = self.line(offset);
+            self.torn.insert(line);
         }
     }
-}
 
-/// The most unknown keys of a file that are told.
-const UNKNOWN_MAX: usize = 20;
-
-/// A text without the key that begins a line at an offset, every other letter in its place; `None`
-/// when that is no such place.
-fn without_key(text: &str, offset: usize) -> Option<String> {
-    let (before, after) = (text.get(..offset)?, text.get(offset..)?);
-    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    let line_end = offset + after.find('\n').unwrap_or(after.len());
-    if !text[line_start..offset].trim().is_empty() {
-        return None;
+    fn is_torn_at(&self, offset: usize) -> bool {
+        self.torn.contains(&self.line(offset))
     }
-    let blank = " ".repeat(line_end - line_start);
-    let rest = format!("{}{blank}{}", &text[..line_start], &text[line_end..]);
-    toml::from_str::<toml::Table>(&rest).is_ok().then_some(rest)
+
+    /// Whether some line is no TOML, so that what is missing may be there.
+    pub(crate) fn is_torn(&self) -> bool {
+        !self.torn.is_empty()
+    }
+
+    /// Whether something is wrong from a byte offset on.
+    pub(crate) fn is_wrong_from(&self, offset: usize) -> bool {
+        let line = self.line(offset);
+        self.problems.iter().any(|problem| problem.line >= line)
+    }
+
+    /// What was noted, each once, from the top of the file to its end.
+    pub(crate) fn take_problems(&mut self) -> Vec<Problem> {
+        let mut problems = std::mem::take(&mut self.problems);
+        problems.sort_by_key(|problem| (problem.line, problem.column));
+        problems.dedup();
+        problems
+    }
 }
 
 /// Line and column, both from 1, of a byte offset.
@@ -107,7 +133,7 @@ fn position(text: &str, offset: usize) -> (usize, usize) {
 }
 
 /// Adds the nearest valid word to serde's "unknown field `x`, expected one of `a`, `b`".
-fn with_suggestion(message: &str) -> String {
+pub(crate) fn with_suggestion(message: &str) -> String {
     let message = message.trim();
     let message =
         message.replace("unknown field", "unknown key").replace("missing field", "missing key");
@@ -142,6 +168,7 @@ pub(crate) fn nearest<'w>(
 pub(crate) fn suggestion(wrong: &str, valid: &[&str]) -> String {
     match nearest(wrong, valid.iter().copied()) {
         Some(word) => format!("; did you mean `{word}`?"),
+        None if valid.is_empty() => "; there is none".to_owned(),
         None => format!("; expected one of {}", valid.join(", ")),
     }
 }
@@ -187,7 +214,8 @@ mod tests {
             let is_read =
                 reader.toml::<File>().is_some_and(|file| file.severity > 9 || file.scope.len() > 9);
             assert!(!is_read && reader.problems.len() < 3, "{:?}", reader.problems);
-            let problems = reader.problems.iter();
+            let all = reader.take_problems();
+            let problems = all.iter();
             let mut told: Vec<_> =
                 problems.map(|problem| (problem.line, problem.message.clone())).collect();
             told.sort();
@@ -200,8 +228,8 @@ mod tests {
         // Nothing untrue follows, and what is wrong besides is told.
         assert_eq!(told("sevrity = 4\n").len(), 1);
         assert_eq!(told("scpe = 4\nseverity = \"much\"\n").len(), 2);
-        // After one over several lines nothing more is told.
-        assert_eq!(told("severity = 4\nmore = [\n1 ]\nscpe = 1\n").len(), 1);
+        // One over several lines hides nothing.
+        assert_eq!(told("severity = 4\nmore = [\n1 ]\nscpe = 1\n").len(), 2);
     }
 
     #[test]

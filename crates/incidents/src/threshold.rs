@@ -132,6 +132,8 @@ impl Threshold {
 #[derive(Debug, Default)]
 pub(crate) struct Thresholds {
     all: Vec<Threshold>,
+    /// Names of those that are declared wrongly: nothing more is told of them.
+    broken: BTreeSet<String>,
     used: std::cell::RefCell<BTreeSet<String>>,
 }
 
@@ -142,16 +144,22 @@ impl Thresholds {
         Some(found.value)
     }
 
-    /// A duration by its name.
+    /// A duration by its name; of one that is declared wrongly a mistake without words.
     pub(crate) fn duration(&self, name: &str) -> Option<Result<i64, String>> {
+        if self.broken.contains(name) {
+            return Some(Err(String::new()));
+        }
         Some(match self.get(name)? {
             Quantity::Duration(ms) => Ok(ms),
             Quantity::Number(_) => Err(format!("{name} is a number, and here belongs a duration")),
         })
     }
 
-    /// A number by its name.
+    /// A number by its name; of one that is declared wrongly a mistake without words.
     pub(crate) fn number(&self, name: &str) -> Option<Result<f64, String>> {
+        if self.broken.contains(name) {
+            return Some(Err(String::new()));
+        }
         Some(match self.get(name)? {
             Quantity::Number(number) => Ok(number),
             Quantity::Duration(_) => {
@@ -161,7 +169,8 @@ impl Thresholds {
     }
 
     pub(crate) fn names(&self) -> Vec<&str> {
-        self.all.iter().map(|threshold| threshold.name.as_str()).collect()
+        let known = self.all.iter().map(|threshold| threshold.name.as_str());
+        known.chain(self.broken.iter().map(String::as_str)).collect()
     }
 
     /// A condition with what holds in place of the names: `silent_for >= 120s` of
@@ -204,7 +213,18 @@ impl Thresholds {
     /// Refuses those that nothing reads, and hands them over.
     pub(crate) fn finish(self, reader: &mut Reader<'_>, raw: &RawThresholds) -> Vec<Threshold> {
         let used = self.used.into_inner();
-        for name in raw.keys().filter(|name| !used.contains(name.get_ref())) {
+        // A condition that is wrong may read it behind its mistake.
+        let is_named = |name: &str| {
+            let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
+            reader.text.split(|c| !is_word(c)).filter(|word| *word == name).count() > 1
+        };
+        let is_all_read = reader.problems.is_empty();
+        let unread: Vec<_> = raw
+            .keys()
+            .filter(|name| !used.contains(name.get_ref()))
+            .filter(|name| is_all_read || !is_named(name.get_ref()))
+            .collect();
+        for name in unread {
             let message = format!(
                 "nothing in this rule reads the threshold {0}; write for = \"{0}\" or compare a \
                  field with it",
@@ -237,11 +257,14 @@ pub(crate) fn read_thresholds(
     raw: &RawThresholds,
     values: &BTreeMap<String, String>,
 ) -> Thresholds {
-    let mut all = Vec::new();
+    let (mut all, mut broken) = (Vec::new(), BTreeSet::new());
     for (name, value) in raw {
         let at = value.span().start;
         check_name(reader, name);
-        let Some(mut threshold) = read_one(reader, name.get_ref(), value) else { continue };
+        let Some(mut threshold) = read_one(reader, name.get_ref(), value) else {
+            broken.insert(name.get_ref().clone());
+            continue;
+        };
         if let Some(text) = values.get(name.get_ref()) {
             match threshold.read(text) {
                 Ok(value) => {
@@ -256,9 +279,10 @@ pub(crate) fn read_thresholds(
     for (name, value) in raw {
         if let Some(message) = misplaced(&all, name.get_ref()) {
             reader.refuse(value.span().start, message);
+            broken.insert(name.get_ref().clone());
         }
     }
-    Thresholds { all, used: std::cell::RefCell::default() }
+    Thresholds { all, broken, used: std::cell::RefCell::default() }
 }
 
 /// Why a threshold does not lie above the one that it must: what is weak must not be good.
@@ -311,12 +335,28 @@ fn read_one(
             Ok(written) => written,
             Err(error) => {
                 let known = ["default", "min", "max", "above", "about"];
-                let unknown = table.keys().find(|key| !known.contains(&key.as_str()));
-                let message = unknown.map_or_else(
-                    || format!("the threshold {name} cannot be read: {}", error.message().trim()),
-                    |key| format!("unknown key `{key}`{}", suggestion(key, &known)),
-                );
-                reader.refuse(at, message);
+                let mut is_told = false;
+                for key in table.keys().filter(|key| !known.contains(&key.as_str())) {
+                    reader.refuse(at, format!("unknown key `{key}`{}", suggestion(key, &known)));
+                    is_told = true;
+                }
+                for key in ["above", "about"] {
+                    if table.get(key).is_some_and(|value| !value.is_str()) {
+                        reader.refuse(at, format!("`{key}` of {name} is a text in quotes"));
+                        is_told = true;
+                    }
+                }
+                if !is_told && !table.contains_key("default") {
+                    let message = format!(
+                        "the threshold {name} needs a `default`, as in {name} = {{ default = \"10m\" }}"
+                    );
+                    reader.refuse(at, message);
+                    is_told = true;
+                }
+                if !is_told {
+                    let message = error.message().trim();
+                    reader.refuse(at, format!("the threshold {name} cannot be read: {message}"));
+                }
                 return None;
             }
         },

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use mendpoint_model::{IncidentState, Protocol, SignalUnit, Transport};
+use mendpoint_model::{ConnectorStatus, IncidentState, Protocol, SignalUnit, Transport};
 use serde::Deserialize;
 use serde_spanned::Spanned;
 
 use crate::duration::parse_duration;
+use crate::expression::STATUSES;
 use crate::playbook::duration;
 use crate::problem::{Reader, suggestion};
 use crate::rule::Occurrence;
@@ -73,6 +74,13 @@ struct RawSignal {
     transport: Spanned<String>,
     unit: Spanned<String>,
     value: f64,
+}
+
+impl RawTest {
+    /// Where it is.
+    pub(crate) fn at(&self) -> usize {
+        self.name.span().start
+    }
 }
 
 /// The most steps of one test, repetitions counted: a typing error must not eat the machine.
@@ -228,10 +236,10 @@ fn acts(reader: &mut Reader<'_>, step: RawStep) -> Vec<Act> {
         let offset = status.span().start;
         let status = status.into_inner();
         check_late(reader, offset, status.late.as_deref());
-        if let Err((_, message)) =
-            crate::expression::parse_expression(&format!("status == \"{}\"", status.status))
-        {
-            reader.refuse(offset, message);
+        let names = STATUSES.map(ConnectorStatus::name);
+        if !names.contains(&status.status.as_str()) {
+            let hint = suggestion(&status.status, &names);
+            reader.refuse(offset, format!("unknown status \"{}\"{hint}", status.status));
         }
         acts.push(Act::Status(status));
     }

@@ -17,7 +17,9 @@ pub(super) fn read_clear(
 ) -> Option<(Clear, String)> {
     let offset = raw.span().start;
     let raw = raw.get_ref();
+    let before = reader.problems.len();
     let for_ms = raw.lasting.as_ref().map_or(0, |text| duration(reader, text));
+    let is_time_read = reader.problems.len() == before;
     let lasting = raw
         .lasting
         .as_ref()
@@ -34,13 +36,13 @@ pub(super) fn read_clear(
             (ClearWay::When(predicate), format!("{when}{lasting}"))
         }
         (None, Some(count), None) => {
-            let kind = occurrence(reader, &count.kind)?;
+            let kind = occurrence(reader, &count.kind);
             let at_least = whole(reader, &count.at_least, "at_least", 1..=MOST);
             let text = format!("{at_least} x {}", count.kind.get_ref());
-            (ClearWay::Count { kind, at_least }, text)
+            (ClearWay::Count { kind: kind?, at_least }, text)
         }
         (None, None, Some(absent)) => {
-            if for_ms == 0 {
+            if for_ms == 0 && is_time_read {
                 let message = "what is missed is missed for some time: add for = \"1h\" (longer than \
                                nothing), or it would be over at once";
                 reader.refuse(absent.span().start, message);

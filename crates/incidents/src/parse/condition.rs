@@ -23,7 +23,9 @@ pub(super) fn read_condition(
     raw: &RawCondition,
     scope: Scope,
 ) -> Option<(Condition, i64, String)> {
+    let before = reader.problems.len();
     let for_ms = raw.lasting.as_ref().map_or(0, |text| duration(reader, text));
+    let is_time_read = reader.problems.len() == before;
     let keep_ms = raw.keep_firing_for.as_ref().map_or(0, |text| duration(reader, text));
     let lasting = raw.lasting.as_ref().map_or("0s", |text| text.get_ref());
     let lasting = reader.thresholds.spell(lasting);
@@ -64,21 +66,21 @@ pub(super) fn read_condition(
     } else if let Some(count) = &raw.count {
         read_count(reader, count, scope)?
     } else if let Some(absent) = &raw.absent {
-        let kind = occurrence(reader, absent)?;
-        if for_ms == 0 {
+        let kind = occurrence(reader, absent);
+        if for_ms == 0 && is_time_read {
             let at = raw.lasting.as_ref().map_or(absent.span().start, |text| text.span().start);
             let message = "what is missed is missed for some time: add for = \"24h\" (longer than \
                            nothing)";
             reader.refuse(at, message);
         }
         let text = format!("no {} for {lasting}", absent.get_ref());
-        (Condition::Absent { kind, for_ms }, text)
+        (Condition::Absent { kind: kind?, for_ms }, text)
     } else if let Some(sequence) = &raw.sequence {
         let RawSequence { first, then, within } = sequence.get_ref();
-        let (first, first_text) = read_moment(reader, first, scope)?;
-        let (then, then_text) = read_moment(reader, then, scope)?;
+        let (first, then) = (read_moment(reader, first, scope), read_moment(reader, then, scope));
         let within_ms = window(reader, within);
         let within = reader.thresholds.spell(within.get_ref());
+        let ((first, first_text), (then, then_text)) = (first?, then?);
         let text = format!("{first_text}, then {then_text} within {within}");
         (Condition::Sequence { first, then, within_ms }, text)
     } else {
@@ -87,10 +89,10 @@ pub(super) fn read_condition(
             let message = "what is waited for must differ from what it is to follow";
             reader.refuse(by.kind.span().start, message);
         }
-        let (first, first_text) = read_moment(reader, first, scope)?;
-        let (by, by_text) = read_moment(reader, by, scope)?;
+        let (first, by) = (read_moment(reader, first, scope), read_moment(reader, by, scope));
         let within_ms = window(reader, within);
         let within = reader.thresholds.spell(within.get_ref());
+        let ((first, first_text), (by, by_text)) = (first?, by?);
         let text = format!("{first_text}, not followed by {by_text} within {within}");
         (Condition::NotFollowed { first, by, within_ms }, text)
     };
@@ -108,14 +110,14 @@ fn window(reader: &mut Reader<'_>, word: &Spanned<String>) -> i64 {
 }
 
 fn read_moment(reader: &mut Reader<'_>, raw: &RawMoment, scope: Scope) -> Option<(Moment, String)> {
-    let kind = occurrence(reader, &raw.kind)?;
+    let kind = occurrence(reader, &raw.kind);
     let mut text = raw.kind.get_ref().clone();
     let mut filter = None;
     if let Some(condition) = &raw.filter {
         filter = Some(expression(reader, condition, scope)?);
         text = format!("{text} (where {})", reader.thresholds.spell(condition.get_ref().trim()));
     }
-    Some((Moment { kind, filter }, text))
+    Some((Moment { kind: kind?, filter }, text))
 }
 
 fn read_count(

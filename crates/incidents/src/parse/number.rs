@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use serde_spanned::Spanned;
 
-use crate::problem::{Reader, suggestion};
+use crate::problem::{Reader, nearest};
 
 /// What a severity may be, for people.
 const SEVERITY: &str = "a severity goes from 0 (danger) to 9 (debug)";
@@ -16,17 +16,26 @@ fn read(reader: &Reader<'_>, word: &toml::Value, key: &str) -> Result<f64, Strin
         toml::Value::Float(number) => Ok(*number),
         toml::Value::String(name) => reader.thresholds.number(name).unwrap_or_else(|| {
             let names = reader.thresholds.names();
-            let hint = if name.trim().parse::<f64>().is_ok() {
-                format!("; a number stands without quotes: {key} = {}", name.trim())
+            let what = kind_words(key);
+            Err(if name.trim().parse::<f64>().is_ok() {
+                format!("{what}, without quotes: {key} = {}", name.trim())
             } else if names.is_empty() {
-                "; this rule declares none".to_owned()
+                format!("{what}; \"{name}\" is none, and this rule declares no threshold")
             } else {
-                suggestion(name, &names)
-            };
-            Err(format!("there is no threshold `{name}`{hint}"))
+                let hint = nearest(name, names.iter().copied()).map_or_else(
+                    || format!("; this rule declares {}", names.join(", ")),
+                    |near| format!("; did you mean `{near}`?"),
+                );
+                format!("{what}, or the name of a threshold; \"{name}\" is neither{hint}")
+            })
         }),
-        _ => Err(format!("{key} is a number, or the name of a threshold")),
+        _ => Err(format!("{}, or the name of a threshold", kind_words(key))),
     }
+}
+
+/// What stands at a key, for people.
+fn kind_words(key: &str) -> String {
+    if key == "severity" { SEVERITY.to_owned() } else { format!("{key} is a number") }
 }
 
 /// A whole number within bounds; where it is wrong, that is noted and the least one goes on.

@@ -23,7 +23,7 @@ pub(super) struct RawRule {
     pub(super) scope: Spanned<String>,
     #[serde(default)]
     pub(super) labels: Vec<String>,
-    pub(super) playbook: Option<String>,
+    pub(super) playbook: Option<Spanned<String>>,
     pub(super) route: Option<Spanned<String>>,
     pub(super) auto_heal: Spanned<String>,
     #[serde(default)]

@@ -93,7 +93,11 @@ fn mistakes_have_a_place_and_a_way_out() {
             "connect = true, heartbeat = true }, {",
             "exactly one thing, this one does 2",
         ),
-        ("version = 1", "version = \"1\"", "r.toml:2:11: invalid type"),
+        (
+            "version = 1",
+            "version = \"1\"",
+            "r.toml:2:11: `version` is a whole number, 0 or more; this is the text \"1\"; write it",
+        ),
         ("severity = 4", "severity = 4\nroute = \"at night\"", "is no name of a route"),
         (
             "for = \"60s\"",
@@ -155,7 +159,7 @@ fn mistakes_in_what_looks_back_have_a_place_and_a_way_out() {
         ),
         (
             "[condition]\ncount = { kind = \"boot\", at_least = \"many\", within = \"1h\" }",
-            "12:37: there is no threshold `many`; this rule declares none",
+            "12:37: at_least is a number; \"many\" is none, and this rule declares no threshold",
         ),
     ] {
         let found = condition(&format!("{text}\n"));
