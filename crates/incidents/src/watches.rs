@@ -25,6 +25,7 @@ pub(crate) struct Watches {
 
 impl Watches {
     /// A watch that may be changed.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "like the map that it is")]
     pub(crate) fn get_mut(&mut self, key: &ChargerKey) -> Option<&mut Box<Watch>> {
         self.rouse(*key);
         self.known.get_mut(key)
@@ -37,6 +38,7 @@ impl Watches {
     }
 
     /// Forgets a charger.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "like the map that it is")]
     pub(crate) fn remove(&mut self, key: &ChargerKey) -> Option<Box<Watch>> {
         self.rouse(*key);
         self.known.remove(key)
