@@ -106,7 +106,7 @@ def test_a_rule_of_ones_own_is_built_checked_tried_and_kept(visit, signed_in, se
         expect(text).to_have_value(good)
         page.get_by_role("button", name="Save").click()
         expect(page).to_have_url(re.compile(f"/rules/{rule}"))
-        expect(page.get_by_role("main")).to_contain_text("edited here: version 1")
+        expect(page.get_by_role("main")).to_contain_text("version 1, edited here by")
         expect(page.get_by_role("region", name="The rule")).to_contain_text("nobody is told")
         assert server.get(f"/rules/{rule}")["id"] == rule
     page.get_by_role("button", name="Take it away").click()

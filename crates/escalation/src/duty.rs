@@ -377,6 +377,24 @@ impl Duty {
         wakes.into_iter().min()
     }
 
+    /// Whether an inbox is somebody's: of a person with an account, or of an address that a link was sent
+    /// to.
+    fn is_of(&self, key: &str, who: &str) -> bool {
+        let person = self.book.person(who);
+        match key.split_once(':') {
+            Some(("user", name)) => {
+                let mail = self.book.persons.get(name).map(|person| person.email.as_str());
+                person.is_some_and(|person| person.name == name)
+                    || mail.is_some_and(|mail| mail.eq_ignore_ascii_case(who))
+            }
+            Some(("mail", address)) => {
+                address.eq_ignore_ascii_case(who)
+                    || person.is_some_and(|person| person.email.eq_ignore_ascii_case(address))
+            }
+            _ => false,
+        }
+    }
+
     /// Somebody took it, or gave it back.
     fn note_taking(&mut self, now: UnixMs, brief: &Brief, case: &mut Case) {
         let is_worked_on =
@@ -386,9 +404,8 @@ impl Duty {
         match (by, &case.taken) {
             (Some(by), None) => {
                 // The others need not go on. Silences do not hold this back.
-                let own = self.book.person(&by).map(|person| format!("user:{}", person.name));
                 for key in keys(case) {
-                    if Some(&key) != own.as_ref() && self.wants_over(&key) {
+                    if !self.is_of(&key, &by) && self.wants_over(&key) {
                         let item = item(brief, now, News::Taken(by.clone()));
                         self.push(now, key, item);
                     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use mendpoint_model::{DAY_MS, Priority, UnixMs, escape};
+use mendpoint_model::{DAY_MS, MINUTE_MS, Priority, UnixMs, escape};
 use serde_json::json;
 
 use crate::book::{Book, WebhookFormat};
@@ -69,13 +69,16 @@ impl Scribe<'_> {
             let _ = write!(text, "\n{more}\n");
             let _ = writeln!(html, "<p>{more}</p>");
         }
-        let page = format!("{}/duty", self.book.base_url);
-        let _ = write!(text, "\nWho is on call, silences and your own quiet hours: {page}\n");
-        let _ = writeln!(
-            html,
-            "<p><a href=\"{0}\">Who is on call, silences and your own quiet hours</a></p>",
-            escape(&page)
-        );
+        // Who has no account has neither hours nor a page.
+        if !greeting.is_empty() {
+            let page = format!("{}/duty", self.book.base_url);
+            let _ = write!(text, "\nWho is on call, silences and your own quiet hours: {page}\n");
+            let _ = writeln!(
+                html,
+                "<p><a href=\"{0}\">Who is on call, silences and your own quiet hours</a></p>",
+                escape(&page)
+            );
+        }
         Some(Letter { to, subject: subject(items, digest), text, html, key })
     }
 
@@ -181,23 +184,37 @@ fn subject(items: &[Item], digest: bool) -> String {
 }
 
 fn intro(items: &[Item], greeting: &str, digest: bool) -> String {
-    let name = if greeting.is_empty() { String::new() } else { format!("{greeting}: ") };
+    let sentence = intro_sentence(items, digest);
+    if !greeting.is_empty() {
+        return format!("{greeting}: {sentence}");
+    }
+    // Of who has no account only the address is known: the sentence stands alone.
+    let mut letters = sentence.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string());
+    format!("{}{}", first.unwrap_or_default(), letters.as_str())
+}
+
+fn intro_sentence(items: &[Item], digest: bool) -> String {
     if digest {
-        return format!("{name}this is what came in your quiet hours or above your number a day.");
+        return "this is what came in your quiet hours or above your number a day.".to_owned();
     }
     let role = items.iter().find_map(|item| match &item.news {
         News::Page(role) | News::Again(role) => Some(role.as_str()),
         _ => None,
     });
     match role {
-        Some(role) => format!("{name}you are told as {role}. Whoever takes it stops the chain."),
-        None => format!("{name}news of what you were told."),
+        Some(role) => format!("you are told as {role}. Whoever takes it stops the chain."),
+        None => "news of what you were told.".to_owned(),
     }
 }
 
 fn news_words(item: &Item) -> String {
     let since = crate::words::duration(item.at.since_ms(item.since));
     match &item.news {
+        // It was told at once: there is no time to tell.
+        News::Page(_) if item.at.since_ms(item.since) < MINUTE_MS => {
+            "It was opened just now.".to_owned()
+        }
         News::Page(_) => format!("Open for {since}."),
         News::Again(_) => format!("Still open after {since}, and nobody took it."),
         News::Taken(by) => format!("{by} took it."),

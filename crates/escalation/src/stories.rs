@@ -230,6 +230,39 @@ fn what_still_lasts_is_on_the_breach_list_though_somebody_has_it() {
 }
 
 #[test]
+fn an_owner_without_an_account_reads_a_whole_sentence_and_hears_nothing_of_their_own_taking() {
+    let mut kit = Kit::new(private_ac(book()));
+    let brief = kit.handed(1);
+    kit.wait(3 * HOUR_MS);
+    let letter = kit.orders.iter().find_map(|(_, order)| match order {
+        Order::Letter(letter) => Some(letter.text.clone()),
+        _ => None,
+    });
+    let letter = letter.expect("the owner is told");
+    assert!(letter.starts_with("You are told as owner"), "{letter}");
+    assert!(letter.contains("Open for 2 h"), "{letter}");
+    assert!(!letter.contains("quiet hours"), "there is no account to set them in: {letter}");
+    // By the link in it; the name is the address.
+    kit.tell(Brief { taken_by: Some("Owner@x.example".to_owned()), ..brief });
+    kit.wait(HOUR_MS);
+    assert_eq!(kit.told(), ["2:00:30 owner@x.example"]);
+}
+
+#[test]
+fn what_is_told_at_once_is_open_for_no_time() {
+    let mut kit = Kit::new(book());
+    kit.handed(1);
+    kit.wait(MINUTE_MS);
+    let letter = kit.orders.iter().find_map(|(_, order)| match order {
+        Order::Letter(letter) => Some(letter.text.clone()),
+        _ => None,
+    });
+    let letter = letter.expect("a letter");
+    assert!(letter.contains("It was opened just now.") && !letter.contains(" 0 s"), "{letter}");
+    assert!(letter.contains("quiet hours"), "{letter}");
+}
+
+#[test]
 fn a_link_in_the_letter_takes_it() {
     let mut kit = Kit::new(book());
     kit.handed(7);

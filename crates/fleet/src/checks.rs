@@ -57,6 +57,8 @@ pub(crate) struct Closing<'a> {
     pub(crate) ended_at: UnixMs,
     /// Whether the charger told the end, or we gave it up.
     pub(crate) told: bool,
+    /// Whether the end replaces one that we gave it.
+    pub(crate) replaces: bool,
     /// The newest sample before the end, Wh.
     pub(crate) sampled_wh: Option<f64>,
     /// Whether it, or its end, waited in the charger.
@@ -164,7 +166,11 @@ fn messages(closing: &Closing<'_>, findings: &mut Vec<Finding>) {
         add(FindingCode::SeqGap, format!("Of its messages these never came: {missing}."));
     }
     if closing.offline {
-        let sentence = "The charger sent it from its queue, after it had been offline.";
+        let sentence = if closing.replaces && !transaction.offline {
+            "The charger told its end late, after it had been closed here: its own end replaced ours."
+        } else {
+            "The charger sent it from its queue, after it had been offline."
+        };
         add(FindingCode::Offline, sentence.to_owned());
     }
     if let Some(stop_token) = &transaction.stop_token
@@ -241,6 +247,7 @@ mod tests {
             transaction,
             ended_at: START + lasted_ms,
             told: true,
+            replaces: false,
             sampled_wh: None,
             offline: false,
             others: &[],
@@ -289,8 +296,17 @@ mod tests {
             let ended_at = START + HOUR_MS;
             let power_max_w = 22_000.0;
             let transaction = &transaction;
-            let closing =
-                Closing { transaction, ended_at, told, sampled_wh, offline, others, power_max_w };
+            let replaces = false;
+            let closing = Closing {
+                transaction,
+                ended_at,
+                told,
+                replaces,
+                sampled_wh,
+                offline,
+                others,
+                power_max_w,
+            };
             check(&closing).into_iter().map(|finding| finding.code).collect::<Vec<_>>()
         };
         assert_eq!(closing(&[other(-HOUR_MS, 2_000)], true, None, false), []);

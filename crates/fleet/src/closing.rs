@@ -33,6 +33,7 @@ impl Slot {
             transaction: &transaction,
             ended_at: end.timing.at,
             told: end.told,
+            replaces: end.replaces,
             sampled_wh: end.sampled_wh,
             offline: transaction.offline || (end.told && end.timing.historical),
             others: &others,

@@ -170,6 +170,15 @@ fn b53_a_late_stop_after_a_reboot_corrects_the_closure_with_its_history() {
     });
     assert!(told.expect("a note").contains("700 Wh"), "{lines:?}");
     assert!(lines.contains(&LedgerLine::Cleared(TransactionId(41), Code::EndNotTold)));
+    let late = lines.iter().find_map(|line| match line {
+        LedgerLine::Found(_, finding) if finding.code == Code::Offline => {
+            Some(finding.sentence.clone())
+        }
+        _ => None,
+    });
+    let late = late.expect("it was told late");
+    assert!(late.contains("its own end replaced ours"), "{late}");
+    assert!(!late.contains("offline"), "it was connected all the time: {late}");
 }
 
 #[test]

@@ -222,7 +222,8 @@ impl Slot {
             let sampled_wh = transaction.meter_wh;
             complete(&mut transaction, ended);
             let (at, had_state) = (transaction.connector, transaction.charging_state.is_some());
-            let end = End { reason: &ended.reason, timing, told: true, sampled_wh };
+            let end =
+                End { reason: &ended.reason, timing, told: true, replaces: false, sampled_wh };
             self.close(settings, transaction, end, facts);
             if !timing.historical && !is_old {
                 self.stop_showing(at, had_state, event.received_at, facts);
@@ -235,7 +236,8 @@ impl Slot {
             Some((id, How::GivenUp(over))) => {
                 let mut transaction = over.transaction.clone();
                 let text = format!(
-                    "It had been closed as {} at {} with {}; the charger's own end replaces that.",
+                    "It had been closed as {} at {} with {}; the charger's own end, which came \
+                     late, replaces that.",
                     over.reason,
                     over.ended_at,
                     transaction
@@ -247,7 +249,8 @@ impl Slot {
                 self.note_end(id, NoteKind::Corrected, ended, text);
                 self.judge_clock(id, ended.at, timing);
                 let timing = Timing { historical: true, ..timing };
-                let end = End { reason: &ended.reason, timing, told: true, sampled_wh };
+                let end =
+                    End { reason: &ended.reason, timing, told: true, replaces: true, sampled_wh };
                 self.close(settings, transaction, end, facts);
             }
             // A second end of the same transaction: answered, and the first one stands
@@ -343,7 +346,8 @@ impl Slot {
         let text = text.to_owned();
         self.note(transaction.id, NoteKind::GivenUp, None, None, text);
         let timing = Timing { at, historical: false, told: false };
-        let end = End { reason: INTERRUPTED, timing, told: false, sampled_wh: None };
+        let end =
+            End { reason: INTERRUPTED, timing, told: false, replaces: false, sampled_wh: None };
         self.close(settings, transaction, end, facts);
     }
 
@@ -446,6 +450,8 @@ pub(crate) struct End<'a> {
     pub(crate) timing: Timing,
     /// Whether the charger told it.
     pub(crate) told: bool,
+    /// Whether it replaces one that we gave.
+    pub(crate) replaces: bool,
     /// The newest sample before it, Wh.
     pub(crate) sampled_wh: Option<f64>,
 }

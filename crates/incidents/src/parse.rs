@@ -18,6 +18,7 @@ use self::condition::{MOST, read_condition};
 use self::number::{severity, whole};
 use self::raw::RawRule;
 use self::wide::{WIDE_KEEP_MS, WIDE_PLACES, read_together, unit_of};
+use crate::duration::duration_words;
 use crate::expression::{check_code, look, parse_with};
 use crate::playbook::duration;
 use crate::predicate::{Compiled, Flag, Predicate};
@@ -108,6 +109,11 @@ pub(crate) fn parse_rule_with(
                        [[clear]]; give the [[clear]] a `for` instead";
         reader.refuse(keep.span().start, message);
     }
+    // How long it must be over, in words; of many chargers it is a minute where the rule does not say.
+    let lasting = match &raw.condition.get_ref().keep_firing_for {
+        Some(keep) if keep_firing_ms > 0 => Some(reader.thresholds.spell(keep.get_ref())),
+        _ => (keep_firing_ms > 0).then(|| duration_words(keep_firing_ms)),
+    };
     if clears.is_empty() {
         match &condition {
             Condition::State { when, .. } => {
@@ -117,13 +123,17 @@ pub(crate) fn parse_rule_with(
                     for_ms: if scope.is_wide() { 0 } else { keep_firing_ms },
                     unproven: false,
                 });
-                clear_text.push("as soon as the condition is gone".to_owned());
+                clear_text.push(match &lasting {
+                    Some(lasting) => format!("the condition is gone for {lasting}"),
+                    None => "as soon as the condition is gone".to_owned(),
+                });
             }
             Condition::Count(_) if scope.is_wide() => {
                 let within = raw.condition.get_ref().count.as_ref();
                 let within = within.map_or("", |count| count.within.get_ref());
                 let within = reader.thresholds.spell(within);
-                clear_text.push(format!("fewer within {within}"));
+                let lasting = lasting.as_ref().map(|lasting| format!(", for {lasting}"));
+                clear_text.push(format!("fewer within {within}{}", lasting.unwrap_or_default()));
             }
             _ => reader.refuse(condition_at, "a rule that counts or misses needs a [[clear]]"),
         }

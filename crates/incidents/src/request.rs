@@ -179,6 +179,14 @@ pub enum Request {
     },
 }
 
+/// What comes next while nobody accepted a ticket.
+fn waits_words(ticket: TicketId, owner: Option<&str>) -> String {
+    match owner {
+        None => format!("{ticket} waits for somebody to accept it"),
+        Some(owner) => format!("{owner} has it; nobody accepted {ticket} yet"),
+    }
+}
+
 impl Request {
     /// The incident a request is about; `None` for reports and kill switches.
     pub fn incident(&self) -> Option<IncidentId> {
@@ -416,6 +424,15 @@ impl Engine {
             if case.incident.owner.as_deref() == Some(user) {
                 return;
             }
+            let waited = case
+                .incident
+                .ticket
+                .map(|ticket| (waits_words(ticket, case.incident.owner.as_deref()), ticket));
+            if let Some((words, ticket)) = waited
+                && case.incident.next == words
+            {
+                case.incident.next = waits_words(ticket, Some(user));
+            }
             case.incident.owner = Some(user.to_owned());
             let rests =
                 matches!(case.incident.state, IncidentState::Open | IncidentState::Escalated);
@@ -431,6 +448,11 @@ impl Engine {
         let case = self.cases.get_mut(&id).ok_or(RequestError::UnknownIncident(id))?;
         if case.incident.owner.as_deref() != Some(user.as_str()) {
             return Err(RequestError::NotTheirs(id, user));
+        }
+        if let Some(ticket) = case.incident.ticket
+            && case.incident.next == waits_words(ticket, Some(&user))
+        {
+            case.incident.next = waits_words(ticket, None);
         }
         case.incident.owner = None;
         if case.incident.state == IncidentState::Acknowledged {
@@ -582,7 +604,7 @@ impl Engine {
             case.incident.needs_person = state == IncidentState::Escalated;
             case.incident.next = match state {
                 _ if status == "cancelled" => format!("{ticket} was cancelled"),
-                IncidentState::Escalated => format!("{ticket} waits for somebody to accept it"),
+                IncidentState::Escalated => waits_words(ticket, case.incident.owner.as_deref()),
                 _ => format!("{ticket} is with {user}"),
             };
         }

@@ -268,6 +268,16 @@ fn ticket_and_charger_tell_each_other() {
     assert_eq!(world.tickets.len(), 1);
     world.request(ticket("opened")).expect("opened");
     assert_eq!(world.incident().ticket, Some(TicketId(7)));
+    assert_eq!(world.incident().next, "T-7 waits for somebody to accept it");
+    let ana = || "Ana".to_owned();
+    world.request(Request::Take { incident: id, user: ana() }).expect("taken");
+    assert_eq!(world.incident().next, "Ana has it; nobody accepted T-7 yet");
+    world.request(Request::Release { incident: id, user: ana() }).expect("given back");
+    assert_eq!(world.incident().next, "T-7 waits for somebody to accept it");
+    world.request(Request::Take { incident: id, user: ana() }).expect("taken");
+    world.request(ticket("assigned")).expect("assigned");
+    assert_eq!(world.incident().next, "Ana has it; nobody accepted T-7 yet");
+    world.request(Request::Release { incident: id, user: ana() }).expect("given back");
     world.request(ticket("accepted")).expect("accepted");
     assert_eq!(world.incident().state, IncidentState::Acknowledged);
     assert!(!world.incident().needs_person);

@@ -59,10 +59,66 @@ pub struct NewRuleText {
     pub by: String,
 }
 
+/// A version of a text that somebody kept after the one that another text was made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewerText {
+    /// Which of the two.
+    pub kind: RuleKind,
+    /// Its id.
+    pub id: String,
+    /// What the other text was made from; 0 for the file's.
+    pub made_from: i64,
+    /// The newest version.
+    pub version: i64,
+    /// Who kept it.
+    pub saved_by: String,
+    /// When.
+    pub saved_at: Option<UnixMs>,
+}
+
+impl NewerText {
+    /// A sentence that says so.
+    pub fn words(&self) -> String {
+        let noun = self.kind.name();
+        let from = match self.made_from {
+            0 => "the file's text".to_owned(),
+            version => format!("version {version}"),
+        };
+        if self.version == 0 {
+            return format!(
+                "somebody changed the {noun} {} meanwhile: it is as in its file, and this was made from \
+                 version {}; look at how it stands first",
+                self.id, self.made_from
+            );
+        }
+        format!(
+            "{} changed the {noun} {} meanwhile: version {} is newer than {from}, which this was made \
+             from; look first at what it changed: /{noun}s/{}?version={}",
+            self.saved_by, self.id, self.version, self.id, self.version
+        )
+    }
+}
+
 impl Handle {
     /// What people decided about rules.
     pub fn rule_edits(&self) -> Arc<RuleEdits> {
         self.0.rule_edits.load_full()
+    }
+
+    /// What was kept of a rule or playbook after a version of it: its newest; `None` when that version is
+    /// the newest.
+    pub fn newer_than(&self, kind: RuleKind, id: &str, made_from: i64) -> Option<NewerText> {
+        let edits = self.rule_edits();
+        let row = edits.texts.iter().find(|row| row.kind == kind.name() && row.name == id);
+        let version = row.map_or(0, |row| row.version);
+        (version != made_from).then(|| NewerText {
+            kind,
+            id: id.to_owned(),
+            made_from,
+            version,
+            saved_by: row.map_or_else(String::new, |row| row.saved_by.clone()),
+            saved_at: row.map(|row| row.saved_at),
+        })
     }
 
     /// The rules and playbooks of the files, without any edits.
@@ -237,10 +293,14 @@ impl Handle {
                 let kind = RuleKind::from_name(&row.kind).unwrap_or(RuleKind::Rule);
                 self.rule_edits().version(kind, &row.name) != row.version
             });
-            let what = stale.map_or_else(String::new, |row| format!("{} {}", row.kind, row.name));
-            return Err(Error::Refused(format!(
-                "somebody changed the {what} meanwhile; look at its newest version first"
-            )));
+            let why = stale.and_then(|row| {
+                let kind = RuleKind::from_name(&row.kind).unwrap_or(RuleKind::Rule);
+                self.newer_than(kind, &row.name, row.version).map(|newer| newer.words())
+            });
+            return Err(Error::Refused(why.unwrap_or_else(|| {
+                "somebody changed it in the same moment; look at its newest version first"
+                    .to_owned()
+            })));
         };
         for (name, (heals, on_trial), by) in new_rules {
             self.0
@@ -416,7 +476,7 @@ impl Handle {
             return Err(Error::Refused(format!(
                 "the rule {id} is new: it stays in shadow until {} (G10), unless an administrator \
                  says that it need not",
-                until.rfc3339()
+                until.to_string().replace('T', " ").replace('Z', " UTC")
             )));
         }
         let row = RuleSwitchRow { mode: mode_word(mode).to_owned(), ..self.switch_of(id, by)? };
@@ -460,7 +520,7 @@ impl Handle {
     pub async fn set_threshold(&self, own: ThresholdOverride, by: &str) -> Result<(), Error> {
         self.catalogue()
             .check_override(&own, &self.rule_edits().overrides())
-            .map_err(Error::Refused)?;
+            .map_err(Error::Unfit)?;
         let _one = self.0.rule_change.lock().await;
         let (target_kind, target) = kept(&own.target);
         let subject =

@@ -1,5 +1,8 @@
 //! Tables as text that spreadsheets open.
 
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+
 /// Appends a line of cells, each in quotes (RFC 4180).
 pub(crate) fn line(out: &mut String, cells: &[&str]) {
     for (index, cell) in cells.iter().enumerate() {
@@ -23,6 +26,14 @@ pub(crate) fn line(out: &mut String, cells: &[&str]) {
         out.push('"');
     }
     out.push_str("\r\n");
+}
+
+/// A text of lines as an answer that a browser keeps as a file.
+pub(crate) fn file(name: &str, text: String) -> Response {
+    let disposition = format!("attachment; filename=\"{name}\"");
+    let kind = "text/csv; charset=utf-8".to_owned();
+    ([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, disposition)], text)
+        .into_response()
 }
 
 #[cfg(test)]

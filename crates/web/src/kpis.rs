@@ -1,5 +1,7 @@
 //! The figures of charging and healing, each with what it is: the same words on the page and in the API.
 
+use std::collections::BTreeMap;
+
 use mendpoint_pipeline::Kpis;
 use serde_json::{Map, Value, json};
 
@@ -57,6 +59,32 @@ pub(crate) const DEFINITIONS: [Definition; 8] = [
         what: "Steps after which the charger was worse off than before, of all steps that were sent (G9).",
     },
 ];
+
+/// The figures of several as a file: a line for each, `by` what they are told apart by, with the names
+/// and numbers of the API. What is not known is empty.
+pub(crate) fn file(by: &str, all: &BTreeMap<String, Kpis>) -> String {
+    let mut out = String::new();
+    let empty = figures("", &Kpis::default());
+    let keys: Vec<&str> = empty
+        .as_object()
+        .into_iter()
+        .flat_map(|of| of.keys().map(String::as_str))
+        .filter(|key| *key != "name")
+        .collect();
+    let head: Vec<&str> = std::iter::once(by).chain(keys.iter().copied()).collect();
+    crate::csv::line(&mut out, &head);
+    for (name, kpis) in all {
+        let of = figures(name, kpis);
+        let cells = keys.iter().map(|key| match &of[*key] {
+            Value::Null => String::new(),
+            value => value.to_string(),
+        });
+        let cells: Vec<String> = std::iter::once(name.clone()).chain(cells).collect();
+        let cells: Vec<&str> = cells.iter().map(String::as_str).collect();
+        crate::csv::line(&mut out, &cells);
+    }
+    out
+}
 
 /// What the figures are, by their names in the API.
 pub(crate) fn definitions() -> Value {
@@ -137,6 +165,16 @@ mod tests {
             assert!(definitions()[key].is_string(), "{key} says what it is");
         }
         assert_eq!(definitions().as_object().map(Map::len), Some(8));
+        let all = BTreeMap::from([("A, B".to_owned(), kpis), ("C".to_owned(), Kpis::default())]);
+        let text = file("site", &all);
+        let lines: Vec<Vec<&str>> =
+            text.lines().map(|line| line.trim_matches('"').split("\",\"").collect()).collect();
+        assert_eq!(lines.len(), 3, "{text}");
+        let at = |key: &str| lines[0].iter().position(|head| *head == key).expect("a column");
+        assert_eq!((lines[0][0], lines[1][0], lines[2][0]), ("site", "A, B", "C"));
+        assert_eq!((lines[1][at("charge_success")], lines[1][at("attempts")]), ("0.6", "16"));
+        assert_eq!((lines[2][at("charge_success")], lines[2][at("attempts")]), ("", "0"));
+        assert_eq!(lines[0].len(), of.as_object().map_or(0, Map::len), "all that the API tells");
         assert_eq!(figures("none", &Kpis::default())["charge_success"], Value::Null);
     }
 }

@@ -5,6 +5,7 @@ use mendpoint_model::{Breadth, Cause, ChargerKey, Incident, UnixMs};
 
 use super::Overseer;
 use super::burst::{Burst, Losses};
+use super::headline::sites_words;
 use super::report::{Directive, Order, Target, Wide};
 
 /// Healing is held at the first look; it is told after this part of the time that other outages are
@@ -241,8 +242,10 @@ impl Overseer {
 fn platform(mut outage: mendpoint_model::Outage) -> mendpoint_model::Outage {
     outage.cause = Some(Cause::Platform);
     outage.evidence = format!(
-        "{} of {} chargers that were online were lost within a minute, at {} sites.",
-        outage.lost, outage.of, outage.sites
+        "{} of {} chargers that were online were lost within a minute, at {}.",
+        outage.lost,
+        outage.of,
+        sites_words(outage.sites)
     );
     outage
 }

@@ -7,6 +7,7 @@ use mendpoint_model::{
 };
 
 use super::burst::{Burst, Losses};
+use super::headline::sites_words;
 use super::report::{Directive, Order, Target, Wide};
 use super::seen::Fleet;
 use super::{Opened, Overseer, OverseerSettings};
@@ -307,8 +308,9 @@ fn wide_of(burst: &Burst, fleet: &Fleet, name: &str, breadth: Breadth) -> Option
 fn mobile(mut outage: Outage, name: &str) -> Outage {
     outage.cause = Some(Cause::Carrier);
     outage.evidence = format!(
-        "All {} have a SIM card of the same operator ({name}); they stand at {} sites.",
-        outage.lost, outage.sites
+        "All {} have a SIM card of the same operator ({name}); they stand at {}.",
+        outage.lost,
+        sites_words(outage.sites)
     );
     outage
 }

@@ -33,10 +33,10 @@ fn of_site(outage: &Outage) -> (String, String) {
 }
 
 fn of_carrier(outage: &Outage, name: &str) -> (String, String) {
-    let (lost, sites) = (outage.lost, outage.sites);
-    let title = format!("Mobile network outage: {lost} chargers at {sites} sites ({name})");
+    let (lost, sites) = (outage.lost, sites_words(outage.sites));
+    let title = format!("Mobile network outage: {lost} chargers at {sites} ({name})");
     let description = format!(
-        "{lost} chargers at {sites} sites with SIM cards of one operator ({name}) lost their \
+        "{lost} chargers at {sites} with SIM cards of one operator ({name}) lost their \
          connection together. Nothing can be done to them from here; the operator can tell when it \
          will be over."
     );
@@ -44,13 +44,38 @@ fn of_carrier(outage: &Outage, name: &str) -> (String, String) {
 }
 
 fn of_fleet(outage: &Outage) -> (String, String) {
-    let (lost, of, sites) = (outage.lost, outage.of, outage.sites);
+    let (lost, of, sites) = (outage.lost, outage.of, sites_words(outage.sites));
     let percent = lost * 100 / of.max(1);
     let title = format!("Fleet blind: {lost} of {of} chargers lost at once");
     let description = format!(
-        "{percent} % of the fleet at {sites} sites lost its connection together. So many at once are \
+        "{percent} % of the fleet at {sites} lost its connection together. So many at once are \
          taken to be our own fault or that of the way to us: nothing is told of single chargers, and \
          nothing is sent to any until they are back."
     );
     (title, description)
+}
+
+/// "1 site", "2 sites".
+pub(super) fn sites_words(sites: u32) -> String {
+    match sites {
+        1 => "1 site".to_owned(),
+        sites => format!("{sites} sites"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_site_is_no_plural() {
+        assert_eq!(sites_words(1), "1 site");
+        assert_eq!(sites_words(2), "2 sites");
+        let fleet = Outage { lost: 9, of: 10, sites: 1, ..Outage::default() };
+        assert!(
+            of_fleet(&fleet).1.contains("of the fleet at 1 site lost"),
+            "{:?}",
+            of_fleet(&fleet)
+        );
+    }
 }

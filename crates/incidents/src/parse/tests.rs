@@ -191,6 +191,22 @@ fn mistakes_in_thresholds_have_a_place_and_a_way_out() {
 }
 
 #[test]
+fn what_ends_a_rule_says_for_how_long() {
+    let text = GOOD.replace("[[clear]]\nwhen = 'status != \"Faulted\"'\nfor = \"300s\"\n", "");
+    let ends = |text: &str| {
+        let mut reader = Reader::new("r.toml", text);
+        let rule = parse_rule(&mut reader);
+        rule.unwrap_or_else(|| panic!("{:?}", reader.problems)).clear_text
+    };
+    assert_eq!(ends(&text), ["as soon as the condition is gone"]);
+    let kept = text.replace("for = \"60s\"", "for = \"60s\"\nkeep_firing_for = \"5m\"");
+    assert_eq!(ends(&kept), ["the condition is gone for 5m"]);
+    let named = kept.replace("\"5m\"", "\"calm\"");
+    let named = named.replace("[condition]", "[thresholds]\ncalm = \"7m\"\n[condition]");
+    assert_eq!(ends(&named), ["the condition is gone for 7m"]);
+}
+
+#[test]
 fn a_file_that_is_no_toml_has_a_place_too() {
     let found = problems("severity = 4", "severity = ");
     assert!(found[0].starts_with("r.toml:6:"), "{found:?}");

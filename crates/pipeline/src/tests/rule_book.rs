@@ -64,7 +64,12 @@ async fn an_edit_is_a_version_and_a_stale_one_is_refused() {
     assert!(rule.title.starts_with("Edited: "), "{}", rule.title);
     assert_eq!(rule.auto_heal, handle.rule_files().rule("ERR_FAULTED").expect("file").auto_heal);
     let stale = handle.save_rule(new("ERR_FAULTED", 0, &text)).await.expect_err("too late");
-    assert!(stale.to_string().contains("somebody changed"), "{stale}");
+    assert!(
+        stale
+            .to_string()
+            .contains("ana changed the rule ERR_FAULTED meanwhile: version 1 is newer"),
+        "{stale}"
+    );
     let wrong =
         handle.save_rule(new("ERR_FAULTED", 1, &longer.replace("\"60s\"", "\"60x\""))).await;
     let told = wrong.expect_err("no duration").to_string();
@@ -138,6 +143,10 @@ async fn thresholds_are_kept_and_checked() {
         value: value.to_owned(),
     };
     let wrong = handle.set_threshold(own("1m"), "ana").await.expect_err("too little");
+    assert!(
+        matches!(wrong, crate::Error::Unfit(_)),
+        "the value is wrong, and nothing is in its way"
+    );
     assert_eq!(wrong.to_string(), "long is at least 5m; 1m is less");
     handle.set_threshold(own("10m"), "ana").await.expect("set");
     let edits = RuleEdits::read(&kit.store).await.expect("read");

@@ -371,7 +371,13 @@ const ADDRESSES: &[Address] = &[
         "Minutes and figures of connectors in a month or a range",
         &["month", "from", "until", "site", "charger"],
     ),
+    get(
+        "/uptime.csv",
+        "The quarter of a month as a file: every connector and month with all figures and outages",
+        &["month", "site", "charger"],
+    ),
     get("/kpis", "Figures of charging and healing", &["by", "from", "until", "site"]),
+    get("/kpis.csv", "The same as a file for spreadsheets", &["by", "from", "until", "site"]),
     get(
         "/uptime/exclusions",
         "Minutes that do not count, with what shows it; of a site, or what an outage proposed",

@@ -495,6 +495,12 @@ pub(super) async fn put_threshold(
     Body(body): Body<PutThreshold>,
 ) -> Result<Json<TextJson>> {
     let handle = state.handle();
+    // What is set for a rule that is gone can be taken back all the same.
+    if body.value.is_some()
+        && let Err(message) = handle.catalogue().known_rule(&id)
+    {
+        return Err(ApiError::not_found(message));
+    }
     let target: Target =
         targets::read(handle, &body.kind, &body.target).map_err(ApiError::bad_request)?;
     let value = match body.value {

@@ -36,6 +36,11 @@ pub(super) struct Put {
     owner: String,
     /// Who gets the tickets.
     installer: Option<Installer>,
+    /// The same, field by field, as `GET` answers.
+    installer_name: Option<String>,
+    /// Where the tickets are sent.
+    installer_email: Option<String>,
+    installer_phone: Option<String>,
     /// Income per kWh in hundredths of the currency.
     #[serde(default)]
     price_cents_per_kwh: i64,
@@ -51,6 +56,42 @@ struct Installer {
     phone: String,
 }
 
+impl Put {
+    /// Who gets the tickets, in either form.
+    fn installer(&self) -> Result<Option<Contact>> {
+        let fields = (&self.installer_name, &self.installer_email, &self.installer_phone);
+        let contact = match (&self.installer, fields) {
+            (Some(_), (Some(_), ..) | (_, Some(_), _) | (.., Some(_))) => {
+                return Err(ApiError::bad_request(
+                    "the installer is there twice: send `installer`, or `installer_name`, \
+                     `installer_email` and `installer_phone`",
+                ));
+            }
+            (Some(installer), _) => Contact {
+                name: installer.name.clone(),
+                email: installer.email.clone(),
+                phone: installer.phone.clone(),
+            },
+            (None, (None, None, None)) => return Ok(None),
+            (None, (name, Some(email), phone)) => Contact {
+                name: name.clone().unwrap_or_default(),
+                email: email.clone(),
+                phone: phone.clone().unwrap_or_default(),
+            },
+            (None, _) => {
+                return Err(ApiError::bad_request(
+                    "an installer has an `installer_email`: tickets are sent there",
+                ));
+            }
+        };
+        if !contact.email.contains('@') || contact.email.chars().any(char::is_control) {
+            let message = format!("{:?} is not an address for mail", contact.email);
+            return Err(ApiError::bad_request(message));
+        }
+        Ok(Some(contact))
+    }
+}
+
 pub(super) async fn put(
     Operator(caller): Operator,
     State(state): State<AppState>,
@@ -63,14 +104,7 @@ pub(super) async fn put(
             "latitude is between -90 and 90 degrees, longitude between -180 and 180",
         ));
     }
-    if let Some(installer) = &body.installer
-        && (!installer.email.contains('@') || installer.email.chars().any(char::is_control))
-    {
-        return Err(ApiError::bad_request(format!(
-            "{:?} is not an address for mail",
-            installer.email
-        )));
-    }
+    let installer = body.installer()?;
     let name = body.name.trim();
     let known = state.handle().directory().site_named(name);
     let site = SiteRecord {
@@ -83,14 +117,47 @@ pub(super) async fn put(
         time_zone: body.time_zone.unwrap_or_else(|| "UTC".to_owned()),
         operator: body.operator,
         owner: body.owner,
-        installer: body.installer.map(|installer| Contact {
-            name: installer.name,
-            email: installer.email,
-            phone: installer.phone,
-        }),
+        installer,
         price_cents_per_kwh: body.price_cents_per_kwh,
     };
     let site = state.handle().put_site(site).await?;
     state.handle().audit(&caller.name, "put site", &site.name).await;
     Ok(Json(SiteJson::from(&*site)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> std::result::Result<Option<Contact>, String> {
+        let put: Put = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        put.installer().map_err(|error| format!("{error:?}"))
+    }
+
+    #[test]
+    fn an_installer_comes_as_it_is_answered_or_in_one() {
+        let wanted = Contact {
+            name: "Ion".to_owned(),
+            email: "ion@example.org".to_owned(),
+            phone: String::new(),
+        };
+        let whole = r#"{"name": "A", "installer": {"name": "Ion", "email": "ion@example.org"}}"#;
+        assert_eq!(read(whole), Ok(Some(wanted.clone())));
+        let fields =
+            r#"{"name": "A", "installer_name": "Ion", "installer_email": "ion@example.org"}"#;
+        assert_eq!(read(fields), Ok(Some(wanted)));
+        assert_eq!(read(r#"{"name": "A"}"#), Ok(None));
+        // What `GET` answers of a site without one.
+        assert_eq!(
+            read(r#"{"name": "A", "installer_name": null, "installer_email": null}"#),
+            Ok(None)
+        );
+        let told = read(r#"{"name": "A", "installer_name": "Ion"}"#).expect_err("no address");
+        assert!(told.contains("an installer has an `installer_email`"), "{told}");
+        let told = read(r#"{"name": "A", "instaler": "Ion"}"#).expect_err("no such field");
+        assert!(told.contains("unknown field `instaler`, expected one of"), "{told}");
+        let both =
+            r#"{"name": "A", "installer_phone": "1", "installer": {"name": "I", "email": "i@x"}}"#;
+        assert!(read(both).expect_err("twice").contains("is there twice"));
+    }
 }

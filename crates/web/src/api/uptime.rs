@@ -1,11 +1,14 @@
 //! Uptime: minutes and figures of connectors, and what is not counted.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::response::Response;
 use mendpoint_model::{IncidentId, SiteKey, UnixMs};
-use mendpoint_pipeline::{KpiBy, PortTally, UptimeScope};
+use mendpoint_pipeline::{KpiBy, Kpis, PortTally, UptimeScope};
 use mendpoint_store::ExclusionRow;
-use mendpoint_uptime::{Decision, Exclusion, Reason, Tally, formula};
+use mendpoint_uptime::{Decision, Exclusion, Reason, Span, Tally, formula};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -18,7 +21,9 @@ use super::json::{Page, time};
 use crate::AppState;
 use crate::kpis::{definitions, figures as figures_of};
 use crate::place::connector_of;
-use crate::uptime::{EVIDENCE_MAX, Figures, Month, NEVI_PERCENT, check_exclusion, sum};
+use crate::uptime::{
+    EVIDENCE_MAX, Figures, Month, NEVI_PERCENT, check_exclusion, quarter_file, sum,
+};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -56,18 +61,15 @@ pub(super) async fn figures(
     Params(query): Params<UptimeQuery>,
 ) -> Result<Json<Value>> {
     let scope = scope(&state, query.site.as_deref(), query.charger.as_deref())?;
-    let month = match &query.month {
-        None => Month::of(state.handle().now()),
-        Some(text) => Month::parse(text)
-            .ok_or_else(|| ApiError::bad_request(format!("{text:?} is no month as 2026-11")))?,
-    };
+    let month = month_of(&state, query.month.as_deref())?;
     let from = query.from.as_deref().map_or(Ok(month.begin()), moment)?;
     let until = query.until.as_deref().map_or(Ok(month.end()), moment)?;
     if until <= from {
         return Err(ApiError::bad_request("`until` must be after `from`"));
     }
     let ports = state.handle().uptime(scope, from, until).await?;
-    let items: Vec<Value> = ports.iter().map(|port| port_json(&state, port)).collect();
+    let now = state.handle().now();
+    let items: Vec<Value> = ports.iter().map(|port| port_json(&state, port, now)).collect();
     let mut together = tally_json(&sum(&ports));
     together["california_percent"] = json!(Figures::of_ports(&ports).california);
     Ok(Json(json!({
@@ -104,25 +106,56 @@ fn tally_json(tally: &Tally) -> Value {
     })
 }
 
-fn port_json(state: &AppState, port: &PortTally) -> Value {
+fn port_json(state: &AppState, port: &PortTally, now: UnixMs) -> Value {
     let directory = state.handle().directory();
     let mut value = tally_json(&port.tally);
     let record = directory.charger(port.charger);
     value["charger"] = json!(record.map(|record| record.identity.to_string()));
     value["site"] = json!(directory.site(port.site).map(|site| site.name.clone()));
     value["connector"] = json!(port.connector.to_string());
-    value["outages"] = port
-        .outages
-        .iter()
-        .map(|span| {
-            json!({
-                "from": span.from.rfc3339(),
-                "until": span.until.rfc3339(),
-                "class": span.class.name(),
-            })
-        })
-        .collect();
+    value["outages"] = port.outages.iter().map(|span| outage_json(span, now)).collect();
     value
+}
+
+/// An outage. Of one that goes on there is no end: its last minute is not over.
+fn outage_json(span: &Span, now: UnixMs) -> Value {
+    let ongoing = span.until > now;
+    json!({
+        "from": span.from.rfc3339(),
+        "until": (!ongoing).then(|| span.until.rfc3339()),
+        "ongoing": ongoing,
+        "minutes": span.until.min(now).since_ms(span.from).max(0) / 60_000,
+        "class": span.class.name(),
+    })
+}
+
+/// A quarter of the ledgers as a file (23 CFR 680.112(a)): that of `month`, or this one.
+pub(super) async fn file(
+    caller: Caller,
+    State(state): State<AppState>,
+    Params(query): Params<FileQuery>,
+) -> Result<Response> {
+    let scope = scope(&state, query.site.as_deref(), query.charger.as_deref())?;
+    let first = month_of(&state, query.month.as_deref())?.quarter();
+    let text = quarter_file(&state, first, scope).await?;
+    state.handle().exported(&caller.name, &format!("uptime from {first}")).await?;
+    Ok(crate::csv::file(&format!("uptime-{first}.csv"), text))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FileQuery {
+    month: Option<String>,
+    site: Option<String>,
+    charger: Option<String>,
+}
+
+fn month_of(state: &AppState, text: Option<&str>) -> Result<Month> {
+    match text {
+        None => Ok(Month::of(state.handle().now())),
+        Some(text) => Month::parse(text)
+            .ok_or_else(|| ApiError::bad_request(format!("{text:?} is no month as 2026-11"))),
+    }
 }
 
 /// How fast a charger uses up the budget of a target.
@@ -328,10 +361,30 @@ pub(super) async fn kpis(
     State(state): State<AppState>,
     Params(query): Params<KpiQuery>,
 ) -> Result<Json<Value>> {
-    let by = match query.by.as_deref() {
-        None | Some("day") => KpiBy::Day,
-        Some("site") => KpiBy::Site,
-        Some("model") => KpiBy::Model,
+    let (kpis, _) = kpis_of(&state, &query).await?;
+    let items: Vec<Value> = kpis.iter().map(|(name, kpis)| figures_of(name, kpis)).collect();
+    Ok(Json(json!({ "items": items, "next": null, "definitions": definitions() })))
+}
+
+/// The same as a file.
+pub(super) async fn kpi_file(
+    caller: Caller,
+    State(state): State<AppState>,
+    Params(query): Params<KpiQuery>,
+) -> Result<Response> {
+    let (kpis, by) = kpis_of(&state, &query).await?;
+    state.handle().exported(&caller.name, &format!("figures by {by}")).await?;
+    Ok(crate::csv::file(&format!("figures-by-{by}.csv"), crate::kpis::file(by, &kpis)))
+}
+
+async fn kpis_of(
+    state: &AppState,
+    query: &KpiQuery,
+) -> Result<(BTreeMap<String, Kpis>, &'static str)> {
+    let (by, word) = match query.by.as_deref() {
+        None | Some("day") => (KpiBy::Day, "day"),
+        Some("site") => (KpiBy::Site, "site"),
+        Some("model") => (KpiBy::Model, "model"),
         Some(other) => {
             return Err(ApiError::bad_request(format!(
                 "`by` is day, site or model, not {other:?}"
@@ -339,10 +392,28 @@ pub(super) async fn kpis(
         }
     };
     let now = state.handle().now();
-    let site = query.site.as_deref().map(|name| site_named(&state, name)).transpose()?;
+    let site = query.site.as_deref().map(|name| site_named(state, name)).transpose()?;
     let from = query.from.as_deref().map_or(Ok(now - 30 * mendpoint_model::DAY_MS), moment)?;
     let until = query.until.as_deref().map_or(Ok(now + 1), moment)?;
-    let kpis = state.handle().kpis(from, until, site, by).await?;
-    let items: Vec<Value> = kpis.iter().map(|(name, kpis)| figures_of(name, kpis)).collect();
-    Ok(Json(json!({ "items": items, "next": null, "definitions": definitions() })))
+    Ok((state.handle().kpis(from, until, site, by).await?, word))
+}
+
+#[cfg(test)]
+mod tests {
+    use mendpoint_uptime::Class;
+
+    use super::*;
+
+    #[test]
+    fn an_outage_that_goes_on_has_no_end_in_the_future() {
+        let span = Span { from: UnixMs(0), until: UnixMs(600_000), class: Class::Offline };
+        let on = outage_json(&span, UnixMs(590_000));
+        assert_eq!(
+            (&on["until"], &on["ongoing"], &on["minutes"]),
+            (&Value::Null, &json!(true), &json!(9))
+        );
+        let over = outage_json(&span, UnixMs(600_000));
+        assert_eq!(over["until"], json!("1970-01-01T00:10:00Z"));
+        assert_eq!((&over["ongoing"], &over["minutes"]), (&json!(false), &json!(10)));
+    }
 }

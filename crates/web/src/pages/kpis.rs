@@ -1,14 +1,17 @@
 //! The figures: how charging goes, and what healing is worth.
 
+use std::collections::BTreeMap;
+
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
+use axum::response::Response;
 use axum::routing::get;
-use mendpoint_model::DAY_MS;
-use mendpoint_pipeline::{KpiBy, Kpis};
+use mendpoint_model::{DAY_MS, UnixMs};
+use mendpoint_pipeline::{Handle, KpiBy, Kpis};
 use serde::Deserialize;
 
-use super::errors::{Page, render};
+use super::errors::{Page, PageError, render};
 use crate::kpis::{DEFINITIONS, Definition};
 use crate::pages::extract::Query;
 use crate::session::Viewer;
@@ -17,7 +20,7 @@ use crate::{AppState, show};
 
 /// The routes of this page.
 pub(crate) fn routes() -> Router<AppState> {
-    Router::new().route("/kpis", get(page))
+    Router::new().route("/kpis", get(page)).route("/kpis.csv", get(file))
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -75,17 +78,45 @@ fn line(name: String, kpis: &Kpis) -> Line {
     }
 }
 
-async fn page(viewer: Viewer, State(state): State<AppState>, Query(asked): Query<Asked>) -> Page {
-    let handle = state.handle();
-    let (by, word) = match asked.by.as_str() {
-        "site" => (KpiBy::Site, "Site"),
-        "model" => (KpiBy::Model, "Model"),
-        _ => (KpiBy::Day, "Day"),
-    };
-    let days = asked.days.parse().unwrap_or(30_i64).clamp(1, 366);
+impl Asked {
+    /// By what, in code and as a word, for so many days.
+    fn read(&self) -> (KpiBy, &'static str, i64) {
+        let (by, word) = match self.by.as_str() {
+            "site" => (KpiBy::Site, "Site"),
+            "model" => (KpiBy::Model, "Model"),
+            _ => (KpiBy::Day, "Day"),
+        };
+        (by, word, self.days.parse().unwrap_or(30_i64).clamp(1, 366))
+    }
+}
+
+/// The figures of the last days, up to now.
+async fn figures(
+    handle: &Handle,
+    by: KpiBy,
+    days: i64,
+) -> Result<BTreeMap<String, Kpis>, mendpoint_pipeline::Error> {
     let now = handle.now();
-    let from = mendpoint_model::UnixMs((now - days * DAY_MS).0.div_euclid(DAY_MS) * DAY_MS);
-    let kpis = handle.kpis(from, now + 1, None, by).await?;
+    let from = UnixMs((now - days * DAY_MS).0.div_euclid(DAY_MS) * DAY_MS);
+    handle.kpis(from, now + 1, None, by).await
+}
+
+/// The figures as a file.
+async fn file(
+    viewer: Viewer,
+    State(state): State<AppState>,
+    Query(asked): Query<Asked>,
+) -> Result<Response, PageError> {
+    let (by, word, days) = asked.read();
+    let word = word.to_lowercase();
+    let kpis = figures(state.handle(), by, days).await?;
+    state.handle().exported(&viewer.name, &format!("figures by {word}")).await?;
+    Ok(crate::csv::file(&format!("figures-by-{word}.csv"), crate::kpis::file(&word, &kpis)))
+}
+
+async fn page(viewer: Viewer, State(state): State<AppState>, Query(asked): Query<Asked>) -> Page {
+    let (by, word, days) = asked.read();
+    let kpis = figures(state.handle(), by, days).await?;
     let mut lines: Vec<Line> = kpis.iter().map(|(name, kpis)| line(name.clone(), kpis)).collect();
     if by == KpiBy::Day {
         lines.reverse();

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{get, post};
 use mendpoint_model::{DAY_MS, IncidentId, SiteKey, UnixMs};
 use mendpoint_pipeline::{PortTally, UptimeScope};
@@ -376,15 +375,7 @@ async fn file(
     let first = first.quarter();
     let text = crate::uptime::quarter_file(&state, first, scope).await?;
     state.handle().exported(&viewer.name, &format!("uptime from {first}")).await?;
-    let name = format!("attachment; filename=\"uptime-{first}.csv\"");
-    Ok((
-        [
-            (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
-            (header::CONTENT_DISPOSITION, name),
-        ],
-        text,
-    )
-        .into_response())
+    Ok(crate::csv::file(&format!("uptime-{first}.csv"), text))
 }
 
 struct ExclusionLine {

@@ -206,7 +206,7 @@ async fn what_is_not_as_in_the_file_is_told() {
     let (status, told) = server.call("PATCH /api/v1/rules/SILENT_CHARGER", mode).await;
     assert_eq!(status, 200, "{told}");
     let page = server.get("/rules/SILENT_CHARGER", &cookie).await;
-    let words = "as in file.toml, but healing is set to approve by";
+    let words = "as in file.toml; healing is set to approve by";
     assert!(page.body.contains(words), "{}", page.body);
 }
 
@@ -223,4 +223,115 @@ async fn a_rule_about_many_chargers_begins_off_and_is_never_on_trial() {
     assert!(!page.body.contains("Put on trial"), "{}", page.body);
     let (status, told) = server.call("PATCH /api/v1/rules/MANY", json!({ "on_trial": true })).await;
     assert_eq!(status, 409, "{told}");
+}
+
+#[tokio::test]
+async fn who_is_late_is_told_also_where_a_test_fails_and_sees_what_is_newer() {
+    let server = with_rules().await;
+    let cookie = server.sign_in("ana", PASSWORD).await.cookie();
+    let headers = [("cookie", cookie.as_str()), ("sec-fetch-site", "same-origin")];
+    let (_, rule) = server.call("GET /api/v1/rules/CP_OFFLINE", Value::Null).await;
+    let text = rule["text"].as_str().expect("a text");
+    let other =
+        json!({ "text": text.replace("[\"connectivity\"]", "[\"network\"]"), "made_from": 0 });
+    assert_ne!(other["text"], rule["text"], "the test changes something");
+    let (status, told) = server.call("PUT /api/v1/rules/CP_OFFLINE", other).await;
+    assert_eq!(status, 200, "{told}");
+    // A tab that was opened before, with a text whose tests fail.
+    let failing = text.replacen("incidents = [\"CP_OFFLINE\"]", "incidents = []", 1);
+    for text in [failing.as_str(), text] {
+        let fields = form(&[("text", text), ("made_from", "0"), ("act", "save")]);
+        let answer = server.send("POST /rules/CP_OFFLINE/text", &headers, &fields).await;
+        assert_eq!(answer.status, 422);
+        assert!(answer.body.contains("kept version 1 of the rule CP_OFFLINE"), "{}", answer.body);
+        assert!(answer.body.contains("/rules/CP_OFFLINE?version=1#diff"), "{}", answer.body);
+        assert!(
+            answer.body.contains("aria-label=\"What this text would change"),
+            "{}",
+            answer.body
+        );
+        assert!(answer.body.contains("value=\"save-over:1\""), "{}", answer.body);
+    }
+    let late = json!({ "text": text, "made_from": 0 });
+    let (status, told) = server.call("PUT /api/v1/rules/CP_OFFLINE", late).await;
+    let told = told["error"]["message"].as_str().expect("a sentence");
+    assert_eq!(status, 409);
+    assert!(told.contains("version 1 is newer than the file's text"), "{told}");
+    assert!(told.contains("/rules/CP_OFFLINE?version=1"), "{told}");
+    // Who saw it may keep the other text all the same.
+    let note = text.replace("description = \"The", "description = \"Mine: the");
+    let over = form(&[("text", note.as_str()), ("made_from", "0"), ("act", "save-over:1")]);
+    let answer = server.send("POST /rules/CP_OFFLINE/text", &headers, &over).await;
+    assert!(answer.body.contains("nobody has tried it on the past"), "{}", answer.body);
+    let over = form(&[("text", &note), ("made_from", "1"), ("act", "save-untried")]);
+    let answer = server.send("POST /rules/CP_OFFLINE/text", &headers, &over).await;
+    assert_eq!(answer.status, 303, "{}", answer.body);
+}
+
+#[tokio::test]
+async fn what_a_replay_found_is_told_of_the_version_that_it_was_of() {
+    let server = with_rules().await;
+    let cookie = server.sign_in("ana", PASSWORD).await.cookie();
+    let past = async |server: &Server| {
+        let page = server.get("/rules/CP_OFFLINE", &cookie).await.body;
+        let (_, after) = page.split_once("<dt>On the past</dt>").expect("the past");
+        after.split_once("</dd>").expect("its end").0.to_owned()
+    };
+    assert!(past(&server).await.contains("as it stands not tried yet"));
+    let ask = json!({ "rule": "CP_OFFLINE", "from": "2026-11-01T00:00:00Z",
+                      "until": "2026-11-02T00:00:00Z" });
+    let (status, told) = server.call("POST /api/v1/rules/replay", ask).await;
+    assert_eq!(status, 202, "{told}");
+    let id = told["id"].as_u64().expect("a number");
+    for _ in 0..500 {
+        let (_, job) = server.call(&format!("GET /api/v1/rules/replay/{id}"), Value::Null).await;
+        if job["status"] == "done" {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    let now = past(&server).await;
+    assert!(now.contains("As it stands, it <a") && !now.contains("not tried yet"), "{now}");
+    let (_, rule) = server.call("GET /api/v1/rules/CP_OFFLINE", Value::Null).await;
+    let text = rule["text"]
+        .as_str()
+        .expect("a text")
+        .replace("description = \"The", "description = \"New: the");
+    let (status, told) =
+        server.call("PUT /api/v1/rules/CP_OFFLINE", json!({ "text": text, "made_from": 0 })).await;
+    assert_eq!(status, 200, "{told}");
+    let now = past(&server).await;
+    assert!(now.contains("as it stands (version 1) not tried yet"), "{now}");
+    assert!(
+        now.contains("Before: the file&#39;s text <a")
+            || now.contains("Before: the file's text <a"),
+        "{now}"
+    );
+    assert!(!now.contains("T00:") && !now.contains("Z by"), "times are for people: {now}");
+}
+
+#[tokio::test]
+async fn a_threshold_that_is_out_of_its_limits_is_wrong_and_no_conflict() {
+    let server = with_rules().await;
+    let put = async |rule: &str, name: &str, value: &str| {
+        let body =
+            json!({ "kind": "model", "target": "ABB / Terra", "name": name, "value": value });
+        let (status, told) =
+            server.call(&format!("PUT /api/v1/rules/{rule}/thresholds"), body).await;
+        (status, told["error"]["code"].clone(), told["error"]["message"].to_string())
+    };
+    for (value, wanted) in [
+        ("1s", "offline_for is at least"),
+        ("500d", "offline_for is at most"),
+        ("soon", "is a duration such as 90s, 10m or 24h; \\\"soon\\\" is none"),
+        ("-3", "is a duration"),
+    ] {
+        let (status, code, told) = put("CP_OFFLINE", "offline_for", value).await;
+        assert_eq!((status, &code), (422, &json!("unfit")), "{value}: {told}");
+        assert!(told.contains(wanted), "{value}: {told}");
+    }
+    let (status, code, told) = put("CP_OFFLINE", "ofline_for", "20m").await;
+    assert_eq!((status, code), (422, json!("unfit")));
+    assert!(told.contains("did you mean `offline_for`?"), "{told}");
+    assert_eq!(put("CP_OFLINE", "offline_for", "20m").await.0, 404);
 }

@@ -2,8 +2,9 @@
 
 use mendpoint_incidents::{Rule, duration_words};
 use mendpoint_model::Priority;
-use mendpoint_pipeline::{Handle, ReplayStatus, RuleEdits};
+use mendpoint_pipeline::{Handle, ReplayStatus, RuleEdits, RuleKind, rule_digest};
 use mendpoint_replay::Report;
+use mendpoint_store::RuleTextRow;
 
 use super::{mode_words, sentence};
 use crate::place::Moment;
@@ -29,8 +30,25 @@ pub(super) struct Facts {
     pub(super) shadow_until: Option<Moment>,
     pub(super) thresholds: Vec<ThresholdRow>,
     pub(super) overrides: Vec<OverrideRow>,
-    /// What it would have done in the past, newest first: address, sentence, when and by whom.
-    pub(super) replays: Vec<(String, String, String)>,
+    /// The version that was kept here and holds; 0 for the file's.
+    pub(super) version: i64,
+    /// What it would have done in the past, newest first.
+    pub(super) replays: Vec<PastRow>,
+}
+
+/// How many versions are looked through for the one that was tried.
+const VERSIONS_MAX: usize = 10;
+
+/// What a replay made of a text of a rule.
+pub(super) struct PastRow {
+    pub(super) href: String,
+    /// Which text, as the beginning of a sentence.
+    pub(super) of: String,
+    /// Whether that is the one that holds.
+    pub(super) is_current: bool,
+    pub(super) words: String,
+    /// When and by whom.
+    pub(super) when: String,
 }
 
 pub(super) struct ThresholdRow {
@@ -51,8 +69,14 @@ pub(super) struct OverrideRow {
 
 impl Facts {
     /// What holds of `rule` now.
-    pub(super) fn of(handle: &Handle, edits: &RuleEdits, rule: &Rule) -> Self {
+    pub(super) fn of(
+        handle: &Handle,
+        edits: &RuleEdits,
+        rule: &Rule,
+        versions: &[RuleTextRow],
+    ) -> Self {
         let now = handle.now();
+        let version = edits.version(RuleKind::Rule, &rule.id);
         let (mode, mode_sentence) = mode_words(rule.auto_heal);
         Self {
             sentence: sentence(rule),
@@ -78,7 +102,8 @@ impl Facts {
                     limits: limits(&threshold.min, &threshold.max),
                 })
                 .collect(),
-            replays: replays(handle, &rule.id),
+            version,
+            replays: replays(handle, rule, version, versions),
             overrides: edits
                 .thresholds_of(&rule.id)
                 .map(|row| OverrideRow {
@@ -91,6 +116,13 @@ impl Facts {
                 })
                 .collect(),
         }
+    }
+}
+
+impl Facts {
+    /// Whether something is known of how it stands, or will be.
+    pub(super) fn is_tried(&self) -> bool {
+        self.replays.iter().any(|past| past.is_current)
     }
 }
 
@@ -119,24 +151,55 @@ fn tried(handle: &Handle, id: &str) -> Option<(String, String)> {
     Some((format!("/rules/replay/{}", view.id), words_of(report, id)))
 }
 
-/// What replays of the past made of a rule, the last three.
-fn replays(handle: &Handle, id: &str) -> Vec<(String, String, String)> {
+/// What replays of the past made of a rule, the last three of how it stands and of other texts of it.
+fn replays(handle: &Handle, rule: &Rule, version: i64, versions: &[RuleTextRow]) -> Vec<PastRow> {
+    let id = rule.id.as_str();
+    let now = handle.now();
+    let catalogue = handle.catalogue();
+    let current = rule_digest(&catalogue, id);
+    let of = |digest: &str| {
+        if current.as_deref() == Some(digest) {
+            return match version {
+                0 => "As it stands, it".to_owned(),
+                version => format!("As it stands (version {version}), it"),
+            };
+        }
+        let is_same = |text: &str| {
+            let file = (format!("{id}.toml"), text.to_owned());
+            let other = catalogue.overlaid(&[file], &[]).ok();
+            other.and_then(|other| rule_digest(&other, id)).as_deref() == Some(digest)
+        };
+        let known = versions.iter().take(VERSIONS_MAX);
+        if let Some(row) = known.into_iter().find(|row| !row.text.is_empty() && is_same(&row.text))
+        {
+            return format!("version {}", row.version);
+        }
+        match handle.rule_files().rule(id) {
+            Some(file) if is_same(&file.source) => "the file's text".to_owned(),
+            _ => "another text or playbook".to_owned(),
+        }
+    };
     let all = handle.replays().all();
     all.iter()
         .filter_map(|view| {
-            let href = format!("/rules/replay/{}", view.id);
-            let report = match &view.status {
-                ReplayStatus::Done(report) => report,
-                ReplayStatus::Running if view.ask.only.as_deref().is_none_or(|only| only == id) => {
+            let digest = view.digests.get(id);
+            let is_meant = view.ask.only.as_deref().is_none_or(|only| only == id);
+            let (words, since) = match &view.status {
+                ReplayStatus::Done(report) if digest.is_some() => (words_of(report, id), ""),
+                ReplayStatus::Running if is_meant => {
                     let percent = (view.frames * 100 / view.frames_total.max(1)).min(100);
-                    let since = format!("since {}, by {}", view.started_at.rfc3339(), view.ask.by);
-                    return Some((href, format!("is being tried, {percent} %"), since));
+                    (format!("is being tried, {percent} %"), "since ")
                 }
                 _ => return None,
             };
-            view.digests.get(id)?;
-            let when = format!("{} by {}", view.started_at.rfc3339(), view.ask.by);
-            Some((href, words_of(report, id), when))
+            let when = Moment::new(now, view.started_at).full;
+            Some(PastRow {
+                href: format!("/rules/replay/{}", view.id),
+                of: digest.map_or_else(|| "It".to_owned(), |digest| of(digest)),
+                is_current: digest.is_none() || digest == current.as_ref(),
+                words,
+                when: format!("{since}{when} by {}", view.ask.by),
+            })
         })
         .take(3)
         .collect()

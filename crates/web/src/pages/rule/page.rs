@@ -105,7 +105,8 @@ pub(super) async fn whole(
         let handle = state.handle();
         let edits = handle.rule_edits();
         let rule = handle.catalogue().rule(id).cloned();
-        let facts = rule.map(|rule| Facts::of(handle, &edits, &rule));
+        let versions = handle.store().rule_versions(kind.name(), id).await?;
+        let facts = rule.map(|rule| Facts::of(handle, &edits, &rule, &versions));
         let kept = Kept { facts, ..Kept::default() };
         return render(PastFragment { path: path_of(kind, id), kept });
     }
@@ -137,7 +138,7 @@ fn otherwise(handle: &Handle, edits: &RuleEdits, rule: &Rule) -> Option<String> 
     let switch = edits.switch(&rule.id)?;
     let mut words = Vec::new();
     if rule.on_trial {
-        words.push("on trial".to_owned());
+        words.push("put on trial".to_owned());
     } else if !rule.enabled {
         words.push("switched off".to_owned());
     }
@@ -190,13 +191,13 @@ async fn kept(
         held.unwrap_or_else(|| (id.to_owned(), Arc::from(""), String::new()));
     let origin = match edited {
         Some(_) if !set_aside.is_empty() => "the edit is set aside, the file holds".to_owned(),
-        Some(row) => format!("edited here: version {} by {}", row.version, row.saved_by),
+        Some(row) => format!("version {}, edited here by {}", row.version, row.saved_by),
         None if source.is_empty() => "taken away; its versions are kept".to_owned(),
         None => format!("as in {file}"),
     };
     let rule = handle.catalogue().rule(id).filter(|_| kind == RuleKind::Rule).cloned();
     let origin = match rule.as_deref().and_then(|rule| otherwise(handle, &edits, rule)) {
-        Some(words) => format!("{origin}, but {words}"),
+        Some(words) => format!("{origin}; {words}"),
         None => origin,
     };
     let seen = match &rule {
@@ -208,7 +209,7 @@ async fn kept(
         id: id.to_owned(),
         title,
         origin,
-        facts: rule.map(|rule| Facts::of(handle, &edits, &rule)),
+        facts: rule.map(|rule| Facts::of(handle, &edits, &rule, &versions)),
         set_aside,
         // An edit that is set aside is what somebody will want to mend.
         text: edited.map_or_else(|| source.to_string(), |row| row.text.clone()),

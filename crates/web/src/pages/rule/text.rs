@@ -13,8 +13,10 @@ use mendpoint_pipeline::{CheckedRule, Handle, NewRuleText, RuleKind, rule_digest
 use super::page::{Asked, held, whole};
 use super::{allowed, path_of};
 use crate::AppState;
+use crate::diff;
 use crate::pages::errors::{Page, back, wrong};
 use crate::pages::extract::Form;
+use crate::place::Moment;
 use crate::session::{Acting, Viewer};
 
 /// How many texts are saved together at most.
@@ -65,6 +67,8 @@ pub(super) struct Draft {
     pub(super) is_untried: bool,
     /// Why it was not kept although it is well formed.
     pub(super) refused: String,
+    /// What somebody kept since it was made.
+    pub(super) newer: Option<Newer>,
     /// Whether somebody looked at it.
     pub(super) checked: bool,
     pub(super) problems: usize,
@@ -83,6 +87,43 @@ pub(super) struct Companion {
     pub(super) kind: &'static str,
     pub(super) id: String,
     pub(super) draft: Draft,
+}
+
+/// What somebody kept since a text was made, beside that text.
+pub(super) struct Newer {
+    /// What it is, as a sentence.
+    pub(super) words: String,
+    /// Where what it changed stands.
+    pub(super) href: String,
+    pub(super) version: i64,
+    /// What the text would change about it.
+    pub(super) diff: Vec<diff::Line>,
+}
+
+impl Newer {
+    /// What is newer than the version that a text was made from.
+    fn than(handle: &Handle, kind: RuleKind, id: &str, made_from: i64, text: &str) -> Option<Self> {
+        let newer = handle.newer_than(kind, id, made_from)?;
+        let (_, kept, _) = held(handle, kind, id)?;
+        let by = if newer.saved_by.is_empty() { "somebody" } else { newer.saved_by.as_str() };
+        let when = newer.saved_at.map(|at| Moment::new(handle.now(), at).full);
+        let when = when.map_or_else(String::new, |when| format!(" on {when}"));
+        let words = match newer.version {
+            0 => format!("The {} {id} is as in its file again", kind.name()),
+            version => {
+                format!("{by} kept version {version} of the {} {id}{when}", kind.name())
+            }
+        };
+        Some(Self {
+            words: format!("{words}, after this text was begun."),
+            href: match newer.version {
+                0 => path_of(kind, id),
+                version => format!("{}?version={version}#diff", path_of(kind, id)),
+            },
+            version: newer.version,
+            diff: diff::lines(&kept, text),
+        })
+    }
 }
 
 /// A line of a text with what is wrong with it.
@@ -127,6 +168,11 @@ impl Draft {
             draft.with.push(Companion { kind: kind.name(), id, draft: other });
         }
         let own = all.first().map(|one| (kind, one.id.clone()));
+        for other in &mut draft.with {
+            let (of, id) = (RuleKind::from_name(other.kind).unwrap_or(kind), other.id.clone());
+            let (made_from, text) = (other.draft.made_from, other.draft.text.clone());
+            other.draft.newer = Newer::than(handle, of, &id, made_from, &text);
+        }
         offered.retain(|offer| !known.contains(offer) && own.as_ref() != Some(offer));
         offered.sort();
         offered.dedup();
@@ -254,8 +300,13 @@ async fn put(
     allowed(&viewer)?;
     let mut written = Written::of(fields);
     let handle = state.handle();
-    let (act, of) = written.act.split_once(':').unwrap_or((&written.act, ""));
+    let asked = written.act.clone();
+    let (act, of) = asked.split_once(':').unwrap_or((&asked, ""));
     let (is_save, may_be_untried) = (act.starts_with("save"), act == "save-untried");
+    // Somebody saw the newest version, and wants this one in its place.
+    if let ("save-over", Ok(seen)) = (act, of.parse()) {
+        written.made_from = seen;
+    }
     match (act, of.split_once(':')) {
         ("with", Some((kind, of))) => {
             let (kind, of) = (RuleKind::from_name(kind), of.to_owned());
@@ -280,8 +331,16 @@ async fn put(
     let checked = handle.check_rules(texts).await;
     let all_good = checked.iter().all(CheckedRule::is_good);
     let mut refused = String::new();
+    let is_late = id.is_some_and(|id| handle.newer_than(kind, id, written.made_from).is_some())
+        || written
+            .with
+            .iter()
+            .any(|(kind, id, made_from, _)| handle.newer_than(*kind, id, *made_from).is_some());
+    if is_save && is_late {
+        refused = "Nothing was kept: somebody changed it meanwhile.".to_owned();
+    }
     let untried = is_save && !may_be_untried && all_good && is_untried(handle, kind, id, &written);
-    if is_save && all_good && !untried {
+    if is_save && all_good && !untried && !is_late {
         let note = written.note.trim().to_owned();
         let new = |kind, id: String, made_from, text| {
             let (note, by) = (note.clone(), viewer.name.clone());
@@ -305,8 +364,10 @@ async fn put(
         }
     }
     let is_good = refused.is_empty() && all_good && !untried;
+    let (made_from, text) = (written.made_from, written.text.clone());
     let mut draft = Draft::looked_at(handle, kind, written, &checked, refused);
     draft.is_untried = untried;
+    draft.newer = id.and_then(|id| Newer::than(handle, kind, id, made_from, &text));
     let page = whole(&state, &viewer, kind, id, Asked::default(), Some(draft), None).await;
     if is_good { page } else { wrong(page) }
 }
