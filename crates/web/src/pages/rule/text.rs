@@ -337,7 +337,7 @@ async fn put(
             .iter()
             .any(|(kind, id, made_from, _)| handle.newer_than(*kind, id, *made_from).is_some());
     if is_save && is_late {
-        refused = "Nothing was kept: somebody changed it meanwhile.".to_owned();
+        "Nothing was kept: somebody changed it meanwhile.".clone_into(&mut refused);
     }
     let untried = is_save && !may_be_untried && all_good && is_untried(handle, kind, id, &written);
     if is_save && all_good && !untried && !is_late {
