@@ -13,6 +13,7 @@ use crate::letter::{Letter, Scribe};
 use crate::signing::Signer;
 use crate::window::Scope;
 use crate::words;
+use crate::zone::utc_words;
 
 /// The least serious severity of which people are told while it is still being healed.
 const TOLD_WHILE_HEALING: u8 = 4;
@@ -437,11 +438,11 @@ impl Duty {
         let held = self.book.hold(brief, now, &self.open);
         match (&case.held, &held) {
             (_, Some(new)) if case.held.as_ref() != Some(new) => {
-                let zone_words = new.until.rfc3339();
+                let until = utc_words(new.until);
                 let title = match new.by {
-                    HeldBy::Silence => format!("Silenced until {zone_words}: nobody is told"),
+                    HeldBy::Silence => format!("Silenced until {until}: nobody is told"),
                     HeldBy::Maintenance => {
-                        format!("In maintenance until {zone_words}: nobody is told")
+                        format!("In maintenance until {until}: nobody is told")
                     }
                 };
                 self.say(brief.incident, "held", title, new.why.clone());
@@ -542,7 +543,7 @@ impl Duty {
                 match delivery {
                     Delivery::Kept { items, until, quiet } => {
                         let at = person
-                            .map_or_else(|| until.rfc3339(), |person| person.time_words(until));
+                            .map_or_else(|| utc_words(until), |person| person.time_words(until));
                         let why = if quiet { "quiet hours" } else { "enough for today" };
                         for item in items.iter().filter(|item| item.news.asks()) {
                             let Some(id) = item.incident else { continue };

@@ -73,6 +73,11 @@ pub(crate) fn words(at: UnixMs, zone: Tz) -> String {
     local(at, zone).format("%a %-d %b, %H:%M").to_string()
 }
 
+/// "Mon 23 Nov, 05:30 UTC", for who looks from anywhere.
+pub(crate) fn utc_words(at: UnixMs) -> String {
+    format!("{} UTC", words(at, Tz::UTC))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

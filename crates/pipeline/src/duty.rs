@@ -62,6 +62,11 @@ impl DutyDesk {
         }
     }
 
+    /// The routes that a rule may name.
+    pub(crate) fn route_names(&self) -> Vec<String> {
+        self.settings.routes.names()
+    }
+
     fn machine(&self) -> MutexGuard<'_, Duty> {
         self.machine.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -210,8 +210,10 @@ impl Handle {
             return texts.iter().map(told).collect();
         }
         let (files, edits) = (self.rule_files(), self.rule_edits());
+        let routes = self.0.duty.route_names();
         let kinds: Vec<RuleKind> = texts.iter().map(|(kind, _)| *kind).collect();
-        let checked = tokio::task::spawn_blocking(move || check(&files, &edits, &texts)).await;
+        let checked =
+            tokio::task::spawn_blocking(move || check(&files, &edits, &routes, &texts)).await;
         checked.unwrap_or_else(|_| {
             let words = "this text could not be looked at";
             kinds.into_iter().map(|kind| problem(kind, words.to_owned())).collect()

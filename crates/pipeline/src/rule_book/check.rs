@@ -61,11 +61,13 @@ fn id_in(text: &str) -> Option<String> {
     value[1..].split(quote).next().map(str::to_owned)
 }
 
-/// Looks at texts as if all of them were kept; what came of each, in their order. A test of a rule
+/// Looks at texts as if all of them were kept, in which rules may name these routes; what came of
+/// each, in their order. A test of a rule
 /// runs once, for the text that it is in, or else for the playbook that the rule heals with.
 pub(super) fn check(
     base: &Catalogue,
     edits: &RuleEdits,
+    routes: &[String],
     texts: &[(RuleKind, String)],
 ) -> Vec<CheckedRule> {
     let rows: Vec<RuleTextRow> = texts
@@ -95,7 +97,7 @@ pub(super) fn check(
     let (rules, playbooks) = files(base, &used);
     let mut all: Vec<CheckedRule> =
         rows.iter().map(|row| CheckedRule { id: row.name.clone(), ..Default::default() }).collect();
-    match Catalogue::parse(&rules, &playbooks) {
+    match Catalogue::parse_routed(&rules, &playbooks, routes) {
         Err(problems) => {
             for problem in problems {
                 let is_of = |(kind, _): &(RuleKind, String), one: &CheckedRule| {

@@ -74,6 +74,10 @@ async fn an_edit_is_a_version_and_a_stale_one_is_refused() {
         handle.save_rule(new("ERR_FAULTED", 1, &longer.replace("\"60s\"", "\"60x\""))).await;
     let told = wrong.expect_err("no duration").to_string();
     assert!(told.contains("edited rule ERR_FAULTED:") && told.contains("is no duration"), "{told}");
+    let nowhere = longer.replace("route = \"default\"", "route = \"defualt\"");
+    let nobody = handle.save_rule(new("ERR_FAULTED", 1, &nowhere)).await.expect_err("no route");
+    let told = nobody.to_string();
+    assert!(told.contains("unknown route \"defualt\"; did you mean `default`?"), "{told}");
     let other = handle.save_rule(new("CP_OFFLINE", 1, &longer)).await.expect_err("another id");
     assert!(other.to_string().contains("begin a new rule"), "{other}");
 

@@ -127,7 +127,12 @@ async fn whole(
     for charger in directory.chargers() {
         let (chargers, broken) = numbers.entry(charger.site).or_default();
         *chargers += 1;
-        if matches!(board.get(charger.key), Some(CellState::Faulted | CellState::Offline)) {
+        // One that is being repaired is not whole yet.
+        let is_broken = matches!(
+            board.get(charger.key),
+            Some(CellState::Faulted | CellState::Offline | CellState::Healing)
+        );
+        if is_broken {
             *broken += 1;
         }
     }
