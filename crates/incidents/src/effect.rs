@@ -79,8 +79,10 @@ pub enum Effect {
 pub enum Evidence {
     /// The condition is gone; no session has proved it yet.
     Recovered,
-    /// It is gone, and proved.
+    /// It is gone, and proved by a session.
     Proven,
+    /// It is gone, and that is all the proof that is wanted.
+    Cleared,
     /// It came back.
     FaultReturned,
 }

@@ -101,6 +101,8 @@ mod stories_reload;
 #[cfg(test)]
 mod stories_safety;
 #[cfg(test)]
+mod stories_signal;
+#[cfg(test)]
 mod stories_silent;
 #[cfg(test)]
 mod stories_thresholds;

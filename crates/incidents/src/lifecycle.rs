@@ -181,7 +181,7 @@ impl Engine {
         } else {
             self.credit(cx, id).gone_words()
         };
-        self.resolve(cx, id, &words, &Actor::Engine, true);
+        self.resolve(cx, id, &words, &Actor::Engine, Some(Evidence::Cleared));
     }
 
     /// The condition is gone. Where a session must prove it, that is still open. `cure` is the step
@@ -271,7 +271,7 @@ impl Engine {
             self.end_step(cx, id, state, &worked);
         }
         self.say(cx, id, Line::new("proven", format!("Proven by {session}")).by(Actor::Charger));
-        self.resolve(cx, id, &words, &Actor::Engine, true);
+        self.resolve(cx, id, &words, &Actor::Engine, Some(Evidence::Proven));
     }
 
     fn disproved(&mut self, cx: &Cx<'_>, id: IncidentId, why: Failure) {
@@ -403,15 +403,15 @@ impl Engine {
         self.tail.push(Effect::OpenTicket(request));
     }
 
-    /// It is over. What the engine itself resolves is proved by the charger, unless nothing proved
-    /// it in time (`proven` is false).
+    /// It is over. What the engine itself resolves is shown by the charger, unless nothing proved it
+    /// in time: `shown` is what its ticket hears.
     pub(crate) fn resolve(
         &mut self,
         cx: &Cx<'_>,
         id: IncidentId,
         words: &str,
         actor: &Actor,
-        proven: bool,
+        shown: Option<Evidence>,
     ) {
         let Some(case) = self.cases.get_mut(&id) else { return };
         if case.step().is_some() {
@@ -443,8 +443,8 @@ impl Engine {
         }
         self.charges_mended(id);
         self.drop_alert(cx, id);
-        if proven {
-            self.evidence(cx, id, Evidence::Proven, words);
+        if let Some(shown) = shown {
+            self.evidence(cx, id, shown, words);
         }
         self.say(cx, id, Line::new("resolved", words).by(actor.clone()));
         if matches!(actor, Actor::User(_)) {
@@ -518,7 +518,7 @@ impl Engine {
             if close_at <= cx.now {
                 let after = duration_words(self.settings.unproven_close_ms);
                 let words = format!("Recovered; no session in {after} to prove it");
-                self.resolve(cx, id, &words, &Actor::Engine, false);
+                self.resolve(cx, id, &words, &Actor::Engine, None);
                 self.tend(cx, id);
                 return;
             }

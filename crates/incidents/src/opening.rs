@@ -166,7 +166,7 @@ impl Engine {
         if is_old {
             let after = duration_words(self.settings.proof_ms);
             let words = format!("Recovered; it stayed away for more than {after}");
-            self.resolve(cx, id, &words, &Actor::Engine, false);
+            self.resolve(cx, id, &words, &Actor::Engine, None);
         }
         is_old
     }

@@ -40,7 +40,7 @@ impl Engine {
             .collect();
         for id in orphans {
             let actor = mendpoint_model::Actor::Engine;
-            self.resolve(&cx, id, "Its rule was taken away", &actor, false);
+            self.resolve(&cx, id, "Its rule was taken away", &actor, None);
         }
     }
 

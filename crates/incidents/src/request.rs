@@ -384,7 +384,7 @@ impl Engine {
                 } else {
                     format!("Resolved by {user}: {}", reason.trim())
                 };
-                self.resolve(cx, id, &words, &Actor::User(user), false);
+                self.resolve(cx, id, &words, &Actor::User(user), None);
                 self.tend(cx, id);
             }
             Request::StopHealing { user, .. } => self.stop_healing(cx, id, &user),
@@ -630,7 +630,7 @@ impl Engine {
         }
         if case.rule.is_none() {
             let words = format!("Resolved by {user}, {ticket}");
-            self.resolve(cx, id, &words, &Actor::User(user.to_owned()), false);
+            self.resolve(cx, id, &words, &Actor::User(user.to_owned()), None);
             return;
         }
         match self.condition_now(cx, id) {

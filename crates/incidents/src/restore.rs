@@ -36,7 +36,11 @@ impl Engine {
         self.grace_until = now + self.settings.startup_grace_ms;
         for key in fleet.keys() {
             if let Some(charger) = fleet.charger(key) {
-                self.watches.entry(key).or_default().enrolled = true;
+                let watch = self.watches.entry(key).or_default();
+                watch.enrolled = true;
+                for (at, reading) in &charger.signals {
+                    watch.signals.get_or_insert_default().read(*at, reading);
+                }
                 self.enrol(now, charger);
             }
         }

@@ -402,6 +402,8 @@ impl World {
             value,
             unit: mendpoint_model::SignalUnit::RssiDbm,
         };
+        let now = self.now;
+        self.state(key).signals = smallvec::smallvec![(now, reading)];
         self.handle(key, EventKind::Signal(reading), &[Fact::SignalRead(reading)]);
     }
 

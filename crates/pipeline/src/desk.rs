@@ -250,6 +250,7 @@ impl Inner {
                 let kind = match evidence.kind {
                     Evidence::Recovered => EvidenceKind::Recovered,
                     Evidence::Proven => EvidenceKind::Proven,
+                    Evidence::Cleared => EvidenceKind::Cleared,
                     Evidence::FaultReturned => EvidenceKind::FaultReturned,
                 };
                 let ticket = self.ticket(evidence.ticket).await?;

@@ -166,6 +166,7 @@ impl Desk {
         let kind = match kind {
             Evidence::Recovered => EvidenceKind::Recovered,
             Evidence::Proven => EvidenceKind::Proven,
+            Evidence::Cleared => EvidenceKind::Cleared,
             Evidence::FaultReturned => EvidenceKind::FaultReturned,
         };
         let ticket = self.tickets.get(&incident)?;

@@ -179,6 +179,7 @@ fn after_evidence(ticket: &Ticket, kind: EvidenceKind, text: String) -> Vec<Tick
     let is_known = match kind {
         EvidenceKind::Recovered => ticket.recovered_at.is_some(),
         EvidenceKind::Proven => ticket.proven_at.is_some(),
+        EvidenceKind::Cleared => ticket.recovered_at.is_some() && ticket.evidence == text,
         EvidenceKind::FaultReturned => false,
     };
     if is_known {
@@ -194,7 +195,8 @@ fn after_evidence(ticket: &Ticket, kind: EvidenceKind, text: String) -> Vec<Tick
         (EvidenceKind::FaultReturned, _) => {}
         // Whoever is there decides what it means: "recovered, confirm".
         (_, status) if status.has_somebody_at_it() => {}
-        (EvidenceKind::Proven, Status::Resolved) | (_, Status::Verifying) => {
+        (EvidenceKind::Proven | EvidenceKind::Cleared, Status::Resolved)
+        | (_, Status::Verifying) => {
             kinds.push(closed_by(kind));
         }
         // Recovered by itself and waiting for the proof.
@@ -202,10 +204,10 @@ fn after_evidence(ticket: &Ticket, kind: EvidenceKind, text: String) -> Vec<Tick
         (kind, _) => {
             kinds.push(TicketEventKind::SelfHealed);
             // Recovered is not yet proven: it resolves itself only with the proof (1.9).
-            kinds.push(if kind == EvidenceKind::Proven {
-                closed_by(kind)
-            } else {
+            kinds.push(if kind == EvidenceKind::Recovered {
                 TicketEventKind::VerificationBegan
+            } else {
+                closed_by(kind)
             });
         }
     }

@@ -58,6 +58,8 @@ pub enum EvidenceKind {
     Recovered,
     /// A charging session delivered energy again.
     Proven,
+    /// The condition is gone, where no session could prove more: a link, a signal.
+    Cleared,
     /// The condition is back.
     FaultReturned,
 }
@@ -189,9 +191,9 @@ impl TicketEventKind {
             Self::Resolved { .. } => "Reported as resolved".to_owned(),
             Self::SelfHealed => "The charger recovered by itself".to_owned(),
             Self::VerificationBegan => "The charger is being watched".to_owned(),
-            Self::EvidenceSeen { kind: EvidenceKind::Recovered, .. } => {
-                "The charger works again".to_owned()
-            }
+            Self::EvidenceSeen {
+                kind: EvidenceKind::Recovered | EvidenceKind::Cleared, ..
+            } => "The charger works again".to_owned(),
             Self::EvidenceSeen { kind: EvidenceKind::Proven, .. } => {
                 "Proved by a charging session".to_owned()
             }

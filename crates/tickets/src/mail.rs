@@ -188,9 +188,13 @@ fn news(event: &TicketEvent, ticket: &Ticket, context: &MailContext) -> Letter {
             "The charger recovered by itself. There is no need to go; it is being watched."
                 .to_owned()
         }
-        (_, TicketEventKind::EvidenceSeen { kind: EvidenceKind::Recovered, .. }) => {
-            "The charger works again. Please confirm on site what mended it.".to_owned()
-        }
+        (
+            _,
+            TicketEventKind::EvidenceSeen {
+                kind: EvidenceKind::Recovered | EvidenceKind::Cleared,
+                ..
+            },
+        ) => "The charger works again. Please confirm on site what mended it.".to_owned(),
         (Actor::User(name), _) => format!("{name}: {title}."),
         _ => format!("{title}."),
     };

@@ -293,6 +293,9 @@ impl Ticket {
         text.clone_into(&mut self.evidence);
         match kind {
             EvidenceKind::Recovered => self.recovered_at = Some(at),
+            EvidenceKind::Cleared => {
+                self.recovered_at.get_or_insert(at);
+            }
             EvidenceKind::Proven => {
                 self.recovered_at.get_or_insert(at);
                 self.proven_at = Some(at);

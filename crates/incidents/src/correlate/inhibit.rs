@@ -9,6 +9,7 @@ use super::charges::{Charges, charges_of};
 use super::family::{Family, family_of};
 use crate::alert::Phase;
 use crate::case::{Case, Line, patience_ms};
+use crate::effect::Evidence;
 use crate::engine::{Cx, Engine};
 use crate::heal::ladder::is_waiting;
 use crate::predicate::connector_state;
@@ -330,7 +331,7 @@ impl Engine {
             self.dirty.insert(id);
             if mended && !merged {
                 let words = format!("The same charges as {parent}, which is mended");
-                self.resolve(cx, id, &words, &Actor::Engine, true);
+                self.resolve(cx, id, &words, &Actor::Engine, Some(Evidence::Cleared));
                 continue;
             }
             if self.cases.get(&id).is_some_and(|case| !case.incident.state.is_over()) {

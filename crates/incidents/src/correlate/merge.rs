@@ -3,6 +3,7 @@
 use mendpoint_model::{Actor, IncidentId};
 
 use crate::case::Line;
+use crate::effect::Evidence;
 use crate::engine::{Cx, Engine};
 use crate::overseer::VehicleSuspect;
 use crate::request::RequestError;
@@ -126,7 +127,7 @@ impl Engine {
             );
             self.say(cx, id, line);
             let words = "One vehicle or card fails at several sites: not this charger";
-            self.resolve(cx, id, words, &Actor::Engine, true);
+            self.resolve(cx, id, words, &Actor::Engine, Some(Evidence::Cleared));
             self.tend(cx, id);
         }
     }

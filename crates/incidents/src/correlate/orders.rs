@@ -5,7 +5,7 @@ use mendpoint_model::{Actor, Breadth, Chargers, Incident, IncidentId, Ties};
 use super::{FLEET_BLIND, SITE_OUTAGE};
 use crate::case::{Case, Line};
 use crate::duration::duration_words;
-use crate::effect::Effect;
+use crate::effect::{Effect, Evidence};
 use crate::engine::{Cx, Engine};
 use crate::overseer::{Order, ReportKind, Wide};
 
@@ -44,7 +44,7 @@ impl Engine {
                 }
                 let open = |case: &Case| !case.incident.state.is_over();
                 if self.cases.get(&incident).is_some_and(open) {
-                    self.resolve(cx, incident, &words, &Actor::Engine, true);
+                    self.resolve(cx, incident, &words, &Actor::Engine, Some(Evidence::Cleared));
                     self.tend(cx, incident);
                 }
             }

@@ -11,7 +11,7 @@ use mendpoint_model::{
 use super::SITE_OUTAGE;
 use crate::case::Line;
 use crate::duration::duration_words;
-use crate::effect::Effect;
+use crate::effect::{Effect, Evidence};
 use crate::engine::{Cx, Engine};
 use crate::overseer::{Wide, carrier_of, headline};
 use crate::timers::Timer;
@@ -315,7 +315,7 @@ impl Engine {
             }
         }
         self.set_outage(id, outage);
-        self.resolve(cx, id, &words, &mendpoint_model::Actor::Engine, true);
+        self.resolve(cx, id, &words, &mendpoint_model::Actor::Engine, Some(Evidence::Cleared));
         self.tend(cx, id);
     }
 

@@ -196,9 +196,10 @@ impl Predicate {
         let mut longest = 0;
         self.each(&mut |part| {
             longest = longest.max(match part {
-                Self::Happened { within_ms, .. } | Self::TimesCohort { within_ms, .. } => {
-                    *within_ms
-                }
+                Self::Happened { within_ms, .. }
+                | Self::TimesCohort { within_ms, .. }
+                | Self::Median { within_ms, .. }
+                | Self::Weak { within_ms, .. } => *within_ms,
                 Self::Flap { look_ms, .. } => look_ms * i64::from(crate::flap::LOOKS),
                 _ => 0,
             });
