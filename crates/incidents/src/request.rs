@@ -267,6 +267,9 @@ pub enum RequestError {
          first, and then say that it is safe"
     )]
     StillDangerous(IncidentId, String),
+    /// Nothing heals the incident, so that there is nothing to stop.
+    #[error("stop the healing of {0}: nothing heals it")]
+    NotHealed(IncidentId),
     /// The incident has no playbook.
     #[error("heal {0}: its rule has no playbook for this fault")]
     NoPlaybook(IncidentId),
@@ -387,7 +390,7 @@ impl Engine {
                 self.resolve(cx, id, &words, &Actor::User(user), None);
                 self.tend(cx, id);
             }
-            Request::StopHealing { user, .. } => self.stop_healing(cx, id, &user),
+            Request::StopHealing { user, .. } => return self.stop_healing(cx, id, &user),
             Request::RunPlaybook { user, .. } => return self.run_playbook(cx, id, &user),
             Request::Approve { step, user, .. } => {
                 return self.decide_step(cx, id, step, &user, true);
@@ -487,19 +490,23 @@ impl Engine {
         Ok(())
     }
 
-    fn stop_healing(&mut self, cx: &Cx<'_>, id: IncidentId, user: &str) {
+    fn stop_healing(
+        &mut self,
+        cx: &Cx<'_>,
+        id: IncidentId,
+        user: &str,
+    ) -> Result<(), RequestError> {
         let is_stopped = |case: &Case| {
             !case.run.active && case.healing().is_some_and(|healing| healing.stopped_by.is_some())
         };
         if self.cases.get(&id).is_some_and(is_stopped) {
-            return;
+            return Ok(());
         }
-        if let Some(case) = self.cases.get_mut(&id) {
-            if let Some(healing) = case.incident.healing.as_mut() {
-                healing.stopped_by = Some(user.to_owned());
-            }
-            case.run.active = false;
-        }
+        let case = self.cases.get_mut(&id).ok_or(RequestError::UnknownIncident(id))?;
+        let healing = case.incident.healing.as_mut().ok_or(RequestError::NotHealed(id))?;
+        healing.stopped_by = Some(user.to_owned());
+        case.run.active = false;
+        let is_owned = case.incident.owner.is_some();
         let line = Line::new("healing_stopped", format!("{user} stopped the healing"));
         self.say(cx, id, line.by(Actor::User(user.to_owned())));
         let waits = self.cases.get(&id).and_then(Case::step).is_some_and(|step| {
@@ -510,8 +517,28 @@ impl Engine {
             self.set_guardrail(id, "");
             self.end_step(cx, id, StepState::Skipped, &format!("Stopped by {user}"));
         }
-        self.escalate(cx, id, &format!("{user} stopped the healing."));
+        // Whoever has it goes on by hand; else somebody is asked.
+        if is_owned {
+            self.leave_to_owner(id);
+        } else {
+            self.escalate(cx, id, &format!("{user} stopped the healing."));
+        }
         self.tend(cx, id);
+        Ok(())
+    }
+
+    fn leave_to_owner(&mut self, id: IncidentId) {
+        let Some(case) = self.cases.get_mut(&id) else { return };
+        let incident = &mut case.incident;
+        if matches!(
+            incident.state,
+            IncidentState::Open | IncidentState::Healing | IncidentState::Verifying
+        ) {
+            incident.state = IncidentState::Acknowledged;
+        }
+        incident.next.clear();
+        incident.next_at = None;
+        self.dirty.insert(id);
     }
 
     fn run_playbook(

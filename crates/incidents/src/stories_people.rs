@@ -87,6 +87,37 @@ fn what_a_person_stopped_is_not_laid_at_a_guardrails_door() {
     assert_eq!(guardrail(&world).1, "");
 }
 
+#[test]
+fn who_has_it_and_stops_the_healing_goes_on_by_hand() {
+    let mut world = world();
+    fault(&mut world, "InternalError");
+    world.answers = |action| action.starts_with("Trigger").then(rejected);
+    world.live(ONE, 1);
+    let (incident, user) = (world.incident().id, || "Ana".to_owned());
+    world.request(Request::Take { incident, user: user() }).expect("it is hers");
+    world.request(Request::StopHealing { incident, user: user() }).expect("it stops");
+    let sent = world.actions().len();
+    // What was under way is watched to its end, and nothing more is sent.
+    world.live(ONE, 60);
+    assert_eq!(
+        (world.incident().state, world.actions().len()),
+        (IncidentState::Acknowledged, sent)
+    );
+    assert!(world.tickets.is_empty(), "she has it already");
+}
+
+#[test]
+fn what_nothing_heals_is_not_stopped() {
+    let mut world = world();
+    for _ in 0..3 {
+        world.signal(ONE, -90.0);
+    }
+    let incident = world.incident().id;
+    let stop = Request::StopHealing { incident, user: "Ana".to_owned() };
+    assert_eq!(world.request(stop), Err(RequestError::NotHealed(incident)));
+    assert!(world.tickets.is_empty() && world.incident().state == IncidentState::Open);
+}
+
 /// The newest step, as a person is shown it.
 fn asked(world: &World) -> StepAsked {
     let healing = world.incident().healing.as_ref().expect("it is healed");

@@ -29,6 +29,20 @@ pub(crate) async fn check_exclusion(state: &AppState, exclusion: &Exclusion) -> 
         return Err("One exclusion lasts for a year at most.".to_owned());
     }
     let Some(charger) = exclusion.charger else { return Ok(()) };
+    let directory = state.handle().directory();
+    if let Some(record) = directory.charger(charger)
+        && record.site != exclusion.site
+    {
+        let name = |key| {
+            directory.site(key).map_or_else(|| "another site".to_owned(), |site| site.name.clone())
+        };
+        return Err(format!(
+            "{} is not at {}: it is at {}.",
+            record.identity,
+            name(exclusion.site),
+            name(record.site)
+        ));
+    }
     let live = state.handle().charger(charger).await;
     check_connector(live.as_deref(), exclusion.connector)
 }
