@@ -51,6 +51,9 @@ pub struct Item {
     pub severity: u8,
     /// What is wrong, in a line.
     pub title: String,
+    /// What that means, in sentences.
+    #[serde(default)]
+    pub text: String,
     /// Where.
     pub place: String,
     /// When it became news.

@@ -94,6 +94,10 @@ impl Scribe<'_> {
             escape(&item.place),
             escape(&news)
         );
+        if item.news.asks() && !item.text.is_empty() {
+            let _ = writeln!(text, "{}", item.text);
+            let _ = writeln!(html, "<p>{}</p>", escape(&item.text));
+        }
         let Some(incident) = item.incident else { return };
         let open = format!("{}/incidents/{incident}", self.book.base_url);
         if item.news.asks() {
@@ -104,6 +108,14 @@ impl Scribe<'_> {
         }
         let _ = writeln!(text, "{incident}: {open}");
         let _ = writeln!(html, "<p><a href=\"{}\">{incident}</a></p>", escape(&open));
+        if item.news.asks() && self.book.persons.contains_key(who) {
+            let _ = writeln!(text, "All evidence as a file: {open}/evidence");
+            let _ = writeln!(
+                html,
+                "<p><a href=\"{}/evidence\">All evidence as a file</a></p>",
+                escape(&open)
+            );
+        }
     }
 
     fn webhook(&self, name: &str, items: &[Item], key: String) -> Option<Letter> {
@@ -125,6 +137,7 @@ impl Scribe<'_> {
                     "news": news_name(&item.news),
                     "severity": item.severity,
                     "title": item.title,
+                    "about": item.text,
                     "place": item.place,
                     "since": item.since.rfc3339(),
                     "text": news_words(item),

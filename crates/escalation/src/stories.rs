@@ -263,6 +263,23 @@ fn what_is_told_at_once_is_open_for_no_time() {
 }
 
 #[test]
+fn a_letter_explains_what_is_wrong_and_leads_to_all_that_is_known() {
+    let mut kit = Kit::new(book());
+    let text = "The protection has to be switched on again on site.";
+    let (handed_over, state) = (true, IncidentState::Escalated);
+    kit.tell(Brief { text: text.to_owned(), handed_over, state, ..kit.brief(7) });
+    kit.wait(MINUTE_MS);
+    let letter = kit.orders.iter().find_map(|(_, order)| match order {
+        Order::Letter(letter) => Some(letter.clone()),
+        _ => None,
+    });
+    let letter = letter.expect("a letter");
+    let file = "https://m.example/incidents/INC-7/evidence";
+    assert!(letter.text.contains(file) && letter.html.contains(file), "{}", letter.text);
+    assert!(letter.text.contains(text) && letter.html.contains(text), "{}", letter.text);
+}
+
+#[test]
 fn a_link_in_the_letter_takes_it() {
     let mut kit = Kit::new(book());
     kit.handed(7);

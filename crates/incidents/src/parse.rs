@@ -223,6 +223,11 @@ pub(crate) fn parse_rule_with(
     rule.map(|rule| Rule { unit: unit_of(&rule), ..rule })
 }
 
+/// The longest id, title and description, in characters: they stand in lists, mails and columns.
+pub(crate) const ID_MAX: usize = 64;
+const TITLE_MAX: usize = 200;
+const ABOUT_MAX: usize = 2_000;
+
 fn check_identity(reader: &mut Reader<'_>, raw: &RawRule) {
     let id = raw.id.get_ref();
     let is_word = !id.is_empty()
@@ -230,12 +235,21 @@ fn check_identity(reader: &mut Reader<'_>, raw: &RawRule) {
     if !is_word {
         reader.refuse(raw.id.span().start, "an id is written in capitals, as in CP_OFFLINE");
     }
+    if id.len() > ID_MAX {
+        let told = format!("an id has at most {ID_MAX} characters; this one has {}", id.len());
+        reader.refuse(raw.id.span().start, told);
+    }
     if *raw.version.get_ref() == 0 {
         reader.refuse(raw.version.span().start, "version counts from 1");
     }
-    for (text, name) in [(&raw.title, "title"), (&raw.description, "description")] {
+    let texts = [(&raw.title, "title", TITLE_MAX), (&raw.description, "description", ABOUT_MAX)];
+    for (text, name, most) in texts {
+        let length = text.get_ref().chars().count();
         if text.get_ref().trim().is_empty() {
             reader.refuse(text.span().start, format!("{name} must not be empty: people read it"));
+        } else if length > most {
+            let told = format!("{name} has at most {most} characters; this one has {length}");
+            reader.refuse(text.span().start, told);
         }
     }
     let is_name = |text: &str| {

@@ -8,6 +8,7 @@ use serde_spanned::Spanned;
 
 use crate::duration::{paced, parse_duration};
 use crate::expression::check_code;
+use crate::parse::ID_MAX;
 use crate::problem::{Reader, nearest, suggestion};
 
 /// A compiled playbook.
@@ -102,6 +103,16 @@ const RUNGS: [Rung; 14] = [
 /// Reads a playbook's file.
 pub(crate) fn parse_playbook(reader: &mut Reader<'_>) -> Option<Playbook> {
     let raw: RawPlaybook = reader.toml()?;
+    let id = raw.id.get_ref();
+    let is_word =
+        !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
+    if !is_word || id.len() > ID_MAX {
+        let told = format!(
+            "the id of a playbook has letters, digits, _ and -, at most {ID_MAX} of them, as in \
+             soft_reset_once"
+        );
+        reader.refuse(raw.id.span().start, told);
+    }
     if *raw.version.get_ref() == 0 {
         reader.refuse(raw.version.span().start, "version counts from 1");
     }

@@ -16,6 +16,8 @@ use crate::seen::Seen;
 
 /// The longest a person puts an incident off, as long as the longest silence.
 const SNOOZE_MAX_MS: i64 = 30 * 24 * HOUR_MS;
+/// The longest text of a note, a report or a reason, in characters.
+const TEXT_MAX: usize = 4_000;
 
 /// What a person, or a program for a person, wants.
 #[derive(Clone, Debug, PartialEq)]
@@ -210,6 +212,16 @@ impl Request {
             Self::Report { .. } | Self::KillSwitch { .. } => None,
         }
     }
+
+    /// What a person wrote.
+    fn text(&self) -> &str {
+        match self {
+            Self::Note { text, .. } | Self::Report { text, .. } => text,
+            Self::Resolve { reason, .. } => reason,
+            Self::IfSeen { request, .. } => request.text(),
+            _ => "",
+        }
+    }
 }
 
 /// Where healing is switched off.
@@ -291,6 +303,9 @@ pub enum RequestError {
     /// A text is missing.
     #[error("write it down: the text is empty")]
     EmptyText,
+    /// A text is longer than anybody reads.
+    #[error("write it down: the text has at most {TEXT_MAX} characters")]
+    LongText,
 }
 
 impl Engine {
@@ -313,6 +328,9 @@ impl Engine {
     }
 
     fn do_request(&mut self, cx: &Cx<'_>, request: Request) -> Result<IncidentId, RequestError> {
+        if request.text().chars().nth(TEXT_MAX).is_some() {
+            return Err(RequestError::LongText);
+        }
         match request {
             Request::KillSwitch { scope, on, user } => {
                 self.kill_switch(cx, &scope, on, &user);

@@ -107,6 +107,20 @@ fn who_has_it_and_stops_the_healing_goes_on_by_hand() {
 }
 
 #[test]
+fn a_text_has_an_end() {
+    let mut world = world();
+    fault(&mut world, "InternalError");
+    let incident = world.incident().id;
+    let mut note = |length| {
+        let (user, text) = ("Ana".to_owned(), "ä".repeat(length));
+        world.request(Request::Note { incident, user, text })
+    };
+    assert_eq!(note(4_000), Ok(incident));
+    let told = note(4_001).expect_err("nobody reads that").to_string();
+    assert!(told.contains("at most 4000 characters"), "{told}");
+}
+
+#[test]
 fn what_nothing_heals_is_not_stopped() {
     let mut world = world();
     for _ in 0..3 {

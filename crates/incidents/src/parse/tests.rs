@@ -115,6 +115,14 @@ fn mistakes_have_a_place_and_a_way_out() {
     }
 }
 
+#[test]
+fn names_and_titles_fit_where_they_stand() {
+    let told = problems("id = \"ERR_FAULTED\"", &format!("id = \"{}\"", "Q".repeat(65)));
+    assert!(told[0].contains("an id has at most 64 characters; this one has 65"), "{told:?}");
+    let told = problems("\"Faulted\"\nheadline", &format!("\"{}\"\nheadline", "x".repeat(201)));
+    assert!(told[0].contains("title has at most 200 characters"), "{told:?}");
+}
+
 /// The good rule with another condition, between its own and `[[clear]]`.
 fn condition(text: &str) -> Vec<String> {
     let old = "[condition]\nwhen = 'status == \"Faulted\"'\nfor = \"60s\"\nfor_by_code = { \
