@@ -19,7 +19,7 @@ fn the_api_says_what_is_wrong() {
         ("GET", "/nothing", "", 404, "openapi.json"),
         ("DELETE", "/chargers", "", 405, "openapi.json"),
         ("POST", "/chargers", "{", 400, "JSON"),
-        ("POST", "/chargers", "{\"identity\": \"a/b\"}", 409, "slash"),
+        ("POST", "/chargers", "{\"identity\": \"a/b\"}", 422, "slash"),
         ("POST", "/chargers", "{\"identity\": \"A\", \"colour\": 1}", 400, "colour"),
         ("POST", "/chargers", "{\"identity\": \"A\", \"site\": \"X\"}", 400, "no site"),
         ("POST", "/sites", "{\"name\": \" \"}", 409, "name"),

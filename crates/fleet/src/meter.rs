@@ -64,8 +64,13 @@ impl Slot {
         let power_w = finite(reading.power_w);
         let transaction = &mut self.state.transactions[index];
         let id = transaction.id;
-        // A sample that was taken before one that is known already tells nothing new.
-        let is_newest = transaction.metered_at.is_none_or(|known| timing.at >= known);
+        // A sample that was taken before one that is known already tells nothing new. Of two with one
+        // time the higher register is the newer: messages may come in another order than they were
+        // written, and clocks of chargers count seconds.
+        let is_higher = finite(reading.energy_wh) >= transaction.meter_wh;
+        let is_newest = transaction
+            .metered_at
+            .is_none_or(|known| timing.at > known || timing.at == known && is_higher);
         let mut finding = None;
         if let Some(energy_wh) = finite(reading.energy_wh)
             && is_newest

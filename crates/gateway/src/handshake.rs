@@ -217,8 +217,12 @@ async fn serve_until<S, I>(
             remote,
             offered: upgrade.protocols,
         });
-        return close_politely(socket, 1002, "no common sub-protocol: offer ocpp1.6 or ocpp2.0.1")
-            .await;
+        return close_politely(
+            socket,
+            1002,
+            "no common sub-protocol: offer ocpp1.6, ocpp2.0.1 or ocpp2.1",
+        )
+        .await;
     };
     let queue_max = gateway.settings.command_queue_max;
     let metrics = gateway.book.metrics().clone();

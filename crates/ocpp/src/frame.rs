@@ -249,6 +249,18 @@ impl<'a> Parts<'a> {
         if self.scanner.is_broken() { Err("a text does not end") } else { Ok(text) }
     }
 
+    /// The object that stands next, with more parts behind it than there should be: those are left
+    /// out, for what is wanted was read.
+    fn leading_object(&mut self) -> Result<&'a str, &'static str> {
+        let object = self.scanner.raw();
+        let ends = !self.scanner.is_broken() && object.ends_with('}');
+        if ends && self.scanner.take(b',') {
+            Ok(object)
+        } else {
+            Err("something follows the payload, or it does not end")
+        }
+    }
+
     /// Everything up to the end of the array.
     fn payload(&mut self) -> Result<&'a str, &'static str> {
         if self.scanner.is_at_end() {
@@ -261,11 +273,7 @@ impl<'a> Parts<'a> {
         let payload = self.inner.get(self.scanner.position()..).unwrap_or_default();
         let payload = payload.trim_end_matches(is_space);
         if payload.starts_with('{') {
-            return if payload.ends_with('}') {
-                Ok(payload)
-            } else {
-                Err("something follows the payload, or it does not end")
-            };
+            return if payload.ends_with('}') { Ok(payload) } else { self.leading_object() };
         }
         if payload.is_empty() || payload == "null" {
             return Ok(EMPTY_PAYLOAD);

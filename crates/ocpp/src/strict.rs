@@ -35,7 +35,7 @@ fn code_of(protocol: Protocol, rule: Rule) -> &'static str {
 }
 
 fn refusal(protocol: Protocol, shape: &'static Shape, payload: &str) -> Result<(), RpcError> {
-    let Some(deviation) = of_shape(shape, payload, 1).pop() else { return Ok(()) };
+    let Some(deviation) = of_shape(protocol, shape, payload, 1).pop() else { return Ok(()) };
     // A payload that is text or a list is not a wrong value but no payload at all.
     let is_whole = deviation.path.is_empty();
     let rule = if is_whole { Rule::Json } else { deviation.rule };
@@ -67,6 +67,39 @@ pub fn check_strict(protocol: Protocol, action: &str, payload: &str) -> Result<(
             description: format!("{} has no such action", ActionList::of(protocol).version),
         }),
     }
+}
+
+/// The longest message id (J16 and J201 s4.1.4), in characters.
+const ID_MAX: usize = 36;
+
+/// Checks the envelope of a charger's request, `[2, "id", "Action", {..}]`, for `validation = strict`.
+/// What the tolerant reading takes for what was meant is refused: a number as an id, a payload that
+/// is not there, parts behind it.
+///
+/// # Errors
+/// As [`check_strict`], with the code for what is no request.
+pub fn check_envelope(protocol: Protocol, text: &str) -> Result<(), RpcError> {
+    let wrong = match serde_json::from_str::<Vec<serde_json::Value>>(text) {
+        Err(error) => format!("the message is not JSON: {error}"),
+        Ok(parts) if parts.len() != 4 => {
+            format!("a request has 4 parts; this one has {}", parts.len())
+        }
+        Ok(parts) if !parts[0].is_u64() => "the message type is not a number".to_owned(),
+        Ok(parts) if !parts[3].is_object() => "the payload is not a JSON object".to_owned(),
+        Ok(parts) => match parts[1].as_str() {
+            None => "the message id is not text".to_owned(),
+            Some("") => "the message id is empty".to_owned(),
+            Some(id) if id.chars().count() > ID_MAX => {
+                format!("the message id has more than {ID_MAX} characters")
+            }
+            Some(_) => return Ok(()),
+        },
+    };
+    let code = match protocol {
+        Protocol::V16 => "FormationViolation",
+        Protocol::V201 | Protocol::V21 => "RpcFrameworkError",
+    };
+    Err(RpcError { code, description: wrong })
 }
 
 /// Checks a charger's answer to a request of ours. OCPP 2.1 can be told about it
@@ -108,6 +141,46 @@ mod tests {
             (V21, "{}", "OccurrenceConstraintViolation"),
         ] {
             assert_eq!(code(protocol, "StatusNotification", payload), Some(expected), "{payload}");
+        }
+    }
+
+    #[test]
+    fn whole_numbers_are_what_the_schemas_of_each_version_say() {
+        let seq = |number: &str| {
+            let payload = format!(
+                r#"{{"eventType":"Updated","timestamp":"2026-09-21T14:13:00Z","triggerReason":"Trigger","seqNo":{number},"transactionInfo":{{"transactionId":"a"}}}}"#
+            );
+            code(Protocol::V201, "TransactionEvent", &payload)
+        };
+        for good in ["1", "1.0", "1e0", "99999999999999999999"] {
+            assert_eq!(seq(good), None, "{good}");
+        }
+        assert_eq!(seq("1.5"), Some("TypeConstraintViolation"));
+        let status = |number: &str| {
+            let payload =
+                format!(r#"{{"connectorId":{number},"errorCode":"NoError","status":"Available"}}"#);
+            code(Protocol::V16, "StatusNotification", &payload)
+        };
+        assert_eq!(status("1.0"), Some("TypeConstraintViolation"), "draft 4 has no such integers");
+        assert_eq!(status("-99999999999999999999"), Some("PropertyConstraintViolation"));
+    }
+
+    #[test]
+    fn an_envelope_has_four_parts_of_the_right_kind() {
+        let code = |protocol, text: &str| check_envelope(protocol, text).err().map(|it| it.code);
+        assert_eq!(code(Protocol::V16, r#"[2,"a","Heartbeat",{}]"#), None);
+        let long = format!(r#"[2,"{}","Heartbeat",{{}}]"#, "é".repeat(37));
+        for wrong in [
+            r#"[2,7,"Heartbeat",{}]"#,
+            r#"["2","a","Heartbeat",{}]"#,
+            r#"[2,"a","Heartbeat"]"#,
+            r#"[2,"a","Heartbeat",null]"#,
+            r#"[2,"a","Heartbeat",{},"more"]"#,
+            r#"[2,"","Heartbeat",{}]"#,
+            &long,
+        ] {
+            assert_eq!(code(Protocol::V16, wrong), Some("FormationViolation"), "{wrong}");
+            assert_eq!(code(Protocol::V201, wrong), Some("RpcFrameworkError"), "{wrong}");
         }
     }
 

@@ -116,6 +116,7 @@ impl Inner {
         {
             return Err(Error::Refused(format!("{name} is the name of another charger")));
         }
+        let sha256 = change.certificate_sha256.as_deref().map(fingerprint).transpose()?;
         self.keyring.change(charger, |access| {
             if let Some(profile) = change.profile {
                 access.required = profile;
@@ -124,8 +125,8 @@ impl Inner {
             if let Some(name) = change.certificate_name {
                 access.certificate_name = name;
             }
-            if let Some(sha256) = change.certificate_sha256 {
-                access.certificate_sha256 = sha256.to_ascii_lowercase().replace(':', "");
+            if let Some(sha256) = sha256 {
+                access.certificate_sha256 = sha256;
             }
         });
         self.keyring.save_once(charger).await?;
@@ -173,7 +174,26 @@ fn check_identity(identity: &str) -> Result<(), Error> {
     } else {
         None
     };
-    wrong.map_or(Ok(()), |why| Err(Error::Refused(why.to_owned())))
+    wrong.map_or(Ok(()), |why| Err(Error::Unfit(why.to_owned())))
+}
+
+/// A fingerprint as it is kept: 64 digits, or nothing.
+///
+/// # Errors
+/// For what no certificate has: it would lock the charger out.
+fn fingerprint(text: &str) -> Result<String, Error> {
+    let is_between = |c: &char| !matches!(c, ':' | ' ');
+    let digits: String = text.trim().to_ascii_lowercase().chars().filter(is_between).collect();
+    let is_good = digits.is_empty()
+        || (digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    if !is_good {
+        return Err(Error::Unfit(
+            "a SHA-256 fingerprint has 64 hexadecimal digits, with or without colons; leave it \
+             empty for any certificate of the name"
+                .to_owned(),
+        ));
+    }
+    Ok(digits)
 }
 
 #[cfg(test)]
@@ -186,7 +206,17 @@ mod tests {
             assert!(check_identity(good).is_ok(), "{good}");
         }
         for wrong in ["", "a/b", "a\nb", &"x".repeat(49)] {
-            assert!(matches!(check_identity(wrong), Err(Error::Refused(_))), "{wrong:?}");
+            assert!(matches!(check_identity(wrong), Err(Error::Unfit(_))), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_fingerprint_that_no_certificate_has_is_refused() {
+        let good = "AB:".repeat(31) + "ab";
+        assert_eq!(fingerprint(&good).expect("good"), "ab".repeat(32));
+        assert_eq!(fingerprint(" ").expect("any"), "");
+        for wrong in ["zz", "hello <b>", &"ab".repeat(31), &"zz".repeat(32)] {
+            assert!(matches!(fingerprint(wrong), Err(Error::Unfit(_))), "{wrong:?}");
         }
     }
 }

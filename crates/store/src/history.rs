@@ -26,7 +26,8 @@ const SIGNALS: &str = "SELECT at_ms, json FROM signal_reading
 const BOOTS: &str = "SELECT at_ms, json FROM boot WHERE charger_key = $1
     ORDER BY id DESC LIMIT $2";
 const SECURITY: &str = "SELECT charger_key, at_ms, kind, info, charger_at_ms, remote, identity, id
-    FROM security_event WHERE (CAST($1 AS BIGINT) IS NULL OR charger_key = $1) AND id < $2
+    FROM security_event WHERE (CAST($1 AS BIGINT) IS NULL OR charger_key = $1
+        OR (charger_key IS NULL AND identity = $4)) AND id < $2
     ORDER BY id DESC LIMIT $3";
 /// The most rows of one history.
 const HISTORY_MAX: i64 = 20_000;
@@ -152,18 +153,20 @@ impl Store {
         })
     }
 
-    /// The last security events, newest first, of one charger or all; those before a number.
+    /// The last security events, newest first, of one charger or all; those before a number. Whoever
+    /// was refused at the door under a charger's identity is among the charger's.
     pub async fn security_events(
         &self,
-        charger: Option<ChargerKey>,
+        charger: Option<(ChargerKey, &str)>,
         before: Option<i64>,
         limit: u32,
     ) -> Result<Vec<SecurityRow>> {
         read!(&self.db, conn => {
             let rows = sqlx::query(SECURITY)
-                .bind(charger.map(|charger| i64::from(charger.0)))
+                .bind(charger.map(|(key, _)| i64::from(key.0)))
                 .bind(before.unwrap_or(i64::MAX))
                 .bind(i64::from(limit))
+                .bind(charger.map_or("", |(_, identity)| identity))
                 .fetch_all(conn)
                 .await?;
             let key = |number: i64| {

@@ -94,6 +94,20 @@ pub(crate) fn raw(
     Ok(meaning(protocol, action))
 }
 
+/// Whether what is sent for an action is as the version says: what a charger would refuse or
+/// misunderstand is not sent.
+///
+/// # Errors
+/// A sentence: the version has no such action, or which field is wrong and what is allowed there.
+pub(crate) fn check(protocol: Protocol, action: &Action) -> Result<(), String> {
+    let (name, payload) = encode_action(protocol, action)?;
+    let wrong = crate::form::deviations(protocol, &name, &payload);
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(format!("{name} cannot be sent to this charger: {}", wrong.join("; ")))
+}
+
 /// What the outcome of a command means, in plain words.
 pub(crate) fn words(outcome: &CommandOutcome) -> String {
     match outcome {

@@ -13,6 +13,27 @@ pub(crate) fn encode(text: &str) -> String {
     utf8_percent_encode(text, MEANS_SOMETHING).to_string()
 }
 
+/// What may stand in a segment of a path as it is (RFC 3986, 3.3).
+const IN_SEGMENT: &AsciiSet = &MEANS_SOMETHING
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b';')
+    .remove(b'=')
+    .remove(b':')
+    .remove(b'@');
+
+/// The address that a charger is given: its identity is the last segment.
+pub(crate) fn of_charger(base: &str, identity: &str) -> String {
+    format!("{base}{}", utf8_percent_encode(identity, IN_SEGMENT))
+}
+
 /// The address of a page with the fields that say something.
 pub(crate) fn with_fields(page: &str, fields: &[(&str, &str)]) -> String {
     let mut href = page.to_owned();
@@ -36,6 +57,15 @@ pub(crate) fn is_local(address: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_charger_is_given_an_address_that_every_client_reads() {
+        let of = |identity| of_charger("wss://x.example/ocpp/", identity);
+        assert_eq!(of("DE*ABC*E1:2"), "wss://x.example/ocpp/DE*ABC*E1:2");
+        assert_eq!(of("  sp "), "wss://x.example/ocpp/%20%20sp%20");
+        assert_eq!(of("RDAM|123"), "wss://x.example/ocpp/RDAM%7C123");
+        assert_eq!(of("café?#"), "wss://x.example/ocpp/caf%C3%A9%3F%23");
+    }
 
     #[test]
     fn nothing_of_a_text_means_anything_in_an_address() {

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use mendpoint_model::{EventKind, Events, FrameSeq, TransactionId, UnixMs};
 use mendpoint_ocpp::definition::message;
-use mendpoint_ocpp::{BadFrame, BootStatus, Frame, Inbound, Reply, ReplyFacts, check_strict};
+use mendpoint_ocpp::{
+    BadFrame, BootStatus, Frame, Inbound, Reply, ReplyFacts, check_envelope, check_strict,
+};
 use smallvec::smallvec;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
@@ -137,9 +139,11 @@ where
             let why = "the boot notification of this charger has not been accepted";
             return self.answer_error(text, id, "SecurityError", why, at);
         }
-        if self.strict
-            && let Err(error) = check_strict(self.protocol, action, payload)
-        {
+        let checked = self.strict.then(|| {
+            check_strict(self.protocol, action, payload)
+                .and_then(|()| check_envelope(self.protocol, text))
+        });
+        if let Some(Err(error)) = checked {
             return self.answer_error(text, id, error.code, &error.description, at);
         }
 

@@ -24,7 +24,7 @@ pub const DEVIATIONS_MAX: usize = 32;
 /// At most [`DEVIATIONS_MAX`], in the order of the text.
 pub fn deviations(protocol: Protocol, action: &str, payload: &str) -> Vec<Deviation> {
     match message(protocol, action) {
-        Some(message) => of_shape(&message.request, payload, DEVIATIONS_MAX),
+        Some(message) => of_shape(protocol, &message.request, payload, DEVIATIONS_MAX),
         None => Vec::new(),
     }
 }
@@ -32,13 +32,18 @@ pub fn deviations(protocol: Protocol, action: &str, payload: &str) -> Vec<Deviat
 /// As [`deviations`], for a charger's answer to one of our requests.
 pub fn answer_deviations(protocol: Protocol, action: &str, payload: &str) -> Vec<Deviation> {
     match message(protocol, action) {
-        Some(message) => of_shape(&message.response, payload, DEVIATIONS_MAX),
+        Some(message) => of_shape(protocol, &message.response, payload, DEVIATIONS_MAX),
         None => Vec::new(),
     }
 }
 
 /// The deviations of a payload from a shape, at most `max`.
-pub(crate) fn of_shape(shape: &'static Shape, payload: &str, max: usize) -> Vec<Deviation> {
+pub(crate) fn of_shape(
+    protocol: Protocol,
+    shape: &'static Shape,
+    payload: &str,
+    max: usize,
+) -> Vec<Deviation> {
     if let Err(error) = is_json(payload) {
         // Its own words tell the line and the column.
         return vec![Deviation::of_whole(Rule::Json, "JSON", &error.to_string())];
@@ -46,7 +51,7 @@ pub(crate) fn of_shape(shape: &'static Shape, payload: &str, max: usize) -> Vec<
     if !payload.trim_start().starts_with('{') {
         return vec![Deviation::of_whole(Rule::Type, "an object", walk::kind_of_text(payload))];
     }
-    walk::walk(shape, payload, max)
+    walk::walk(protocol, shape, payload, max)
 }
 
 /// Whether a text is JSON that everybody can read.

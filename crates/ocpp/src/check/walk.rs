@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
+use mendpoint_model::Protocol;
+
 use super::deviation::{Deviation, Rule};
 use super::secret::is_secret;
 use super::time::is_rfc3339;
@@ -14,9 +16,15 @@ use crate::quirk::truncated;
 const NAME_LEN_MAX: usize = 64;
 
 /// Walks through a payload that is a JSON object.
-pub(super) fn walk(shape: &'static Shape, payload: &str, max: usize) -> Vec<Deviation> {
+pub(super) fn walk(
+    protocol: Protocol,
+    shape: &'static Shape,
+    payload: &str,
+    max: usize,
+) -> Vec<Deviation> {
     let mut walk = Walk {
         scanner: Scanner::new(payload),
+        has_fractions: protocol != Protocol::V16,
         path: String::new(),
         hidden: 0,
         found: Vec::new(),
@@ -39,8 +47,22 @@ pub(super) fn kind_of_text(value: &str) -> &'static str {
     }
 }
 
+/// A whole number of any size; one too large for anything stands for all of those. `1.0` is one where
+/// the schema's version says so: draft 6, which 2.x uses, and not draft 4, which 1.6 uses.
+fn whole(text: &str, has_fractions: bool) -> Option<i128> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    if digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        let largest = if text.starts_with('-') { i128::MIN } else { i128::MAX };
+        return Some(text.parse().unwrap_or(largest));
+    }
+    let number: f64 = text.parse().ok()?;
+    (has_fractions && number.is_finite() && number.fract() == 0.0).then_some(number as i128)
+}
+
 struct Walk<'a> {
     scanner: Scanner<'a>,
+    /// Whether `1.0` is a whole number.
+    has_fractions: bool,
     /// Where the walk is.
     path: String,
     /// How many of the fields around are secret.
@@ -193,11 +215,12 @@ impl<'a> Walk<'a> {
 
     fn integer(&mut self, min: Option<i64>, max: Option<i64>) {
         let Some(text) = self.number("a whole number") else { return };
-        let Ok(number) = text.parse::<i64>() else {
+        let Some(number) = whole(text, self.has_fractions) else {
             let shown = self.shown(text);
             return self.note(Rule::Type, "a whole number", shown);
         };
-        if min.is_some_and(|min| number < min) || max.is_some_and(|max| number > max) {
+        let is_low = min.is_some_and(|min| number < i128::from(min));
+        if is_low || max.is_some_and(|max| number > i128::from(max)) {
             let shown = self.shown(text);
             self.note(Rule::Range, allowed_range(min, max), shown);
         }

@@ -102,7 +102,7 @@ fn is_hash_data(hash: &str) -> bool {
         _ => None,
     };
     inner(inner(request, "certificateStatusRequests"), "certificateHashData")
-        .is_some_and(|shape| of_shape(shape, hash, 1).is_empty())
+        .is_some_and(|shape| of_shape(Protocol::V21, shape, hash, 1).is_empty())
 }
 
 /// The answer when no certificate is named: the normal one must have at least one line.

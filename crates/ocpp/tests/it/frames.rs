@@ -133,7 +133,7 @@ fn b33_what_is_no_frame_says_why() {
             "something follows the payload, or it does not end",
         ),
         (
-            "[2,\"1\",\"Heartbeat\",{},7]",
+            "[2,\"1\",\"Heartbeat\",{} 7]",
             Some("1"),
             "something follows the payload, or it does not end",
         ),
@@ -151,6 +151,16 @@ fn b33_a_payload_that_is_no_object_is_still_a_frame() {
     for payload in ["[]", "\"text\"", "7", "true"] {
         assert_eq!(call(&format!(r#"[2,"1","Heartbeat",{payload}]"#)).2, payload);
     }
+}
+
+#[test]
+fn b33_parts_behind_the_payload_cost_nothing() {
+    for more in ["7", "\"sig\"", "null", "[1,{}]", "\"a}\",2"] {
+        let (id, action, payload) = call(&format!(r#"[2,"1","Heartbeat",{{"a":"}}"}},{more}]"#));
+        assert_eq!((&*id, &*action, &*payload), ("1", "Heartbeat", r#"{"a":"}"}"#), "{more}");
+    }
+    let answer = read_frame(r#"[3,"1",{"status":"Accepted"},"extra"]"#).expect("an answer");
+    assert!(matches!(answer, Frame::CallResult { payload: r#"{"status":"Accepted"}"#, .. }));
 }
 
 #[test]

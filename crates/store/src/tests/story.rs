@@ -344,9 +344,11 @@ async fn history(store: &Store, one: ChargerKey) {
     assert_eq!(told, [(250, false), (350, true)]);
     let signals = store.signals(one, UnixMs(150), UnixMs(350)).await.expect("read");
     assert_eq!(signals, [(UnixMs(150), reading)]);
-    let events = store.security_events(Some(one), None, 10).await.expect("read");
+    let events = store.security_events(Some((one, "CP-1")), None, 10).await.expect("read");
     assert_eq!((&events[0].report, &*events[0].remote), (&report, "10.0.0.1"));
     assert_eq!((events.len(), events[0].charger), (1, Some(one)));
+    let refused = store.security_events(Some((one, "CP-X")), None, 10).await.expect("read");
+    assert_eq!((refused.len(), refused[0].charger), (2, None), "under its identity");
     let events = store.security_events(None, None, 10).await.expect("read");
     let refused = &events[0];
     assert_eq!((events.len(), refused.charger, &*refused.identity), (2, None, "CP-X"));

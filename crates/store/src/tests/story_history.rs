@@ -113,7 +113,7 @@ async fn what_people_left_is_deleted(store: &Store, now: UnixMs) {
     assert!(store.report("LEFT-2").await.expect("read").is_some());
     assert!(store.photos("LEFT-1").await.expect("read").is_empty());
     assert_eq!(store.photos("LEFT-2").await.expect("read").len(), 1);
-    let events = store.security_events(Some(charger), None, 500).await.expect("read");
+    let events = store.security_events(Some((charger, "")), None, 500).await.expect("read");
     assert_eq!(events.iter().filter(|event| event.identity == "LEFT").count(), 1);
     let (letters, _) = store.mails(None, None, None, 500).await.expect("read");
     let left = letters.iter().filter(|letter| letter.mail.dedupe_key.starts_with("left-"));

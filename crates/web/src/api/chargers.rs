@@ -95,7 +95,7 @@ fn cell_of(word: &str) -> Result<CellState> {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Create {
-    /// OCPP identity: up to 48 characters without `:` and `/`.
+    /// OCPP identity: up to 48 characters without `/`.
     identity: String,
     /// Name for people; the identity when left out.
     #[serde(default)]
@@ -171,7 +171,7 @@ pub(super) async fn create(
     let created = Created {
         charger: ChargerItem::new(&record, directory, None),
         password: made,
-        url: format!("{}{}", state.settings().ocpp_url, record.identity),
+        url: crate::url::of_charger(&state.settings().ocpp_url, &record.identity),
     };
     Ok((StatusCode::CREATED, Json(created)))
 }

@@ -18,7 +18,7 @@ use super::extract::{Body, Params, cursor, limit};
 use super::json::Page;
 use super::neutral;
 use crate::AppState;
-use crate::commands::{Stage, asker, on_the_wire, protocol_of, raw};
+use crate::commands::{Stage, asker, check, on_the_wire, protocol_of, raw};
 
 /// A command of the charger's own OCPP version.
 #[derive(Deserialize, ToSchema)]
@@ -194,6 +194,7 @@ pub(super) async fn ask(
     let is_known = live.as_deref().is_some_and(|live| live.link.protocol.is_some());
     let text = body.get();
     let head: Head = neutral::read(text)?;
+    let is_neutral = head.command.is_some();
     let (action, wait_s) = match (head.action, head.command) {
         (Some(_), None) => {
             let ask: Ask = neutral::read(text)?;
@@ -222,6 +223,9 @@ pub(super) async fn ask(
     if is_known {
         // Said at once, also when the charger is offline: it could never be sent.
         mendpoint_ocpp::encode_action(protocol, &action).map_err(ApiError::bad_request)?;
+        if is_neutral {
+            check(protocol, &action).map_err(ApiError::bad_request)?;
+        }
     }
     let (name, _) = on_the_wire(protocol, &action);
     let asked = Asked { action, by: Origin::Token(caller.name.clone()), wait_ms: wait_ms(wait_s)? };

@@ -5,7 +5,10 @@ use mendpoint_model::{
     TimelineEntry, UnixMs,
 };
 use mendpoint_pipeline::{Directory, Handle};
-use serde::Serialize;
+use serde::de::Error as _;
+use serde::{Deserialize as _, Deserializer, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::ties::TiesJson;
@@ -21,6 +24,19 @@ pub(crate) struct Page<T> {
 /// A time, or nothing.
 pub(crate) fn time(at: Option<UnixMs>) -> Option<String> {
     at.map(UnixMs::rfc3339_ms)
+}
+
+/// Reads what is written as text or as a number, such as the connector `2` or `"2.1"`.
+pub(crate) fn text_or_number<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<String, D::Error> {
+    // Whatever its spelling: a number that was read would come out as another text.
+    let raw = <Box<RawValue>>::deserialize(deserializer)?;
+    match serde_json::from_str(raw.get()) {
+        Ok(Value::String(text)) => Ok(text),
+        Ok(Value::Number(_)) => Ok(raw.get().trim().to_owned()),
+        _ => Err(D::Error::custom(format!("text or a number, not {}", raw.get()))),
+    }
 }
 
 /// A charger in a list.

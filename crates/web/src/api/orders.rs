@@ -14,7 +14,7 @@ use super::auth::{Caller, Operator};
 use super::chargers::find;
 use super::error::{ApiError, Result};
 use super::extract::{Body, MaybeBody, Params, limit};
-use super::json::{Page, time};
+use super::json::{Page, text_or_number, time};
 use crate::AppState;
 use crate::orders::{OrderError, connector_of, local_list, profiles, reservations};
 
@@ -167,7 +167,7 @@ impl ReservationJson {
 #[serde(deny_unknown_fields)]
 pub(super) struct ReserveBody {
     /// `1`, `2.1`, or left out when any will do.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text_or_number")]
     connector: String,
     id_token: String,
     #[serde(default)]
@@ -288,7 +288,7 @@ pub(super) struct ProfileBody {
     /// `TxDefaultProfile`, `ChargePointMaxProfile` (`ChargingStationMaxProfile`) or `TxProfile`.
     purpose: String,
     /// `1`; left out or `0` for the whole charger.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text_or_number")]
     connector: String,
     #[serde(default)]
     stack_level: u32,

@@ -108,7 +108,9 @@ pub(super) async fn events(
     let charger = query.charger.as_deref().map(|id| find(&state, id)).transpose()?;
     let limit = limit(query.limit)?;
     let store = state.handle().store();
-    let rows = store.security_events(charger.map(|it| it.key), query.cursor, limit).await?;
+    let rows = store
+        .security_events(charger.as_deref().map(|it| (it.key, &*it.identity)), query.cursor, limit)
+        .await?;
     let next = (rows.len() == limit as usize).then(|| rows.last().map(|row| row.id.to_string()));
     let items = rows.into_iter().map(|row| SecurityEventJson::new(&state, row)).collect();
     Ok(Json(Page { items, next: next.flatten() }))

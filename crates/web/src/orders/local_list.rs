@@ -43,6 +43,11 @@ async fn wanted(
             None => break,
         }
     }
+    let now = state.handle().now();
+    for row in &mut rows {
+        // A charger need not look at the date: offline it would let the card charge.
+        row.status = row.info().at(now);
+    }
     let live = state.handle().charger(charger).await;
     if live.is_some_and(|live| live.link.protocol == Some(Protocol::V16)) {
         // One card that is too long, and a strict charger refuses the whole list.

@@ -123,6 +123,11 @@ pub(crate) async fn set(
     let (live, protocol) = spoken(state, record).await?;
     let now = handle.now();
     let profile = wanted.read(&live, now)?;
+    let is_tenth = |limit: f64| (limit * 10.0 - (limit * 10.0).round()).abs() < 1e-6;
+    if protocol == Protocol::V16 && !profile.periods.iter().all(|period| is_tenth(period.limit)) {
+        let sentence = "A limit has one decimal at most in OCPP 1.6: 16 or 16.5.";
+        return Err(OrderError::Wrong(sentence.to_owned()));
+    }
     let mut row = ChargingProfileRow {
         id: 0,
         charger: record.key,

@@ -60,19 +60,20 @@ pub(crate) async fn reserve(
         expires_at: wanted.until,
         transaction: None,
     };
-    row.id = handle.store().insert_reservation(&row).await?;
-    let action = reserve_now(
-        protocol,
-        &Reserve {
+    let action_of = |row: &ReservationRow| {
+        let reserve = Reserve {
             id: row.id,
             connector: row.connector,
             token: &row.id_token,
             kind: &kind,
             parent: row.parent.as_deref(),
             until: row.expires_at,
-        },
-    );
-    let told = ask(state, record, action, user).await?;
+        };
+        reserve_now(protocol, &reserve)
+    };
+    crate::commands::check(protocol, &action_of(&row)).map_err(OrderError::Wrong)?;
+    row.id = handle.store().insert_reservation(&row).await?;
+    let told = ask(state, record, action_of(&row), user).await?;
     let word = ReservationState::from_name(&told.status).filter(|state| {
         matches!(
             state,

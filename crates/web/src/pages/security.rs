@@ -9,6 +9,7 @@ use axum::routing::{get, post};
 use mendpoint_model::{DAY_MS, SecurityProfile};
 use mendpoint_ocpp::SecurityRating;
 use mendpoint_pipeline::{ChargerSecurity, Rotated, SecurityChange, UpgradeTo, new_secret};
+use mendpoint_store::SecurityRow;
 use serde::Deserialize;
 
 use super::errors::{Page, back, render};
@@ -20,6 +21,8 @@ use crate::shell::Shell;
 
 /// Events of a page.
 const ROWS: u32 = 50;
+/// The same on the page of one charger.
+const ROWS_OF_ONE: u32 = 10;
 /// Certificates that end within these days are marked.
 const SOON_DAYS: i64 = 30;
 
@@ -70,6 +73,35 @@ struct Event {
     remote: String,
 }
 
+impl Event {
+    fn new(state: &AppState, row: SecurityRow) -> Self {
+        let handle = state.handle();
+        let now = handle.now();
+        let directory = handle.directory();
+        let charger = row
+            .charger
+            .and_then(|key| directory.charger(key))
+            .or_else(|| directory.by_identity(&row.identity));
+        let known = mendpoint_ocpp::security_event(&row.report.kind);
+        let is = |rating| known.is_some_and(|event| event.rating == rating);
+        Self {
+            at: Moment::new(now, row.at),
+            means: known.map_or("", |event| event.means),
+            is_alarm: is(SecurityRating::Alarm),
+            is_warning: is(SecurityRating::Warning),
+            kind: row.report.kind,
+            info: row.report.info.unwrap_or_default(),
+            href: charger
+                .as_ref()
+                .map(|charger| charger_href(&charger.identity))
+                .unwrap_or_default(),
+            charger: charger.map(|charger| charger.name.clone()).unwrap_or_default(),
+            identity: row.identity,
+            remote: row.remote,
+        }
+    }
+}
+
 #[derive(Template)]
 #[template(path = "security.html")]
 struct SecurityPage {
@@ -87,33 +119,7 @@ async fn page(viewer: Viewer, State(state): State<AppState>, Query(asked): Query
     let now = handle.now();
     let rows = handle.store().security_events(None, asked.before, ROWS).await?;
     let older = (rows.len() == ROWS as usize).then(|| rows.last().map(|row| row.id)).flatten();
-    let events = rows
-        .into_iter()
-        .map(|row| {
-            let directory = handle.directory();
-            let charger = row
-                .charger
-                .and_then(|key| directory.charger(key))
-                .or_else(|| directory.by_identity(&row.identity));
-            let known = mendpoint_ocpp::security_event(&row.report.kind);
-            let is = |rating| known.is_some_and(|event| event.rating == rating);
-            Event {
-                at: Moment::new(now, row.at),
-                means: known.map_or("", |event| event.means),
-                is_alarm: is(SecurityRating::Alarm),
-                is_warning: is(SecurityRating::Warning),
-                kind: row.report.kind,
-                info: row.report.info.unwrap_or_default(),
-                href: charger
-                    .as_ref()
-                    .map(|charger| charger_href(&charger.identity))
-                    .unwrap_or_default(),
-                charger: charger.map(|charger| charger.name.clone()).unwrap_or_default(),
-                identity: row.identity,
-                remote: row.remote,
-            }
-        })
-        .collect();
+    let events = rows.into_iter().map(|row| Event::new(&state, row)).collect();
     let facts = &state.settings().security;
     let certificates = facts.certificates();
     let listeners: Vec<Listener> = facts
@@ -174,6 +180,7 @@ struct ChargerSecurityPage {
     asks_for_url: bool,
     /// A password that was just made, shown this once.
     password: String,
+    events: Vec<Event>,
 }
 
 async fn charger(
@@ -228,6 +235,13 @@ async fn charger_page(
             .is_some_and(|protocol| protocol != mendpoint_model::Protocol::V16),
         password,
         now,
+        events: handle
+            .store()
+            .security_events(Some((record.key, &record.identity)), None, ROWS_OF_ONE)
+            .await?
+            .into_iter()
+            .map(|row| Event::new(state, row))
+            .collect(),
         shell: Shell::new(state, viewer, "chargers", format!("Security of {}", record.name))
             .await
             .with_messages(asked.done, asked.error),
@@ -243,6 +257,7 @@ fn here(identity: &str) -> String {
 struct Change {
     profile: String,
     certificate_name: String,
+    certificate_sha256: String,
 }
 
 async fn change(
@@ -259,7 +274,7 @@ async fn change(
     let change = SecurityChange {
         profile: Some(profile),
         certificate_name: Some(form.certificate_name.trim().to_owned()),
-        certificate_sha256: None,
+        certificate_sha256: Some(form.certificate_sha256),
     };
     state.handle().audit(&viewer.name, "charger security changed", &record.identity).await;
     let result = state.handle().set_security(record.key, change).await;

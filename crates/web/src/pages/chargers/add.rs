@@ -79,7 +79,7 @@ pub(super) async fn add(
         name: record.name.clone(),
         identity: record.identity.to_string(),
         href: charger_href(&record.identity),
-        url: format!("{}{}", settings.ocpp_url, record.identity),
+        url: crate::url::of_charger(&settings.ocpp_url, &record.identity),
         base: settings.ocpp_url.clone(),
         password: password.unwrap_or_default(),
         public_url: format!("{}/c/{}", settings.public_url, record.public_id),
