@@ -285,6 +285,24 @@ fn b62_the_same_id_with_other_content_is_hard() {
 }
 
 #[test]
+fn b62_samples_of_one_second_are_sorted_by_their_register() {
+    let mut kit = Kit::new();
+    kit.send(EventKind::TransactionStarted(start2(41, "tx-a", "Charging")));
+    kit.after(MIN);
+    let at = Some(kit.now);
+    let sample = |wh| EventKind::Meter(meter(1, wh, 7_000.0, at));
+    kit.send(sample(1_100.0));
+    kit.after(MIN);
+    let at = Some(kit.now);
+    let sample = |wh| EventKind::Meter(meter(1, wh, 7_000.0, at));
+    kit.send(sample(1_200.0));
+    // The one before it, with the same second of the charger's clock.
+    kit.send(sample(1_150.0));
+    assert_eq!(kit.found(), [], "nothing fell");
+    assert_eq!(kit.state().transactions[0].meter_wh, Some(1_200.0));
+}
+
+#[test]
 fn b62_updates_without_a_start_are_put_on_record_once() {
     let mut kit = Kit::new();
     let at = ConnectorRef::v16(1);

@@ -22,6 +22,7 @@ impl From<OrderError> for ApiError {
     fn from(error: OrderError) -> Self {
         match error {
             OrderError::Wrong(sentence) => Self::bad_request(sentence),
+            OrderError::Refused(sentence) => Self::conflict(sentence),
             OrderError::Missing(sentence) => Self::not_found(sentence),
             OrderError::Failed(error) => error.into(),
         }

@@ -16,6 +16,8 @@ use crate::AppState;
 pub(crate) enum OrderError {
     /// What was asked for makes no sense; the sentence says why.
     Wrong(String),
+    /// The charger would not; the sentence says what it answered.
+    Refused(String),
     /// There is no such thing.
     Missing(String),
     /// The program could not.
@@ -38,7 +40,7 @@ impl OrderError {
     /// As a sentence for a form.
     pub(crate) fn sentence(self) -> String {
         match self {
-            Self::Wrong(sentence) | Self::Missing(sentence) => sentence,
+            Self::Wrong(sentence) | Self::Refused(sentence) | Self::Missing(sentence) => sentence,
             Self::Failed(error) => error.to_string(),
         }
     }

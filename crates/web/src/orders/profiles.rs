@@ -228,10 +228,10 @@ pub(crate) async fn composite(
     let action = get_composite_schedule(protocol, connector, duration_s, unit);
     let told = ask(state, record, action, user).await?;
     if !told.accepted {
-        return Err(OrderError::Wrong(told.problem));
+        return Err(OrderError::Refused(told.problem));
     }
     serde_json::from_str(&told.payload)
-        .map_err(|_| OrderError::Wrong("The charger's answer cannot be read.".to_owned()))
+        .map_err(|_| OrderError::Refused("The charger's answer cannot be read.".to_owned()))
 }
 
 /// What profiles the charger has (2.x): its reports, which follow its answer.
@@ -254,7 +254,7 @@ pub(crate) async fn reported(
         return Ok(Vec::new());
     }
     if !told.accepted {
-        return Err(OrderError::Wrong(told.problem));
+        return Err(OrderError::Refused(told.problem));
     }
     let mut waited = 0;
     loop {

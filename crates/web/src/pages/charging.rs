@@ -213,7 +213,9 @@ async fn page(
 
 fn page_error(error: OrderError) -> PageError {
     match error {
-        OrderError::Wrong(sentence) => PageError::bad_request(sentence),
+        OrderError::Wrong(sentence) | OrderError::Refused(sentence) => {
+            PageError::bad_request(sentence)
+        }
         OrderError::Missing(sentence) => PageError::not_found(sentence),
         OrderError::Failed(error) => error.into(),
     }

@@ -380,6 +380,13 @@ async fn a_local_list_is_sent_whole_then_by_its_changes_and_once_again_on_a_mism
     let asked = stage.asked();
     assert_eq!(asked[1].1["updateType"], "Differential");
     assert_eq!(asked[1].1["localAuthorizationList"][0]["idTagInfo"]["status"], "Blocked");
+    // One that is over is told as that: a charger need not look at the date.
+    let over = json!({ "token": "A", "status": "accepted", "parent": "F",
+        "expires_at": "2020-01-01T00:00:00Z" });
+    assert_eq!(stage.api("POST /id-tokens", &over).await.0, 200);
+    stage.api(send, &json!({})).await;
+    let told = stage.asked()[1].1["localAuthorizationList"][0].clone();
+    assert_eq!((&told["idTag"], &told["idTagInfo"]["status"]), (&json!("A"), &json!("Expired")));
     // The charger says that the changes do not fit: everything, once.
     *refuse.lock().expect("not poisoned") = true;
     stage.api("DELETE /id-tokens/B", &Value::Null).await;
@@ -450,17 +457,24 @@ async fn a_reservation_is_held_used_and_cancelled() {
     let (_, other) = stage.api(reserve, &body).await;
     let cancel = format!("POST /reservations/{}/cancel", other["id"]);
     assert_eq!(stage.api(&cancel, &json!({})).await.1["state"], "cancelled");
+    let number = json!({ "connector": 1, "id_token": "A", "expires_at": until });
+    assert_eq!(stage.api(reserve, &number).await.1["state"], "accepted", "as text or as a number");
     let any = json!({ "id_token": "A", "expires_at": until });
     assert_eq!(stage.api(reserve, &any).await.1["state"], "occupied");
     for (wrong, word) in [
         (json!({ "connector": "7", "id_token": "A", "expires_at": until }), "no connector"),
         (json!({ "id_token": " ", "expires_at": until }), "which card"),
         (json!({ "id_token": "A", "expires_at": "2020-01-01T00:00:00Z" }), "future"),
+        (json!({ "connector": [1], "id_token": "A", "expires_at": until }), "text or a number"),
+        (json!({ "id_token": "x".repeat(21), "expires_at": until }), "at most 20"),
     ] {
         let (status, body) = stage.api(reserve, &wrong).await;
         assert_eq!(status, 400);
         assert!(body.to_string().contains(word), "{body}");
     }
+    let start = json!({ "command": "start", "id_token": "x".repeat(21), "connector": 1 });
+    let (status, body) = stage.api("POST /chargers/CP-1/commands", &start).await;
+    assert_eq!((status, body.to_string().contains("at most 20")), (400, true), "{body}");
 }
 
 #[tokio::test]
@@ -488,6 +502,9 @@ async fn a_charging_profile_is_checked_set_and_cleared() {
         .api(set, &profile("TxDefaultProfile", "1", json!([{ "start_s": 5, "limit": 1 }])))
         .await;
     assert_eq!((status, body.to_string().contains("0 seconds")), (400, true), "{body}");
+    let fine = json!([{ "start_s": 0, "limit": 16.123 }]);
+    let (status, body) = stage.api(set, &profile("TxDefaultProfile", "1", fine)).await;
+    assert_eq!((status, body.to_string().contains("one decimal")), (400, true), "{body}");
     assert!(stage.asked().is_empty(), "nothing wrong is sent");
 
     let id = stage.ask(begun("A", 1_000)).await.transaction;
