@@ -298,7 +298,8 @@ fn b62_samples_of_one_second_are_sorted_by_their_register() {
     kit.send(sample(1_200.0));
     // The one before it, with the same second of the charger's clock.
     kit.send(sample(1_150.0));
-    assert_eq!(kit.found(), [], "nothing fell");
+    let found = kit.found();
+    assert!(!found.iter().any(|(_, code, _)| *code == Code::RegisterBackwards), "{found:?}");
     assert_eq!(kit.state().transactions[0].meter_wh, Some(1_200.0));
 }
 
