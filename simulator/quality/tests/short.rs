@@ -74,7 +74,10 @@ fn what_never_happened_is_not_measured_and_healing_without_proof_is_told() {
     assert_eq!((resets.holds, resets.of), (None, 0), "nothing of nothing is no success");
     assert!(!report.is_missed(), "{report}");
     let told = report.to_string();
-    assert!(told.contains("not measured (wanted >= 80 %") && !told.contains("nothing of"), "{told}");
+    assert!(
+        told.contains("not measured (wanted >= 80 %") && !told.contains("nothing of"),
+        "{told}"
+    );
 
     // What the goal counts is what the table counts.
     let report = short(24, 2, 1);
