@@ -39,11 +39,7 @@ pub(crate) async fn run(
         Err(problems) => return Ok(told(problems)),
     };
     let now = now();
-    let from = time(&options.from, now)?;
-    let until = options.to.as_deref().map_or(Ok(now), |text| time(text, now))?;
-    if until <= from {
-        bail!("--to must be after --from");
-    }
+    let (from, until) = range(&options.from, options.to.as_deref(), now)?;
     let profiles = crate::vendors::load(&settings.ocpp.vendors)?;
     let duty = settings.duty.settings(settings.engine.pace)?;
     let pipeline = settings.pipeline(profiles, duty);
@@ -138,6 +134,21 @@ fn one(path: Option<&Path>) -> Result<Files> {
     Ok(vec![(path.display().to_string(), text)])
 }
 
+/// The range that is meant. It ends now at the latest: what comes meanwhile is no past.
+fn range(from: &str, to: Option<&str>, now: UnixMs) -> Result<(UnixMs, UnixMs)> {
+    let begins = time(from, now)?;
+    let ends = to.map_or(Ok(now), |text| time(text, now))?;
+    if ends <= begins {
+        bail!("--to must be after --from");
+    }
+    if begins >= now {
+        bail!(
+            "--from {from} is still to come: rules are tried on what happened, so let it be before now"
+        );
+    }
+    Ok((begins, ends.min(now)))
+}
+
 /// `2026-10-01`, an RFC 3339 time, or so long ago.
 fn time(text: &str, now: UnixMs) -> Result<UnixMs> {
     let day = || UnixMs::parse_rfc3339(&format!("{text}T00:00:00Z"));
@@ -202,4 +213,20 @@ fn tell(report: &Report, name: impl Fn(mendpoint_model::ChargerKey) -> String) {
 
 fn words(ms: i64) -> String {
     mendpoint_incidents::duration_words(ms)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_lies_in_the_past() {
+        let at = |text: &str| UnixMs::parse_rfc3339(text).expect("a time");
+        let now = at("2026-11-23T06:00:00Z");
+        let wrong = |from: &str, to| range(from, to, now).expect_err("wrong").to_string();
+        assert!(wrong("2027-01-01", Some("2027-02-01")).contains("2027-01-01 is still to come"));
+        assert!(wrong("2026-11-02", Some("2026-11-01")).contains("--to must be after --from"));
+        let (from, until) = range("2026-11-01", Some("2027-02-01"), now).expect("it began");
+        assert_eq!((from, until), (at("2026-11-01T00:00:00Z"), now));
+    }
 }

@@ -173,6 +173,12 @@ pub(crate) fn read_folder(folder: &Path) -> Result<(Files, Vec<Problem>)> {
     let unread = |error: &std::io::Error| {
         bad(format!("failed to read the folder {}: {error}", folder.display()))
     };
+    if folder.is_file() {
+        return Err(bad(format!(
+            "{} is a file, and a folder of .toml files is wanted here: name the folder that it is in",
+            folder.display()
+        )));
+    }
     let entries = std::fs::read_dir(folder).map_err(|error| unread(&error))?;
     let mut paths = Vec::new();
     for entry in entries {
@@ -188,12 +194,30 @@ pub(crate) fn read_folder(folder: &Path) -> Result<(Files, Vec<Problem>)> {
         let file = path.display().to_string();
         let bytes =
             std::fs::read(&path).map_err(|error| bad(format!("failed to read {file}: {error}")))?;
+        if let Some(text) = utf16(&bytes) {
+            let message = "is UTF-16; save it as UTF-8".to_owned();
+            unreadable.push(Problem { file: file.clone(), line: 1, column: 1, message });
+            files.push((file, text));
+            continue;
+        }
         if let Err(error) = std::str::from_utf8(&bytes) {
             unreadable.push(no_text(&file, &bytes, error.valid_up_to()));
         }
         files.push((file, String::from_utf8_lossy(&bytes).into_owned()));
     }
     Ok((files, unreadable))
+}
+
+/// The text of a file that begins with the mark of UTF-16, so that its other mistakes can be told.
+fn utf16(bytes: &[u8]) -> Option<String> {
+    let (mark, letters) = bytes.split_first_chunk::<2>()?;
+    let unit: fn([u8; 2]) -> u16 = match mark {
+        [0xFF, 0xFE] => u16::from_le_bytes,
+        [0xFE, 0xFF] => u16::from_be_bytes,
+        _ => return None,
+    };
+    let units: Vec<u16> = letters.as_chunks::<2>().0.iter().map(|pair| unit(*pair)).collect();
+    Some(String::from_utf16_lossy(&units))
 }
 
 /// A file with a byte that is no UTF-8.
@@ -250,6 +274,35 @@ mod tests {
         assert!(error.to_string().contains("no UTF-8") && error.to_string().contains("b.toml"));
         let error = load("/no/such/folder", "").expect_err("there is none");
         assert!(error.is::<crate::BadRules>(), "{error}");
+    }
+
+    #[test]
+    fn a_file_in_utf16_is_one_mistake() {
+        let text = include_str!("../config/rules/cp_offline.toml");
+        let units = || std::iter::once(0xFEFF).chain(text.encode_utf16());
+        let little: Vec<u8> = units().flat_map(u16::to_le_bytes).collect();
+        let big: Vec<u8> = units().flat_map(u16::to_be_bytes).collect();
+        for bytes in [little, big] {
+            let folder = tempfile::tempdir().expect("a folder");
+            std::fs::write(folder.path().join("a.toml"), bytes).expect("it can be written");
+            let sources = read_all(Some(folder.path()), None).expect("the folder is there");
+            let told: Vec<String> = sources.unreadable.iter().map(ToString::to_string).collect();
+            assert!(
+                told.len() == 1 && told[0].ends_with("is UTF-16; save it as UTF-8"),
+                "{told:?}"
+            );
+            assert!(Catalogue::parse(&sources.rules, &sources.playbooks).is_ok(), "nothing else");
+        }
+    }
+
+    #[test]
+    fn a_file_in_the_place_of_a_folder_is_told() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("a.toml");
+        std::fs::write(&file, "").expect("it can be written");
+        let error = read_folder(&file).expect_err("it is no folder");
+        assert!(error.is::<crate::BadRules>(), "{error}");
+        assert!(error.to_string().contains("is a file, and a folder of .toml files is wanted"));
     }
 
     #[test]

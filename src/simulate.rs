@@ -147,19 +147,21 @@ fn quality(options: &SimulateQuality) -> Result<ExitCode> {
         engine: EngineSettings::default(),
         restarts: options.restarts,
     };
-    let (text, json) = if options.compare {
+    let (text, json, is_missed) = if options.compare {
         let comparison = mendpoint_quality::compare(settings);
-        (comparison.to_string(), serde_json::to_string_pretty(&comparison)?)
+        let json = serde_json::to_string_pretty(&comparison)?;
+        (comparison.to_string(), json, comparison.is_missed())
     } else {
         let report = mendpoint_quality::run(settings);
-        (report.to_string(), serde_json::to_string_pretty(&report)?)
+        let json = serde_json::to_string_pretty(&report)?;
+        (report.to_string(), json, report.is_missed())
     };
     if options.json {
         say(&json);
     } else {
         say(&format!("{text}\n  {:.1} s", began.elapsed().as_secs_f64()));
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(if is_missed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 async fn put_load(options: SimulateLoad) -> Result<ExitCode> {

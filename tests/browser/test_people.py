@@ -57,7 +57,7 @@ def test_a_rule_about_many_chargers_is_built_from_a_sentence(visit, signed_in, s
     page.get_by_role("button", name="Write the rule").click()
     expect(alert(page)).to_contain_text("Say how many chargers of a site")
     page.get_by_label("Chargers, at least").fill("3")
-    page.get_by_label("And of a hundred").fill("30")
+    page.get_by_label("In percent, at least").fill("30")
     page.get_by_role("button", name="Write the rule").click()
     expect(page.locator(".re-say")).to_contain_text("at least 3 chargers and 30 % of those of a site")
     text = page.get_by_label("The text, in TOML")

@@ -7,7 +7,7 @@ use rrule::{RRuleSet, Tz};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
-use crate::zone::{instant, zone, zone_or_utc};
+use crate::zone::{instant, is_left_out, is_shown_twice, zone, zone_or_utc};
 
 /// The longest one window may be open.
 const MINUTES_MAX: i64 = 7 * 24 * 60;
@@ -71,12 +71,29 @@ impl Window {
         if !(1..=MINUTES_MAX).contains(&self.minutes) {
             return wrong("it lasts from a minute to seven days".to_owned());
         }
-        zone(&self.zone)?;
-        if self.first().is_none() {
+        let zone = zone(&self.zone)?;
+        let Some(first) = self.first() else {
             return wrong("it begins at a date and time, as in 2026-11-22T02:00".to_owned());
+        };
+        if is_left_out(first, zone) {
+            return wrong(format!(
+                "no clock in {} shows {} on {}: it is put forward then, so begin it at another time",
+                zone.name(),
+                first.format("%H:%M"),
+                first.format("%Y-%m-%d")
+            ));
         }
         if self.rrule.trim().is_empty() {
             return Ok(());
+        }
+        if is_shown_twice(first, zone) {
+            return wrong(format!(
+                "clocks in {} show {} twice on {}: they are put back then, so begin what comes again at \
+                 another time",
+                zone.name(),
+                first.format("%H:%M"),
+                first.format("%Y-%m-%d")
+            ));
         }
         let rule = self.rule_text();
         let frequent = ["SECONDLY", "MINUTELY", "HOURLY"];
@@ -186,6 +203,26 @@ mod tests {
             rrule: rrule.to_owned(),
             author: "ana".to_owned(),
             cancelled_by: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_time_that_a_change_of_clocks_leaves_out_is_refused() {
+        for rrule in ["", "FREQ=YEARLY"] {
+            let at = |starts: &str| {
+                let told = Window { starts: starts.to_owned(), ..window(rrule) }.check();
+                told.err().map(|error| error.to_string())
+            };
+            let told = at("2027-03-28T03:30").expect("there is no such time");
+            assert!(
+                told.contains("no clock in Europe/Bucharest shows 03:30 on 2027-03-28"),
+                "{told}"
+            );
+            assert_eq!(at("2027-03-28T04:00"), None);
+            // The first time is meant, but what comes again has no first time there.
+            let told = at("2026-10-25T03:30");
+            let twice = "clocks in Europe/Bucharest show 03:30 twice on 2026-10-25";
+            assert_eq!(told.map(|told| told.contains(twice)), (!rrule.is_empty()).then_some(true));
         }
     }
 

@@ -27,6 +27,17 @@ pub(crate) fn local(at: UnixMs, zone: Tz) -> NaiveDateTime {
     DateTime::from_timestamp_millis(at.0).unwrap_or_default().with_timezone(&zone).naive_local()
 }
 
+/// Whether a clock there never shows this: a change of clocks leaves it out.
+pub(crate) fn is_left_out(local: NaiveDateTime, zone: Tz) -> bool {
+    zone.from_local_datetime(&local).earliest().is_none()
+}
+
+/// Whether a clock there shows this twice: it is put back meanwhile.
+pub(crate) fn is_shown_twice(local: NaiveDateTime, zone: Tz) -> bool {
+    let found = zone.from_local_datetime(&local);
+    found.earliest() != found.latest()
+}
+
 /// When a clock there shows this: the first time, where it shows it twice; what a change of clocks
 /// leaves out is as much later.
 pub(crate) fn instant(local: NaiveDateTime, zone: Tz) -> UnixMs {

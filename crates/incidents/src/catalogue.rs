@@ -384,6 +384,55 @@ mod tests {
             "{told:?}"
         );
         assert!(told[1].contains("unknown action \"Reste\"; did you mean `Reset`?"), "{told:?}");
+        let told = |actions: &str| {
+            let instead =
+                format!("expect = {{ actions = [\"{actions}\"], incidents = [\"CP_OFFLINE\"]");
+            let wrong = text.replacen(expected, &instead, 1);
+            let problems = Catalogue::parse(&[("a.toml".to_owned(), wrong)], &[]).err();
+            let told: Vec<String> =
+                problems.unwrap_or_default().iter().map(|one| one.message.clone()).collect();
+            told.join("\n")
+        };
+        let meant = [
+            ("Reset Sotf", "no action is ever \"Reset Sotf\"; did you mean `Reset Soft`?"),
+            (
+                "Reset Fast",
+                "no action is ever \"Reset Fast\"; write Reset KIND, with one of Soft, Hard",
+            ),
+            (
+                "TriggerMessage Hartbeat",
+                "no action is ever \"TriggerMessage Hartbeat\"; did you mean `TriggerMessage Heartbeat`?",
+            ),
+            (
+                "TriggerMessage StatusNotification one",
+                "no action is ever \"TriggerMessage StatusNotification one\"; write it as \
+                 TriggerMessage StatusNotification 1",
+            ),
+            (
+                "ChangeAvailability 2 Inoperativ",
+                "no action is ever \"ChangeAvailability 2 Inoperativ\"; did you mean \
+                 `ChangeAvailability 2 Inoperative`?",
+            ),
+            ("ClearCache now", "no action is ever \"ClearCache now\"; write ClearCache alone"),
+        ];
+        for (actions, words) in meant {
+            assert_eq!(told(actions), words);
+        }
+        for good in ["Reset", "UnlockConnector 2.3", "ChangeAvailability charger Operative"] {
+            assert_eq!(told(good), "");
+        }
+        for (every, times, words) in [
+            ("0s", 3, "`every` must be longer than nothing, as in every = \"1m\""),
+            ("1m", 0, "`times` counts from 1; a step that never happens tests nothing"),
+        ] {
+            let instead = format!(
+                "heartbeat = true }},\n  {{ every = \"{every}\", times = {times}, {expected}"
+            );
+            let wrong = text.replacen(expected, &instead, 1);
+            let problems =
+                Catalogue::parse(&[("a.toml".to_owned(), wrong)], &[]).expect_err("wrong");
+            assert!(problems[0].message == words, "{problems:?}");
+        }
         let text = text.replace("route = \"default\"", "route = \"platfrom\"");
         let good = Catalogue::parse(&[("a.toml".to_owned(), text)], &[]).expect("it is good");
         let routes = ["default".to_owned(), "platform".to_owned()];

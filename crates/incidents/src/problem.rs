@@ -173,20 +173,25 @@ pub(crate) fn suggestion(wrong: &str, valid: &[&str]) -> String {
     }
 }
 
-/// Levenshtein distance.
+/// How many letters are wrong, missing or too many; two neighbours that changed places are one mistake
+/// (the distance of Damerau and Levenshtein).
 fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, cb) in b.iter().enumerate() {
-            let above = row[j + 1];
-            row[j + 1] = (diagonal + usize::from(ca != *cb)).min(above + 1).min(row[j] + 1);
-            diagonal = above;
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut before: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let changed = above[j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut least = changed.min(above[j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                least = least.min(before[j - 2] + 1);
+            }
+            row.push(least);
         }
+        before = std::mem::replace(&mut above, row);
     }
-    row[b.len()]
+    above[b.len()]
 }
 
 #[cfg(test)]
@@ -198,6 +203,9 @@ mod tests {
         assert_eq!(nearest("sevrity", ["severity", "scope"]), Some("severity"));
         assert_eq!(nearest("groundfailure", ["GroundFailure"]), Some("GroundFailure"));
         assert_eq!(nearest("banana", ["severity", "scope"]), None);
+        // A swap is one mistake, two other letters are two.
+        assert_eq!(nearest("mni", ["default", "max", "min"]), Some("min"));
+        assert_eq!([distance("mni", "min"), distance("", "ab"), distance("ab", "ab")], [1, 2, 0]);
     }
 
     #[test]

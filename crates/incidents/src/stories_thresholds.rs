@@ -416,6 +416,22 @@ fn values_are_numbers_or_words_and_stay_apart() {
         wrong("far = 60\nnear = { default = 300, above = \"fat\" }"),
         "x.toml:10:8: `above` of near names no other threshold; did you mean `far`?"
     );
+    // Never is the threshold itself what is meant.
+    assert_eq!(
+        wrong("far = 60\nnear = { default = 300, above = \"near\" }"),
+        "x.toml:10:8: `above` of near names near itself; write another threshold of this rule (far), or \
+         take it out"
+    );
+    assert_eq!(
+        wrong("far = 60\nnear = { default = 300, above = \"nearr\" }"),
+        "x.toml:10:8: `above` of near names no other threshold; expected one of far"
+    );
+    for alone in ["far", "nix"] {
+        let told = wrong(&format!("far = {{ default = 60, above = \"{alone}\" }}"));
+        let words =
+            "`above` of far names no other threshold, and this rule has no other; take it out";
+        assert!(told.contains(words), "{told}");
+    }
     assert_eq!(
         wrong("far = \"10m\"\nnear = 300"),
         "x.toml:12:23: far is a duration, and here belongs a number"

@@ -169,7 +169,7 @@ fn an_offline_charger_explains_its_weak_signal() {
 fn suggestions_go_by_place_time_and_habit() {
     let (world, first, second) = two_faults();
     let all: Vec<_> = world.incidents.values().cloned().collect();
-    let found = suggestions(&world.incidents[&second], &all, &[]);
+    let found = suggestions(&world.incidents[&second], &all, &[], None);
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].into, first);
     assert_eq!(found[0].why, "The same site, the same code, began within five minutes");
@@ -177,7 +177,15 @@ fn suggestions_go_by_place_time_and_habit() {
     far.site = SiteKey(9);
     far.charger = ChargerKey(99);
     far.code = "ReaderFailure".to_owned();
-    assert!(suggestions(&world.incidents[&second], &[far], &[]).is_empty());
+    assert!(suggestions(&world.incidents[&second], &[far], &[], None).is_empty());
+    // Chargers without a site have nothing in common.
+    let nowhere = Some(world.incidents[&second].site);
+    let found = suggestions(&world.incidents[&second], &all, &[], nowhere);
+    assert_eq!(found[0].why, "The same code, began within five minutes");
+    let mut other = world.incidents[&first].clone();
+    other.code = "ReaderFailure".to_owned();
+    assert_eq!(suggestions(&world.incidents[&second], &[other.clone()], &[], None).len(), 1);
+    assert!(suggestions(&world.incidents[&second], &[other], &[], nowhere).is_empty());
 }
 
 /// A car charges as it should.

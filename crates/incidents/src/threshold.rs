@@ -291,10 +291,24 @@ fn misplaced(all: &[Threshold], name: &str) -> Option<String> {
     if own.above.is_empty() {
         return None;
     }
-    let names: Vec<&str> = all.iter().map(|known| known.name.as_str()).collect();
-    let Some(other) = all.iter().find(|known| known.name == own.above && known.name != name) else {
-        let hint = suggestion(&own.above, &names);
-        return Some(format!("`above` of {name} names no other threshold{hint}"));
+    let others = || all.iter().filter(|known| known.name != name);
+    let Some(other) = others().find(|known| known.name == own.above) else {
+        let names: Vec<&str> = others().map(|known| known.name.as_str()).collect();
+        let is_own = own.above == name;
+        return Some(match (names.as_slice(), is_own) {
+            ([], _) => format!(
+                "`above` of {name} names no other threshold, and this rule has no other; take it out"
+            ),
+            (names, true) => format!(
+                "`above` of {name} names {name} itself; write another threshold of this rule ({}), or \
+                 take it out",
+                names.join(", ")
+            ),
+            (names, false) => format!(
+                "`above` of {name} names no other threshold{}",
+                suggestion(&own.above, names)
+            ),
+        });
     };
     if !own.value.is_like(other.value) {
         let expected = own.value.expected();

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use mendpoint_model::{ConnectorStatus, IncidentState, Protocol, SignalUnit, Transport};
+use mendpoint_model::{
+    ConnectorStatus, IncidentState, Protocol, SignalUnit, Transport, TriggeredMessage,
+};
 use serde::Deserialize;
 use serde_spanned::Spanned;
 
 use crate::duration::parse_duration;
 use crate::expression::STATUSES;
 use crate::playbook::duration;
-use crate::problem::{Reader, suggestion};
+use crate::problem::{Reader, nearest, suggestion};
 use crate::rule::Occurrence;
 use crate::timeline_test::{
     Act, Expect, TestAnswer, TestAuthorize, TestBoot, TestBurn, TestCohort, TestFault, TestKey,
@@ -203,8 +205,17 @@ fn when(reader: &mut Reader<'_>, offset: usize, step: &RawStep, clock: i64) -> (
     let at = step.at.as_ref().map(|at| duration(reader, at));
     match (&step.every, &step.times) {
         (Some(every), Some(times)) => {
-            let every = duration(reader, every);
-            (at.unwrap_or(clock + every), every, *times.get_ref())
+            let known = reader.problems.len();
+            let every_ms = duration(reader, every);
+            if every_ms == 0 && reader.problems.len() == known {
+                let message = "`every` must be longer than nothing, as in every = \"1m\"";
+                reader.refuse(every.span().start, message);
+            }
+            if *times.get_ref() == 0 {
+                let message = "`times` counts from 1; a step that never happens tests nothing";
+                reader.refuse(times.span().start, message);
+            }
+            (at.unwrap_or(clock + every_ms), every_ms, *times.get_ref())
         }
         (None, None) => {
             if at.is_none() {
@@ -312,12 +323,70 @@ fn check_expected(reader: &mut Reader<'_>, offset: usize, expect: &Expect) {
     }
     let known: Vec<&str> = ANSWERED.into_iter().chain(SENT).collect();
     for action in expect.actions.iter().flatten() {
-        let name = action.split(' ').next().unwrap_or_default();
+        let (name, rest) = action.split_once(' ').unwrap_or((action, ""));
         if !known.contains(&name) {
             let hint = suggestion(name, &known);
             reader.refuse(offset, format!("unknown action \"{name}\"{hint}"));
+        } else if let Some(instead) = never_sent(action, name, rest) {
+            reader.refuse(offset, format!("no action is ever \"{action}\"; {instead}"));
         }
     }
+}
+
+/// What to write in the place of an action whose name is known, and whose words are none that
+/// [`action_words`](crate::timeline_test::action_words) writes. The name alone is what a person's
+/// command (`command = ".."`) is told by.
+fn never_sent(action: &str, name: &str, rest: &str) -> Option<String> {
+    if action == name {
+        return None;
+    }
+    let words: Vec<&str> = rest.split(' ').collect();
+    let meant = |word: &str, valid: &[&str], write: &dyn Fn(&str) -> String, form: &str| {
+        let all = || format!("write {form}, with one of {}", valid.join(", "));
+        nearest(word, valid.iter().copied())
+            .map_or_else(all, |near| format!("did you mean `{}`?", write(near)))
+    };
+    match (name, words.as_slice()) {
+        ("Reset", ["Soft" | "Hard"]) => None,
+        ("Reset", words) => {
+            Some(meant(words[0], &["Soft", "Hard"], &|near| format!("{name} {near}"), "Reset KIND"))
+        }
+        ("TriggerMessage", [message, at @ ..]) => {
+            let names = TriggeredMessage::ALL.map(TriggeredMessage::name);
+            let at = match at {
+                [] => "",
+                [at] if is_connector(at) => at,
+                _ => return Some(format!("write it as {name} StatusNotification 1")),
+            };
+            let write = |near: &str| format!("{name} {near} {at}").trim_end().to_owned();
+            (!names.contains(message))
+                .then(|| meant(message, &names, &write, "TriggerMessage MESSAGE CONNECTOR"))
+        }
+        ("UnlockConnector", [at]) if is_connector(at) => None,
+        ("UnlockConnector", _) => Some(format!("write it as {name} 1")),
+        ("ChangeAvailability", [at, "Operative" | "Inoperative"]) if is_place(at) => None,
+        ("ChangeAvailability", [at, word]) if is_place(at) => {
+            let write = |near: &str| format!("{name} {at} {near}");
+            let valid = ["Operative", "Inoperative"];
+            Some(meant(word, &valid, &write, "ChangeAvailability CONNECTOR KIND"))
+        }
+        ("ChangeAvailability", _) => Some(format!("write it as {name} 1 Inoperative")),
+        _ => Some(format!("write {name} alone")),
+    }
+}
+
+/// A connector as actions name it: `2`, or `2.3` for the third of EVSE 2.
+fn is_connector(word: &str) -> bool {
+    let is_number = |part: &str| part.parse::<u16>().is_ok_and(|number| number > 0);
+    word.split_once('.').map_or_else(
+        || is_number(word),
+        |(evse, connector)| is_number(evse) && is_number(connector),
+    )
+}
+
+/// A connector, or the whole charger.
+fn is_place(word: &str) -> bool {
+    word == "charger" || is_connector(word)
 }
 
 fn check_late(reader: &mut Reader<'_>, offset: usize, late: Option<&str>) {

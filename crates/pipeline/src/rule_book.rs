@@ -80,17 +80,20 @@ impl NewerText {
     /// A sentence that says so.
     pub fn words(&self) -> String {
         let noun = self.kind.name();
+        if self.made_from < 0 || self.made_from > self.version {
+            let newest = match self.version {
+                0 => "it was never edited, so its text is version 0".to_owned(),
+                version => format!("the newest is version {version}"),
+            };
+            return format!(
+                "there is no version {} of the {noun} {}: {newest}; begin from that one",
+                self.made_from, self.id
+            );
+        }
         let from = match self.made_from {
             0 => "the file's text".to_owned(),
             version => format!("version {version}"),
         };
-        if self.version == 0 {
-            return format!(
-                "somebody changed the {noun} {} meanwhile: it is as in its file, and this was made from \
-                 version {}; look at how it stands first",
-                self.id, self.made_from
-            );
-        }
         format!(
             "{} changed the {noun} {} meanwhile: version {} is newer than {from}, which this was made \
              from; look first at what it changed: /{noun}s/{}?version={}",
@@ -191,32 +194,34 @@ impl Handle {
 
     /// Looks at a text without keeping it, and runs its tests.
     pub async fn check_rule(&self, kind: RuleKind, text: String) -> CheckedRule {
-        self.check_rules(vec![(kind, text)]).await.pop().unwrap_or_default()
+        self.check_rules(vec![(kind, String::new(), text)]).await.pop().unwrap_or_default()
     }
 
     /// Looks at several texts as if all of them were kept, and runs their tests; what came of each, in
-    /// their order.
-    pub async fn check_rules(&self, texts: Vec<(RuleKind, String)>) -> Vec<CheckedRule> {
-        let problem = |kind: RuleKind, message: String| CheckedRule {
-            problems: vec![Problem { file: file_of(kind, ""), line: 1, column: 1, message }],
+    /// their order. With each its kind and the id of what it is an edit of, which is empty for a new
+    /// one: a text that gives itself no id is told under that.
+    pub async fn check_rules(&self, texts: Vec<(RuleKind, String, String)>) -> Vec<CheckedRule> {
+        let problem = |kind: RuleKind, id: &str, message: String| CheckedRule {
+            problems: vec![Problem { file: file_of(kind, id), line: 1, column: 1, message }],
             ..CheckedRule::default()
         };
-        if texts.iter().any(|(_, text)| text.len() > TEXT_MAX) {
-            let told = |(kind, text): &(RuleKind, String)| {
+        if texts.iter().any(|(.., text)| text.len() > TEXT_MAX) {
+            let told = |(kind, id, text): &(RuleKind, String, String)| {
                 let noun = kind.name();
                 let words = format!("a {noun} is at most {} KiB long", TEXT_MAX / 1024);
-                if text.len() > TEXT_MAX { problem(*kind, words) } else { CheckedRule::default() }
+                let is_long = text.len() > TEXT_MAX;
+                if is_long { problem(*kind, id, words) } else { CheckedRule::default() }
             };
             return texts.iter().map(told).collect();
         }
         let (files, edits) = (self.rule_files(), self.rule_edits());
         let routes = self.0.duty.route_names();
-        let kinds: Vec<RuleKind> = texts.iter().map(|(kind, _)| *kind).collect();
+        let named: Vec<_> = texts.iter().map(|(kind, id, _)| (*kind, id.clone())).collect();
         let checked =
             tokio::task::spawn_blocking(move || check(&files, &edits, &routes, &texts)).await;
         checked.unwrap_or_else(|_| {
             let words = "this text could not be looked at";
-            kinds.into_iter().map(|kind| problem(kind, words.to_owned())).collect()
+            named.into_iter().map(|(kind, id)| problem(kind, &id, words.to_owned())).collect()
         })
     }
 
@@ -235,7 +240,7 @@ impl Handle {
     /// # Errors
     /// What is wrong with one of the texts or their tests, or that somebody else was quicker.
     pub async fn save_rules(&self, all: Vec<NewRuleText>) -> Result<Vec<(String, i64)>, Error> {
-        let texts = all.iter().map(|new| (new.kind, new.text.clone())).collect();
+        let texts = all.iter().map(|new| (new.kind, new.id.clone(), new.text.clone())).collect();
         let checked = self.check_rules(texts).await;
         if !checked.iter().all(CheckedRule::is_good) {
             let told: Vec<String> = checked.iter().map(CheckedRule::told).collect();

@@ -111,7 +111,7 @@ impl Handle {
                 split: count.split,
             })
             .collect();
-        Ok(suggestions(of, &open, &habits))
+        Ok(suggestions(of, &open, &habits, Some(self.0.unassigned)))
     }
 
     /// Alerts per 1,000 connector-hours of every vendor, model and firmware, as of a few minutes ago.

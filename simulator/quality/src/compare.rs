@@ -49,14 +49,19 @@ pub fn compare(settings: QualitySettings) -> Comparison {
         failures: both.len() as u64,
         learner_hours,
         fixed_hours,
-        saved: Gate {
-            name: "downtime that the learner saves beside the fixed ladder",
-            reached,
-            unit: "%",
-            wanted: ">= 20 %",
-            holds: reached.is_none_or(|reached| reached >= WANTED),
-            of: both.len() as u64,
-        },
+        saved: Gate::new(
+            ("downtime that the learner saves beside the fixed ladder", ">= 20 %", "%"),
+            (reached, both.len() as u64),
+            |reached| reached >= WANTED,
+        ),
+    }
+}
+
+impl Comparison {
+    /// Whether the learner misses anything that was measured. The fixed ladder is what it is held
+    /// against, and has no goals.
+    pub fn is_missed(&self) -> bool {
+        self.learner.is_missed() || self.saved.is_missed()
     }
 }
 
@@ -77,13 +82,14 @@ impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "with the learner: {}", self.learner)?;
         writeln!(f, "with the fixed ladder: {}", self.fixed)?;
-        let holds = if self.saved.holds { "holds" } else { "MISSED" };
+        let reached =
+            self.saved.reached.map_or("not measured".to_owned(), |share| format!("{share:.1} %"));
         write!(
             f,
-            "  {holds:6} {}: {:.1} % ({:.1} h instead of {:.1} h, {} failures that a command can \
+            "  {:6} {}: {reached} ({:.1} h instead of {:.1} h, {} failures that a command can \
              mend; wanted {})",
+            self.saved.word(),
             self.saved.name,
-            self.saved.reached.unwrap_or_default(),
             self.learner_hours,
             self.fixed_hours,
             self.failures,

@@ -23,10 +23,36 @@ pub struct Gate {
     pub unit: &'static str,
     /// What is wanted.
     pub wanted: &'static str,
-    /// Whether it holds.
-    pub holds: bool,
+    /// Whether it holds; `None` when nothing of the kind happened, so that nothing was measured.
+    pub holds: Option<bool>,
     /// Out of how many.
     pub of: u64,
+}
+
+impl Gate {
+    /// One that is measured against its limit where there was anything to measure.
+    pub(crate) fn new(
+        (name, wanted, unit): (&'static str, &'static str, &'static str),
+        (reached, of): (Option<f64>, u64),
+        is_good: impl Fn(f64) -> bool,
+    ) -> Self {
+        let reached = reached.filter(|_| of > 0);
+        Self { name, reached, unit, wanted, holds: reached.map(is_good), of }
+    }
+
+    /// Whether it was measured and does not hold.
+    pub fn is_missed(&self) -> bool {
+        self.holds == Some(false)
+    }
+
+    /// What is said of it before its name.
+    pub(crate) fn word(&self) -> &'static str {
+        match self.holds {
+            Some(true) => "holds",
+            Some(false) => "MISSED",
+            None => "-",
+        }
+    }
 }
 
 /// What became of the failures of one cause.
@@ -40,6 +66,9 @@ pub struct CauseReport {
     pub seen: u64,
     /// How many a command of ours ended.
     pub healed: u64,
+    /// How many of those a charge that worked has proven since. The charge may be still to come when
+    /// the run ends.
+    pub proven: u64,
     /// How many a person ended.
     pub by_person: u64,
     /// How many ended by themselves.
@@ -128,7 +157,7 @@ impl Report {
                 truth.failures.len() as u64 - truth.harmed,
             ),
             gates: gates(truth, book, now),
-            causes: causes(settings, truth, lasted_ms),
+            causes: causes(settings, truth, book, lasted_ms),
             rules,
             page_kinds: pages(&settings.mix, truth, book),
             broken_hours: broken_ms as f64 / 3_600_000.0,
@@ -140,11 +169,22 @@ impl Report {
     pub fn gate(&self, name: &str) -> Option<&Gate> {
         self.gates.iter().find(|gate| gate.name == name)
     }
+
+    /// Whether anything that was measured does not hold.
+    pub fn is_missed(&self) -> bool {
+        self.gates.iter().any(Gate::is_missed)
+    }
+}
+
+/// Whether a command of ours ended it, and a charge that worked has proven that.
+fn is_proven(failure: &Failure, book: &Book) -> bool {
+    failure.is_healed() && failure.incidents.iter().any(|id| book.entries[id].proven)
 }
 
 fn causes(
     settings: &QualitySettings,
     truth: &Truth,
+    book: &Book,
     lasted_ms: impl Fn(&Failure) -> i64,
 ) -> Vec<CauseReport> {
     let mut reports: Vec<CauseReport> = settings
@@ -164,6 +204,7 @@ fn causes(
             "repaired" => report.by_person += 1,
             _ => report.healed += 1,
         }
+        report.proven += u64::from(is_proven(failure, book));
         lengths[failure.cause].push(lasted_ms(failure));
     }
     for (report, mut lengths) in reports.iter_mut().zip(lengths) {
@@ -190,8 +231,7 @@ fn at_least(
     (reached, of): (Option<f64>, u64),
     least: f64,
 ) -> Gate {
-    let holds = reached.is_none_or(|reached| reached >= least);
-    Gate { name, reached, unit: "%", wanted, holds, of }
+    Gate::new((name, wanted, "%"), (reached, of), |reached| reached >= least)
 }
 
 fn at_most(
@@ -201,8 +241,7 @@ fn at_most(
     (reached, of): (Option<f64>, u64),
     most: f64,
 ) -> Gate {
-    let holds = reached.is_none_or(|reached| reached <= most);
-    Gate { name, reached, unit, wanted, holds, of }
+    Gate::new((name, wanted, unit), (reached, of), |reached| reached <= most)
 }
 
 /// Rules that look for charges that fail.
@@ -222,14 +261,7 @@ fn gates(truth: &Truth, book: &Book, now: UnixMs) -> Vec<Gate> {
         .iter()
         .filter(|failure| failure.heal_eligible && !failure.incidents.is_empty())
         .collect();
-    let fixed = eligible
-        .iter()
-        .filter(|failure| {
-            let by_us = !matches!(failure.how, "" | "by itself" | "repaired");
-            let proven = failure.incidents.iter().any(|id| book.entries[id].proven);
-            by_us && proven
-        })
-        .count();
+    let fixed = eligible.iter().filter(|failure| is_proven(failure, book)).count();
 
     let pages: Vec<&&Entry> = entries.iter().filter(|entry| entry.paged_at.is_some()).collect();
     let by_themselves =
@@ -384,15 +416,15 @@ impl fmt::Display for Report {
             self.broken_hours
         )?;
         for gate in &self.gates {
-            let reached = gate.reached.map_or("nothing".to_owned(), |reached| {
-                format!("{:.2} {}", reached, gate.unit).trim().to_owned()
-            });
-            let holds = if gate.holds { "holds" } else { "MISSED" };
-            writeln!(
-                f,
-                "  {holds:6} {:52} {reached:>10} of {:6} (wanted {})",
-                gate.name, gate.of, gate.wanted
-            )?;
+            let (word, name, of, wanted) = (gate.word(), gate.name, gate.of, gate.wanted);
+            match gate.reached {
+                Some(reached) => {
+                    let reached = format!("{reached:.2} {}", gate.unit);
+                    let reached = reached.trim();
+                    writeln!(f, "  {word:6} {name:53} {reached:>10} of {of:6} (wanted {wanted})")?;
+                }
+                None => writeln!(f, "  {word:6} {name:53} not measured (wanted {wanted})")?,
+            }
         }
         writeln!(
             f,
@@ -401,21 +433,31 @@ impl fmt::Display for Report {
         )?;
         writeln!(
             f,
-            "  {:58} {:>5} {:>5} {:>6} {:>6} {:>6} {:>4} {:>7}",
-            "cause", "n", "seen", "healed", "person", "itself", "left", "hours"
+            "  {:58} {:>5} {:>5} {:>6} {:>6} {:>6} {:>6} {:>4} {:>7}",
+            "cause", "n", "seen", "healed", "proven", "person", "itself", "left", "hours"
         )?;
         for cause in &self.causes {
             writeln!(
                 f,
-                "  {:58} {:>5} {:>5} {:>6} {:>6} {:>6} {:>4} {:>7.2}",
+                "  {:58} {:>5} {:>5} {:>6} {:>6} {:>6} {:>6} {:>4} {:>7.2}",
                 cause.cause,
                 cause.failures,
                 cause.seen,
                 cause.healed,
+                cause.proven,
                 cause.by_person,
                 cause.by_itself,
                 cause.left,
                 cause.hours
+            )?;
+        }
+        let healed: u64 = self.causes.iter().map(|cause| cause.healed).sum();
+        let proven: u64 = self.causes.iter().map(|cause| cause.proven).sum();
+        if proven < healed {
+            writeln!(
+                f,
+                "  {} of {healed} healed without proof: no charge that works has followed before the end",
+                healed - proven
             )?;
         }
         writeln!(f, "  {:22} {:70} {:>5} {:>6}", "page of", "about", "n", "itself")?;

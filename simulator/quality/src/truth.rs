@@ -36,6 +36,13 @@ pub(crate) struct Failure {
     pub(crate) incidents: Vec<IncidentId>,
 }
 
+impl Failure {
+    /// Whether a command of ours ended it.
+    pub(crate) fn is_healed(&self) -> bool {
+        !matches!(self.how, "" | "by itself" | "repaired")
+    }
+}
+
 /// All failures.
 #[derive(Debug, Default)]
 pub(crate) struct Truth {

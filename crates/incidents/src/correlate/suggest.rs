@@ -1,6 +1,6 @@
 //! Incidents that may be one: suggestions for people, who decide. What people merged before counts.
 
-use mendpoint_model::{HOUR_MS, Incident, IncidentId, MINUTE_MS};
+use mendpoint_model::{HOUR_MS, Incident, IncidentId, MINUTE_MS, SiteKey};
 
 use super::family::family_of;
 
@@ -29,26 +29,39 @@ pub struct Suggestion {
 }
 
 /// The incidents among the open ones that `of` may belong to, the likeliest first, three at most.
-pub fn suggestions(of: &Incident, open: &[Incident], habits: &[MergeHabit]) -> Vec<Suggestion> {
+/// `unassigned` is the site of chargers without one: to stand there says nothing.
+pub fn suggestions(
+    of: &Incident,
+    open: &[Incident],
+    habits: &[MergeHabit],
+    unassigned: Option<SiteKey>,
+) -> Vec<Suggestion> {
     let mut found: Vec<Suggestion> = open
         .iter()
         .filter(|other| other.id != of.id && !other.state.is_over())
         .filter(|other| other.ties.parent().is_none() && of.ties.parent().is_none())
-        .filter_map(|other| weigh(of, other, habits))
+        .filter_map(|other| weigh(of, other, habits, unassigned))
         .collect();
     found.sort_by_key(|found| (std::cmp::Reverse(found.score), found.into));
     found.truncate(3);
     found
 }
 
-fn weigh(of: &Incident, other: &Incident, habits: &[MergeHabit]) -> Option<Suggestion> {
+fn weigh(
+    of: &Incident,
+    other: &Incident,
+    habits: &[MergeHabit],
+    unassigned: Option<SiteKey>,
+) -> Option<Suggestion> {
     let mut score = 0;
+    let is_neighbour = of.site == other.site && unassigned != Some(of.site);
+    let is_same_charger = of.charger == other.charger && !other.is_wide();
     let mut reasons = Vec::new();
     let apart = of.began_at.since_ms(other.began_at).abs();
-    if of.charger == other.charger && !other.is_wide() {
+    if is_same_charger {
         score += 30;
         reasons.push("the same charger");
-    } else if of.site == other.site {
+    } else if is_neighbour {
         score += 20;
         reasons.push("the same site");
     }
@@ -66,7 +79,7 @@ fn weigh(of: &Incident, other: &Incident, habits: &[MergeHabit]) -> Option<Sugge
         score += 10;
         reasons.push("began within an hour");
     }
-    if other.is_wide() && of.site == other.site {
+    if other.is_wide() && is_neighbour {
         score += 20;
         reasons.push("an outage of the whole site");
     }
@@ -80,7 +93,8 @@ fn weigh(of: &Incident, other: &Incident, habits: &[MergeHabit]) -> Option<Sugge
             score = score.saturating_sub(20);
         }
     }
-    let together = of.site == other.site || (!of.code.is_empty() && of.code == other.code);
+    let is_same_code = !of.code.is_empty() && of.code == other.code;
+    let together = is_same_charger || is_neighbour || is_same_code;
     (together && score >= 50).then(|| Suggestion { into: other.id, why: sentence(&reasons), score })
 }
 

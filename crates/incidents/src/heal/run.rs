@@ -493,9 +493,7 @@ impl Engine {
             Some(before)
                 if state == StepState::NotFixed && crate::guardrail::acts(rung) && bad > before =>
             {
-                let words =
-                    format!("{bad} connectors are out of order, and {before} were before. {note}");
-                (StepState::Worse, words)
+                (StepState::Worse, format!("{} {note}", more_broken(bad, before)))
             }
             _ => (state, note),
         }
@@ -612,5 +610,24 @@ impl Engine {
         let charger = cx.fleet.charger(incident.charger)?;
         let mut open = charger.transactions.iter();
         open.find(|tx| (at.is_charger() || tx.connector == at) && !may_deliver(charger, tx))
+    }
+}
+
+/// That more connectors are out of order than before, in a sentence.
+fn more_broken(bad: usize, before: usize) -> String {
+    let connectors = |number| if number == 1 { "connector is" } else { "connectors are" };
+    let were = if before == 1 { "was" } else { "were" };
+    format!("{bad} {} out of order, and {before} {were} before.", connectors(bad))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::more_broken;
+
+    #[test]
+    fn one_connector_was_and_two_were() {
+        assert_eq!(more_broken(1, 0), "1 connector is out of order, and 0 were before.");
+        assert_eq!(more_broken(2, 1), "2 connectors are out of order, and 1 was before.");
+        assert_eq!(more_broken(3, 2), "3 connectors are out of order, and 2 were before.");
     }
 }

@@ -230,8 +230,11 @@ impl ReplayBoard {
     }
 
     /// Begins one.
-    pub(crate) fn start(&self, inner: &Arc<Inner>, ask: ReplayAsk) -> Result<u64, Error> {
-        check(&ask)?;
+    pub(crate) fn start(&self, inner: &Arc<Inner>, mut ask: ReplayAsk) -> Result<u64, Error> {
+        let now = clock::now();
+        check(&ask, now)?;
+        // What comes from now on is no past, and would be counted while it comes.
+        ask.until = ask.until.min(now);
         let meant = ask
             .rules
             .rules()
@@ -253,7 +256,7 @@ impl ReplayBoard {
                 id: jobs.0,
                 ask,
                 digests,
-                started_at: clock::now(),
+                started_at: now,
                 progress: Arc::default(),
                 end: Mutex::new(None),
             });
@@ -338,18 +341,25 @@ async fn keep(inner: &Inner, kept: &KeptReplay) {
 }
 
 /// Refuses what cannot be meant.
-fn check(ask: &ReplayAsk) -> Result<(), Error> {
+fn check(ask: &ReplayAsk, now: UnixMs) -> Result<(), Error> {
     let long_ms = ask.until.since_ms(ask.from);
     if long_ms <= 0 {
-        return Err(Error::Refused("the end of the range must be after its beginning".to_owned()));
+        return Err(Error::Unfit("the end of the range must be after its beginning".to_owned()));
+    }
+    if ask.from >= now {
+        return Err(Error::Unfit(format!(
+            "the range begins at {}, which is still to come: rules are tried on what happened, so let \
+             it begin before now",
+            ask.from
+        )));
     }
     if long_ms > RANGE_MAX_MS {
-        return Err(Error::Refused("a range may be 400 days long at most".to_owned()));
+        return Err(Error::Unfit("a range may be 400 days long at most".to_owned()));
     }
     if let Some(rule) = &ask.only
         && ask.rules.rule(rule).is_none()
     {
-        return Err(Error::Refused(format!("there is no rule {rule} among the rules to be tried")));
+        return Err(Error::Unfit(format!("there is no rule {rule} among the rules to be tried")));
     }
     Ok(())
 }

@@ -49,6 +49,15 @@ pub struct Progress {
     pub stop: AtomicBool,
 }
 
+impl Progress {
+    /// It has come so far. What was written down since it was counted is never more than all there is.
+    fn came_to(&self, frames: u64, at: UnixMs) {
+        self.total.fetch_max(frames, Ordering::Relaxed);
+        self.frames.store(frames, Ordering::Relaxed);
+        self.at.store(at.0, Ordering::Relaxed);
+    }
+}
+
 /// Replays a range of the stored past with other rules and holds it against what happened live.
 /// Reads only. `gentle` rests as long as it works, for a server that has other things to do.
 ///
@@ -96,8 +105,7 @@ pub async fn replay_past(
             replay.frame(past_frame(frame));
             counted += 1;
         }
-        progress.frames.store(counted, Ordering::Relaxed);
-        progress.at.store(replay.now().0, Ordering::Relaxed);
+        progress.came_to(counted, replay.now());
         if progress.stop.load(Ordering::Relaxed) {
             return Err(Error::Refused("it was stopped".to_owned()));
         }
@@ -447,5 +455,21 @@ async fn reports(store: &Store, ask: &ReplayAsk) -> Result<Vec<(UnixMs, ChargerK
         if cursor.is_none() {
             return Ok(found);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_are_never_fewer_frames_than_were_taken_in() {
+        let progress = Progress::default();
+        progress.total.store(130, Ordering::Relaxed);
+        let stands = || [&progress.frames, &progress.total].map(|one| one.load(Ordering::Relaxed));
+        progress.came_to(100, UnixMs(1));
+        assert_eq!(stands(), [100, 130]);
+        progress.came_to(156, UnixMs(2));
+        assert_eq!(stands(), [156, 156]);
     }
 }

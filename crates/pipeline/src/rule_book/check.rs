@@ -61,20 +61,20 @@ fn id_in(text: &str) -> Option<String> {
     value[1..].split(quote).next().map(str::to_owned)
 }
 
-/// Looks at texts as if all of them were kept, in which rules may name these routes; what came of
+/// Looks at texts, each with its kind and the id of what it is an edit of, as if all of them were kept, in which rules may name these routes; what came of
 /// each, in their order. A test of a rule
 /// runs once, for the text that it is in, or else for the playbook that the rule heals with.
 pub(super) fn check(
     base: &Catalogue,
     edits: &RuleEdits,
     routes: &[String],
-    texts: &[(RuleKind, String)],
+    texts: &[(RuleKind, String, String)],
 ) -> Vec<CheckedRule> {
     let rows: Vec<RuleTextRow> = texts
         .iter()
-        .map(|(kind, text)| RuleTextRow {
+        .map(|(kind, id, text)| RuleTextRow {
             kind: kind.name().to_owned(),
-            name: id_in(text).unwrap_or_default(),
+            name: id_in(text).unwrap_or_else(|| id.clone()),
             version: 0,
             text: text.clone(),
             note: String::new(),
@@ -100,7 +100,7 @@ pub(super) fn check(
     match Catalogue::parse_routed(&rules, &playbooks, routes) {
         Err(problems) => {
             for problem in problems {
-                let is_of = |(kind, _): &(RuleKind, String), one: &CheckedRule| {
+                let is_of = |(kind, ..): &(RuleKind, String, String), one: &CheckedRule| {
                     problem.file == file_of(*kind, &one.id)
                 };
                 let own = texts.iter().zip(&mut all).find(|(text, one)| is_of(text, one));
@@ -118,7 +118,7 @@ pub(super) fn check(
             let has = |kind: RuleKind, id: &str| {
                 rows.iter().any(|row| row.kind == kind.name() && row.name == id)
             };
-            for ((kind, _), one) in texts.iter().zip(&mut all) {
+            for ((kind, ..), one) in texts.iter().zip(&mut all) {
                 for rule in catalogue.rules() {
                     let is_concerned = match kind {
                         RuleKind::Rule => rule.id == one.id,

@@ -144,12 +144,21 @@ async fn the_rules_in_force_find_again_what_they_found() {
 async fn what_cannot_be_meant_is_refused_with_a_sentence() {
     let kit = Kit::start(EngineSettings::default()).await;
     let refused = |ask: ReplayAsk| match kit.handle().start_replay(ask) {
-        Err(Error::Refused(why)) => why,
+        Err(Error::Unfit(why)) => why,
         other => panic!("{other:?}"),
     };
     let backwards = ReplayAsk { until: ask(&kit).from, ..ask(&kit) };
     assert!(refused(backwards).contains("after its beginning"));
+    let hour = 3_600_000;
+    let (from, until) = (kit.handle().now() + hour, kit.handle().now() + 2 * hour);
+    let future = ReplayAsk { from, until, ..ask(&kit) };
+    assert!(refused(future).contains("still to come"));
     let unknown = ReplayAsk { only: Some("NO_SUCH".to_owned()), ..ask(&kit) };
     assert!(refused(unknown).contains("NO_SUCH"));
+    // One that only ends in the future ends now, and not when it is done.
+    let id = kit.handle().start_replay(ReplayAsk { until, ..ask(&kit) }).expect("it begins");
+    let view = kit.handle().replays().one(id).expect("it runs");
+    assert_eq!(view.ask.until, view.started_at);
+    done(&kit, id).await;
     kit.pipeline.stop().await;
 }

@@ -70,6 +70,14 @@ async fn an_edit_is_a_version_and_a_stale_one_is_refused() {
             .contains("ana changed the rule ERR_FAULTED meanwhile: version 1 is newer"),
         "{stale}"
     );
+    let none = handle.save_rule(new("ERR_FAULTED", 99, &text)).await.expect_err("there is none");
+    assert_eq!(
+        none.to_string(),
+        "there is no version 99 of the rule ERR_FAULTED: the newest is version 1; begin from that one"
+    );
+    let nameless = handle.save_rule(new("ERR_FAULTED", 1, "title = \"x\"\n")).await;
+    let told = nameless.expect_err("it has no id").to_string();
+    assert!(told.starts_with("edited rule ERR_FAULTED:"), "{told}");
     let wrong =
         handle.save_rule(new("ERR_FAULTED", 1, &longer.replace("\"60s\"", "\"60x\""))).await;
     let told = wrong.expect_err("no duration").to_string();
@@ -216,7 +224,8 @@ async fn a_playbook_and_the_tests_that_name_its_steps_change_together_or_not_at_
     // Together they do, and one that is not good keeps the other away.
     let stale = vec![playbook_of(&shorter, 0), new("SILENT_CHARGER", 7, &tested)];
     let told = handle.save_rules(stale).await.expect_err("made from another version").to_string();
-    assert!(told.contains("rule SILENT_CHARGER meanwhile"), "{told}");
+    let none = "there is no version 7 of the rule SILENT_CHARGER: it was never edited";
+    assert!(told.contains(none), "{told}");
     assert_eq!(ladder_and_test(&handle), (playbook.clone(), rule.clone()), "none was kept");
     let both = vec![playbook_of(&shorter, 0), new("SILENT_CHARGER", 0, &tested)];
     let kept = handle.save_rules(both).await.expect("they fit");

@@ -1,7 +1,7 @@
 //! Chargers.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use mendpoint_model::{Admission, CellState, ChargerRecord, SecurityProfile, Validation};
 use mendpoint_pipeline::NewCharger;
@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::auth::{Admin, Caller, Operator};
 use super::error::{ApiError, Result};
-use super::extract::{Body, Params, limit};
+use super::extract::{Body, Params, Path, limit};
 use super::json::{ChargerDetail, ChargerItem, Page};
 use crate::AppState;
 

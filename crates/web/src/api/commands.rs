@@ -1,7 +1,7 @@
 //! Commands to a charger: asked for, looked up, taken back.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use mendpoint_model::{CommandId, CommandOutcome, Origin, Protocol, UnixMs};
@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::auth::{Caller, Operator};
 use super::chargers::find;
 use super::error::{ApiError, Result};
-use super::extract::{Body, Params, cursor, limit};
+use super::extract::{Body, Params, Path, cursor, limit};
 use super::json::Page;
 use super::neutral;
 use crate::AppState;
@@ -296,7 +296,7 @@ pub(super) async fn take_back(
     state: State<AppState>,
     path: Path<(String, String)>,
 ) -> Result<Json<CommandItem>> {
-    let (id, command) = (*path).clone();
+    let (id, command) = path.0.clone();
     let _ = one(caller.clone(), state.clone(), path).await?;
     let record = find(&state, &id)?;
     let command = CommandId(command.as_str().into());

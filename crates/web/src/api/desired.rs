@@ -1,7 +1,7 @@
 //! What configuration keys should be, and where chargers tell something else.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use mendpoint_model::{DesiredFor, DesiredKey};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::auth::{Caller, Operator};
 use super::chargers::find;
 use super::error::{ApiError, Result};
-use super::extract::Body;
+use super::extract::{Body, Path};
 use super::json::Page;
 use crate::AppState;
 use crate::device::words_of_target;

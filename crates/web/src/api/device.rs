@@ -2,7 +2,7 @@
 //! can do.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use mendpoint_model::{AttributeKind, CapabilityCounts, Mutability};
@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::auth::{Caller, Operator};
 use super::chargers::find;
 use super::error::{ApiError, Result};
-use super::extract::{Body, Params, limit};
+use super::extract::{Body, Params, Path, limit};
 use super::json::Page;
 use crate::{AppState, device};
 

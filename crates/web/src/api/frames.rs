@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use mendpoint_model::{ChargerRecord, UnixMs};
@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::auth::Caller;
 use super::chargers::find;
 use super::error::{ApiError, Result};
-use super::extract::{Params, limit};
+use super::extract::{Params, Path, limit};
 use super::json::Page;
 use crate::AppState;
 use crate::wire::{self, Filter, Line};

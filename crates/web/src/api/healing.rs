@@ -1,13 +1,14 @@
 //! How healing stands beyond one charger, and what it learned.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use mendpoint_pipeline::Handle;
 use serde_json::{Value, json};
 
 use super::auth::{Caller, Operator};
 use super::chargers::find;
 use super::error::Result;
+use super::extract::Path;
 use crate::AppState;
 
 /// Everything that healing knows beyond single incidents.

@@ -1,7 +1,7 @@
 //! Hours and days of a charger: kept long after its messages are gone.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use mendpoint_model::{DAY_MS, HOUR_MS, UnixMs};
 use mendpoint_store::SpanRow;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::auth::Caller;
 use super::chargers::find;
 use super::error::{ApiError, Result};
-use super::extract::Params;
+use super::extract::{Params, Path};
 use super::json::Page;
 use crate::AppState;
 

@@ -1,7 +1,7 @@
 //! Incidents: lists, one with its timeline, what people do with them, and reports of others.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use mendpoint_incidents::correlate::BUILT_IN;
 use mendpoint_incidents::{Request, Seen, StepAsked};
@@ -14,7 +14,7 @@ use super::auth::{Caller, Operator};
 use super::chargers::find;
 use super::duty::ChainJson;
 use super::error::{ApiError, Result};
-use super::extract::{Body, MaybeBody, Params, cursor, limit};
+use super::extract::{Body, MaybeBody, Params, Path, cursor, limit};
 use super::json::{IncidentJson, Page};
 use crate::AppState;
 use crate::evidence::{Evidence, For};
@@ -154,10 +154,16 @@ pub(super) async fn chain(
     Path(id): Path<String>,
 ) -> Result<Json<ChainJson>> {
     let id = number(&id)?;
-    let case = state.handle().duty_case(id).ok_or_else(|| {
-        ApiError::not_found(format!("{id} has no chain: it is over, or there is no such incident"))
-    })?;
-    Ok(Json(ChainJson::new(state.handle(), id, &case)))
+    let handle = state.handle();
+    if let Some(case) = handle.duty_case(id) {
+        return Ok(Json(ChainJson::new(handle, id, &case)));
+    }
+    let incident = handle.store().incident(id).await?;
+    let incident =
+        incident.ok_or_else(|| ApiError::not_found(format!("there is no incident {id}")))?;
+    let lines = handle.store().timeline(id).await?.into_iter();
+    let told = lines.filter(|line| line.kind == "told").map(|line| (line.at, line.title));
+    Ok(Json(ChainJson::without(handle, &incident, &told.collect::<Vec<_>>())))
 }
 
 /// A report of somebody else: another program, the support team, a driver (feature A-02).

@@ -174,7 +174,8 @@ impl<'de> Deserialize<'de> for Place {
 pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T> {
     serde_json::from_str(text).map_err(|error| {
         ApiError::bad_request(format!(
-            "the body is JSON, but not of the form that is wanted here: {error}"
+            "the body is JSON, but not of the form that is wanted here: {}",
+            super::extract::plain(&error.to_string())
         ))
     })
 }
@@ -342,7 +343,7 @@ mod tests {
     #[test]
     fn what_is_wrong_gets_a_sentence_with_the_field() {
         for (body, part) in [
-            (r#"{"command":"reset","hard":"yes"}"#, "expected a boolean"),
+            (r#"{"command":"reset","hard":"yes"}"#, "expected true or false"),
             (r#"{"command":"reset","soft":true}"#, "unknown field `soft`"),
             (r#"{"command":"unlock"}"#, "missing field `connector`"),
             (r#"{"command":"unlock","connector":"one"}"#, "2.1 for connector 1 of EVSE 2"),

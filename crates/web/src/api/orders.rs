@@ -1,7 +1,7 @@
 //! Local lists, reservations and charging profiles of a charger.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use mendpoint_model::{ChargerKey, UnixMs};
 use mendpoint_ocpp::orders::Period;
 use mendpoint_pipeline::Directory;
@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::auth::{Caller, Operator};
 use super::chargers::find;
 use super::error::{ApiError, Result};
-use super::extract::{Body, MaybeBody, Params, limit};
+use super::extract::{Body, MaybeBody, Params, Path, limit};
 use super::json::{Page, text_or_number, time};
 use crate::AppState;
 use crate::orders::{OrderError, connector_of, local_list, profiles, reservations};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use mendpoint_model::{ChargerKey, DAY_MS, UnixMs};
 use mendpoint_pipeline::{ReplayAsk, ReplayStatus, ReplayView};
@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use super::auth::{Caller, Operator};
 use super::chargers::find;
 use super::error::{ApiError, Result};
-use super::extract::Body;
+use super::extract::{Body, Path};
 use super::json::{Page, time};
 use crate::AppState;
 

@@ -1,7 +1,7 @@
 //! Rules and playbooks: their texts, versions and thresholds, and what they may do.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use mendpoint_incidents::{Playbook, Rule, Target, ThresholdOverride};
 use mendpoint_pipeline::{CheckedRule, Handle, NewRuleText, RuleEdits, RuleKind};
 use mendpoint_store::RuleTextRow;
@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::auth::{Caller, Operator};
 use super::error::{ApiError, Result};
-use super::extract::Body;
+use super::extract::{Body, Path};
 use super::json::{Page, time};
 use crate::{AppState, targets};
 
@@ -391,7 +391,7 @@ pub(super) async fn put_together(
         return Err(ApiError::bad_request(format!("send 1 to {TOGETHER_MAX} texts")));
     }
     let handle = state.handle();
-    let texts = all.iter().map(|new| (new.kind, new.text.clone())).collect();
+    let texts = all.iter().map(|new| (new.kind, new.id.clone(), new.text.clone())).collect();
     let items = handle.check_rules(texts).await.iter().map(check_json).collect();
     let kept = if body.check { Vec::new() } else { handle.save_rules(all).await? };
     Ok(Json(TextsJson { items, versions: kept.into_iter().map(|(_, version)| version).collect() }))
@@ -540,6 +540,10 @@ pub(super) struct VersionJson {
 
 async fn versions(state: &AppState, kind: RuleKind, id: &str) -> Result<Json<Page<VersionJson>>> {
     let rows = state.handle().store().rule_versions(kind.name(), id).await?;
+    // Of one that is gone the versions are still there; one that was never edited has none.
+    if rows.is_empty() {
+        text_json(state.handle(), kind, id)?;
+    }
     let item = |row: RuleTextRow| VersionJson {
         version: row.version,
         text: row.text,

@@ -1,7 +1,7 @@
 //! How chargers may come in, and what was noticed at the door.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use mendpoint_model::SecurityProfile;
@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::auth::{Admin, Caller};
 use super::chargers::find;
 use super::error::{ApiError, Result};
-use super::extract::{Body, Params, limit};
+use super::extract::{Body, Params, Path, limit};
 use super::json::{Page, time};
 use crate::AppState;
 

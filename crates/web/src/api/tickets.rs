@@ -1,7 +1,7 @@
 //! Tickets: lists, one with its history, and everything that is done with them.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use mendpoint_model::{Actor, Contact, TicketId, UnixMs};
 use mendpoint_pipeline::Directory;
@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use super::auth::{Caller, Operator};
 use super::chargers::find;
 use super::error::{ApiError, Result};
-use super::extract::{Body, MaybeBody, Params, cursor, limit};
+use super::extract::{Body, MaybeBody, Params, Path, cursor, limit};
 use super::json::{Page, time};
 use crate::AppState;
 

@@ -1,7 +1,7 @@
 //! What belongs together: outages, merges, cohorts of one firmware, vehicles, paused rollouts.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use mendpoint_escalation::{Held, HeldBy};
 use mendpoint_model::{Incident, IncidentId};
 use mendpoint_pipeline::{Directory, Handle};
@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::auth::{Admin, Caller};
 use super::error::{ApiError, Result};
+use super::extract::Path;
 use super::json::Page;
 use crate::AppState;
 

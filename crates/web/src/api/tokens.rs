@@ -1,7 +1,7 @@
 //! idTags and idTokens: who may charge.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use mendpoint_model::TokenStatus;
 use mendpoint_store::{IdTokenRow, TokenFilter};
@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::auth::{Admin, Caller, Operator};
 use super::error::{ApiError, Result};
-use super::extract::{Body, Params, limit};
+use super::extract::{Body, Params, Path, limit};
 use super::json::{Page, time};
 use crate::AppState;
 use crate::cards::{self, Typed};

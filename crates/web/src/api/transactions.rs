@@ -1,7 +1,7 @@
 //! Charging sessions, what is odd about them, and ends without a start.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use mendpoint_model::{TransactionId, UnixMs};
 use mendpoint_pipeline::Directory;
@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::auth::{Caller, Operator};
 use super::chargers::find;
 use super::error::{ApiError, Result};
-use super::extract::{MaybeBody, Params, cursor, limit};
+use super::extract::{MaybeBody, Params, Path, cursor, limit};
 use super::json::{Page, time};
 use crate::AppState;
 use crate::table::Table;

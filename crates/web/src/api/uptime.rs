@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use mendpoint_model::{IncidentId, SiteKey, UnixMs};
 use mendpoint_pipeline::{KpiBy, Kpis, PortTally, UptimeScope};
@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use super::auth::{Caller, Operator};
 use super::chargers::find;
 use super::error::{ApiError, Result};
-use super::extract::{Body, Params};
+use super::extract::{Body, Params, Path};
 use super::json::{Page, time};
 use crate::AppState;
 use crate::kpis::{definitions, figures as figures_of};

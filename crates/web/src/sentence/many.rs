@@ -81,7 +81,7 @@ impl Sentence {
         }
         if at_least.is_none() && percent.is_none() && !field.is_window {
             return Err(format!(
-                "Say how many chargers of {place} must show it, how many of a hundred, or both."
+                "Say how many chargers of {place} must show it, how many percent of them, or both."
             ));
         }
         Ok(Some(Many { scope, place, at_least, percent, times_usual }))

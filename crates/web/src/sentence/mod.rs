@@ -95,7 +95,7 @@ pub(crate) struct Sentence {
     pub(crate) scope: String,
     /// So many chargers at least; empty for any.
     pub(crate) chargers: String,
-    /// And so many of a hundred; empty for any.
+    /// And so many percent of them; empty for any.
     pub(crate) percent: String,
     /// And so many times what is usual; empty for any.
     pub(crate) times_usual: String,
@@ -229,9 +229,10 @@ impl Sentence {
     fn problems(&self, field: &Field, catalogue: &Catalogue) -> Vec<String> {
         let mut problems = Vec::new();
         let id = self.id.trim();
-        let is_word = !id.is_empty()
-            && id.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
-        if !is_word {
+        let is_word = id.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+        if id.is_empty() {
+            problems.push("Give the rule an id, as in PLUG_FORGOTTEN.".to_owned());
+        } else if !is_word {
             let words = "The id is written in capitals, digits and _, as in PLUG_FORGOTTEN.";
             problems.push(words.to_owned());
         }
@@ -241,7 +242,7 @@ impl Sentence {
         }
         if !field.ops.is_empty() && !field.ops.contains(&self.op.as_str()) {
             let ops = field.ops.join("\" or \"");
-            problems.push(format!("For {}, choose \"{ops}\".", field.words));
+            problems.push(format!("For {}, choose \"{ops}\".", field.words.trim_end_matches(',')));
         }
         if parse_duration(self.lasting.trim()).is_none_or(|ms| ms < 1_000) {
             let words = "The time is written as 90s, 10m, 1h30m or 7d, and is a second or more.";

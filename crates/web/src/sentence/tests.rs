@@ -165,3 +165,18 @@ fn everything_that_is_wrong_is_told_at_once() {
     let told = wrong.rule(&Catalogue::default()).expect_err("it is wrong");
     assert_eq!(told.len(), 3, "{told:?}");
 }
+
+#[test]
+fn what_is_missing_is_asked_for_and_what_is_wrong_is_told_with_one_comma() {
+    let told =
+        |sentence: Sentence| sentence.rule(&Catalogue::default()).expect_err("wrong").join("\n");
+    for field in FIELDS.iter().filter(|field| !field.ops.is_empty()) {
+        let told = told(of(field, "never"));
+        assert!(told.contains(", choose \"") && !told.contains(",,"), "{told}");
+    }
+    let good = of(&FIELDS[0], FIELDS[0].ops[0]);
+    let nameless = told(Sentence { id: " ".to_owned(), ..good.clone() });
+    assert_eq!(nameless, "Give the rule an id, as in PLUG_FORGOTTEN.");
+    let small = told(Sentence { id: "plug".to_owned(), ..good });
+    assert!(small.starts_with("The id is written in capitals"), "{small}");
+}

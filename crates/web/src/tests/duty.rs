@@ -1,8 +1,9 @@
 //! Who is told, over the wire: pages, the API, the link of a letter, drivers' photos, evidence.
 
 use mendpoint_incidents::Request;
-use mendpoint_model::{IncidentId, Source};
+use mendpoint_model::{Actor, IncidentId, Source, TimelineEntry};
 use mendpoint_pipeline::NewCharger;
+use mendpoint_store::DutyTurn;
 use serde_json::{Value, json};
 
 use super::{PASSWORD, Server, TOKEN};
@@ -45,6 +46,44 @@ impl Server {
         let answer = self.send(request, &headers, &text).await;
         (answer.status, serde_json::from_str(&answer.body).unwrap_or(Value::Null))
     }
+}
+
+#[tokio::test]
+async fn the_chain_of_an_incident_that_is_over_says_who_was_told() {
+    let (server, incident) = with_incident().await;
+    let path = format!("GET /api/v1/incidents/{incident}/chain");
+    let told = TimelineEntry {
+        incident,
+        at: server.pipeline.handle().now(),
+        kind: "told".to_owned(),
+        title: "Written to Ana, owner".to_owned(),
+        actor: Actor::Engine,
+        text: String::new(),
+        frame: 0,
+        command: None,
+        rung: None,
+    };
+    let turn = DutyTurn { lines: vec![told], ..DutyTurn::default() };
+    let resolve = format!("POST /api/v1/incidents/{incident}/resolve");
+    let (status, answer) =
+        server.call(&resolve, json!({ "reason": "seen to", "safe": true })).await;
+    assert_eq!(status, 200, "{answer}");
+    let mut answer = Value::Null;
+    for _ in 0..500 {
+        answer = server.call(&path, Value::Null).await.1;
+        if answer["sentence"].as_str().is_some_and(|sentence| sentence.starts_with("It is over")) {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(answer["sentence"], "It is over, and its chain with it. Nobody was told.");
+    assert_eq!((&answer["steps"], &answer["told"]), (&json!(0), &json!([])), "{answer}");
+    server.store.write_duty(&turn).await.expect("written");
+    let (status, answer) = server.call(&path, Value::Null).await;
+    let sentence = answer["sentence"].as_str().expect("a sentence");
+    assert!(status == 200 && sentence.contains("with it. Written to Ana, owner (20"), "{sentence}");
+    let (status, answer) = server.call("GET /api/v1/incidents/77/chain", Value::Null).await;
+    assert_eq!(status, 404, "{answer}");
 }
 
 #[tokio::test]

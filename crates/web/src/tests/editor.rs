@@ -51,6 +51,46 @@ async fn a_text_that_is_wrong_is_told_as_422_and_one_too_late_as_409() {
     let late = json!({ "text": text, "made_from": 3 });
     let (status, told) = server.call("PUT /api/v1/rules/CP_OFFLINE", late).await;
     assert_eq!(status, 409, "{told}");
+    let message = told["error"]["message"].as_str().expect("a sentence");
+    assert!(message.starts_with("there is no version 3 of the rule CP_OFFLINE"), "{message}");
+    for (of, status) in [("rules/NOPE", 404), ("rules/CP_OFFLINE", 200), ("playbooks/nope", 404)] {
+        let (answered, told) =
+            server.call(&format!("GET /api/v1/{of}/versions"), Value::Null).await;
+        assert_eq!(answered, status, "{of}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_an_address_or_a_body_is_json_in_plain_words() {
+    let server = with_rules().await;
+    let told = async |request: &str, body: Value| {
+        let (status, told) = server.call(request, body).await;
+        assert_eq!(status, 400, "{request}: {told}");
+        assert_eq!(told["error"]["code"], "bad_request", "{request}: {told}");
+        told["error"]["message"].as_str().expect("a sentence").to_owned()
+    };
+    for request in [
+        "GET /api/v1/rules/replay/x",
+        "DELETE /api/v1/rules/replay/x",
+        "GET /api/v1/transactions/x",
+        "GET /api/v1/reservations/x",
+        "DELETE /api/v1/duty/silences/x",
+        "DELETE /api/v1/duty/windows/x",
+        "POST /api/v1/uptime/exclusions/x/approve",
+        "POST /api/v1/orphans/x/look",
+    ] {
+        let told = told(request, json!({})).await;
+        assert!(told.starts_with("`x` in the address is no number"), "{request}: {told}");
+    }
+    let long = told("GET /api/v1/transactions/99999999999999999999", Value::Null).await;
+    assert!(long.contains("larger than any number"), "{long}");
+    let no_text = told("PUT /api/v1/rules/CP_OFFLINE", json!("text")).await;
+    assert!(no_text.contains("expected an object at") && !no_text.contains("struct"), "{no_text}");
+    let (status, _) = server.call("GET /api/v1/rules/replay/77", Value::Null).await;
+    assert_eq!(status, 404);
+    let future = json!({ "from": "2126-01-01T00:00:00Z", "until": "2126-02-01T00:00:00Z" });
+    let (status, told) = server.call("POST /api/v1/rules/replay", future).await;
+    assert_eq!(status, 422, "{told}");
 }
 
 #[tokio::test]

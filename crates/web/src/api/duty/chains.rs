@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use mendpoint_escalation::{Case, Rota};
-use mendpoint_model::{IncidentId, UnixMs};
+use mendpoint_model::{Incident, IncidentId, UnixMs};
 use mendpoint_pipeline::Handle;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -52,6 +52,8 @@ pub(crate) struct ChainJson {
     held_until: Option<String>,
     breached_at: Option<String>,
     work_ordered_at: Option<String>,
+    /// Of an incident without a chain: why it has none, and who was told.
+    sentence: Option<String>,
 }
 
 /// Somebody who was told.
@@ -97,7 +99,27 @@ impl ChainJson {
             held_until: time(held.map(|held| held.until)),
             breached_at: time(case.breached_at),
             work_ordered_at: time(case.ordered_at),
+            sentence: None,
         }
+    }
+
+    /// Of an incident that has no chain any more, or needs none. `told` are the lines of its history
+    /// that say who was told.
+    pub(crate) fn without(handle: &Handle, incident: &Incident, told: &[(UnixMs, String)]) -> Self {
+        let why = if incident.state.is_over() {
+            "It is over, and its chain with it"
+        } else {
+            "It has no chain, as nobody need be told of it"
+        };
+        let told: Vec<String> =
+            told.iter().map(|(at, title)| format!("{title} ({})", at.rfc3339())).collect();
+        let told = if told.is_empty() {
+            "Nobody was told.".to_owned()
+        } else {
+            format!("{}.", told.join("; "))
+        };
+        let sentence = Some(format!("{why}. {told}"));
+        Self { sentence, steps: 0, ..Self::new(handle, incident.id, &Case::default()) }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What persons want of notifications, and what places are.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use mendpoint_escalation::{Access, Person, PlaceTags, QuietHours, Scope};
 use mendpoint_pipeline::Handle;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use crate::AppState;
 use crate::api::auth::{Admin, Caller, Operator};
 use crate::api::chargers::find;
 use crate::api::error::{ApiError, Result};
-use crate::api::extract::Body;
+use crate::api::extract::{Body, Path};
 use crate::api::json::Page;
 
 /// What somebody wants of notifications.

@@ -1,7 +1,7 @@
 //! Silences.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use mendpoint_escalation::{Matcher, Silence};
 use mendpoint_model::UnixMs;
@@ -12,7 +12,7 @@ use super::{all, at};
 use crate::AppState;
 use crate::api::auth::{Caller, Operator};
 use crate::api::error::{ApiError, Result};
-use crate::api::extract::Body;
+use crate::api::extract::{Body, Path};
 use crate::api::json::Page;
 
 /// A silence.

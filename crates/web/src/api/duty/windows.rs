@@ -1,7 +1,7 @@
 //! Planned maintenance.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use mendpoint_escalation::{Scope, Window};
 use mendpoint_model::UnixMs;
@@ -14,7 +14,7 @@ use crate::AppState;
 use crate::api::auth::{Caller, Operator};
 use crate::api::chargers::find;
 use crate::api::error::{ApiError, Result};
-use crate::api::extract::Body;
+use crate::api::extract::{Body, Path};
 use crate::api::json::Page;
 
 /// A maintenance window.

@@ -326,8 +326,9 @@ async fn put(
         }
         _ => {}
     }
-    let others = written.with.iter().map(|(kind, _, _, text)| (*kind, text.clone()));
-    let texts = std::iter::once((kind, written.text.clone())).chain(others).collect();
+    let others = written.with.iter().map(|(kind, id, _, text)| (*kind, id.clone(), text.clone()));
+    let own = (kind, id.unwrap_or_default().to_owned(), written.text.clone());
+    let texts = std::iter::once(own).chain(others).collect();
     let checked = handle.check_rules(texts).await;
     let all_good = checked.iter().all(CheckedRule::is_good);
     let mut refused = String::new();
@@ -423,7 +424,7 @@ pub(super) async fn unfit(
     note: String,
 ) -> Page {
     let handle = state.handle();
-    let checked = handle.check_rules(vec![(kind, text.clone())]).await;
+    let checked = handle.check_rules(vec![(kind, id.to_owned(), text.clone())]).await;
     let made_from = handle.rule_edits().version(kind, id);
     let written = Written { text, note, made_from, ..Written::default() };
     let draft = Draft::looked_at(handle, kind, written, &checked, String::new());
