@@ -195,7 +195,7 @@ pub(crate) fn read_folder(folder: &Path) -> Result<(Files, Vec<Problem>)> {
         let bytes =
             std::fs::read(&path).map_err(|error| bad(format!("failed to read {file}: {error}")))?;
         if let Some(text) = utf16(&bytes) {
-            let message = "is UTF-16; save it as UTF-8".to_owned();
+            let message = "the file is UTF-16; save it as UTF-8".to_owned();
             unreadable.push(Problem { file: file.clone(), line: 1, column: 1, message });
             files.push((file, text));
             continue;
