@@ -15,6 +15,10 @@ const SAME_SKEW_MS: i64 = 15 * SECOND_MS;
 /// delays shrink from message to message; a wrong clock is wrong by the same amount a minute later.
 const NEW_SKEW_HOLDS_MS: i64 = MINUTE_MS;
 
+/// A skew below this is none: clocks that count seconds and messages under way look like that, and the
+/// charger's own time is what stands on its bill.
+const UNSURE_MS: i64 = 2 * SECOND_MS;
+
 /// Chargers cut their times to whole seconds.
 const GRAIN_MS: i64 = 5 * SECOND_MS;
 
@@ -50,7 +54,7 @@ pub(crate) fn judge(
     if received_at.since_ms(own).saturating_abs() <= settings.late_ms {
         return Timing { at: own.min(received_at), historical: false, told: true };
     }
-    let corrected = own + skew_ms.unwrap_or(0);
+    let corrected = own + skew_ms.filter(|skew| skew.abs() >= UNSURE_MS).unwrap_or(0);
     let delay_ms = received_at.since_ms(corrected);
     if delay_ms > PAST_MAX_MS || delay_ms < -settings.late_ms {
         return receipt;
@@ -115,6 +119,14 @@ mod tests {
             assert_eq!(timing.at, NOW, "{own}");
             assert!(!timing.historical && !timing.told, "{own}");
         }
+    }
+
+    #[test]
+    fn a_clock_that_counts_seconds_is_not_corrected() {
+        let own = NOW - 10 * MINUTE_MS;
+        assert_eq!(at(own, Some(612)).at, own);
+        assert_eq!(at(own, Some(-1_900)).at, own);
+        assert_eq!(at(own, Some(5 * SECOND_MS)).at, own + 5 * SECOND_MS);
     }
 
     #[test]
