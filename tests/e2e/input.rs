@@ -23,7 +23,7 @@ fn the_api_says_what_is_wrong() {
         ("POST", "/chargers", "{\"identity\": \"A\", \"colour\": 1}", 400, "colour"),
         ("POST", "/chargers", "{\"identity\": \"A\", \"site\": \"X\"}", 400, "no site"),
         ("POST", "/sites", "{\"name\": \" \"}", 409, "name"),
-        ("PUT", "/healing", "{\"allowed\": \"no\"}", 400, "boolean"),
+        ("PUT", "/healing", "{\"allowed\": \"no\"}", 400, "true or false"),
         ("POST", "/tickets/T-9/accept", "", 404, "no such ticket"),
         ("POST", "/incidents/INC-9/dance", "", 404, "take"),
     ] {

@@ -39,6 +39,8 @@ struct Asked {
     text: String,
     /// A playbook likewise.
     playbook: String,
+    /// `playbook` where `text` is one.
+    of: String,
     days: String,
     site: String,
     charger: String,
@@ -174,8 +176,12 @@ async fn show(state: &AppState, viewer: &Viewer, mut asked: Asked, problems: Vec
 async fn start(
     Acting(viewer): Acting,
     State(state): State<AppState>,
-    Form(asked): Form<Asked>,
+    Form(mut asked): Form<Asked>,
 ) -> Page {
+    if asked.of == "playbook" {
+        // As the editor of a playbook sends it.
+        asked.playbook = std::mem::take(&mut asked.text);
+    }
     match begin(&state, &viewer, &asked) {
         Ok(id) => Ok(back(&format!("/rules/replay/{id}"), Ok("It has begun.".to_owned()))),
         // What was written, a whole rule perhaps, is still in the form.

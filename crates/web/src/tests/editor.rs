@@ -138,15 +138,20 @@ async fn the_page_offers_the_other_text_and_saves_both() {
     let answer = post(form(&fields)).await;
     assert!(answer.body.contains(r#"name="text_1""#), "the other text is there to be changed");
     assert!(answer.body.contains("Save together"), "{}", answer.body);
-    let both = [
-        ("text", playbook.as_str()),
-        ("kind_1", "rule"),
-        ("id_1", "SILENT_CHARGER"),
-        ("made_from_1", "0"),
-        ("text_1", rule.as_str()),
-        ("act", "save"),
-    ];
-    let answer = post(form(&both)).await;
+    let both = |act| {
+        let with = [("kind_1", "rule"), ("id_1", "SILENT_CHARGER"), ("made_from_1", "0")];
+        let texts = [("text", playbook.as_str()), ("text_1", rule.as_str()), ("act", act)];
+        form(&[&with[..], &texts[..]].concat())
+    };
+    // A rule that is on heals with it, and nobody tried that on the past.
+    let answer = post(both("save")).await;
+    assert_eq!(answer.status, 422);
+    assert!(answer.body.contains("Save without trying it"), "{}", answer.body);
+    assert!(answer.body.contains("Rules that are on heal with it"), "{}", answer.body);
+    let tried = form(&[("text", playbook.as_str()), ("of", "playbook"), ("days", "30")]);
+    let answer = server.send("POST /rules/replay", &headers, &tried).await;
+    assert_eq!(answer.status, 303, "{}", answer.body);
+    let answer = post(both("save-untried")).await;
     let to = answer.header("location").unwrap_or_default();
     assert_eq!(answer.status, 303, "{}", answer.body);
     assert!(to.contains("SILENT_CHARGER"), "it says what else is in force now: {to}");

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use mendpoint_incidents::Rule;
+use mendpoint_incidents::{HealMode, Rule};
 use mendpoint_pipeline::{CheckedRule, Handle, NewRuleText, RuleKind, rule_digest};
 
 use super::page::{Asked, held, whole};
@@ -373,24 +373,39 @@ async fn put(
     if is_good { page } else { wrong(page) }
 }
 
-/// Whether a text would change a rule that is on, and nobody tried it on the past (1.10).
+/// Whether a text would change a rule that is on, or what one heals with, and nobody tried it on the
+/// past (1.10).
 fn is_untried(handle: &Handle, kind: RuleKind, id: Option<&str>, written: &Written) -> bool {
-    let (RuleKind::Rule, Some(id)) = (kind, id) else { return false };
+    let Some(id) = id else { return false };
     let catalogue = handle.catalogue();
-    let changes = |rule: &Arc<Rule>| rule.enabled && *rule.source != *written.text;
-    if !catalogue.rule(id).is_some_and(changes) {
-        return false;
+    let mut rules: Vec<(String, String)> = Vec::new();
+    let mut playbooks: Vec<(String, String)> = Vec::new();
+    let own = (kind, id.to_owned(), written.text.clone());
+    let with = written.with.iter().map(|(kind, id, _, text)| (*kind, id.clone(), text.clone()));
+    for (kind, id, text) in with.chain([own]) {
+        match kind {
+            RuleKind::Rule => rules.push((id, text)),
+            RuleKind::Playbook => playbooks.push((id, text)),
+        }
     }
-    let of_kind = |kind: RuleKind| -> Vec<(String, String)> {
-        let with = written.with.iter().filter(|(of, ..)| *of == kind);
-        with.map(|(_, id, _, text)| (id.clone(), text.clone())).collect()
+    let Ok(changed) = catalogue.overlaid(&rules, &playbooks) else { return false };
+    let is_changed_and_untried = |rule: &&Arc<Rule>| {
+        let digest = rule_digest(&changed, &rule.id);
+        digest != rule_digest(&catalogue, &rule.id)
+            && digest.is_some_and(|digest| handle.tried_as(&rule.id, &digest).is_none())
     };
-    let mut rules = of_kind(RuleKind::Rule);
-    rules.push((id.to_owned(), written.text.clone()));
-    let Ok(changed) = catalogue.overlaid(&rules, &of_kind(RuleKind::Playbook)) else {
-        return false;
+    let is_concerned = |rule: &&Arc<Rule>| match kind {
+        RuleKind::Rule => rule.id == id,
+        RuleKind::Playbook => {
+            rule.auto_heal != HealMode::Off && rule.playbook.as_deref() == Some(id)
+        }
     };
-    rule_digest(&changed, id).is_some_and(|digest| handle.tried_as(id, &digest).is_none())
+    catalogue
+        .rules()
+        .iter()
+        .filter(|rule| rule.enabled)
+        .filter(is_concerned)
+        .any(|rule| is_changed_and_untried(&rule))
 }
 
 /// What was kept, for the person who kept it.
