@@ -100,7 +100,7 @@ def rows(server: Server) -> Iterator[tuple[str, str, object]]:
         "unit": "dbm", "transport": "wifi"}
     yield "PUT /desired-keys", "/desired-keys", {
         "charger": "AUDIT-1", "key": "HeartbeatInterval", "value": "300"}
-    for action in ("take", "release", "stop-healing", "resolve"):
+    for action in ("take", "release", "resolve"):
         yield "POST /incidents/{id}/{action}", f"/incidents/{incidents[0]}/{action}", {}
     yield "PUT /duty/rotas", "/duty/rotas", {
         "name": "nights", "people": ["ana"], "turn": "weekly", "since": later()[:10],
