@@ -1,20 +1,28 @@
 //! A socket that counts its bytes and remembers when it was last heard.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 /// What is granted beside the message itself: pings of an hour or two.
 const PATIENCE_EXTRA_BYTES: u64 = 64 << 10;
 
+/// How much is asked of the socket at once, in bytes: most meter values whole, with one system call,
+/// where the buffer that each connection keeps takes two or three.
+const READ_BYTES: usize = 4 << 10;
+
 /// Wraps a socket. Liveness is any inbound byte, not a whole message (behaviours 7 and 10), so it
 /// is noted here and costs nothing per message.
 #[derive(Debug)]
 pub(crate) struct Metered<S> {
     inner: S,
+    /// What was read and found no room with the one who asked; nothing, most of the time.
+    ahead: Bytes,
     last_heard: Instant,
     received_bytes: u64,
     sent_bytes: u64,
@@ -38,6 +46,7 @@ impl<S> Metered<S> {
         let patience_bytes_max = 2 * message_bytes_max as u64 + PATIENCE_EXTRA_BYTES;
         Self {
             inner,
+            ahead: Bytes::new(),
             last_heard: Instant::now(),
             received_bytes: 0,
             sent_bytes: 0,
@@ -61,6 +70,11 @@ impl<S> Metered<S> {
         self.last_heard = Instant::now();
     }
 
+    fn hand_out(&mut self, buffer: &mut ReadBuf<'_>, bytes: &[u8]) {
+        self.patience_bytes = self.patience_bytes.saturating_sub(bytes.len() as u64);
+        buffer.put_slice(bytes);
+    }
+
     /// Bytes received and sent since the last time this was asked.
     pub(crate) fn take_bytes(&mut self) -> (u64, u64) {
         (std::mem::take(&mut self.received_bytes), std::mem::take(&mut self.sent_bytes))
@@ -76,15 +90,30 @@ impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
         if self.patience_bytes == 0 {
             return Poll::Ready(Err(io::Error::other(NoMessage)));
         }
-        let before = buffer.filled().len();
-        let result = Pin::new(&mut self.inner).poll_read(cx, buffer);
-        let count = buffer.filled().len() - before;
-        if count > 0 {
-            self.received_bytes += count as u64;
-            self.last_heard = Instant::now();
-            self.patience_bytes = self.patience_bytes.saturating_sub(count as u64);
+        if self.ahead.is_empty() {
+            let mut space = [MaybeUninit::uninit(); READ_BYTES];
+            let mut read = ReadBuf::uninit(&mut space);
+            ready!(Pin::new(&mut self.inner).poll_read(cx, &mut read))?;
+            let read = read.filled();
+            if !read.is_empty() {
+                self.received_bytes += read.len() as u64;
+                self.last_heard = Instant::now();
+            }
+            let (now, later) = read.split_at(read.len().min(buffer.remaining()));
+            self.hand_out(buffer, now);
+            if !later.is_empty() {
+                self.ahead = Bytes::copy_from_slice(later);
+            }
+        } else {
+            let count = self.ahead.len().min(buffer.remaining());
+            let now = self.ahead.split_to(count);
+            self.hand_out(buffer, &now);
+            if self.ahead.is_empty() {
+                // Nothing is kept for a connection that waits.
+                self.ahead = Bytes::new();
+            }
         }
-        result
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -107,5 +136,49 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn bytes_read_ahead_come_in_order_and_before_the_end() {
+        let sent: Vec<u8> = (0..20_000_u32).map(|number| (number % 251) as u8).collect();
+        let (mut theirs, ours) = tokio::io::duplex(64 << 10);
+        let mut ours = Metered::new(ours, 64 << 10);
+        theirs.write_all(&sent).await.expect("there is room");
+        theirs.shutdown().await.expect("it ends");
+        let mut got = Vec::new();
+        let mut room = [0; 777];
+        loop {
+            let count = ours.read(&mut room).await.expect("it can be read");
+            if count == 0 {
+                break;
+            }
+            got.extend_from_slice(&room[..count]);
+        }
+        assert_eq!(got, sent);
+        assert_eq!(ours.take_bytes(), (20_000, 0));
+        assert!(ours.ahead.is_empty());
+    }
+
+    #[tokio::test]
+    async fn patience_is_used_up_by_what_was_handed_out() {
+        let (mut theirs, ours) = tokio::io::duplex(8 << 10);
+        let mut ours = Metered::new(ours, 0);
+        ours.patience_bytes = 1_000;
+        theirs.write_all(&[7; 3_000]).await.expect("there is room");
+        let mut room = [0; 600];
+        for _ in 0..2 {
+            assert_eq!(ours.read(&mut room).await.expect("there is patience"), 600);
+        }
+        let error = ours.read(&mut room).await.expect_err("no message in all that");
+        assert!(error.get_ref().is_some_and(|inner| inner.is::<NoMessage>()), "{error}");
+        ours.message_ended();
+        assert_eq!(ours.read(&mut room).await.expect("patience is back"), 600);
     }
 }
