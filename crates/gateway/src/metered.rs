@@ -5,7 +5,6 @@ use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
@@ -22,7 +21,7 @@ const READ_BYTES: usize = 4 << 10;
 pub(crate) struct Metered<S> {
     inner: S,
     /// What was read and found no room with the one who asked; nothing, most of the time.
-    ahead: Bytes,
+    ahead: Box<[u8]>,
     last_heard: Instant,
     received_bytes: u64,
     sent_bytes: u64,
@@ -46,7 +45,7 @@ impl<S> Metered<S> {
         let patience_bytes_max = 2 * message_bytes_max as u64 + PATIENCE_EXTRA_BYTES;
         Self {
             inner,
-            ahead: Bytes::new(),
+            ahead: Box::default(),
             last_heard: Instant::now(),
             received_bytes: 0,
             sent_bytes: 0,
@@ -70,9 +69,12 @@ impl<S> Metered<S> {
         self.last_heard = Instant::now();
     }
 
+    /// Gives what there is room for, and keeps the rest.
     fn hand_out(&mut self, buffer: &mut ReadBuf<'_>, bytes: &[u8]) {
-        self.patience_bytes = self.patience_bytes.saturating_sub(bytes.len() as u64);
-        buffer.put_slice(bytes);
+        let (now, later) = bytes.split_at(bytes.len().min(buffer.remaining()));
+        self.patience_bytes = self.patience_bytes.saturating_sub(now.len() as u64);
+        buffer.put_slice(now);
+        self.ahead = later.into();
     }
 
     /// Bytes received and sent since the last time this was asked.
@@ -99,19 +101,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
                 self.received_bytes += read.len() as u64;
                 self.last_heard = Instant::now();
             }
-            let (now, later) = read.split_at(read.len().min(buffer.remaining()));
-            self.hand_out(buffer, now);
-            if !later.is_empty() {
-                self.ahead = Bytes::copy_from_slice(later);
-            }
+            self.hand_out(buffer, read);
         } else {
-            let count = self.ahead.len().min(buffer.remaining());
-            let now = self.ahead.split_to(count);
-            self.hand_out(buffer, &now);
-            if self.ahead.is_empty() {
-                // Nothing is kept for a connection that waits.
-                self.ahead = Bytes::new();
-            }
+            let ahead = std::mem::take(&mut self.ahead);
+            self.hand_out(buffer, &ahead);
         }
         Poll::Ready(Ok(()))
     }
@@ -177,7 +170,10 @@ mod tests {
             assert_eq!(ours.read(&mut room).await.expect("there is patience"), 600);
         }
         let error = ours.read(&mut room).await.expect_err("no message in all that");
-        assert!(error.get_ref().is_some_and(|inner| inner.is::<NoMessage>()), "{error}");
+        assert!(
+            error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<NoMessage>),
+            "{error}"
+        );
         ours.message_ended();
         assert_eq!(ours.read(&mut room).await.expect("patience is back"), 600);
     }

@@ -30,6 +30,8 @@ pub(crate) enum Timer {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Timers {
     queue: BTreeSet<(UnixMs, Timer)>,
+    /// The time of the first: asked before each event, and seldom another.
+    first: Option<UnixMs>,
 }
 
 impl Timers {
@@ -40,25 +42,33 @@ impl Timers {
         }
         if let Some(old) = slot.take() {
             self.queue.remove(&(old, timer));
+            if self.first == Some(old) {
+                self.find_first();
+            }
         }
         if let Some(at) = at {
             self.queue.insert((at, timer));
+            self.first = Some(self.first.map_or(at, |first| first.min(at)));
             *slot = Some(at);
         }
     }
 
+    fn find_first(&mut self) {
+        self.first = self.queue.first().map(|&(at, _)| at);
+    }
+
     /// The earliest.
     pub(crate) fn next(&self) -> Option<UnixMs> {
-        self.queue.first().map(|(at, _)| *at)
+        self.first
     }
 
     /// Takes the earliest that is due.
     pub(crate) fn pop(&mut self, now: UnixMs) -> Option<Timer> {
-        let (at, timer) = *self.queue.first()?;
-        if at > now {
+        if self.first.is_none_or(|at| at > now) {
             return None;
         }
-        self.queue.remove(&(at, timer));
+        let (_, timer) = self.queue.pop_first()?;
+        self.find_first();
         Some(timer)
     }
 }

@@ -92,8 +92,8 @@ pub(crate) struct Session<S, I> {
     liveness: Liveness,
     pace: Pace,
     timer: Pin<Box<Sleep>>,
-    /// The timer was asked since it was set: it will wake the task.
-    timer_is_set: bool,
+    /// What it is set to, once it was asked since: it will wake the task.
+    timer_set_to: Option<Instant>,
     /// What the intake had no room for; empty, without memory, between turns.
     outbox: Vec<Delivery>,
     /// Set when the connection cannot go on.
@@ -191,7 +191,7 @@ where
             liveness,
             pace: Pace::new(now),
             timer,
-            timer_is_set: false,
+            timer_set_to: None,
             outbox: Vec::new(),
             ending: None,
             registration: Some(registration),
@@ -265,11 +265,11 @@ where
 
     /// Asks the timer only when it is due: until then it is set, and will wake the task.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.timer_is_set && Instant::now() < self.timer.deadline() {
+        if self.timer_set_to.is_some_and(|at| Instant::now() < at) {
             return Poll::Pending;
         }
         let due = self.timer.as_mut().poll(cx);
-        self.timer_is_set = due.is_pending();
+        self.timer_set_to = due.is_pending().then(|| self.timer.deadline());
         due
     }
 
@@ -420,7 +420,7 @@ where
             deadline = deadline.min(other);
         }
         self.timer.as_mut().reset(deadline);
-        self.timer_is_set = false;
+        self.timer_set_to = None;
     }
 
     fn until(&self, at: UnixMs) -> std::time::Duration {
