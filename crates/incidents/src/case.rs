@@ -322,6 +322,25 @@ impl Case {
         self.incident.healing.as_ref()
     }
 
+    /// Whether there is a playbook, and nobody stopped it.
+    pub(crate) fn may_heal(&self) -> bool {
+        self.healing().is_some_and(|healing| healing.stopped_by.is_none())
+    }
+
+    /// Whether the healing goes on by itself.
+    pub(crate) fn is_healing(&self) -> bool {
+        self.run.active && self.may_heal()
+    }
+
+    /// The state of a case that nothing is done about at the moment.
+    pub(crate) fn resting(&self) -> IncidentState {
+        match (self.incident.owner.is_some(), self.ticket_asked) {
+            (true, _) => IncidentState::Acknowledged,
+            (false, true) => IncidentState::Escalated,
+            (false, false) => IncidentState::Open,
+        }
+    }
+
     /// Whether a command is on its way or its effect is being watched.
     pub(crate) fn is_acting(&self) -> bool {
         self.step().is_some_and(|step| {

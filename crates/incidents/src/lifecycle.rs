@@ -317,8 +317,7 @@ impl Engine {
         if was_over && !case.was_tried() {
             case.run.position = 0;
         }
-        case.run.active = !has_ticket
-            && case.incident.healing.as_ref().is_some_and(|healing| healing.stopped_by.is_none());
+        case.run.active = !has_ticket && case.may_heal();
         let active = case.run.active;
         // Where nothing heals it, the rule says how long a person is not asked.
         let wait_ms = if !active && !has_ticket && case.incident.healing.is_none() {

@@ -477,8 +477,7 @@ impl Engine {
         }
         case.incident.owner = None;
         if case.incident.state == IncidentState::Acknowledged {
-            case.incident.state =
-                if case.ticket_asked { IncidentState::Escalated } else { IncidentState::Open };
+            case.incident.state = case.resting();
         }
         let line = Line::new("released", format!("{user} gave it back"));
         self.say(cx, id, line.by(Actor::User(user)));
@@ -574,10 +573,10 @@ impl Engine {
         if case.incident.healing.is_none() {
             case.incident.healing = fresh;
         }
-        let healing = case.incident.healing.as_mut().ok_or(RequestError::NoPlaybook(id))?;
-        if under_way && case.run.active && healing.stopped_by.is_none() {
+        if under_way && case.is_healing() {
             return Err(RequestError::UnderWay(id));
         }
+        let healing = case.incident.healing.as_mut().ok_or(RequestError::NoPlaybook(id))?;
         healing.stopped_by = None;
         if healing.mode != HealMode::Approve {
             healing.mode = HealMode::On;

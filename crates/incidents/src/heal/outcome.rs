@@ -17,15 +17,9 @@ impl Engine {
         self.tell_ended(cx, id, rung, state);
         let Some(case) = self.cases.get_mut(&id) else { return };
         case.incident.next_at = None;
-        let goes_on = case.run.active
-            && case.incident.healing.as_ref().is_some_and(|healing| healing.stopped_by.is_none());
-        let rests = match (case.incident.owner.is_some(), case.ticket_asked) {
-            (true, _) => IncidentState::Acknowledged,
-            (false, true) => IncidentState::Escalated,
-            (false, false) => IncidentState::Open,
-        };
         if matches!(case.incident.state, IncidentState::Healing | IncidentState::Verifying) {
-            case.incident.state = if goes_on { IncidentState::Healing } else { rests };
+            case.incident.state =
+                if case.is_healing() { IncidentState::Healing } else { case.resting() };
         }
         let label = rung.label();
         let title = match state {

@@ -50,13 +50,11 @@ impl Engine {
 
     fn turn(&mut self, cx: &Cx<'_>, id: IncidentId) -> Turn {
         let Some(case) = self.cases.get(&id) else { return Turn::Sleep(None) };
-        let Some(healing) = case.healing() else { return Turn::Sleep(None) };
-        let stopped = healing.stopped_by.is_some() || !case.run.active;
         match case.step().map(|step| step.state) {
             Some(StepState::Sent) => self.turn_sent(cx, id),
             Some(StepState::Verifying) => self.turn_verifying(cx, id),
-            Some(StepState::Waiting) if !stopped => self.turn_waiting(cx, id),
-            None if !stopped => self.turn_next(cx, id),
+            Some(StepState::Waiting) if case.is_healing() => self.turn_waiting(cx, id),
+            None if case.is_healing() => self.turn_next(cx, id),
             _ => Turn::Sleep(None),
         }
     }
