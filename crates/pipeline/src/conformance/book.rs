@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mendpoint_model::{ChargerKey, UnixMs};
-use mendpoint_ocpp::{Deviation, Frame, answer_deviations, deviations, read_frame};
+use mendpoint_ocpp::{Deviation, Frame, answer_deviations, check_envelope, deviations, read_frame};
 use mendpoint_store::{ConformanceChange, DeviationCount, DeviationKey, ModelKey};
 
 use super::Sample;
@@ -25,6 +25,11 @@ const SENSE: [(&str, &str); 3] = [
     ("Faulted without an error", "an error code that says why the status is Faulted"),
     ("does not belong to the measurand", "a unit of the measurand"),
 ];
+
+/// What stands around the payload, as a place and as a rule.
+const ENVELOPE: &str = "envelope";
+/// How it should be.
+const ENVELOPE_FORM: &str = "[2, \"id of at most 36 characters\", \"Action\", {payload}]";
 
 /// The counts.
 #[derive(Debug, Default)]
@@ -98,6 +103,12 @@ impl Book {
             let (_, allowed) = SENSE.iter().find(|(known, _)| known == why)?;
             Some((field.clone(), "sense".to_owned(), (*allowed).to_owned(), String::new()))
         }));
+        if sample.answers.is_none()
+            && let Err(error) = check_envelope(protocol, &sample.text)
+        {
+            let (place, rule) = (ENVELOPE.to_owned(), ENVELOPE.to_owned());
+            found.push((place, rule, ENVELOPE_FORM.to_owned(), error.description));
+        }
         // Once a message, however often in it.
         found.sort_unstable_by(|one, other| (&one.0, &one.1).cmp(&(&other.0, &other.1)));
         found.dedup_by(|one, other| (&one.0, &one.1) == (&other.0, &other.1));
@@ -207,6 +218,32 @@ mod tests {
     }
 
     const METER: &str = r#"[2,"1","MeterValues",{"connectorId":1,"meterValue":[{"timestamp":"2026-09-21T14:13:00Z","sampledValue":[{"value":1},{"value":2,"unit":"kWh "}]}]}]"#;
+
+    #[test]
+    fn an_odd_envelope_is_a_deviation_of_its_message() {
+        let mut book = Book::default();
+        for text in [
+            r#"[2,"1","Heartbeat",{}]"#,
+            r#"[2,17,"Heartbeat",{}]"#,
+            r#"[2,"2","Heartbeat",{},"more"]"#,
+        ] {
+            book.take(&of("X"), &sample(1, text));
+        }
+        let change = book.take_change();
+        let told: Vec<_> = change
+            .found
+            .iter()
+            .map(|(key, count)| {
+                (
+                    key.message.as_str(),
+                    key.rule.as_str(),
+                    count.example.as_str(),
+                    count.chargers[0].1,
+                )
+            })
+            .collect();
+        assert_eq!(told, [("Heartbeat", "envelope", "a request has 4 parts; this one has 5", 2)]);
+    }
 
     #[test]
     fn deviations_are_counted_once_a_message_and_by_charger() {
