@@ -28,6 +28,11 @@ impl UnixMs {
         self.0.saturating_sub(earlier.0)
     }
 
+    /// To the minute, as people read it: `2026-11-23 09:30`, in UTC.
+    pub fn minute(self) -> String {
+        self.rfc3339().chars().take(16).map(|c| if c == 'T' { ' ' } else { c }).collect()
+    }
+
     /// `YYYY-MM-DDTHH:MM:SSZ`.
     pub fn rfc3339(self) -> String {
         self.to_string()

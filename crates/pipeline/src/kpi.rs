@@ -99,6 +99,30 @@ pub enum KpiBy {
     Model,
 }
 
+impl KpiBy {
+    /// The word for it in addresses and files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Day => "day",
+            Self::Site => "site",
+            Self::Model => "model",
+        }
+    }
+
+    /// What a word means; nothing is meant by days.
+    ///
+    /// # Errors
+    /// A sentence with the words there are.
+    pub fn from_name(name: &str) -> Result<Self, String> {
+        match name {
+            "" | "day" => Ok(Self::Day),
+            "site" => Ok(Self::Site),
+            "model" => Ok(Self::Model),
+            other => Err(format!("`by` is day, site or model, not {other:?}")),
+        }
+    }
+}
+
 impl Handle {
     /// Figures of a range, of one site or all, by what tells them apart, in its order.
     ///

@@ -82,7 +82,9 @@ pub use replay::{
     Progress, ReplayAsk, ReplayBoard, ReplayStatus, ReplayView, replay_past, rule_digest,
 };
 pub use rotation::{Rotated, UpgradeStep, UpgradeTo};
-pub use rule_book::{CheckedRule, NewRuleText, NewerText, RuleEdits, RuleKind, rules_in_force};
+pub use rule_book::{
+    CheckedRule, NewRuleText, NewerText, RuleDraft, RuleEdits, RuleKind, rules_in_force,
+};
 pub use security_log::SecurityNote;
 pub use settings::{IdentityCase, PipelineSettings, PowerHook, UnknownChargers};
 pub use switches::Switched;

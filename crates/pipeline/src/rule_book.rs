@@ -42,6 +42,18 @@ pub async fn rules_in_force(
     Ok((*compose(&Arc::new(files), &mut edits)).clone())
 }
 
+/// A text that is looked at and not kept.
+#[derive(Clone, Debug)]
+pub struct RuleDraft {
+    /// A rule or a playbook.
+    pub kind: RuleKind,
+    /// Which one it is an edit of, empty for a new one: a text that gives itself no id is told under
+    /// that.
+    pub id: String,
+    /// The text.
+    pub text: String,
+}
+
 /// What is to be kept.
 #[derive(Clone, Debug)]
 pub struct NewRuleText {
@@ -57,6 +69,13 @@ pub struct NewRuleText {
     pub note: String,
     /// Who.
     pub by: String,
+}
+
+impl NewRuleText {
+    /// It, to be looked at first.
+    pub fn draft(&self) -> RuleDraft {
+        RuleDraft { kind: self.kind, id: self.id.clone(), text: self.text.clone() }
+    }
 }
 
 /// A version of a text that somebody kept after the one that another text was made from.
@@ -194,31 +213,31 @@ impl Handle {
 
     /// Looks at a text without keeping it, and runs its tests.
     pub async fn check_rule(&self, kind: RuleKind, text: String) -> CheckedRule {
-        self.check_rules(vec![(kind, String::new(), text)]).await.pop().unwrap_or_default()
+        let draft = RuleDraft { kind, id: String::new(), text };
+        self.check_rules(vec![draft]).await.pop().unwrap_or_default()
     }
 
     /// Looks at several texts as if all of them were kept, and runs their tests; what came of each, in
-    /// their order. With each its kind and the id of what it is an edit of, which is empty for a new
-    /// one: a text that gives itself no id is told under that.
-    pub async fn check_rules(&self, texts: Vec<(RuleKind, String, String)>) -> Vec<CheckedRule> {
+    /// their order.
+    pub async fn check_rules(&self, drafts: Vec<RuleDraft>) -> Vec<CheckedRule> {
         let problem = |kind: RuleKind, id: &str, message: String| CheckedRule {
             problems: vec![Problem { file: file_of(kind, id), line: 1, column: 1, message }],
             ..CheckedRule::default()
         };
-        if texts.iter().any(|(.., text)| text.len() > TEXT_MAX) {
-            let told = |(kind, id, text): &(RuleKind, String, String)| {
-                let noun = kind.name();
+        if drafts.iter().any(|draft| draft.text.len() > TEXT_MAX) {
+            let told = |draft: &RuleDraft| {
+                let noun = draft.kind.name();
                 let words = format!("a {noun} is at most {} KiB long", TEXT_MAX / 1024);
-                let is_long = text.len() > TEXT_MAX;
-                if is_long { problem(*kind, id, words) } else { CheckedRule::default() }
+                let is_long = draft.text.len() > TEXT_MAX;
+                if is_long { problem(draft.kind, &draft.id, words) } else { CheckedRule::default() }
             };
-            return texts.iter().map(told).collect();
+            return drafts.iter().map(told).collect();
         }
         let (files, edits) = (self.rule_files(), self.rule_edits());
         let routes = self.0.duty.route_names();
-        let named: Vec<_> = texts.iter().map(|(kind, id, _)| (*kind, id.clone())).collect();
+        let named: Vec<_> = drafts.iter().map(|draft| (draft.kind, draft.id.clone())).collect();
         let checked =
-            tokio::task::spawn_blocking(move || check(&files, &edits, &routes, &texts)).await;
+            tokio::task::spawn_blocking(move || check(&files, &edits, &routes, &drafts)).await;
         checked.unwrap_or_else(|_| {
             let words = "this text could not be looked at";
             named.into_iter().map(|(kind, id)| problem(kind, &id, words.to_owned())).collect()
@@ -240,8 +259,7 @@ impl Handle {
     /// # Errors
     /// What is wrong with one of the texts or their tests, or that somebody else was quicker.
     pub async fn save_rules(&self, all: Vec<NewRuleText>) -> Result<Vec<(String, i64)>, Error> {
-        let texts = all.iter().map(|new| (new.kind, new.id.clone(), new.text.clone())).collect();
-        let checked = self.check_rules(texts).await;
+        let checked = self.check_rules(all.iter().map(NewRuleText::draft).collect()).await;
         if !checked.iter().all(CheckedRule::is_good) {
             let told: Vec<String> = checked.iter().map(CheckedRule::told).collect();
             return Err(Error::Unfit(told.join("\n").trim().to_owned()));
@@ -481,9 +499,9 @@ impl Handle {
             && let Some(until) = self.in_shadow_until(id)
         {
             return Err(Error::Refused(format!(
-                "the rule {id} is new: it stays in shadow until {} (G10), unless an administrator \
+                "the rule {id} is new: it stays in shadow until {} UTC (G10), unless an administrator \
                  says that it need not",
-                until.to_string().replace('T', " ").replace('Z', " UTC")
+                until.minute()
             )));
         }
         let row = RuleSwitchRow { mode: mode_word(mode).to_owned(), ..self.switch_of(id, by)? };

@@ -83,13 +83,9 @@ pub(crate) fn raw(
     let action = Action::Raw { action: name.to_owned(), payload: payload.to_owned() };
     encode_action(protocol, &action)?;
     if !unchecked {
-        let wrong = crate::form::deviations(protocol, name, payload);
-        if !wrong.is_empty() {
-            return Err(format!(
-                "the payload of {name} is not as the version says: {}",
-                wrong.join("; ")
-            ));
-        }
+        fits(protocol, name, payload).map_err(|wrong| {
+            format!("the payload of {name} is not as the version says: {wrong}")
+        })?;
     }
     Ok(meaning(protocol, action))
 }
@@ -101,11 +97,14 @@ pub(crate) fn raw(
 /// A sentence: the version has no such action, or which field is wrong and what is allowed there.
 pub(crate) fn check(protocol: Protocol, action: &Action) -> Result<(), String> {
     let (name, payload) = encode_action(protocol, action)?;
-    let wrong = crate::form::deviations(protocol, &name, &payload);
-    if wrong.is_empty() {
-        return Ok(());
-    }
-    Err(format!("{name} cannot be sent to this charger: {}", wrong.join("; ")))
+    fits(protocol, &name, &payload)
+        .map_err(|wrong| format!("{name} cannot be sent to this charger: {wrong}"))
+}
+
+/// Whether a payload is as the version says; else what is not, field by field.
+fn fits(protocol: Protocol, action: &str, payload: &str) -> Result<(), String> {
+    let wrong = crate::form::deviations(protocol, action, payload);
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ")) }
 }
 
 /// What the outcome of a command means, in plain words.

@@ -1,8 +1,7 @@
 //! Reports about what models send that is not as the specification says: what the page, the API and
 //! the file for the manufacturer have in common.
 
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use mendpoint_store::{DeviationRow, Error, ModelKey, ModelRow, Store};
 use serde::Deserialize;
 
@@ -63,6 +62,7 @@ pub(crate) fn rule_in_words(rule: &str) -> &'static str {
         "word" => "not one of the words",
         "range" => "out of range",
         "sense" => "makes no sense",
+        "envelope" => "odd envelope",
         _ => "not as specified",
     }
 }
@@ -115,9 +115,5 @@ pub(crate) fn csv_file(lines: &[(ModelKey, DeviationRow)]) -> Response {
             ],
         );
     }
-    let headers = [
-        (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
-        (header::CONTENT_DISPOSITION, "attachment; filename=\"conformance.csv\""),
-    ];
-    (headers, text).into_response()
+    csv::file("conformance.csv", text)
 }

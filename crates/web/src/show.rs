@@ -9,12 +9,7 @@ pub(crate) fn clock(at: UnixMs) -> String {
 
 /// `2026-11-21 14:07`, in UTC.
 pub(crate) fn date_time(at: UnixMs) -> String {
-    let text = at.to_string();
-    format!(
-        "{} {}",
-        text.chars().take(10).collect::<String>(),
-        text.chars().skip(11).take(5).collect::<String>()
-    )
+    at.minute()
 }
 
 /// A length of time in at most two units: `12 s`, `4 min`, `1 h 10`, `3 days`.

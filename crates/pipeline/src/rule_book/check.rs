@@ -7,7 +7,9 @@ use mendpoint_model::UnixMs;
 use mendpoint_shard::timeline_test::{self, Outcome};
 use mendpoint_store::RuleTextRow;
 
+use super::RuleDraft;
 use super::compose::{file_of, files};
+
 use super::edits::{RuleEdits, RuleKind};
 
 /// What came of looking at a text.
@@ -61,22 +63,22 @@ fn id_in(text: &str) -> Option<String> {
     value[1..].split(quote).next().map(str::to_owned)
 }
 
-/// Looks at texts, each with its kind and the id of what it is an edit of, as if all of them were kept, in which rules may name these routes; what came of
-/// each, in their order. A test of a rule
-/// runs once, for the text that it is in, or else for the playbook that the rule heals with.
+/// Looks at texts as if all of them were kept, in which rules may name these routes; what came of
+/// each, in their order. A test of a rule runs once, for the text that it is in, or else for the
+/// playbook that the rule heals with.
 pub(super) fn check(
     base: &Catalogue,
     edits: &RuleEdits,
     routes: &[String],
-    texts: &[(RuleKind, String, String)],
+    drafts: &[RuleDraft],
 ) -> Vec<CheckedRule> {
-    let rows: Vec<RuleTextRow> = texts
+    let rows: Vec<RuleTextRow> = drafts
         .iter()
-        .map(|(kind, id, text)| RuleTextRow {
-            kind: kind.name().to_owned(),
-            name: id_in(text).unwrap_or_else(|| id.clone()),
+        .map(|draft| RuleTextRow {
+            kind: draft.kind.name().to_owned(),
+            name: id_in(&draft.text).unwrap_or_else(|| draft.id.clone()),
             version: 0,
-            text: text.clone(),
+            text: draft.text.clone(),
             note: String::new(),
             saved_at: UnixMs(0),
             saved_by: String::new(),
@@ -100,10 +102,10 @@ pub(super) fn check(
     match Catalogue::parse_routed(&rules, &playbooks, routes) {
         Err(problems) => {
             for problem in problems {
-                let is_of = |(kind, ..): &(RuleKind, String, String), one: &CheckedRule| {
-                    problem.file == file_of(*kind, &one.id)
-                };
-                let own = texts.iter().zip(&mut all).find(|(text, one)| is_of(text, one));
+                let own = drafts
+                    .iter()
+                    .zip(&mut all)
+                    .find(|(draft, one)| problem.file == file_of(draft.kind, &one.id));
                 match own {
                     Some((_, one)) => one.problems.push(problem),
                     None => all.iter_mut().take(1).for_each(|first| {
@@ -118,9 +120,9 @@ pub(super) fn check(
             let has = |kind: RuleKind, id: &str| {
                 rows.iter().any(|row| row.kind == kind.name() && row.name == id)
             };
-            for ((kind, ..), one) in texts.iter().zip(&mut all) {
+            for (draft, one) in drafts.iter().zip(&mut all) {
                 for rule in catalogue.rules() {
-                    let is_concerned = match kind {
+                    let is_concerned = match draft.kind {
                         RuleKind::Rule => rule.id == one.id,
                         RuleKind::Playbook => {
                             rule.playbook.as_deref() == Some(one.id.as_str())
@@ -131,7 +133,8 @@ pub(super) fn check(
                         one.outcomes.extend(rule.tests.iter().map(|test| run(rule, test)));
                     }
                 }
-                one.rule = catalogue.rule(&one.id).filter(|_| *kind == RuleKind::Rule).cloned();
+                one.rule =
+                    catalogue.rule(&one.id).filter(|_| draft.kind == RuleKind::Rule).cloned();
             }
         }
     }

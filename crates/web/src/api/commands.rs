@@ -222,10 +222,12 @@ pub(super) async fn ask(
     };
     if is_known {
         // Said at once, also when the charger is offline: it could never be sent.
-        mendpoint_ocpp::encode_action(protocol, &action).map_err(ApiError::bad_request)?;
-        if is_neutral {
-            check(protocol, &action).map_err(ApiError::bad_request)?;
-        }
+        let sendable = if is_neutral {
+            check(protocol, &action)
+        } else {
+            mendpoint_ocpp::encode_action(protocol, &action).map(drop)
+        };
+        sendable.map_err(ApiError::bad_request)?;
     }
     let (name, _) = on_the_wire(protocol, &action);
     let asked = Asked { action, by: Origin::Token(caller.name.clone()), wait_ms: wait_ms(wait_s)? };

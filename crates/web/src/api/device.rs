@@ -3,8 +3,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use mendpoint_model::{AttributeKind, CapabilityCounts, Mutability};
 use mendpoint_store::{SignalKeyRow, VariableRow};
 use mendpoint_upkeep::Stage;
@@ -175,7 +174,7 @@ pub(super) async fn csv(
     let text = device::csv(&device::all_rows(&state, record.key).await?);
     let subject = format!("settings of {}", record.identity);
     state.handle().exported(&caller.name, &subject).await?;
-    Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], text).into_response())
+    Ok(crate::csv::file("settings.csv", text))
 }
 
 /// A monitor of a charger (2.x).

@@ -12,6 +12,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use utoipa::ToSchema;
 
 use super::error::{ApiError, Result};
+use super::json::text_or_number;
 
 /// The commands there are, for whoever asks for another one.
 const COMMANDS: [&str; 10] = [
@@ -157,10 +158,8 @@ impl<'de> Deserialize<'de> for Place {
     fn deserialize<D: serde::Deserializer<'de>>(
         deserializer: D,
     ) -> std::result::Result<Self, D::Error> {
-        // Either a number or a text, whatever its spelling: both are text in the raw value.
-        let raw = <Box<serde_json::value::RawValue>>::deserialize(deserializer)?;
-        let text = raw.get().trim().trim_matches('"');
-        match crate::place::connector_of(text) {
+        let text = text_or_number(deserializer)?;
+        match crate::place::connector_of(&text) {
             Ok(Some(at)) => Ok(Self(at)),
             _ if text == "0" => Ok(Self(ConnectorRef::CHARGER)),
             _ => Err(serde::de::Error::custom(format!(

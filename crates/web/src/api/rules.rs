@@ -391,8 +391,8 @@ pub(super) async fn put_together(
         return Err(ApiError::bad_request(format!("send 1 to {TOGETHER_MAX} texts")));
     }
     let handle = state.handle();
-    let texts = all.iter().map(|new| (new.kind, new.id.clone(), new.text.clone())).collect();
-    let items = handle.check_rules(texts).await.iter().map(check_json).collect();
+    let drafts = all.iter().map(NewRuleText::draft).collect();
+    let items = handle.check_rules(drafts).await.iter().map(check_json).collect();
     let kept = if body.check { Vec::new() } else { handle.save_rules(all).await? };
     Ok(Json(TextsJson { items, versions: kept.into_iter().map(|(_, version)| version).collect() }))
 }

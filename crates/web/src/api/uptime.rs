@@ -381,21 +381,13 @@ async fn kpis_of(
     state: &AppState,
     query: &KpiQuery,
 ) -> Result<(BTreeMap<String, Kpis>, &'static str)> {
-    let (by, word) = match query.by.as_deref() {
-        None | Some("day") => (KpiBy::Day, "day"),
-        Some("site") => (KpiBy::Site, "site"),
-        Some("model") => (KpiBy::Model, "model"),
-        Some(other) => {
-            return Err(ApiError::bad_request(format!(
-                "`by` is day, site or model, not {other:?}"
-            )));
-        }
-    };
+    let by = query.by.as_deref().unwrap_or_default();
+    let by = KpiBy::from_name(by).map_err(ApiError::bad_request)?;
     let now = state.handle().now();
     let site = query.site.as_deref().map(|name| site_named(state, name)).transpose()?;
     let from = query.from.as_deref().map_or(Ok(now - 30 * mendpoint_model::DAY_MS), moment)?;
     let until = query.until.as_deref().map_or(Ok(now + 1), moment)?;
-    Ok((state.handle().kpis(from, until, site, by).await?, word))
+    Ok((state.handle().kpis(from, until, site, by).await?, by.name()))
 }
 
 #[cfg(test)]

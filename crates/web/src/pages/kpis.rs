@@ -79,14 +79,10 @@ fn line(name: String, kpis: &Kpis) -> Line {
 }
 
 impl Asked {
-    /// By what, in code and as a word, for so many days.
-    fn read(&self) -> (KpiBy, &'static str, i64) {
-        let (by, word) = match self.by.as_str() {
-            "site" => (KpiBy::Site, "Site"),
-            "model" => (KpiBy::Model, "Model"),
-            _ => (KpiBy::Day, "Day"),
-        };
-        (by, word, self.days.parse().unwrap_or(30_i64).clamp(1, 366))
+    /// By what, for so many days; what cannot be read is left to what is usual.
+    fn read(&self) -> (KpiBy, i64) {
+        let by = KpiBy::from_name(&self.by).unwrap_or(KpiBy::Day);
+        (by, self.days.parse().unwrap_or(30_i64).clamp(1, 366))
     }
 }
 
@@ -107,15 +103,15 @@ async fn file(
     State(state): State<AppState>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, PageError> {
-    let (by, word, days) = asked.read();
-    let word = word.to_lowercase();
+    let (by, days) = asked.read();
+    let word = by.name();
     let kpis = figures(state.handle(), by, days).await?;
     state.handle().exported(&viewer.name, &format!("figures by {word}")).await?;
-    Ok(crate::csv::file(&format!("figures-by-{word}.csv"), crate::kpis::file(&word, &kpis)))
+    Ok(crate::csv::file(&format!("figures-by-{word}.csv"), crate::kpis::file(word, &kpis)))
 }
 
 async fn page(viewer: Viewer, State(state): State<AppState>, Query(asked): Query<Asked>) -> Page {
-    let (by, word, days) = asked.read();
+    let (by, days) = asked.read();
     let kpis = figures(state.handle(), by, days).await?;
     let mut lines: Vec<Line> = kpis.iter().map(|(name, kpis)| line(name.clone(), kpis)).collect();
     if by == KpiBy::Day {
@@ -123,7 +119,7 @@ async fn page(viewer: Viewer, State(state): State<AppState>, Query(asked): Query
     }
     render(KpisPage {
         shell: Shell::new(&state, &viewer, "uptime", "Figures").await,
-        by: word,
+        by: by.name(),
         days,
         lines,
         definitions: &DEFINITIONS,

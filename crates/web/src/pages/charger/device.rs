@@ -3,7 +3,6 @@
 
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::http::header;
 use axum::response::{IntoResponse, Redirect};
 use mendpoint_model::{
     AttributeKind, ChargerRecord, ChargerState, DesiredFor, DesiredKey, Mutability, Protocol,
@@ -532,9 +531,5 @@ pub(super) async fn export(
     let text = device::csv(&device::all_rows(&state, record.key).await?);
     let subject = format!("settings of {}", record.identity);
     state.handle().exported(&viewer.name, &subject).await?;
-    let headers = [
-        (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
-        (header::CONTENT_DISPOSITION, "attachment; filename=\"settings.csv\""),
-    ];
-    Ok((headers, text).into_response())
+    Ok(crate::csv::file("settings.csv", text))
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use mendpoint_incidents::{HealMode, Rule};
-use mendpoint_pipeline::{CheckedRule, Handle, NewRuleText, RuleKind, rule_digest};
+use mendpoint_pipeline::{CheckedRule, Handle, NewRuleText, RuleDraft, RuleKind, rule_digest};
 
 use super::page::{Asked, held, whole};
 use super::{allowed, path_of};
@@ -326,10 +326,14 @@ async fn put(
         }
         _ => {}
     }
-    let others = written.with.iter().map(|(kind, id, _, text)| (*kind, id.clone(), text.clone()));
-    let own = (kind, id.unwrap_or_default().to_owned(), written.text.clone());
-    let texts = std::iter::once(own).chain(others).collect();
-    let checked = handle.check_rules(texts).await;
+    let draft = |kind: RuleKind, id: &str, text: &str| RuleDraft {
+        kind,
+        id: id.to_owned(),
+        text: text.to_owned(),
+    };
+    let others = written.with.iter().map(|(kind, id, _, text)| draft(*kind, id, text));
+    let own = draft(kind, id.unwrap_or_default(), &written.text);
+    let checked = handle.check_rules(std::iter::once(own).chain(others).collect()).await;
     let all_good = checked.iter().all(CheckedRule::is_good);
     let mut refused = String::new();
     let is_late = id.is_some_and(|id| handle.newer_than(kind, id, written.made_from).is_some())
@@ -439,7 +443,8 @@ pub(super) async fn unfit(
     note: String,
 ) -> Page {
     let handle = state.handle();
-    let checked = handle.check_rules(vec![(kind, id.to_owned(), text.clone())]).await;
+    let draft = RuleDraft { kind, id: id.to_owned(), text: text.clone() };
+    let checked = handle.check_rules(vec![draft]).await;
     let made_from = handle.rule_edits().version(kind, id);
     let written = Written { text, note, made_from, ..Written::default() };
     let draft = Draft::looked_at(handle, kind, written, &checked, String::new());
