@@ -18,7 +18,7 @@ use crate::credit::{Credit, Hand};
 use crate::guardrail::ActionRecord;
 use crate::memory::Memory;
 use crate::program::Program;
-use crate::repeats::Repeats;
+use crate::repeats::{Repeats, SeenSkew};
 use crate::rule::{Occurrence, Rule};
 use crate::signal::SignalLog;
 use crate::watches::Watches;
@@ -73,6 +73,8 @@ pub(crate) struct Watch {
     pub(crate) damper: Option<Box<Damper>>,
     /// Statuses that were looked at already.
     pub(crate) repeats: Repeats,
+    /// How wrong its clock was when rules last looked at it.
+    pub(crate) skew: SeenSkew,
     /// What is known of its boots.
     pub(crate) boots: Boots,
     /// What rules look back on; none while none does.

@@ -55,6 +55,12 @@ impl Engine {
         let watch = self.watches.entry(key).or_default();
         watch.site = event.site;
         let mut inputs = inputs;
+        if inputs.meets(Inputs::CLOCK)
+            && let Some(charger) = cx.fleet.charger(key)
+            && !watch.skew.is_news(charger.clock_skew_ms)
+        {
+            inputs.remove(Inputs::CLOCK);
+        }
         match repeated(event, facts) {
             Some(at) if watch.is_quiet() && !watch.is_hot() => {
                 if watch.repeats.again(at) {

@@ -1,5 +1,5 @@
-//! Statuses that say again what was said before. Chargers send them for hours, and nothing follows from
-//! them but that the charger lives: what time brings has its timers.
+//! Statuses and times that say again what was said before. Chargers send them for hours, and nothing
+//! follows from them but that the charger lives: what time brings has its timers.
 
 use mendpoint_model::{ChargerEvent, ConnectorRef, EventKind, Fact};
 
@@ -29,6 +29,29 @@ impl Repeats {
     }
 }
 
+/// By how much a clock moves before a rule looks at it again, milliseconds. The estimate of a clock that
+/// is told in whole seconds stays within that.
+const SKEW_NEWS_MS: u32 = 250;
+
+/// How wrong a charger's clock was when rules last looked at it, milliseconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SeenSkew(Option<i32>);
+
+impl SeenSkew {
+    /// Whether the clock is another than then; from now on it is not.
+    pub(crate) fn is_news(&mut self, skew_ms: Option<i64>) -> bool {
+        let skew_ms = skew_ms.map(|ms| ms.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32);
+        let is_news = match (self.0, skew_ms) {
+            (Some(seen), Some(now)) => seen.abs_diff(now) >= SKEW_NEWS_MS,
+            (seen, now) => seen != now,
+        };
+        if is_news {
+            self.0 = skew_ms;
+        }
+        is_news
+    }
+}
+
 /// Where a status without an error was told that had been told before.
 pub(crate) fn repeated(event: &ChargerEvent, facts: &[Fact]) -> Option<ConnectorRef> {
     match (&event.kind, facts) {
@@ -44,6 +67,18 @@ pub(crate) fn repeated(event: &ChargerEvent, facts: &[Fact]) -> Option<Connector
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_that_creeps_is_news_in_steps() {
+        let mut skew = SeenSkew::default();
+        assert!(!skew.is_news(None));
+        assert!(skew.is_news(Some(0)));
+        let told = (0..=1_000).filter(|ms| skew.is_news(Some(*ms))).count();
+        assert_eq!(told, 4, "250, 500, 750, 1,000 ms");
+        assert!(!skew.is_news(Some(900)) && skew.is_news(Some(-50)));
+        assert!(skew.is_news(Some(i64::MAX)) && !skew.is_news(Some(i64::MAX - 1)));
+        assert!(skew.is_news(Some(i64::MIN)) && skew.is_news(None));
+    }
 
     #[test]
     fn each_place_is_known_from_its_second_status_on() {
