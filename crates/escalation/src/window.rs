@@ -13,6 +13,8 @@ use crate::zone::{instant, is_left_out, is_shown_twice, zone, zone_or_utc};
 const MINUTES_MAX: i64 = 7 * 24 * 60;
 /// Occurrences that are looked at for one answer.
 const OCCURRENCES_MAX: u16 = 500;
+/// Times of a rule that are looked at when it is written down.
+const LOOKED_AT: u16 = 20;
 /// How far ahead the next occurrence is looked for.
 const AHEAD_MS: i64 = 400 * DAY_MS;
 
@@ -103,12 +105,29 @@ impl Window {
         if rule.contains(['\n', '\r']) || rule.len() > 300 {
             return wrong("its rule is one line, as in FREQ=WEEKLY;BYDAY=SU".to_owned());
         }
+        if rule.split(';').any(|part| part == "INTERVAL=0") {
+            return wrong("INTERVAL is 1 or more in its rule".to_owned());
+        }
         match self.set() {
-            Ok(_) => Ok(()),
+            Ok(set) => match self.overlap(set) {
+                Some(minutes) => wrong(format!(
+                    "it would not close before it opens again: it lasts {} minutes and comes again \
+                     after {minutes}",
+                    self.minutes
+                )),
+                None => Ok(()),
+            },
             Err(why) => wrong(format!(
                 "its rule cannot be read ({why}); write one like FREQ=WEEKLY;BYDAY=SU"
             )),
         }
+    }
+
+    /// After how many minutes it comes again, if it is still open then.
+    fn overlap(&self, set: RRuleSet) -> Option<i64> {
+        let times = set.all(LOOKED_AT).dates;
+        let gaps = times.windows(2).map(|two| (two[1] - two[0]).num_minutes());
+        gaps.min().filter(|minutes| *minutes <= self.minutes)
     }
 
     /// The rule in capitals, without its name.
@@ -176,6 +195,19 @@ impl Window {
         (open, next)
     }
 
+    /// Why it will not be open again in the time that is looked ahead, for who writes it down.
+    pub fn why_never(&self, now: UnixMs) -> &'static str {
+        let first = self.first().map(|first| instant(first, zone_or_utc(&self.zone)));
+        if first.is_some_and(|first| first > now + AHEAD_MS) {
+            return "it begins in more than 400 days: plan it nearer to the time";
+        }
+        let ever = self.set().is_ok_and(|set| !set.all(1).dates.is_empty());
+        if !self.rrule.trim().is_empty() && !ever {
+            return "it would never be open: its rule names no day that there is";
+        }
+        "it would never be open again: it is in the past"
+    }
+
     /// Whether it will never be open again.
     pub fn is_over(&self, now: UnixMs) -> bool {
         self.occurrences(now, now + AHEAD_MS).is_empty()
@@ -224,6 +256,26 @@ mod tests {
             let twice = "clocks in Europe/Bucharest show 03:30 twice on 2026-10-25";
             assert_eq!(told.map(|told| told.contains(twice)), (!rrule.is_empty()).then_some(true));
         }
+    }
+
+    #[test]
+    fn a_window_that_never_opens_or_never_closes_is_refused_with_its_reason() {
+        let told = |window: Window| window.check().err().map(|error| error.to_string());
+        let long = |rrule: &str, minutes: i64| told(Window { minutes, ..window(rrule) });
+        for minutes in [1_440, 2_880] {
+            let why = long("FREQ=DAILY", minutes).expect("it never closes");
+            assert!(why.contains("comes again after 1440"), "{why}");
+        }
+        assert_eq!(long("FREQ=DAILY", 1_439), None);
+        assert_eq!(long("FREQ=WEEKLY;BYDAY=SU,MO", 1_000), None);
+        assert!(long("FREQ=WEEKLY;BYDAY=SU,MO", 2_000).is_some());
+        assert!(told(window("FREQ=DAILY;INTERVAL=0")).is_some_and(|why| why.contains("INTERVAL")));
+        let now = at("2026-11-23T00:00:00Z");
+        let why = |window: Window| window.why_never(now);
+        assert!(why(window("")).contains("in the past"));
+        assert!(why(window("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30")).contains("no day"));
+        let far = Window { starts: "2126-12-01T02:00".to_owned(), ..window("") };
+        assert!(why(far).contains("400 days"));
     }
 
     #[test]

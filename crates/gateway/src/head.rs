@@ -1,6 +1,6 @@
 //! The head of the upgrade request: who is at the door, in which words, with which key.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -192,6 +192,13 @@ fn hex_digit(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16).map(|digit| digit as u8)
 }
 
+/// An address as proxies write it, with a port or without.
+fn address_in(text: &str) -> Option<IpAddr> {
+    let text = text.trim();
+    let with_port = || text.parse::<SocketAddr>().map(|it| it.ip());
+    text.trim_matches(['[', ']']).parse().or_else(|_| with_port()).ok()
+}
+
 /// What a proxy says of the charger's connection to it. The last element of a list is its own
 /// word; those before it are the charger's.
 fn read_forwarded(headers: &Headers<'_>, proxy: &ProxyWords) -> Forwarded {
@@ -206,7 +213,7 @@ fn read_forwarded(headers: &Headers<'_>, proxy: &ProxyWords) -> Forwarded {
         std::str::from_utf8(one).ok().map(str::trim)
     });
     Forwarded {
-        address: headers.list("X-Forwarded-For").next_back().and_then(|it| it.parse().ok()),
+        address: headers.list("X-Forwarded-For").next_back().and_then(address_in),
         tls,
         certificate: subject.filter(|text| tls && !text.is_empty()).map(read_subject),
     }
@@ -333,6 +340,17 @@ mod tests {
         // What the charger claims stands before the proxy's own word.
         let claimed = request.replace("Proto: wss", "Proto: wss, http");
         assert_eq!(read(&claimed, Some(&proxy)).map(|told| told.tls), Some(false));
+    }
+
+    #[test]
+    fn addresses_are_read_as_proxies_write_them() {
+        let read = |text: &str| address_in(text).map(|it| it.to_string());
+        assert_eq!(read(" 203.0.113.5 ").as_deref(), Some("203.0.113.5"));
+        assert_eq!(read("203.0.113.5:4711").as_deref(), Some("203.0.113.5"));
+        assert_eq!(read("2001:db8::1").as_deref(), Some("2001:db8::1"));
+        assert_eq!(read("[2001:db8::1]").as_deref(), Some("2001:db8::1"));
+        assert_eq!(read("[2001:db8::1]:99").as_deref(), Some("2001:db8::1"));
+        assert_eq!(read("unknown"), None);
     }
 
     #[test]

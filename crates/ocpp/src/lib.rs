@@ -64,7 +64,7 @@ pub use meaning::meaning;
 pub use quirk::Quirk;
 pub use reply::{BootStatus, Reply, ReplyFacts, write_reply};
 pub use security_event::{Critical, SecurityEvent, SecurityRating, security_event};
-pub use strict::{RpcError, check_answer_strict, check_envelope, check_strict};
+pub use strict::{RpcError, check_answer_strict, check_envelope, check_strict, envelope_deviation};
 pub use write::{
     write_bad_frame_answer, write_call, write_call_error, write_call_result,
     write_call_result_error,

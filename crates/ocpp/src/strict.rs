@@ -79,27 +79,40 @@ const ID_MAX: usize = 36;
 /// # Errors
 /// As [`check_strict`], with the code for what is no request.
 pub fn check_envelope(protocol: Protocol, text: &str) -> Result<(), RpcError> {
-    let wrong = match serde_json::from_str::<Vec<serde_json::Value>>(text) {
-        Err(error) => format!("the message is not JSON: {error}"),
-        Ok(parts) if parts.len() != 4 => {
-            format!("a request has 4 parts; this one has {}", parts.len())
-        }
-        Ok(parts) if !parts[0].is_u64() => "the message type is not a number".to_owned(),
-        Ok(parts) if !parts[3].is_object() => "the payload is not a JSON object".to_owned(),
-        Ok(parts) => match parts[1].as_str() {
-            None => "the message id is not text".to_owned(),
-            Some("") => "the message id is empty".to_owned(),
-            Some(id) if id.chars().count() > ID_MAX => {
-                format!("the message id has more than {ID_MAX} characters")
-            }
-            Some(_) => return Ok(()),
-        },
-    };
+    let Some((_, description)) = envelope_deviation(text) else { return Ok(()) };
     let code = match protocol {
         Protocol::V16 => "FormationViolation",
         Protocol::V201 | Protocol::V21 => "RpcFrameworkError",
     };
-    Err(RpcError { code, description: wrong })
+    Err(RpcError { code, description })
+}
+
+/// What is not as the specifications say in the envelope of a request: which part of it, and why.
+pub fn envelope_deviation(text: &str) -> Option<(&'static str, String)> {
+    let parts = match serde_json::from_str::<Vec<serde_json::Value>>(text) {
+        Err(error) => return Some(("message", format!("the message is not JSON: {error}"))),
+        Ok(parts) => parts,
+    };
+    if parts.len() != 4 {
+        let why = format!("a request has 4 parts; this one has {}", parts.len());
+        return Some(("parts", why));
+    }
+    let wrong = if !parts[0].is_u64() {
+        ("messageTypeId", "the message type is not a number")
+    } else if !parts[3].is_object() {
+        ("payload", "the payload is not a JSON object")
+    } else {
+        match parts[1].as_str() {
+            None => ("messageId", "the message id is not text"),
+            Some("") => ("messageId", "the message id is empty"),
+            Some(id) if id.chars().count() > ID_MAX => {
+                let why = format!("the message id has more than {ID_MAX} characters");
+                return Some(("messageId", why));
+            }
+            Some(_) => return None,
+        }
+    };
+    Some((wrong.0, wrong.1.to_owned()))
 }
 
 /// Checks a charger's answer to a request of ours. OCPP 2.1 can be told about it

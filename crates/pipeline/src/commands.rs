@@ -78,7 +78,8 @@ impl Handle {
     /// stopping.
     pub async fn submit(&self, charger: ChargerKey, asked: Asked) -> Result<Taken, Error> {
         let record = self.directory().charger(charger).ok_or(Error::UnknownCharger)?;
-        if let Some(why) = self.0.rollout_refusal(&record, &asked.action) {
+        let refusal = self.0.rollout_refusal(&record, &asked.action);
+        if let Some(why) = refusal.or_else(|| self.0.weakening(charger, &asked.action)) {
             return Err(Error::Refused(why));
         }
         let now = clock::now();
@@ -91,7 +92,7 @@ impl Handle {
             origin: asked.by,
             created_at: now,
             timeout_ms: COMMAND_TIMEOUT_MS,
-            not_after: now + wait_ms.unwrap_or(0).max(2 * COMMAND_TIMEOUT_MS),
+            not_after: now + wait_ms.unwrap_or(2 * COMMAND_TIMEOUT_MS),
         };
         let (waiter, outcome) = oneshot::channel();
         let message = if wait_ms.is_some() {

@@ -21,6 +21,9 @@ pub enum Rotated {
     Unknown(String),
 }
 
+/// The word of a charger that has a change after its next restart.
+const REBOOT: &str = "RebootRequired";
+
 /// One step of changing a charger's profile, with what the charger said to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpgradeStep {
@@ -46,6 +49,35 @@ pub struct UpgradeTo {
     /// The root certificate that the charger is to know us by (PEM), installed first; empty when it
     /// has one.
     pub root_certificate: String,
+}
+
+impl UpgradeTo {
+    /// What a charger would take and could not use is not sent to it.
+    fn check(&self, protocol: Protocol) -> Result<(), Error> {
+        let url = self.url.trim();
+        let scheme = if self.profile.is_encrypted() { "wss://" } else { "ws://" };
+        let has_host =
+            || url[scheme.len()..].split('/').next().is_some_and(|host| !host.is_empty());
+        let fits = url.starts_with(scheme) && has_host();
+        if protocol != Protocol::V16 && !fits {
+            return Err(Error::Unfit(format!(
+                "profile {} is reached at an address that begins with {scheme}, as in \
+                 {scheme}csms.example/ocpp, not {url:?}",
+                self.profile.number()
+            )));
+        }
+        let root = self.root_certificate.trim();
+        let is_pem = root.starts_with("-----BEGIN CERTIFICATE-----")
+            && root.ends_with("-----END CERTIFICATE-----");
+        if !root.is_empty() && !is_pem {
+            return Err(Error::Unfit(
+                "the root certificate is PEM text, from -----BEGIN CERTIFICATE----- to -----END \
+                 CERTIFICATE-----"
+                    .to_owned(),
+            ));
+        }
+        Ok(())
+    }
 }
 
 impl Handle {
@@ -147,6 +179,7 @@ impl Handle {
                     .to_owned(),
             ));
         }
+        to.check(protocol)?;
         self.audit(user, "upgrade security profile", &self.name_of(charger)).await;
         let mut steps = Vec::new();
         if to.profile != SecurityProfile::Mutual && !access.has_password() {
@@ -195,7 +228,24 @@ impl Handle {
             }
             let (done, said) = match self.ask(charger, action, user).await? {
                 Said::Yes => (true, "Accepted".to_owned()),
+                // It took it, and has it after its restart.
+                Said::Nothing(why) if why == REBOOT => (true, why),
                 Said::No(why) | Said::Nothing(why) => (false, why),
+            };
+            steps.push(UpgradeStep { what, done, said });
+        }
+        // 1.6 connects anew by itself, unless it says that it restarts first.
+        if protocol == Protocol::V16 && steps.last().is_some_and(|step| step.said == REBOOT) {
+            let charges =
+                self.charger(charger).await.is_some_and(|state| !state.transactions.is_empty());
+            let what = "restart, to connect with it".to_owned();
+            let (done, said) = if charges {
+                (false, "a car charges: restart it when none does".to_owned())
+            } else {
+                match self.ask(charger, raw("Reset", &json!({ "type": "Soft" })), user).await? {
+                    Said::Yes => (true, "Accepted".to_owned()),
+                    Said::No(why) | Said::Nothing(why) => (false, why),
+                }
             };
             steps.push(UpgradeStep { what, done, said });
         }
@@ -217,6 +267,48 @@ impl Handle {
 
     async fn ask(&self, charger: ChargerKey, action: Action, user: &str) -> Result<Said, Error> {
         Ok(Said::from(&self.command(charger, action, user).await?.outcome))
+    }
+}
+
+impl crate::pipeline::Inner {
+    /// Why an action is not sent: it would lead a charger to a weaker security profile than the one
+    /// it may come in with, and so lock it out.
+    pub(crate) fn weakening(&self, charger: ChargerKey, action: &Action) -> Option<String> {
+        let Action::Raw { action, payload } = action else { return None };
+        let to = profile_in(action, payload)?;
+        let least = self.keyring.of(charger).least().number();
+        (to < i64::from(least)).then(|| {
+            format!(
+                "it would lead the charger to security profile {to}, and it is let in with profile \
+                 {least} or a stronger one only. An administrator can allow a weaker one first"
+            )
+        })
+    }
+}
+
+/// The security profile that a message leads a charger to, if it does.
+fn profile_in(action: &str, payload: &str) -> Option<i64> {
+    let wanted = matches!(action, "ChangeConfiguration" | "SetNetworkProfile" | "SetVariables");
+    let payload = wanted.then(|| serde_json::from_str::<Value>(payload).ok())??;
+    let number = |value: &Value| match value {
+        Value::String(text) => text.trim().parse().ok(),
+        other => other.as_i64(),
+    };
+    let is_profile = |name: Option<&Value>| {
+        name.and_then(Value::as_str)
+            .is_some_and(|name| name.trim().eq_ignore_ascii_case("SecurityProfile"))
+    };
+    match action {
+        "ChangeConfiguration" if is_profile(payload.get("key")) => number(payload.get("value")?),
+        "SetNetworkProfile" => number(payload.pointer("/connectionData/securityProfile")?),
+        "SetVariables" => payload
+            .get("setVariableData")?
+            .as_array()?
+            .iter()
+            .filter(|one| is_profile(one.pointer("/variable/name")))
+            .filter_map(|one| number(one.get("attributeValue")?))
+            .min(),
+        _ => None,
     }
 }
 
@@ -242,7 +334,7 @@ impl From<&CommandOutcome> for Said {
                 match inner.unwrap_or(status) {
                     "Accepted" | "Scheduled" => Self::Yes,
                     // It goes on with the old one until it has restarted.
-                    "RebootRequired" => Self::Nothing("RebootRequired".to_owned()),
+                    REBOOT => Self::Nothing(REBOOT.to_owned()),
                     other => Self::No(other.to_owned()),
                 }
             }

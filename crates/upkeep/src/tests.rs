@@ -276,6 +276,31 @@ fn a_station_is_listed_and_gets_its_monitors_in_order() {
 }
 
 #[test]
+fn a_station_that_stumbles_over_the_base_gets_its_monitors_all_the_same() {
+    fn refused() -> CommandOutcome {
+        CommandOutcome::Refused { code: "InternalError".to_owned(), description: String::new() }
+    }
+    let bases: [fn(&Command) -> (CommandOutcome, Vec<EventKind>); 2] = [
+        |command| match command.action.name() {
+            "SetMonitoringBase" | "SetMonitoringLevel" => (refused(), Vec::new()),
+            _ => station(command),
+        },
+        |command| match command.action.name() {
+            "SetMonitoringBase" | "SetMonitoringLevel" => (CommandOutcome::TimedOut, Vec::new()),
+            _ => station(command),
+        },
+    ];
+    for base in bases {
+        let mut kit = Kit::new(base);
+        kit.connect(KEY, Protocol::V201);
+        kit.boot(KEY, "1");
+        kit.wait(HOUR_MS);
+        assert_eq!(kit.progress().installed(), 3, "{:?}", kit.asked(KEY));
+        assert_eq!(kit.progress().monitors.stage, Stage::Done);
+    }
+}
+
+#[test]
 fn a_station_without_monitoring_is_not_asked_for_it_again() {
     fn deaf(command: &Command) -> (CommandOutcome, Vec<EventKind>) {
         match command.action.name() {

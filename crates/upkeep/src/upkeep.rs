@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use mendpoint_model::{
     COMMAND_TIMEOUT_MS, Capabilities, ChargerEvent, ChargerKey, ChargerState, Chargers, Command,
-    CommandAnswered, CommandId, EventKind, Lesson, ModelKey, MonitorsReport, Origin, UnixMs,
-    capability_name,
+    CommandAnswered, CommandId, CommandOutcome, EventKind, Lesson, ModelKey, MonitorsReport,
+    Origin, UnixMs, capability_name,
 };
 use rustc_hash::FxHashMap;
 
@@ -411,6 +411,13 @@ impl Upkeep {
             Some(Lesson::NoAnswer) | None => {
                 if matches!(task, Task::Signal(_)) {
                     round.silences += 1;
+                }
+                // The monitors do without these two: a charger that stumbles over one goes on.
+                let can_do_without = matches!(task, Task::MonitoringBase | Task::MonitoringLevel);
+                let was_asked =
+                    matches!(outcome, CommandOutcome::Refused { .. } | CommandOutcome::TimedOut);
+                if can_do_without && was_asked {
+                    pass(&mut ward.progress.monitors, &task);
                 }
                 self.end_question(charger);
                 self.write_down(now, charger, Some(format!("{task}: {word}")), out);

@@ -1,6 +1,6 @@
 //! How a step ends, what a waiting one says, and how a run ends.
 
-use mendpoint_model::{HealMode, IncidentId, IncidentState, Rung, StepState, UnixMs};
+use mendpoint_model::{HealMode, IncidentId, IncidentState, Rung, Step, StepState, UnixMs};
 
 use crate::case::{Line, patience_ms};
 use crate::engine::{Cx, Engine};
@@ -110,6 +110,17 @@ impl Engine {
                 .iter()
                 .any(|step| !step.commands.is_empty() && !matches!(step.rung, Rung::Q | Rung::D))
         });
+        let acted = self.cases.get(&id).is_some_and(|case| {
+            let sent = |step: &&Step| !step.commands.is_empty();
+            case.steps().iter().filter(sent).any(|step| crate::guardrail::acts(step.rung))
+        });
+        let barred = self.cases.get(&id).is_some_and(|case| {
+            let is_barred = |step: &Step| {
+                crate::guardrail::acts(step.rung)
+                    && matches!(step.state, StepState::Skipped | StepState::Blocked)
+            };
+            case.steps().iter().any(is_barred)
+        });
         let shadow = self
             .cases
             .get(&id)
@@ -117,6 +128,8 @@ impl Engine {
             .is_some_and(|healing| healing.mode == HealMode::Shadow);
         let why = if shadow {
             "In shadow mode nothing is sent."
+        } else if barred && !acted {
+            "Nothing that might help was allowed from afar."
         } else if tried {
             "Nothing that can be done from afar helped."
         } else {

@@ -139,7 +139,8 @@ impl Burst {
             began_at: self.members.values().map(|(at, _)| *at).min().unwrap_or_default(),
             lost: self.members.len() as u32,
             back: (self.members.len() - self.missing) as u32,
-            of: self.of,
+            // More may be lost since than there were at the beginning.
+            of: self.of.max(self.members.len() as u32),
             sites: self.sites.len() as u32,
             members: self
                 .members

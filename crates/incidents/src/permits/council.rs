@@ -22,6 +22,9 @@ const RULES_MAX: usize = 10_000;
 /// How often the hours of a site are written down.
 const USAGE_EVERY_MS: i64 = mendpoint_model::HOUR_MS;
 
+/// Restarts, the gentlest first.
+const RESTARTS: [Rung; 4] = [Rung::L4, Rung::L5, Rung::L6, Rung::L6P];
+
 /// What is said to an action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Permit {
@@ -332,7 +335,7 @@ impl Council {
         match self.breaker(now, &model, rung) {
             BreakerState::Closed => {}
             BreakerState::Open(until) => {
-                return Permit::Never(self.breaker_words(now, &model, rung, until));
+                return Permit::Never(self.breaker_words(&model, rung, until));
             }
             BreakerState::HalfOpen => is_trial = true,
         }
@@ -351,7 +354,7 @@ impl Council {
         }
         let model = &self.members.get(&charger)?.model;
         match self.breaker(now, model, rung) {
-            BreakerState::Open(until) => Some(self.breaker_words(now, model, rung, until)),
+            BreakerState::Open(until) => Some(self.breaker_words(model, rung, until)),
             _ => None,
         }
     }
@@ -361,7 +364,7 @@ impl Council {
         record.map_or(BreakerState::Closed, |record| record.breaker(self.rails(), now))
     }
 
-    fn breaker_words(&self, now: UnixMs, model: &Arc<ModelKey>, rung: Rung, until: UnixMs) -> Held {
+    fn breaker_words(&self, model: &Arc<ModelKey>, rung: Rung, until: UnixMs) -> Held {
         let label = rung.label();
         let record = self.records.get(&(Arc::clone(model), rung)).cloned().unwrap_or_default();
         let (fixed, of) = record.share();
@@ -370,18 +373,30 @@ impl Council {
             0 => String::new(),
             worse => format!(", and made {worse} worse"),
         };
-        let left = duration_words(until.since_ms(now));
         let why = format!(
-            "{label} is off on {model}: it fixed {fixed} of the last {of}{harm}. It is tried \
-             again in {left}"
+            "{label} is off on {model}: it fixed {fixed} of the last {of}{harm}. After {} UTC it is \
+             tried again on one of them",
+            until.minute()
         );
         Held { guardrail: "G8", why, until: Some(until) }
     }
 
     fn off_words(&self, charger: ChargerKey, rung: Rung) -> Option<Held> {
-        let (_, incident) = self.off.get(&(charger, rung))?;
         let label = rung.label();
-        let why = format!("{label} is off for this charger: in {incident} it made it worse");
+        // A harder restart is no answer to one that made it worse.
+        let softer = RESTARTS.iter().take_while(|other| **other != rung);
+        let softer = softer.filter(|_| RESTARTS.contains(&rung));
+        let worse = |of: Rung| Some((of, self.off.get(&(charger, of))?.1));
+        let (cause, incident) =
+            worse(rung).or_else(|| softer.copied().find_map(|other| worse(other)))?;
+        let why = if cause == rung {
+            format!("{label} is off for this charger: in {incident} it made it worse")
+        } else {
+            format!(
+                "{label} is off for this charger: in {incident} the {} made it worse",
+                cause.label().to_lowercase()
+            )
+        };
         Some(Held { guardrail: "G9", why, until: None })
     }
 

@@ -232,6 +232,10 @@ fn g09_what_made_it_worse_is_off_for_this_charger() {
     assert_eq!(ask(&mut council, at(0), 1, Rung::L4), Permit::Go);
     end(&mut council, at(1), 1, Rung::L4, StepState::Worse);
     assert_eq!(held(&ask(&mut council, at(DAY_MS), 1, Rung::L4)), "G9");
+    let Permit::Never(harder) = ask(&mut council, at(DAY_MS), 1, Rung::L5) else { panic!("sent") };
+    assert!(harder.why.contains("the soft reset made it worse"), "{}", harder.why);
+    assert_eq!(ask(&mut council, at(DAY_MS), 1, Rung::L2), Permit::Go, "no restart");
+    end(&mut council, at(DAY_MS), 1, Rung::L2, StepState::Fixed);
     assert_eq!(ask(&mut council, at(DAY_MS), 2, Rung::L4), Permit::Go, "the others go on");
     end(&mut council, at(DAY_MS + 1), 2, Rung::L4, StepState::Fixed);
     let rows = council.take_changes();

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mendpoint_model::{ChargerKey, UnixMs};
-use mendpoint_ocpp::{Deviation, Frame, answer_deviations, check_envelope, deviations, read_frame};
+use mendpoint_ocpp::{
+    BadFrameKind, Deviation, Frame, answer_deviations, deviations, envelope_deviation, read_frame,
+};
 use mendpoint_store::{ConformanceChange, DeviationCount, DeviationKey, ModelKey};
 
 use super::Sample;
@@ -87,9 +89,13 @@ impl Book {
             return;
         }
         let protocol = sample.protocol;
-        let mut found = match &sample.answers {
-            Some(action) => answer_deviations(protocol, action, payload),
-            None => deviations(protocol, &message, payload),
+        let mut found = match (&sample.answers, payload) {
+            (_, Err(odd)) => {
+                self.note(&of, message, odd, sample);
+                return;
+            }
+            (Some(action), Ok(payload)) => answer_deviations(protocol, action, payload),
+            (None, Ok(payload)) => deviations(protocol, &message, payload),
         }
         .into_iter()
         .map(|deviation| {
@@ -103,29 +109,37 @@ impl Book {
             let (_, allowed) = SENSE.iter().find(|(known, _)| known == why)?;
             Some((field.clone(), "sense".to_owned(), (*allowed).to_owned(), String::new()))
         }));
+        // A payload that is none was found above already.
+        let is_whole = |place: &str| found.iter().any(|one| one.0.is_empty()) && place == "payload";
         if sample.answers.is_none()
-            && let Err(error) = check_envelope(protocol, &sample.text)
+            && let Some((part, why)) = envelope_deviation(&sample.text)
+            && !is_whole(part)
         {
-            let (place, rule) = (ENVELOPE.to_owned(), ENVELOPE.to_owned());
-            found.push((place, rule, ENVELOPE_FORM.to_owned(), error.description));
+            let place = format!("{ENVELOPE}.{part}");
+            found.push((place, ENVELOPE.to_owned(), ENVELOPE_FORM.to_owned(), why));
         }
         // Once a message, however often in it.
         found.sort_unstable_by(|one, other| (&one.0, &one.1).cmp(&(&other.0, &other.1)));
         found.dedup_by(|one, other| (&one.0, &one.1) == (&other.0, &other.1));
 
-        let entry = self.checked.entry((of.clone(), protocol.name(), message.clone()));
+        self.note(&of, message, found, sample);
+    }
+
+    /// Counts a message, with what was found in it: place, rule, what is allowed, what was there.
+    fn note(&mut self, of: &ModelKey, message: String, found: Vec<Finding>, sample: &Sample) {
+        let protocol = sample.protocol.name();
+        let entry = self.checked.entry((of.clone(), protocol, message.clone()));
         let (count, at) = entry.or_default();
         *count += 1;
         *at = sample.at.max(*at);
         for (place, rule, allowed, example) in found {
-            let key = DeviationKey {
-                of: of.clone(),
-                protocol: protocol.name().to_owned(),
-                message: message.clone(),
-                place,
-                rule,
-            };
-            self.count(key, allowed, example, sample);
+            let (of, protocol, message) = (of.clone(), protocol.to_owned(), message.clone());
+            self.count(
+                DeviationKey { of, protocol, message, place, rule },
+                allowed,
+                example,
+                sample,
+            );
         }
     }
 
@@ -172,16 +186,32 @@ impl Book {
     }
 }
 
-/// The message's name as reports have it, and its payload. `None` for what is no message.
-fn message_of(sample: &Sample) -> Option<(String, &str)> {
-    match (read_frame(&sample.text).ok()?, &sample.answers) {
+/// Place, rule, what is allowed, what was there.
+type Finding = (String, String, String, String);
+
+/// The message's name as reports have it, and its payload, or what is odd about it where it has no
+/// definition to be held against. `None` for what is neither.
+fn message_of(sample: &Sample) -> Option<(String, Result<&str, Vec<Finding>>)> {
+    let frame = match read_frame(&sample.text) {
+        Ok(frame) => frame,
+        Err(bad) if bad.kind == BadFrameKind::Empty || sample.answers.is_some() => return None,
+        Err(bad) => {
+            let (place, form) = (ENVELOPE.to_owned(), ENVELOPE_FORM.to_owned());
+            let found = vec![(place.clone(), place, form, bad.why)];
+            return Some(("unreadable message".to_owned(), Err(found)));
+        }
+    };
+    match (frame, &sample.answers) {
         (Frame::CallResult { payload, .. }, Some(action)) => {
-            Some((format!("{action} answer"), payload))
+            Some((format!("{action} answer"), Ok(payload)))
         }
         (Frame::Call { action, payload, .. } | Frame::Send { action, payload, .. }, None) => {
-            // An action that is nobody's has no definition to be held against.
-            mendpoint_ocpp::definition::message(sample.protocol, &action)?;
-            Some((action.into_owned(), payload))
+            if mendpoint_ocpp::definition::message(sample.protocol, &action).is_some() {
+                return Some((action.into_owned(), Ok(payload)));
+            }
+            let allowed = format!("an action of OCPP {}", &sample.protocol.name()["ocpp".len()..]);
+            let found = ("action".to_owned(), "word".to_owned(), allowed, cut(&action));
+            Some(("unknown action".to_owned(), Err(vec![found])))
         }
         _ => None,
     }
@@ -226,6 +256,10 @@ mod tests {
             r#"[2,"1","Heartbeat",{}]"#,
             r#"[2,17,"Heartbeat",{}]"#,
             r#"[2,"2","Heartbeat",{},"more"]"#,
+            r#"[2,"3","Heartbeat",[]]"#,
+            r#"[2,null,"Heartbeat",{}]"#,
+            r#"[2,"4","Nonsense",{}]"#,
+            "  ",
         ] {
             book.take(&of("X"), &sample(1, text));
         }
@@ -236,13 +270,34 @@ mod tests {
             .map(|(key, count)| {
                 (
                     key.message.as_str(),
+                    key.place.as_str(),
                     key.rule.as_str(),
                     count.example.as_str(),
-                    count.chargers[0].1,
                 )
             })
             .collect();
-        assert_eq!(told, [("Heartbeat", "envelope", "a request has 4 parts; this one has 5", 2)]);
+        assert_eq!(
+            told,
+            [
+                ("Heartbeat", "", "type", "a list"),
+                ("Heartbeat", "envelope.messageId", "envelope", "the message id is not text"),
+                (
+                    "Heartbeat",
+                    "envelope.parts",
+                    "envelope",
+                    "a request has 4 parts; this one has 5"
+                ),
+                ("unknown action", "action", "word", "Nonsense"),
+                (
+                    "unreadable message",
+                    "envelope",
+                    "envelope",
+                    "the message id is neither text nor a number"
+                ),
+            ]
+        );
+        let checked: u64 = change.checked.iter().map(|checked| checked.3).sum();
+        assert_eq!(checked, 6);
     }
 
     #[test]
@@ -328,13 +383,5 @@ mod tests {
             book.take(&of("X"), &sample(1, METER));
         }
         assert_eq!(book.take_change().checked[0].3, SETTLED + 5);
-    }
-
-    #[test]
-    fn what_is_no_message_is_left_out() {
-        let mut book = Book::default();
-        book.take(&of("X"), &sample(1, "nonsense"));
-        book.take(&of("X"), &sample(1, r#"[2,"1","MakeCoffee",{}]"#));
-        assert_eq!(book.take_change(), ConformanceChange::default());
     }
 }

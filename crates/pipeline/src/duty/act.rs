@@ -244,8 +244,9 @@ impl Handle {
     pub async fn add_window(&self, mut window: Window, by: &str) -> Result<i64, Error> {
         window.check().map_err(|error| refused(&error))?;
         let place = self.place_words(window.scope)?;
-        if window.is_over(clock::now()) {
-            return Err(Error::Refused("it would never be open: it is in the past".to_owned()));
+        let now = clock::now();
+        if window.is_over(now) {
+            return Err(Error::Refused(window.why_never(now).to_owned()));
         }
         window.id = self.0.duty.next_id.fetch_add(1, Ordering::Relaxed);
         by.clone_into(&mut window.author);
@@ -295,6 +296,16 @@ impl Handle {
     /// What a link of a letter says, if it is ours and still good.
     pub fn read_take_link(&self, token: &str) -> Option<Claim> {
         self.0.duty.signer.read(token, clock::now())
+    }
+
+    /// Whether the one a link was sent to is still told of anything: somebody who may sign in, or an
+    /// owner without an account.
+    pub async fn may_take(&self, claim: &Claim) -> bool {
+        // Who left a moment ago left by another program.
+        self.0.read_book_now().await;
+        let book = self.duty_book();
+        let is_owner = |place: &PlaceTags| place.owner_email.trim() == claim.who;
+        book.person(&claim.who).is_some() || book.places.values().any(is_owner)
     }
 
     /// Somebody takes an incident by the link of a letter. `owner` is whose it was on the page that

@@ -150,6 +150,14 @@ async fn whoever_is_on_call_is_told_first_and_takes_it_by_the_link() {
     assert!(handle.read_take_link("nonsense").is_none());
     let claim = handle.read_take_link(token).expect("it is good");
     assert_eq!(claim.incident, incident);
+    assert!(handle.may_take(&claim).await);
+    let store = &stage.program.store;
+    let mut user = store.user_by_name(&claim.who).await.expect("read").expect("there");
+    for disabled in [true, false] {
+        user.disabled = disabled;
+        store.update_user(&user).await.expect("kept");
+        assert_eq!(handle.may_take(&claim).await, !disabled, "who left takes nothing");
+    }
     handle.take_by_link(&claim, None).await.expect("taken");
     stage.line(incident, "took it: nobody else is told").await;
     let kept = stage.program.store.incident(incident).await.expect("read").expect("there");

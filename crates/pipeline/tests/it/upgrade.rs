@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use mendpoint_model::SecurityProfile::{Basic, Mutual, Tls};
-use mendpoint_model::{Action, ChargerRecord, CommandOutcome, Protocol, SecurityProfile};
-use mendpoint_pipeline::{Error, NotAdmitted, UpgradeStep, UpgradeTo};
+use mendpoint_model::{Action, ChargerRecord, CommandOutcome, Origin, Protocol, SecurityProfile};
+use mendpoint_pipeline::{Asked, Error, NotAdmitted, UpgradeStep, UpgradeTo};
 use serde_json::{Value, json};
 
 use super::kit::{Program, Try, answered, settings};
 
 const SECRET: &str = "0123456789ABCDEF0123456789ABCDEF01234567";
+
+const PEM: &str = "-----BEGIN CERTIFICATE-----\nMAo=\n-----END CERTIFICATE-----";
 
 fn to(profile: SecurityProfile, root: &str) -> UpgradeTo {
     UpgradeTo {
@@ -138,8 +140,8 @@ async fn s06_the_root_is_installed_first_and_without_it_the_way_ends() {
     {
         let (program, record) = on_profile_1(protocol).await;
         let answers = [("InstallCertificate", answered("Rejected"))];
-        let (sent, steps) = lead(&program, &record, to(Tls, "a PEM"), &answers).await;
-        assert_eq!(sent[0], json!({ "certificateType": kind, "certificate": "a PEM" }));
+        let (sent, steps) = lead(&program, &record, to(Tls, PEM), &answers).await;
+        assert_eq!(sent[0], json!({ "certificateType": kind, "certificate": PEM }));
         assert_eq!(steps.len(), 1);
         assert!(!steps[0].done, "{steps:?}");
     }
@@ -148,7 +150,7 @@ async fn s06_the_root_is_installed_first_and_without_it_the_way_ends() {
         ("InstallCertificate", answered("Accepted")),
         ("ChangeConfiguration", answered("Accepted")),
     ];
-    let (_, steps) = lead(&program, &record, to(Tls, "a PEM"), &answers).await;
+    let (_, steps) = lead(&program, &record, to(Tls, PEM), &answers).await;
     assert!(steps.iter().all(|step| step.done) && steps.len() == 2, "{steps:?}");
 }
 
@@ -158,4 +160,75 @@ async fn s07_profile_3_is_reached_from_profile_2_only() {
     let jump = program.handle.upgrade_profile(record.key, to(Mutual, ""), "ana").await;
     let Err(Error::Refused(why)) = jump else { panic!("{jump:?}") };
     assert!(why.contains("profile 2"), "{why}");
+}
+
+#[tokio::test]
+async fn s07_what_a_charger_could_not_use_is_not_sent_to_it() {
+    let (program, record) = on_profile_1(Protocol::V201).await;
+    let lead = |to: UpgradeTo| program.handle.upgrade_profile(record.key, to, "ana");
+    for url in ["ws://ocpp.example.org/ocpp", "", "wss:///ocpp", "ocpp.example.org"] {
+        let back = lead(UpgradeTo { url: url.to_owned(), ..to(Tls, "") }).await;
+        let Err(Error::Unfit(why)) = back else { panic!("{url}: {back:?}") };
+        assert!(why.contains("wss://"), "{why}");
+    }
+    let back = lead(to(Tls, "hello")).await;
+    assert!(matches!(&back, Err(Error::Unfit(why)) if why.contains("PEM")), "{back:?}");
+}
+
+#[tokio::test]
+async fn s07_a_charger_that_restarts_first_goes_on() {
+    let (program, record) = on_profile_1(Protocol::V16).await;
+    let answers =
+        [("ChangeConfiguration", answered("RebootRequired")), ("Reset", answered("Accepted"))];
+    let (sent, steps) = lead(&program, &record, to(Tls, ""), &answers).await;
+    assert_eq!(sent[1], json!({ "type": "Soft" }));
+    assert!(steps.len() == 2 && steps.iter().all(|step| step.done), "{steps:?}");
+    let (program, record) = on_profile_1(Protocol::V201).await;
+    let reboot = CommandOutcome::Answered {
+        accepted: true,
+        status: String::new(),
+        payload: r#"{"setVariableResult":[{"attributeStatus":"RebootRequired"}]}"#.to_owned(),
+    };
+    let answers = [
+        ("SetNetworkProfile", answered("Accepted")),
+        ("SetVariables", reboot),
+        ("Reset", answered("Scheduled")),
+    ];
+    let (_, steps) = lead(&program, &record, to(Tls, ""), &answers).await;
+    assert!(steps.len() == 3 && steps.iter().all(|step| step.done), "{steps:?}");
+}
+
+#[tokio::test]
+async fn s07_no_command_leads_to_a_weaker_profile() {
+    let (program, record) = on_profile_1(Protocol::V16).await;
+    comes(&program, Tls).await.expect("profile 2");
+    let raw = |action: &str, payload: Value| Asked {
+        action: Action::Raw { action: action.to_owned(), payload: payload.to_string() },
+        by: Origin::User("ana".to_owned()),
+        wait_ms: None,
+    };
+    let variable = |value: &str| {
+        json!({ "setVariableData": [{ "component": { "name": "SecurityCtrlr" },
+            "variable": { "name": "SecurityProfile" }, "attributeValue": value }] })
+    };
+    let network = |profile: u8| json!({ "connectionData": { "securityProfile": profile } });
+    let key = |value: Value| json!({ "key": "securityprofile ", "value": value });
+    for (action, payload) in [
+        ("ChangeConfiguration", key(json!("1"))),
+        ("ChangeConfiguration", key(json!(0))),
+        ("SetVariables", variable("1")),
+        ("SetNetworkProfile", network(0)),
+    ] {
+        let back = program.handle.submit(record.key, raw(action, payload)).await;
+        let Err(Error::Refused(why)) = back else { panic!("{action}: sent") };
+        assert!(why.contains("weaker"), "{why}");
+    }
+    for (action, payload) in [
+        ("ChangeConfiguration", key(json!("2"))),
+        ("ChangeConfiguration", json!({ "key": "HeartbeatInterval", "value": "1" })),
+        ("SetNetworkProfile", network(3)),
+    ] {
+        program.handle.submit(record.key, raw(action, payload)).await.expect("sent");
+        program.sent(action).await;
+    }
 }

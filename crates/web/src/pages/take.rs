@@ -42,13 +42,23 @@ struct TakePage {
     problem: String,
 }
 
-fn not_good() -> Page {
+/// The claim of a link that may be used, or the page that says why it may not.
+async fn claim_of(state: &AppState, token: &str) -> Result<Claim, Page> {
+    let Some(claim) = state.handle().read_take_link(token) else {
+        return Err(not_good("Links in mails are good for seven days."));
+    };
+    if !state.handle().may_take(&claim).await {
+        return Err(not_good("Whoever it was sent to is not told of incidents any more."));
+    }
+    Ok(claim)
+}
+
+fn not_good(why: &str) -> Page {
     let page = render(TakePage {
         id: String::new(),
         title: "This link is not good any more".to_owned(),
         place: String::new(),
-        description: "Links in mails are good for seven days. Sign in to see the incident."
-            .to_owned(),
+        description: format!("{why} Sign in to see the incident."),
         opened: Moment::default(),
         owner: String::new(),
         over: true,
@@ -62,13 +72,18 @@ fn not_good() -> Page {
 }
 
 async fn page(State(state): State<AppState>, Path(token): Path<String>) -> Page {
-    let Some(claim) = state.handle().read_take_link(&token) else { return not_good() };
+    let claim = match claim_of(&state, &token).await {
+        Ok(claim) => claim,
+        Err(page) => return page,
+    };
     show(&state, &claim, &token, false, String::new()).await
 }
 
 async fn show(state: &AppState, claim: &Claim, token: &str, taken: bool, problem: String) -> Page {
     let handle = state.handle();
-    let Some(incident) = handle.store().incident(claim.incident).await? else { return not_good() };
+    let Some(incident) = handle.store().incident(claim.incident).await? else {
+        return not_good("Its incident is kept no longer.");
+    };
     let place = Place::new(handle.directory(), incident.charger, incident.site, incident.connector);
     let person = handle.duty_book().person(&claim.who).map(|person| person.label().to_owned());
     render(TakePage {
@@ -99,7 +114,10 @@ async fn take(
     Path(token): Path<String>,
     form: Result<Form<TakeForm>, PageError>,
 ) -> Page {
-    let Some(claim) = state.handle().read_take_link(&token) else { return not_good() };
+    let claim = match claim_of(&state, &token).await {
+        Ok(claim) => claim,
+        Err(page) => return page,
+    };
     // Whether the link is good comes first; a page of before the field was there has none.
     let owner = form.ok().and_then(|Form(form)| form.owner);
     match state.handle().take_by_link(&claim, owner).await {

@@ -131,7 +131,7 @@ pub(crate) async fn add_window(
         title: body.title,
         starts: body.starts,
         minutes: body.minutes,
-        zone: body.zone.unwrap_or(zone),
+        zone: body.zone.filter(|zone| !zone.trim().is_empty()).unwrap_or(zone),
         rrule: body.rrule,
         author: String::new(),
         cancelled_by: String::new(),
