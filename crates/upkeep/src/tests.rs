@@ -277,21 +277,23 @@ fn a_station_is_listed_and_gets_its_monitors_in_order() {
 
 #[test]
 fn a_station_that_stumbles_over_the_base_gets_its_monitors_all_the_same() {
-    fn refused() -> CommandOutcome {
-        CommandOutcome::Refused { code: "InternalError".to_owned(), description: String::new() }
-    }
-    let bases: [fn(&Command) -> (CommandOutcome, Vec<EventKind>); 2] = [
-        |command| match command.action.name() {
-            "SetMonitoringBase" | "SetMonitoringLevel" => (refused(), Vec::new()),
+    fn stumbles(command: &Command) -> (CommandOutcome, Vec<EventKind>) {
+        let error = CommandOutcome::Refused {
+            code: "InternalError".to_owned(),
+            description: String::new(),
+        };
+        match command.action.name() {
+            "SetMonitoringBase" | "SetMonitoringLevel" => (error, Vec::new()),
             _ => station(command),
-        },
-        |command| match command.action.name() {
+        }
+    }
+    fn falls_silent(command: &Command) -> (CommandOutcome, Vec<EventKind>) {
+        match command.action.name() {
             "SetMonitoringBase" | "SetMonitoringLevel" => (CommandOutcome::TimedOut, Vec::new()),
             _ => station(command),
-        },
-    ];
-    for base in bases {
-        let mut kit = Kit::new(base);
+        }
+    }
+    for mut kit in [Kit::new(stumbles), Kit::new(falls_silent)] {
         kit.connect(KEY, Protocol::V201);
         kit.boot(KEY, "1");
         kit.wait(HOUR_MS);

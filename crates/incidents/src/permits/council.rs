@@ -387,8 +387,7 @@ impl Council {
         let softer = RESTARTS.iter().take_while(|other| **other != rung);
         let softer = softer.filter(|_| RESTARTS.contains(&rung));
         let worse = |of: Rung| Some((of, self.off.get(&(charger, of))?.1));
-        let (cause, incident) =
-            worse(rung).or_else(|| softer.copied().find_map(|other| worse(other)))?;
+        let (cause, incident) = worse(rung).or_else(|| softer.copied().find_map(worse))?;
         let why = if cause == rung {
             format!("{label} is off for this charger: in {incident} it made it worse")
         } else {

@@ -91,7 +91,7 @@ impl Book {
         let protocol = sample.protocol;
         let mut found = match (&sample.answers, payload) {
             (_, Err(odd)) => {
-                self.note(&of, message, odd, sample);
+                self.note(&of, &message, odd, sample);
                 return;
             }
             (Some(action), Ok(payload)) => answer_deviations(protocol, action, payload),
@@ -122,18 +122,18 @@ impl Book {
         found.sort_unstable_by(|one, other| (&one.0, &one.1).cmp(&(&other.0, &other.1)));
         found.dedup_by(|one, other| (&one.0, &one.1) == (&other.0, &other.1));
 
-        self.note(&of, message, found, sample);
+        self.note(&of, &message, found, sample);
     }
 
     /// Counts a message, with what was found in it: place, rule, what is allowed, what was there.
-    fn note(&mut self, of: &ModelKey, message: String, found: Vec<Finding>, sample: &Sample) {
+    fn note(&mut self, of: &ModelKey, message: &str, found: Vec<Finding>, sample: &Sample) {
         let protocol = sample.protocol.name();
-        let entry = self.checked.entry((of.clone(), protocol, message.clone()));
+        let entry = self.checked.entry((of.clone(), protocol, message.to_owned()));
         let (count, at) = entry.or_default();
         *count += 1;
         *at = sample.at.max(*at);
         for (place, rule, allowed, example) in found {
-            let (of, protocol, message) = (of.clone(), protocol.to_owned(), message.clone());
+            let (of, protocol, message) = (of.clone(), protocol.to_owned(), message.to_owned());
             self.count(
                 DeviationKey { of, protocol, message, place, rule },
                 allowed,
