@@ -123,4 +123,10 @@ impl Progress {
     pub fn installed(&self) -> usize {
         self.monitors.wanted.iter().filter(|wanted| wanted.is_installed()).count()
     }
+
+    /// The monitors that the charger was asked for and does not have.
+    pub fn monitors_refused(&self) -> impl Iterator<Item = &Wanted> {
+        let asked = self.monitors.wanted.iter().filter(|wanted| !wanted.status.is_empty());
+        asked.filter(|wanted| !wanted.is_installed())
+    }
 }

@@ -276,6 +276,25 @@ fn a_station_is_listed_and_gets_its_monitors_in_order() {
 }
 
 #[test]
+fn monitors_that_a_station_does_not_take_are_told_with_its_word() {
+    let mut kit = Kit::new(station);
+    kit.connect(KEY, Protocol::V201);
+    kit.boot(KEY, "1");
+    kit.wait(10 * MINUTE_MS);
+    let mut progress = kit.progress().clone();
+    assert_eq!(progress.monitors_refused().count(), 0);
+    "Rejected".clone_into(&mut progress.monitors.wanted[0].status);
+    "Duplicate".clone_into(&mut progress.monitors.wanted[1].status);
+    progress.monitors.wanted[2].status.clear();
+    let refused: Vec<_> = progress.monitors_refused().map(|one| one.status.as_str()).collect();
+    assert_eq!(
+        refused,
+        ["Rejected"],
+        "not the one that is there already, nor one not asked for yet"
+    );
+}
+
+#[test]
 fn a_station_that_stumbles_over_the_base_gets_its_monitors_all_the_same() {
     fn stumbles(command: &Command) -> (CommandOutcome, Vec<EventKind>) {
         let error = CommandOutcome::Refused {

@@ -222,9 +222,20 @@ pub(super) struct UpkeepJson {
     monitors_wanted: usize,
     monitors_installed: usize,
     monitors_done: bool,
+    /// Monitors that the charger does not take.
+    monitors_refused: Vec<MonitorRefusalJson>,
     refused: Vec<RefusalJson>,
     last: Option<String>,
     last_at: Option<String>,
+}
+
+/// A monitor that a charger does not take.
+#[derive(Serialize, ToSchema)]
+pub(super) struct MonitorRefusalJson {
+    variable: String,
+    kind: String,
+    /// The charger's word; `no word` when its answer said nothing of it.
+    word: String,
 }
 
 /// A question that is not asked again with this firmware.
@@ -255,6 +266,14 @@ pub(super) async fn upkeep(
         monitors_wanted: progress.monitors.wanted.len(),
         monitors_installed: progress.installed(),
         monitors_done: progress.inventory_at.is_some() && progress.monitors.stage == Stage::Done,
+        monitors_refused: progress
+            .monitors_refused()
+            .map(|wanted| MonitorRefusalJson {
+                variable: wanted.at.to_string(),
+                kind: wanted.kind.clone(),
+                word: wanted.status.clone(),
+            })
+            .collect(),
         refused: progress
             .refused
             .iter()

@@ -63,9 +63,9 @@ pub(super) struct EventsQuery {
 pub(super) struct SecurityEventJson {
     id: String,
     at: String,
-    /// The charger; `null` when it is not known which.
+    /// The charger; `null` when that is not proven.
     charger: Option<String>,
-    /// The identity that a refused connection asked for; empty otherwise.
+    /// Its identity, or the one that a refused connection asked for; empty when none was named.
     identity: String,
     /// `LoginRefused`, `UnknownCharger`, `IdentityContested`, or what the charger reported.
     kind: String,
@@ -89,8 +89,11 @@ impl SecurityEventJson {
             means: known.map(|event| event.means),
             id: row.id.to_string(),
             at: row.at.rfc3339_ms(),
+            identity: match &charger {
+                Some(record) if row.identity.is_empty() => record.identity.to_string(),
+                _ => row.identity,
+            },
             charger: charger.map(|record| record.identity.to_string()),
-            identity: row.identity,
             kind: row.report.kind,
             info: row.report.info,
             charger_at: time(row.report.at),

@@ -419,6 +419,12 @@ fn upkeep_lines(now: UnixMs, progress: &Progress, protocol: Protocol) -> UpkeepL
             let who = if refusal.by_model { ", said by others of this model" } else { "" };
             (task.clone(), format!("{}{who}; not asked again with this firmware", refusal.word))
         })
+        .chain(progress.monitors_refused().map(|wanted| {
+            (
+                format!("Monitor {} ({})", wanted.at, wanted.kind),
+                format!("refused: {}", wanted.status),
+            )
+        }))
         .collect();
     UpkeepLines { lines, refused }
 }
