@@ -30,6 +30,8 @@ struct Fate {
     ended: bool,
     /// In which shift it was told last.
     shift: u64,
+    /// When its charger turned to it.
+    since: i64,
 }
 
 /// Where a charger is: what it will send next, again if it was not answered.
@@ -38,6 +40,8 @@ struct Turn {
     number: i64,
     /// Whether the start was answered, with which number.
     started: Option<i64>,
+    /// When the charger turned to it. On a busy machine that may be several kills ago.
+    since: i64,
 }
 
 /// Chargers that charge without a pause, every other one with OCPP 2.0.1, and what they were told.
@@ -47,8 +51,6 @@ pub(crate) struct Fleet {
     shift: u64,
     /// Of how many transactions chargers were told in this shift.
     heard: Arc<AtomicUsize>,
-    /// When this shift and the one before began.
-    began: [i64; 2],
 }
 
 /// Chargers at work: they end when the server does.
@@ -58,13 +60,12 @@ impl Fleet {
     pub(crate) fn new() -> Self {
         let turns = vec![Turn::default(); CHARGERS];
         let (told, heard) = (Told::default(), Arc::default());
-        Self { turns, told, shift: 0, heard, began: [now(); 2] }
+        Self { turns, told, shift: 0, heard }
     }
 
     /// All connect and go on where they were.
     pub(crate) fn set_out(&mut self, server: &Server) -> Shift {
         self.shift += 1;
-        self.began = [self.began[1], now()];
         self.heard = Arc::default();
         let (doors, shift) = (server.doors(), self.shift);
         let turns = std::mem::take(&mut self.turns).into_iter().enumerate();
@@ -109,12 +110,9 @@ impl Fleet {
             pairs.map(|(turn, fate)| (turn.clone(), *fate)).collect()
         };
         assert!(known.len() > CHARGERS, "too little happened in shift {}", self.shift);
-        let filter = if ever {
-            String::new()
-        } else {
-            format!("?from={}", UnixMs(self.began[0]).rfc3339_ms())
-        };
-        compare(&known, &server.all(&format!("/transactions{filter}")))
+        let since = known.iter().map(|(_, fate)| fate.since).min().unwrap_or_default();
+        let from = UnixMs(since).rfc3339_ms();
+        compare(&known, &server.all(&format!("/transactions?from={from}")))
     }
 }
 
@@ -182,10 +180,10 @@ async fn work(
         let mut told = told.lock().expect("no charger panicked");
         let fate = told.entry((identity.clone(), turn.number)).or_default();
         heard.fetch_add(usize::from(fate.shift != shift), Ordering::Relaxed);
-        fate.shift = shift;
+        (fate.shift, fate.since) = (shift, turn.since);
         if turn.started.is_some() {
             fate.ended = true;
-            turn = Turn { number: turn.number + 1, started: None };
+            turn = Turn { number: turn.number + 1, started: None, since: now() };
         } else {
             fate.id = answer["transactionId"].as_i64();
             assert!(fate.id.is_some() == is_v16, "{answer}");

@@ -6,8 +6,9 @@ use std::sync::PoisonError;
 use mendpoint_incidents::correlate::{MergeHabit, Suggestion, suggestions};
 use mendpoint_incidents::overseer::{CohortRate, VehicleSuspect};
 use mendpoint_incidents::{Request, Seen};
-use mendpoint_model::{Action, ChargerRecord, Incident, IncidentId, IncidentState};
+use mendpoint_model::{Action, Actor, ChargerRecord, Incident, IncidentId, IncidentState};
 use mendpoint_store::IncidentFilter;
+use mendpoint_tickets::{TicketCommand, Visibility};
 
 use crate::oversight::Pause;
 use crate::pipeline::Inner;
@@ -64,7 +65,18 @@ impl Handle {
         }
         store.note_merge(&child, &parent, clock::now(), user).await?;
         self.0.audit(user, "incident merged", &format!("{id} into {into}")).await;
+        let text =
+            format!("{id} was put into {into}: it is worked on there, and ends when that is over.");
+        self.tell_ticket(&child, text, user).await;
         Ok(())
+    }
+
+    /// Whoever works on an incident's ticket hears what became of the incident.
+    async fn tell_ticket(&self, incident: &Incident, text: String, user: &str) {
+        let Some(ticket) = incident.ticket else { return };
+        let note = TicketCommand::Note { text, visibility: Visibility::Internal };
+        // One that is over takes no more notes, and needs none.
+        let _ = self.ticket(ticket, note, Actor::User(user.to_owned())).await;
     }
 
     /// Takes an incident out of the one it was merged into, if that is still as it was seen.
@@ -85,6 +97,10 @@ impl Handle {
         }
         store.note_split(id, clock::now(), user).await?;
         self.0.audit(user, "incident split off", &id.to_string()).await;
+        if let Some(parent) = parent {
+            let text = format!("{id} was taken out of {parent}: it is worked on by itself again.");
+            self.tell_ticket(&child, text, user).await;
+        }
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use mendpoint_model::{ChargerKey, ConnectorRef, DAY_MS, IncidentId, UnixMs};
 use mendpoint_pipeline::{PortTally, UptimeScope};
 use mendpoint_store::{PAGE_MAX, TransactionFilter};
-use mendpoint_uptime::{Decision, Exclusion, Span, Tally, formula};
+use mendpoint_uptime::{Decision, Exclusion, Reason, Span, Tally, formula};
 
 use crate::AppState;
 use crate::place::check_connector;
@@ -28,6 +28,10 @@ pub(crate) async fn check_exclusion(state: &AppState, exclusion: &Exclusion) -> 
     if exclusion.until.since_ms(exclusion.from) > EXCLUSION_MAX_MS {
         return Err("One exclusion lasts for a year at most.".to_owned());
     }
+    // Maintenance is planned; everything else is known when it has happened.
+    if exclusion.reason != Reason::Maintenance && exclusion.from > state.handle().now() {
+        return Err("That has not happened yet: only maintenance is excluded ahead.".to_owned());
+    }
     let Some(charger) = exclusion.charger else { return Ok(()) };
     let directory = state.handle().directory();
     if let Some(record) = directory.charger(charger)
@@ -46,6 +50,10 @@ pub(crate) async fn check_exclusion(state: &AppState, exclusion: &Exclusion) -> 
     let live = state.handle().charger(charger).await;
     check_connector(live.as_deref(), exclusion.connector)
 }
+
+/// What is said to who proposes the same again.
+pub(crate) const PROPOSED_BEFORE: &str = "The same minutes were proposed before for this reason. To give \
+     better evidence, refuse that proposal first.";
 
 /// The months of a calendar, in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -282,7 +282,7 @@ pub(super) async fn propose(
     check_exclusion(&state, &exclusion).await.map_err(ApiError::bad_request)?;
     let store = state.handle().store();
     let Some(id) = store.propose_exclusion(&exclusion, &caller.name).await? else {
-        return Err(ApiError::conflict("that was proposed before"));
+        return Err(ApiError::conflict(crate::uptime::PROPOSED_BEFORE));
     };
     state.handle().audit(&caller.name, "exclusion proposed", &id.to_string()).await;
     let row = store.exclusion(id).await?;

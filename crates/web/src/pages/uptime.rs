@@ -528,7 +528,7 @@ async fn add(
         handle.audit(&viewer.name, "exclusion proposed", &id.to_string()).await;
         return Ok(back(HOME, Ok("It waits for somebody else's approval.".to_owned())));
     }
-    let why = "That was proposed before.".to_owned();
+    let why = crate::uptime::PROPOSED_BEFORE.to_owned();
     wrong(list_exclusions(&state, &viewer, Asked::default(), form, why).await)
 }
 

@@ -66,6 +66,26 @@ async fn merging_twice_leaves_it_merged() {
 }
 
 #[tokio::test]
+async fn the_ticket_of_a_merged_incident_says_so() {
+    let (server, incidents) = reported(&["Harbour", "Harbour"]).await;
+    let (parent, child) = (incidents[0], incidents[1]);
+    // A report may have been handed over by itself by now.
+    let (status, why) = server.act_on(child, "escalate", Value::Null).await;
+    assert!(status == 200 || status == 409, "{why}");
+    let kept = server.store.incident(child).await.expect("read").expect("there");
+    let ticket = kept.ticket.expect("a ticket");
+    let into = json!({ "into": parent.to_string() });
+    assert_eq!(server.act_on(child, "merge", into).await.0, 200);
+    let seen = json!({ "seen": { "merged_into": parent.to_string() } });
+    assert_eq!(server.act_on(child, "split", seen).await.0, 200);
+    let (_, told) = server.call(&format!("GET /api/v1/tickets/{ticket}"), Value::Null).await;
+    let told = told.to_string();
+    for words in ["was put into INC-1", "was taken out of INC-1"] {
+        assert!(told.contains(words), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn two_sites_are_put_together_only_when_that_is_said() {
     let (server, incidents) = reported(&["Harbour", "Station"]).await;
     let (parent, child) = (incidents[0], incidents[1]);
