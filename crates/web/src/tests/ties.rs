@@ -72,8 +72,13 @@ async fn the_ticket_of_a_merged_incident_says_so() {
     // A report may have been handed over by itself by now.
     let (status, why) = server.act_on(child, "escalate", Value::Null).await;
     assert!(status == 200 || status == 409, "{why}");
-    let kept = server.store.incident(child).await.expect("read").expect("there");
-    let ticket = kept.ticket.expect("a ticket");
+    let ticket = loop {
+        let kept = server.store.incident(child).await.expect("read").expect("there");
+        match kept.ticket {
+            Some(ticket) => break ticket,
+            None => tokio::time::sleep(std::time::Duration::from_millis(5)).await,
+        }
+    };
     let into = json!({ "into": parent.to_string() });
     assert_eq!(server.act_on(child, "merge", into).await.0, 200);
     let seen = json!({ "seen": { "merged_into": parent.to_string() } });
