@@ -236,6 +236,7 @@ impl Server {
                 registry.clone(),
                 rest_stopped.clone(),
             )),
+            tokio::spawn(mendpoint_web::follow_cards(state.clone(), rest_stopped.clone())),
             tokio::spawn(mendpoint_web::serve(web, state, rest_stopped.clone())),
             tokio::spawn(notifier.run(rest_stopped.clone())),
             tokio::spawn(housekeeping::run(

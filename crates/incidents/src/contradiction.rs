@@ -95,6 +95,12 @@ pub(crate) fn always(parts: &[Part<'_>], at: usize) -> Option<(usize, String)> {
     Some((at, format!("one of these parts is always true, so this {what}")))
 }
 
+/// Whether a condition never holds without another one; `false` where there is too much to try.
+pub(crate) fn implies(condition: &Predicate, other: &Predicate) -> bool {
+    let without = Predicate::All(vec![condition.clone(), Predicate::Not(Box::new(other.clone()))]);
+    outcomes(&without).is_some_and(|without| !without.yes)
+}
+
 /// What can come of a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Outcomes {

@@ -18,6 +18,7 @@ use self::condition::{MOST, read_condition};
 use self::number::{severity, whole};
 use self::raw::RawRule;
 use self::wide::{WIDE_KEEP_MS, WIDE_PLACES, read_together, unit_of};
+use crate::contradiction;
 use crate::duration::duration_words;
 use crate::expression::{check_code, look, parse_with};
 use crate::playbook::duration;
@@ -95,7 +96,17 @@ pub(crate) fn parse_rule_with(
     let mut clears = Vec::new();
     let mut clear_text = Vec::new();
     for clear in &raw.clear {
+        let at = clear.span().start;
         if let Some((clear, text)) = read_clear(reader, clear, scope) {
+            if let (Condition::State { when, .. }, ClearWay::When(over), true) =
+                (&condition, &clear.way, is_read)
+                && contradiction::implies(when, over)
+            {
+                let message = "this clear holds whenever the condition of the rule does, so its \
+                               incidents would end while the trouble lasts; write what is true when \
+                               it is over";
+                reader.refuse(at, message);
+            }
             clears.push(clear);
             clear_text.push(text);
         }

@@ -85,6 +85,7 @@ impl AuditActor {
     pub(crate) fn origin(name: &str) -> Origin {
         match Self::current() {
             Some(Self::Token(_) | Self::BootstrapToken) => Origin::Token(name.to_owned()),
+            Some(Self::System) => Origin::System,
             _ => Origin::User(name.to_owned()),
         }
     }
@@ -109,6 +110,11 @@ mod tests {
             AuditActor::User("ana".to_owned()).is_here();
             assert_eq!(AuditActor::named("vio"), "user ana");
             assert_eq!(AuditActor::origin("ana"), Origin::User("ana".to_owned()));
+        })
+        .await;
+        AuditActor::serving(async {
+            AuditActor::System.is_here();
+            assert_eq!(AuditActor::origin("Mendpoint"), Origin::System);
         })
         .await;
     }

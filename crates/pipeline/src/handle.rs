@@ -416,6 +416,12 @@ impl Handle {
         Ok(deleted)
     }
 
+    /// How often tokens were registered, changed or forgotten since the start: a number that is the
+    /// same when nothing changed.
+    pub fn token_changes(&self) -> u64 {
+        self.0.tokens.changes()
+    }
+
     /// All that is kept of a card, for the person who asks (S21).
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Drivers' tokens in memory: what a charger is told about one must not wait for the database.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use dashmap::DashMap;
 use mendpoint_model::{
@@ -19,6 +20,8 @@ pub(crate) struct Tokens {
     busy: DashMap<Box<str>, Vec<Busy>>,
     /// All numbers that were told of lately, to be hidden in words.
     pub(crate) cards: Arc<Cards>,
+    /// How often one was registered, changed or forgotten.
+    changes: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -61,6 +64,7 @@ impl Tokens {
     pub(crate) fn put(&self, row: &IdTokenRow) {
         let known = Known { spelling: row.token.as_str().into(), info: Arc::new(row.info()) };
         self.known.insert(key(&row.token), known);
+        self.changes.fetch_add(1, Ordering::Relaxed);
         self.cards.register(&row.token);
         if let Some(parent) = &row.parent {
             self.cards.register(parent);
@@ -70,6 +74,12 @@ impl Tokens {
     /// Forgets a token.
     pub(crate) fn remove(&self, token: &str) {
         self.known.remove(&key(token));
+        self.changes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often a token was registered, changed or forgotten since the start.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Relaxed)
     }
 
     /// How a token is spelt in the register.

@@ -17,6 +17,11 @@ const INSERT: &str = "INSERT INTO charging_profile (profile_id, charger_key, evs
 const UPDATE: &str = "UPDATE charging_profile SET state = $2, problem = $3, changed_at_ms = $4,
     json = CASE WHEN $5 = '' THEN json ELSE $5 END WHERE profile_id = $1";
 
+const REPLACE: &str = "UPDATE charging_profile SET state = 'replaced', changed_at_ms = $6,
+        problem = 'Profile ' || CAST($1 AS TEXT) || ' took its place.'
+    WHERE charger_key = $2 AND evse = $3 AND purpose = $4 AND stack_level = $5
+        AND state = 'accepted' AND profile_id < $1";
+
 /// A charging profile that a charger was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChargingProfileRow {
@@ -32,7 +37,7 @@ pub struct ChargingProfileRow {
     pub stack_level: u32,
     /// For which transaction.
     pub transaction: Option<TransactionId>,
-    /// `requested`, `accepted`, `rejected`, `failed`, `cleared`.
+    /// `requested`, `accepted`, `rejected`, `failed`, `replaced`, `cleared`.
     pub state: String,
     /// Why it failed; empty when it did not.
     pub problem: String,
@@ -98,6 +103,27 @@ impl Store {
         write!(&self.db, conn => {
             let query = sqlx::query(UPDATE).bind(id).bind(state).bind(problem).bind(at.0).bind(json);
             Ok(query.execute(conn).await?.rows_affected() > 0)
+        })
+    }
+
+    /// Writes down that a profile took the place of those before it of the same place, purpose and
+    /// level.
+    pub async fn replace_charging_profiles(
+        &self,
+        by: &ChargingProfileRow,
+        at: UnixMs,
+    ) -> Result<()> {
+        write!(&self.db, conn => {
+            sqlx::query(REPLACE)
+                .bind(by.id)
+                .bind(i64::from(by.charger.0))
+                .bind(i64::from(by.evse))
+                .bind(&by.purpose)
+                .bind(i64::from(by.stack_level))
+                .bind(at.0)
+                .execute(conn)
+                .await?;
+            Ok(())
         })
     }
 

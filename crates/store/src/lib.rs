@@ -89,7 +89,7 @@ pub use cursor::{Cursor, PAGE_MAX, Page};
 pub use device::{VariableChangeRow, VariableRow};
 pub use duty::{DutyDocument, DutyTurn};
 pub use entry::Entry;
-pub use erasure::{Erased, Erasure, ErasureReport, IfUnknown};
+pub use erasure::{Erased, Erasure, ErasureReport, IfUnknown, is_pseudonym};
 pub use error::{Error, Result};
 pub use frame_block::{Direction, FrameBlock, FrameRecord, FrameView};
 pub use frame_log::{FrameLog, FrameTimes};

@@ -2,11 +2,13 @@ use std::collections::BTreeMap;
 
 use mendpoint_model::{ChargerKey, UnixMs};
 
-use crate::db::{Columns, json, one, read, write};
+use crate::db::{Columns, all, json, one, read, write};
 use crate::{Result, Store};
 
 const ONE: &str = "SELECT charger_key, wanted, token_group, version, charger_version, state,
     problem, sent_at_ms, json FROM local_list WHERE charger_key = $1";
+const FOLLOWED: &str = "SELECT charger_key FROM local_list
+    WHERE state <> 'not_supported' AND (wanted <> 'none' OR json <> '{}') ORDER BY charger_key";
 const PUT: &str = "INSERT INTO local_list (charger_key, wanted, token_group, version,
         charger_version, state, problem, sent_at_ms, json)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (charger_key) DO UPDATE SET
@@ -68,6 +70,15 @@ impl Store {
         read!(&self.db, conn => {
             let query = sqlx::query(ONE).bind(i64::from(charger.0));
             one(query.fetch_optional(conn).await?.as_ref(), list)
+        })
+    }
+
+    /// The chargers that should know cards, or know some that they should not, but for those that keep
+    /// no list.
+    pub async fn chargers_with_local_lists(&self) -> Result<Vec<ChargerKey>> {
+        read!(&self.db, conn => {
+            let query = sqlx::query(FOLLOWED);
+            all(&query.fetch_all(conn).await?, |row| Ok(ChargerKey(row.number(0)?)))
         })
     }
 

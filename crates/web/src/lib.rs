@@ -51,6 +51,7 @@ mod wire;
 mod tests;
 
 pub use api::{hash_token, new_token};
+pub use orders::follow::follow_cards;
 pub use password::{BadPassword, hash_password, verify_password};
 pub use router::router;
 pub use serve::serve;

@@ -36,7 +36,7 @@ pub async fn serve(listener: TcpListener, state: AppState, stop: watch::Receiver
     }
 }
 
-async fn stopped(stop: &mut watch::Receiver<bool>) {
+pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
     // An error means that the sender is gone: nobody could tell us any more.
     let _ = stop.wait_for(|stop| *stop).await;
 }

@@ -1,10 +1,11 @@
 //! What every page and every address of the API gets.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use mendpoint_model::{DAY_MS, SecurityProfile, UnixMs};
+use mendpoint_model::{ChargerKey, DAY_MS, SecurityProfile, UnixMs};
 use mendpoint_pipeline::Handle;
 use prometheus::Registry;
 
@@ -185,12 +186,37 @@ struct Shared {
     registry: Registry,
     settings: WebSettings,
     stopping: AtomicBool,
+    lists_under_way: Mutex<BTreeSet<ChargerKey>>,
+}
+
+/// While this is held, no other local list is sent to the charger.
+pub(crate) struct ListUnderWay {
+    state: AppState,
+    charger: ChargerKey,
+}
+
+impl Drop for ListUnderWay {
+    fn drop(&mut self) {
+        self.state.lists_under_way().remove(&self.charger);
+    }
 }
 
 impl AppState {
     /// Pages over a running pipeline. `registry` is what `/metrics` shows.
     pub fn new(handle: Handle, registry: Registry, settings: WebSettings) -> Self {
-        Self(Arc::new(Shared { handle, registry, settings, stopping: AtomicBool::new(false) }))
+        let stopping = AtomicBool::new(false);
+        let lists_under_way = Mutex::default();
+        Self(Arc::new(Shared { handle, registry, settings, stopping, lists_under_way }))
+    }
+
+    fn lists_under_way(&self) -> MutexGuard<'_, BTreeSet<ChargerKey>> {
+        self.0.lists_under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins to send a local list; `None` while another one is on its way to the charger.
+    pub(crate) fn begin_list(&self, charger: ChargerKey) -> Option<ListUnderWay> {
+        let is_first = self.lists_under_way().insert(charger);
+        is_first.then(|| ListUnderWay { state: self.clone(), charger })
     }
 
     /// The way into the program.

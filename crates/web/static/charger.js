@@ -122,6 +122,7 @@ if (pauseButton instanceof HTMLButtonElement && list) {
     pauseButton.setAttribute('aria-pressed', String(paused));
     const word = pauseButton.querySelector('[data-word]');
     if (word) word.textContent = paused ? 'Go on' : 'Pause';
+    pauseButton.querySelector('use')?.setAttribute('href', `/static/icons.svg#${paused ? 'play' : 'pause'}`);
     if (!paused) {
       put(held);
       held = [];

@@ -94,6 +94,16 @@ fn mistakes_have_a_place_and_a_way_out() {
             "exactly one thing, this one does 2",
         ),
         (
+            "when = 'status != \"Faulted\"'",
+            "when = 'status == \"Faulted\"'",
+            "r.toml:15:1: this clear holds whenever the condition of the rule does",
+        ),
+        (
+            "when = 'status != \"Faulted\"'",
+            "when = 'status != \"Available\"'",
+            "r.toml:15:1: this clear holds whenever the condition of the rule does",
+        ),
+        (
             "version = 1",
             "version = \"1\"",
             "r.toml:2:11: `version` is a whole number, 0 or more; this is the text \"1\"; write it",

@@ -7,6 +7,8 @@ use super::raw;
 
 /// The most periods of a schedule, as in the device model of 2.x.
 const PERIODS_MAX: usize = 1_024;
+/// The highest limit, in watts or amperes: no charger comes near, and a slip of the keys goes beyond.
+const LIMIT_MAX: f64 = 100_000_000.0;
 
 /// What a profile is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,6 +164,9 @@ impl ChargingProfile {
         for period in &self.periods {
             if !period.limit.is_finite() || period.limit < 0.0 {
                 return Err(format!("A limit is 0 or more, not {}.", period.limit));
+            }
+            if period.limit > LIMIT_MAX {
+                return Err(format!("A limit is {LIMIT_MAX} at most, not {:e}.", period.limit));
             }
             if period.phases.is_some_and(|phases| !(1..=3).contains(&phases)) {
                 return Err("A period has 1 to 3 phases.".to_owned());
@@ -338,7 +343,7 @@ mod tests {
     #[test]
     fn what_a_charger_would_misunderstand_gets_a_sentence() {
         assert_eq!(sound().check(), Ok(()));
-        let cases: [(Change, &str); 13] = [
+        let cases: [(Change, &str); 14] = [
             (|p| p.purpose = ProfilePurpose::Tx, "running transaction"),
             (
                 |p| {
@@ -355,6 +360,7 @@ mod tests {
             (|p| p.periods[1].start_s = 0, "order"),
             (|p| p.periods[1].limit = -1.0, "0 or more"),
             (|p| p.periods[1].limit = f64::NAN, "0 or more"),
+            (|p| p.periods[1].limit = 1e30, "100000000 at most"),
             (|p| p.periods[0].phases = Some(4), "1 to 3"),
             (|p| p.duration_s = Some(3_600), "last period"),
             (

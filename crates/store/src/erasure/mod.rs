@@ -98,7 +98,7 @@ fn with_counts(rows: &[serde_json::Value]) -> Vec<serde_json::Value> {
 const PSEUDONYM: &str = "ERASED-";
 
 /// Whether a text is what stands in the place of somebody's number.
-fn is_pseudonym(text: &str) -> bool {
+pub fn is_pseudonym(text: &str) -> bool {
     let (begin, rest) = text.split_at_checked(PSEUDONYM.len()).unwrap_or_default();
     begin.eq_ignore_ascii_case(PSEUDONYM) && rest.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

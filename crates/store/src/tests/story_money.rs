@@ -202,4 +202,16 @@ pub(crate) async fn charging_orders(store: &Store, one: ChargerKey) {
     }
     let rows = store.charging_profiles(one, 9).await.expect("read");
     assert_eq!((rows.len(), &*rows[0].state, &*rows[0].json), (1, "accepted", "{}"));
+
+    // One of the same purpose and level takes its place; one of another level stands beside it.
+    for stack_level in [profile.stack_level + 1, profile.stack_level] {
+        let mut next = ChargingProfileRow { stack_level, ..profile.clone() };
+        next.id = store.insert_charging_profile(&next).await.expect("kept");
+        store.update_charging_profile(next.id, "accepted", "", UnixMs(12), "").await.expect("kept");
+        store.replace_charging_profiles(&next, UnixMs(13)).await.expect("kept");
+    }
+    let rows = store.charging_profiles(one, 9).await.expect("read");
+    let states: Vec<_> = rows.iter().map(|row| &*row.state).collect();
+    assert_eq!(states, ["accepted", "accepted", "replaced"]);
+    assert_eq!(rows[2].problem, format!("Profile {} took its place.", rows[0].id));
 }

@@ -293,7 +293,7 @@ pub(crate) struct IncidentJson {
     source: &'static str,
     /// Who filed it.
     reporter: String,
-    /// The charger's OCPP identity.
+    /// The charger's OCPP identity; of an incident about many chargers the first that it was seen at.
     charger: String,
     site: String,
     /// Who runs the charger.

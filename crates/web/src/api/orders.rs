@@ -252,7 +252,7 @@ pub(super) struct ProfileJson {
     purpose: String,
     stack_level: u32,
     transaction: Option<i64>,
-    /// `requested`, `accepted`, `rejected`, `failed` or `cleared`.
+    /// `requested`, `accepted`, `rejected`, `failed`, `replaced` (by one of the same purpose and level) or `cleared`.
     state: String,
     problem: Option<String>,
     set_by: String,

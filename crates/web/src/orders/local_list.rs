@@ -1,12 +1,13 @@
 //! The cards that a charger knows by heart, so that it can decide while it is offline.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use mendpoint_model::{ChargerKey, ChargerRecord, Protocol};
 use mendpoint_ocpp::orders::{
     ListEntry, ListUpdate, get_local_list_version, list_version_of, send_local_list,
 };
-use mendpoint_store::{IdTokenRow, LocalListRow, TokenFilter, WantedList};
+use mendpoint_store::{IdTokenRow, LocalListRow, TokenFilter, WantedList, is_pseudonym};
 
 use super::{OrderError, Told, ask, spoken, told_number};
 use crate::AppState;
@@ -23,6 +24,27 @@ const ID_TAG_MAX: usize = 20;
 async fn wanted(
     state: &AppState,
     charger: ChargerKey,
+    list: &WantedList,
+) -> Result<Vec<IdTokenRow>, mendpoint_store::Error> {
+    let cards = cards_of(state, list).await?;
+    let live = state.handle().charger(charger).await;
+    let is_v16 = live.is_some_and(|live| live.link.protocol == Some(Protocol::V16));
+    Ok(cards_that_fit(&cards, is_v16).into_owned())
+}
+
+/// The cards of a list that a charger can be told of.
+pub(super) fn cards_that_fit(cards: &[IdTokenRow], is_v16: bool) -> Cow<'_, [IdTokenRow]> {
+    // One card that is too long, and a strict charger of 1.6 refuses the whole list.
+    let fits = |row: &IdTokenRow| !is_v16 || row.token.chars().count() <= ID_TAG_MAX;
+    if cards.iter().all(fits) {
+        return Cow::Borrowed(cards);
+    }
+    Cow::Owned(cards.iter().filter(|row| fits(row)).cloned().collect())
+}
+
+/// The cards of a list, each with what is true of it now.
+pub(super) async fn cards_of(
+    state: &AppState,
     list: &WantedList,
 ) -> Result<Vec<IdTokenRow>, mendpoint_store::Error> {
     let store = state.handle().store();
@@ -48,11 +70,6 @@ async fn wanted(
         // A charger need not look at the date: offline it would let the card charge.
         row.status = row.info().at(now);
     }
-    let live = state.handle().charger(charger).await;
-    if live.is_some_and(|live| live.link.protocol == Some(Protocol::V16)) {
-        // One card that is too long, and a strict charger refuses the whole list.
-        rows.retain(|row| row.token.chars().count() <= ID_TAG_MAX);
-    }
     Ok(rows)
 }
 
@@ -72,7 +89,7 @@ fn entry(row: &IdTokenRow) -> ListEntry {
 }
 
 /// What leads from the known list to the wanted one.
-fn difference(known: &BTreeMap<String, String>, rows: &[IdTokenRow]) -> Vec<ListEntry> {
+pub(super) fn difference(known: &BTreeMap<String, String>, rows: &[IdTokenRow]) -> Vec<ListEntry> {
     let wanted: BTreeSet<&str> = rows.iter().map(|row| row.token.as_str()).collect();
     let changed =
         rows.iter().filter(|row| known.get(&row.token) != Some(&fingerprint(row))).map(entry);
@@ -115,6 +132,13 @@ pub(crate) async fn send(
     full: bool,
     user: &str,
 ) -> Result<LocalListRow, OrderError> {
+    // Two at once would take each other's version for a mistake of the charger.
+    let Some(_turn) = state.begin_list(record.key) else {
+        return Err(OrderError::Refused(
+            "A local list is on its way to this charger. Look again when it has answered."
+                .to_owned(),
+        ));
+    };
     let store = state.handle().store();
     let mut row = read(state, record).await?;
     if let Some(list) = list {
@@ -153,7 +177,9 @@ pub(crate) async fn send(
     };
     let is_ours = charger_version == row.version && row.version > 0;
     row.charger_version = Some(charger_version);
-    let mut is_full = full || !is_ours;
+    // The number of who was erased is not known here any more, so it cannot be taken out by itself.
+    let has_erased = row.known.keys().any(|token| is_pseudonym(token));
+    let mut is_full = full || !is_ours || has_erased;
     let mut entries =
         if is_full { rows.iter().map(entry).collect() } else { difference(&row.known, &rows) };
     if !is_full && entries.is_empty() {
@@ -180,7 +206,15 @@ pub(crate) async fn send(
         // A part of it may be there: the next time everything is sent.
         row.known.clear();
         let word = if told.unsupported { "not_supported" } else { "failed" };
-        fail(&mut row, word, told.problem);
+        let problem = if told.status == "VersionMismatch" {
+            format!(
+                "The charger told version {charger_version} and then refused the whole list under a \
+                 higher one (VersionMismatch). A restart of the charger often ends this."
+            )
+        } else {
+            told.problem
+        };
+        fail(&mut row, word, problem);
         row.version = 0;
     }
     store.put_local_list(record.key, &row).await?;

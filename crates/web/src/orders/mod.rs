@@ -1,6 +1,7 @@
 //! Orders to chargers that take more than one message or are kept: local lists, reservations,
 //! charging profiles. Pages and the API both go through here.
 
+pub(crate) mod follow;
 pub(crate) mod local_list;
 pub(crate) mod profiles;
 pub(crate) mod reservations;

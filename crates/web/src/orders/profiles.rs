@@ -124,8 +124,9 @@ pub(crate) async fn set(
     let now = handle.now();
     let profile = wanted.read(&live, now)?;
     let is_tenth = |limit: f64| (limit * 10.0 - (limit * 10.0).round()).abs() < 1e-6;
-    if protocol == Protocol::V16 && !profile.periods.iter().all(|period| is_tenth(period.limit)) {
-        let sentence = "A limit has one decimal at most in OCPP 1.6: 16 or 16.5.";
+    // 2.1 has no such sentence any more.
+    if protocol != Protocol::V21 && !profile.periods.iter().all(|period| is_tenth(period.limit)) {
+        let sentence = "A limit has one decimal at most in OCPP 1.6 and 2.0.1: 16 or 16.5.";
         return Err(OrderError::Wrong(sentence.to_owned()));
     }
     let mut row = ChargingProfileRow {
@@ -159,6 +160,11 @@ pub(crate) async fn set(
     };
     let store = handle.store();
     store.update_charging_profile(row.id, became, &told.problem, handle.now(), &sent).await?;
+    if told.accepted && protocol == Protocol::V16 {
+        // A charger of 1.6 puts a profile in the place of one of the same purpose and level (3.13.2);
+        // one of 2.x refuses the second.
+        store.replace_charging_profiles(&row, handle.now()).await?;
+    }
     let subject = format!("charging profile {} at {}", row.id, record.identity);
     handle.audit(user, became, &subject).await;
     read(state, row.id).await

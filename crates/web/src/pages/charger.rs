@@ -218,6 +218,7 @@ async fn page(
     Query(asked): Query<Asked>,
     Query(which): Query<Which>,
 ) -> Page {
+    which.check().map_err(PageError::bad_request)?;
     let record = find(&state, &identity)?;
     let handle = state.handle();
     let live = handle.charger(record.key).await;

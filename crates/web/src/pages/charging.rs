@@ -187,7 +187,7 @@ async fn page(
                 stack_level: row.stack_level,
                 glyph: match row.state.as_str() {
                     "accepted" => "ok",
-                    "cleared" => "offline",
+                    "cleared" | "replaced" => "offline",
                     "requested" => "busy",
                     _ => "fault",
                 },

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use mendpoint_model::{
     ChargerKey, ChargerRecord, Command, CommandAnswered, CommandOutcome, ConfigurationValue,
-    Connected, ConnectorRef, ConnectorStatus, EventKind, Protocol, ReservationReport,
+    Connected, ConnectorRef, ConnectorStatus, Disconnected, EventKind, Protocol, ReservationReport,
     ReservationStatus, StatusReport, TransactionEnded, TransactionId, TransactionStarted, UnixMs,
 };
 use mendpoint_pipeline::{
@@ -16,6 +16,8 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{PASSWORD, Server, TOKEN};
+use crate::orders::follow::{Agenda, look};
+use crate::{AppState, WebSettings};
 
 type Script = Box<dyn Fn(&str, &Value) -> CommandOutcome + Send + Sync>;
 
@@ -43,6 +45,15 @@ struct Stage {
     asked: Arc<Mutex<Vec<(String, Value)>>>,
 }
 
+fn connected(protocol: Protocol) -> EventKind {
+    EventKind::Connected(Connected {
+        protocol,
+        remote: "192.0.2.1:40000".to_owned(),
+        replaced: false,
+        certificate_ends: None,
+    })
+}
+
 fn yes(status: &str) -> CommandOutcome {
     answer(true, status, &json!({ "status": status }))
 }
@@ -63,14 +74,7 @@ impl Stage {
         let charger = server.pipeline.handle().register_charger(new).await.expect("registered");
         let asked = Arc::new(Mutex::new(Vec::new()));
         let stage = Self { server, charger, asked: Arc::clone(&asked) };
-        stage
-            .tell(EventKind::Connected(Connected {
-                protocol,
-                remote: "192.0.2.1:40000".to_owned(),
-                replaced: false,
-                certificate_ends: None,
-            }))
-            .await;
+        stage.tell(connected(protocol)).await;
         stage
             .tell(EventKind::Status(StatusReport {
                 connector: ConnectorRef::v16(1),
@@ -410,6 +414,70 @@ async fn a_local_list_is_sent_whole_then_by_its_changes_and_once_again_on_a_mism
     let (_, list) = stage.api(send, &json!({ "wanted": "all" })).await;
     assert_eq!(list["state"], "failed");
     assert!(list["problem"].as_str().expect("a sentence").contains("at most 1"), "{list}");
+    assert!(stage.asked().is_empty());
+}
+
+/// Two looks: the first one waits whether more cards change.
+async fn follow(stage: &Stage, agenda: &mut Agenda) {
+    let handle = stage.server.pipeline.handle();
+    let state = AppState::new(handle, prometheus::Registry::new(), WebSettings::default());
+    for _ in 0..2 {
+        // What the charger said is heard first.
+        stage.get("/chargers/CP-1").await;
+        look(&state, agenda).await;
+    }
+}
+
+#[tokio::test]
+async fn a_card_that_is_blocked_or_erased_leaves_the_lists_of_chargers_by_itself() {
+    let version = Arc::new(Mutex::new(0_i64));
+    let at = Arc::clone(&version);
+    let script: Script = Box::new(move |action, payload| match action {
+        "GetLocalListVersion" => {
+            answer(true, "", &json!({ "listVersion": *at.lock().expect("not poisoned") }))
+        }
+        "SendLocalList" => {
+            *at.lock().expect("not poisoned") = payload["listVersion"].as_i64().expect("a number");
+            yes("Accepted")
+        }
+        _ => no("Rejected"),
+    });
+    let stage = Stage::new(Protocol::V16, script).await;
+    let mut agenda = Agenda::default();
+    stage.text("POST /id-tokens.csv", "text/csv", "token\nCARD-A\nCARD-B\n").await;
+    follow(&stage, &mut agenda).await;
+    assert!(stage.asked().is_empty(), "nobody asked for a list there");
+    let send = "POST /chargers/CP-1/local-list";
+    stage.api(send, &json!({ "wanted": "all" })).await;
+    stage.asked();
+    follow(&stage, &mut agenda).await;
+    assert!(stage.asked().is_empty(), "it knows them");
+
+    let blocked = json!({ "token": "CARD-B", "status": "blocked" });
+    assert_eq!(stage.api("POST /id-tokens", &blocked).await.0, 200);
+    // While it is away nothing is tried; it hears of it when it is back.
+    let gone = Disconnected { reason: "gone".to_owned(), replaced: false };
+    stage.tell(EventKind::Disconnected(gone)).await;
+    follow(&stage, &mut agenda).await;
+    assert!(stage.asked().is_empty(), "it is away");
+    stage.tell(connected(Protocol::V16)).await;
+    follow(&stage, &mut agenda).await;
+    let asked = stage.asked();
+    let told = &asked[1].1;
+    assert_eq!(told["updateType"], "Differential");
+    assert_eq!(told["localAuthorizationList"][0]["idTagInfo"]["status"], "Blocked");
+    let commands = stage.get("/chargers/CP-1/commands").await;
+    assert_eq!(commands["items"][0]["by"], "Mendpoint", "{commands}");
+
+    // An erased number is not known here any more: only the whole list takes it out there.
+    let erase = json!({ "token": "CARD-A" });
+    assert_eq!(stage.api("POST /persons/erase", &erase).await.0, 200);
+    follow(&stage, &mut agenda).await;
+    let asked = stage.asked();
+    let told = &asked[1].1;
+    assert_eq!(told["updateType"], "Full");
+    assert_eq!(told["localAuthorizationList"].as_array().map(Vec::len), Some(1), "{told}");
+    follow(&stage, &mut agenda).await;
     assert!(stage.asked().is_empty());
 }
 

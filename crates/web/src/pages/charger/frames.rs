@@ -44,6 +44,25 @@ pub(super) struct Which {
 }
 
 impl Which {
+    /// Says what cannot be read: messages that were left out by a slip look like messages that never
+    /// came.
+    pub(super) fn check(&self) -> Result<(), String> {
+        if !matches!(self.direction.as_str(), "" | "in" | "out") {
+            return Err(format!(
+                "The direction is in (from the charger) or out (to it), not {:?}.",
+                self.direction
+            ));
+        }
+        for (name, at) in [("from", &self.from), ("to", &self.to)] {
+            if !at.trim().is_empty() && utc(at).is_none() {
+                return Err(format!(
+                    "{name} is a time in UTC, as in 2026-09-21T14:13, not {at:?}."
+                ));
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn filter(&self, viewer: &Viewer) -> Filter {
         Filter {
             direction: match self.direction.as_str() {
@@ -192,6 +211,7 @@ pub(super) async fn fragment(
     Path(identity): Path<String>,
     Query(which): Query<Which>,
 ) -> Page {
+    which.check().map_err(PageError::bad_request)?;
     let record = super::find(&state, &identity)?;
     let home = place::charger_href(&record.identity);
     render(Fragment {
@@ -206,6 +226,7 @@ pub(super) async fn download(
     Path((identity, format)): Path<(String, String)>,
     Query(which): Query<Which>,
 ) -> Page {
+    which.check().map_err(PageError::bad_request)?;
     let record = super::find(&state, &identity)?;
     let format = Format::from_name(&format)
         .ok_or_else(|| PageError::not_found("Messages are exported as csv or as jsonl."))?;
@@ -292,6 +313,22 @@ mod tests {
         assert_eq!(stop.clock, "14:13:20.418");
         assert_eq!(shown(r#"[2,"a","MeterValues",{"transactionId":-1}]"#).session, "");
         assert_eq!(shown(r#"[2,"a","TransactionEvent",{"transactionId":"x"}]"#).session, "");
+    }
+
+    #[test]
+    fn what_cannot_be_read_narrows_nothing_in_silence() {
+        let told = |which: Which| which.check();
+        assert_eq!(told(Which::default()), Ok(()));
+        let fine = Which {
+            direction: "in".to_owned(),
+            from: "2026-09-21T14:13".to_owned(),
+            ..Which::default()
+        };
+        assert_eq!(told(fine), Ok(()));
+        let direction = told(Which { direction: "up".to_owned(), ..Which::default() });
+        assert!(direction.expect_err("refused").contains("in (from the charger) or out"));
+        let to = told(Which { to: "yesterday".to_owned(), ..Which::default() });
+        assert!(to.expect_err("refused").contains("not \"yesterday\""));
     }
 
     #[test]

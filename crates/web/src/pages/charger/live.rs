@@ -18,7 +18,7 @@ use tokio::sync::broadcast::{Receiver, error::TryRecvError};
 
 use super::frames::{Which, render_lines};
 use crate::AppState;
-use crate::pages::errors::Page;
+use crate::pages::errors::{Page, PageError};
 use crate::pages::extract::Query;
 use crate::session::Viewer;
 use crate::wire::{self, Filter, Line, Pairing};
@@ -149,6 +149,7 @@ pub(super) async fn stream(
     Path(identity): Path<String>,
     Query(which): Query<Which>,
 ) -> Page {
+    which.check().map_err(PageError::bad_request)?;
     let record = super::find(&state, &identity)?;
     let log = state.handle().store().frame_log();
     // First listen, then read: nothing is missed in between, and what comes twice is told once.
