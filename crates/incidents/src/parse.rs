@@ -98,8 +98,9 @@ pub(crate) fn parse_rule_with(
     for clear in &raw.clear {
         let at = clear.span().start;
         if let Some((clear, text)) = read_clear(reader, clear, scope) {
-            if let (Condition::State { when, .. }, ClearWay::When(over), true) =
-                (&condition, &clear.way, is_read)
+            // With a time of its own it may mean "long enough": a link that held for an hour.
+            if let (Condition::State { when, .. }, ClearWay::When(over), 0, true) =
+                (&condition, &clear.way, clear.for_ms, is_read)
                 && contradiction::implies(when, over)
             {
                 let message = "this clear holds whenever the condition of the rule does, so its \

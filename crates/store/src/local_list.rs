@@ -8,7 +8,8 @@ use crate::{Result, Store};
 const ONE: &str = "SELECT charger_key, wanted, token_group, version, charger_version, state,
     problem, sent_at_ms, json FROM local_list WHERE charger_key = $1";
 const FOLLOWED: &str = "SELECT charger_key FROM local_list
-    WHERE state <> 'not_supported' AND (wanted <> 'none' OR json <> '{}') ORDER BY charger_key";
+    WHERE state <> 'not_supported' AND (wanted <> 'none' OR json <> '{}' OR state = 'failed')
+    ORDER BY charger_key";
 const PUT: &str = "INSERT INTO local_list (charger_key, wanted, token_group, version,
         charger_version, state, problem, sent_at_ms, json)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (charger_key) DO UPDATE SET

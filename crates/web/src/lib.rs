@@ -14,6 +14,7 @@ mod conformance;
 mod csv;
 mod device;
 mod diff;
+mod erasures;
 mod evidence;
 mod form;
 mod health;

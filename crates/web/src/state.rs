@@ -9,6 +9,8 @@ use mendpoint_model::{ChargerKey, DAY_MS, SecurityProfile, UnixMs};
 use mendpoint_pipeline::Handle;
 use prometheus::Registry;
 
+use crate::erasures::Erasures;
+
 /// Settings of the pages and the API.
 #[derive(Clone, Default)]
 pub struct WebSettings {
@@ -187,6 +189,7 @@ struct Shared {
     settings: WebSettings,
     stopping: AtomicBool,
     lists_under_way: Mutex<BTreeSet<ChargerKey>>,
+    erasures: Erasures,
 }
 
 /// While this is held, no other local list is sent to the charger.
@@ -206,11 +209,28 @@ impl AppState {
     pub fn new(handle: Handle, registry: Registry, settings: WebSettings) -> Self {
         let stopping = AtomicBool::new(false);
         let lists_under_way = Mutex::default();
-        Self(Arc::new(Shared { handle, registry, settings, stopping, lists_under_way }))
+        Self(Arc::new(Shared {
+            handle,
+            registry,
+            settings,
+            stopping,
+            lists_under_way,
+            erasures: Erasures::default(),
+        }))
     }
 
     fn lists_under_way(&self) -> MutexGuard<'_, BTreeSet<ChargerKey>> {
         self.0.lists_under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who is being erased.
+    pub(crate) fn erasures(&self) -> &Erasures {
+        &self.0.erasures
+    }
+
+    /// Whether a local list is on its way to a charger.
+    pub(crate) fn is_list_under_way(&self, charger: ChargerKey) -> bool {
+        self.lists_under_way().contains(&charger)
     }
 
     /// Begins to send a local list; `None` while another one is on its way to the charger.

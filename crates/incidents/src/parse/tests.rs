@@ -94,12 +94,12 @@ fn mistakes_have_a_place_and_a_way_out() {
             "exactly one thing, this one does 2",
         ),
         (
-            "when = 'status != \"Faulted\"'",
+            "when = 'status != \"Faulted\"'\nfor = \"300s\"",
             "when = 'status == \"Faulted\"'",
             "r.toml:15:1: this clear holds whenever the condition of the rule does",
         ),
         (
-            "when = 'status != \"Faulted\"'",
+            "when = 'status != \"Faulted\"'\nfor = \"300s\"",
             "when = 'status != \"Available\"'",
             "r.toml:15:1: this clear holds whenever the condition of the rule does",
         ),

@@ -9,6 +9,8 @@ use super::raw;
 const PERIODS_MAX: usize = 1_024;
 /// The highest limit, in watts or amperes: no charger comes near, and a slip of the keys goes beyond.
 const LIMIT_MAX: f64 = 100_000_000.0;
+/// Whole numbers of chargers have 32 bits.
+const INTEGER_MAX: i64 = i32::MAX as i64;
 
 /// What a profile is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,6 +144,14 @@ impl ChargingProfile {
     pub fn check(&self) -> Result<(), String> {
         self.check_place()?;
         self.check_times()?;
+        let longest =
+            self.duration_s.into_iter().chain(self.periods.iter().map(|it| it.start_s)).max();
+        if longest.is_some_and(|seconds| seconds > INTEGER_MAX) {
+            return Err(format!("Times of a schedule are {INTEGER_MAX} seconds at most."));
+        }
+        if i64::from(self.stack_level) > INTEGER_MAX {
+            return Err(format!("A stack level is {INTEGER_MAX} at most."));
+        }
         let Some(first) = self.periods.first() else {
             return Err("A profile needs at least one period.".to_owned());
         };
@@ -343,7 +353,7 @@ mod tests {
     #[test]
     fn what_a_charger_would_misunderstand_gets_a_sentence() {
         assert_eq!(sound().check(), Ok(()));
-        let cases: [(Change, &str); 14] = [
+        let cases: [(Change, &str); 16] = [
             (|p| p.purpose = ProfilePurpose::Tx, "running transaction"),
             (
                 |p| {
@@ -361,6 +371,8 @@ mod tests {
             (|p| p.periods[1].limit = -1.0, "0 or more"),
             (|p| p.periods[1].limit = f64::NAN, "0 or more"),
             (|p| p.periods[1].limit = 1e30, "100000000 at most"),
+            (|p| p.periods[1].start_s = 99_999_999_999, "seconds at most"),
+            (|p| p.stack_level = u32::MAX, "stack level"),
             (|p| p.periods[0].phases = Some(4), "1 to 3"),
             (|p| p.duration_s = Some(3_600), "last period"),
             (

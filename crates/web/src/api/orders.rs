@@ -52,8 +52,9 @@ pub(super) struct LocalListJson {
     charger_version: Option<i64>,
     /// How many cards it knows.
     known: usize,
-    /// How many cards differ from what it should know.
-    behind: usize,
+    /// How many cards differ from what it should know; `null` when it did not take the last list, so that
+    /// nobody knows which it has.
+    behind: Option<usize>,
     sent_at: Option<String>,
 }
 

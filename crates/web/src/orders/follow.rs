@@ -1,29 +1,31 @@
 //! Local lists follow the register of cards by themselves: a card that was blocked must not charge at
 //! a charger that is offline because nobody thought of sending its list again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use futures_util::{StreamExt as _, stream};
-use mendpoint_model::{CellState, ChargerKey, DAY_MS, MINUTE_MS, Protocol, UnixMs};
+use mendpoint_model::{CellState, ChargerKey, DAY_MS, MINUTE_MS, UnixMs};
 use mendpoint_pipeline::AuditActor;
 use mendpoint_store::{IdTokenRow, WantedList};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use super::local_list::{cards_of, cards_that_fit, difference, send};
+use super::OrderError;
+use super::local_list::{cards_of, cards_that_fit, difference, is_in_doubt, send};
 use crate::AppState;
 use crate::serve::stopped;
 
 /// How often it is looked whether cards changed, or whether a charger that is behind came back.
 const LOOK: Duration = Duration::from_secs(30);
-/// How often all lists are compared although nobody changed a card: cards end by the clock, and a list
-/// may have been asked for while its charger was away.
+/// How often all lists are compared although nobody changed a card: a list may have been asked for while
+/// its charger was away, or not been taken.
 const COMPARE_MS: i64 = 10 * MINUTE_MS;
 /// How long after a charger did not take its list it is tried again; twice as long each time.
 const RETRY_MS: i64 = 5 * MINUTE_MS;
 /// And no longer than this.
 const RETRY_MAX_MS: i64 = DAY_MS;
-/// How many chargers are told at a time: each may take its time to answer.
+/// How many chargers are told at a time: each may take its time to answer, and holds nobody else up.
 const AT_ONCE: usize = 16;
 /// Who asks, in the list of a charger's commands.
 const ASKER: &str = "Mendpoint";
@@ -39,36 +41,47 @@ struct Behind {
 
 /// Which chargers are behind, and when all lists are compared.
 #[derive(Debug, Default)]
-pub(crate) struct Agenda {
+struct Agenda {
     behind: BTreeMap<ChargerKey, Behind>,
     /// How many changes of cards there were at the last look.
     seen: Option<u64>,
-    /// How many there were when all lists were compared, and when that was.
-    compared: Option<(u64, UnixMs)>,
+    /// When all lists were compared, and what was found.
+    compared: Option<Compared>,
+}
+
+/// A comparison of all lists with the register of cards.
+#[derive(Clone, Copy, Debug)]
+struct Compared {
+    /// How many changes of cards there had been.
+    changes: u64,
+    at: UnixMs,
+    /// When the next card of a list ends by its date.
+    next_end: Option<UnixMs>,
 }
 
 impl Agenda {
     /// Whether all lists are to be compared, with `changes` of cards so far: when cards changed and
-    /// none since the look before, so that many changes are one, and from time to time.
+    /// none since the look before, so that many changes are one; when a card ended by its date; and from
+    /// time to time.
     fn must_compare(&mut self, changes: u64, now: UnixMs) -> bool {
         let is_calm = self.seen.replace(changes) == Some(changes);
-        match self.compared {
-            None => is_calm,
-            Some((then, at)) => (is_calm && then != changes) || now.since_ms(at) >= COMPARE_MS,
-        }
+        let Some(last) = self.compared else { return is_calm };
+        (is_calm && last.changes != changes)
+            || last.next_end.is_some_and(|end| end <= now)
+            || now.since_ms(last.at) >= COMPARE_MS
     }
 
     /// Takes in who is behind. Who did not take its list before waits as long as it did.
-    fn compared(&mut self, changes: u64, now: UnixMs, behind: Vec<ChargerKey>) {
-        self.compared = Some((changes, now));
+    fn compared(&mut self, compared: Compared, behind: Vec<ChargerKey>) {
+        self.compared = Some(compared);
         let known = std::mem::take(&mut self.behind);
-        let anew = Behind { not_before: now, failures: 0 };
+        let anew = Behind { not_before: compared.at, failures: 0 };
         self.behind =
             behind.into_iter().map(|key| (key, known.get(&key).copied().unwrap_or(anew))).collect();
     }
 
     /// Who may be told now.
-    fn due(&self, now: UnixMs) -> Vec<ChargerKey> {
+    fn due(&self, now: UnixMs) -> VecDeque<ChargerKey> {
         let due = self.behind.iter().filter(|(_, behind)| behind.not_before <= now);
         due.map(|(key, _)| *key).collect()
     }
@@ -85,71 +98,126 @@ impl Agenda {
     }
 }
 
+/// What came of telling a charger.
+enum Came {
+    /// It knows what it should, or keeps no list.
+    Took,
+    /// It would not, or did not answer.
+    Failed,
+    /// It was away, or a list was on its way to it already.
+    Nothing,
+}
+
+/// Sends lists that are behind.
+pub(crate) struct Follower {
+    state: AppState,
+    agenda: Agenda,
+    /// Who is told as soon as there is room.
+    queue: VecDeque<ChargerKey>,
+    sending: JoinSet<(ChargerKey, Came)>,
+}
+
 /// Sends local lists after the register of cards until `stop` says `true`, or its sender is gone.
 pub async fn follow_cards(state: AppState, mut stop: watch::Receiver<bool>) {
-    let mut agenda = Agenda::default();
+    let mut follower = Follower::new(state);
+    let mut looks = interval_at(Instant::now() + LOOK, LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = stopped(&mut stop) => return,
-            () = tokio::time::sleep(LOOK) => {}
-        }
-        tokio::select! {
-            () = stopped(&mut stop) => return,
-            () = look(&state, &mut agenda) => {}
+            _ = looks.tick() => follower.look().await,
+            Some(told) = follower.sending.join_next() => {
+                if let Ok((charger, came)) = told {
+                    follower.told(charger, &came);
+                }
+            }
         }
     }
 }
 
-/// One look: who is behind, and what they do not know yet.
-pub(crate) async fn look(state: &AppState, agenda: &mut Agenda) {
-    let handle = state.handle();
-    let changes = handle.token_changes();
-    if agenda.must_compare(changes, handle.now()) {
-        match behind(state).await {
-            Ok(behind) => agenda.compared(changes, handle.now(), behind),
-            // The database is away: everybody is told of that elsewhere, and the next look tries again.
-            Err(error) => tracing::debug!(%error, "local lists could not be compared"),
+impl Follower {
+    pub(crate) fn new(state: AppState) -> Self {
+        Self { state, agenda: Agenda::default(), queue: VecDeque::new(), sending: JoinSet::new() }
+    }
+
+    /// One look: who is behind. Those who are there begin to be told.
+    pub(crate) async fn look(&mut self) {
+        let handle = self.state.handle();
+        let (changes, now) = (handle.token_changes(), handle.now());
+        if self.agenda.must_compare(changes, now) {
+            match behind(&self.state).await {
+                Ok((behind, next_end)) => {
+                    self.agenda.compared(Compared { changes, at: now, next_end }, behind);
+                }
+                // The database is away: everybody is told of that elsewhere, and the next look tries
+                // again.
+                Err(error) => tracing::debug!(%error, "local lists could not be compared"),
+            }
+        }
+        self.queue = self.agenda.due(now);
+        self.begin();
+    }
+
+    fn begin(&mut self) {
+        while self.sending.len() < AT_ONCE {
+            let Some(charger) = self.queue.pop_front() else { return };
+            let cell = self.state.handle().board().get(charger);
+            if matches!(cell, None | Some(CellState::Offline | CellState::NeverSeen)) {
+                continue;
+            }
+            let state = self.state.clone();
+            self.sending.spawn(async move { (charger, tell(&state, charger).await) });
         }
     }
-    let due = agenda.due(handle.now());
-    let told: Vec<_> = stream::iter(due)
-        .map(|key| tell(state, key))
-        .buffer_unordered(AT_ONCE)
-        .filter_map(async |told| told)
-        .collect()
-        .await;
-    for (key, took_it) in told {
-        agenda.told(key, took_it, handle.now());
+
+    fn told(&mut self, charger: ChargerKey, came: &Came) {
+        match came {
+            Came::Took => self.agenda.told(charger, true, self.state.handle().now()),
+            Came::Failed => self.agenda.told(charger, false, self.state.handle().now()),
+            Came::Nothing => {}
+        }
+        self.begin();
+    }
+
+    /// Waits for those who are being told.
+    #[cfg(test)]
+    pub(crate) async fn settle(&mut self) {
+        while let Some(told) = self.sending.join_next().await {
+            let (charger, came) = told.expect("no panic");
+            self.told(charger, &came);
+        }
     }
 }
 
-/// Sends a charger what it does not know yet; `None` while it is away.
-async fn tell(state: &AppState, key: ChargerKey) -> Option<(ChargerKey, bool)> {
+/// Sends a charger what it does not know yet.
+async fn tell(state: &AppState, key: ChargerKey) -> Came {
     let handle = state.handle();
-    let is_away = |cell| matches!(cell, CellState::Offline | CellState::NeverSeen);
-    if handle.board().get(key).is_none_or(is_away) {
-        return None;
-    }
-    let Some(record) = handle.directory().charger(key) else { return Some((key, true)) };
-    if !handle.charger(key).await?.link.connected {
-        return None;
+    let Some(record) = handle.directory().charger(key) else { return Came::Took };
+    let is_there = handle.charger(key).await.is_some_and(|live| live.link.connected);
+    if !is_there || state.is_list_under_way(key) {
+        return Came::Nothing;
     }
     let told = AuditActor::serving(async {
         AuditActor::System.is_here();
         send(state, &record, None, false, ASKER).await
     });
     match told.await {
-        Ok(list) => Some((key, list.state == "accepted" || list.state == "not_supported")),
+        Ok(list) if matches!(&*list.state, "accepted" | "not_supported") => Came::Took,
+        Ok(_) => Came::Failed,
+        // Somebody sends it by hand, or a card is being erased: the next look.
+        Err(OrderError::Refused(_)) => Came::Nothing,
         Err(error) => {
             let charger = record.identity.as_ref();
             tracing::debug!(charger, error = error.sentence(), "a local list could not be sent");
-            Some((key, false))
+            Came::Failed
         }
     }
 }
 
-/// Whose list differs from what it should be.
-async fn behind(state: &AppState) -> Result<Vec<ChargerKey>, mendpoint_store::Error> {
+/// Whose list differs from what it should be, and when the next card of a list ends.
+async fn behind(
+    state: &AppState,
+) -> Result<(Vec<ChargerKey>, Option<UnixMs>), mendpoint_store::Error> {
     let (handle, store) = (state.handle(), state.handle().store());
     let mut lists: Vec<(WantedList, Vec<IdTokenRow>)> = Vec::new();
     let mut behind = Vec::new();
@@ -161,12 +229,14 @@ async fn behind(state: &AppState) -> Result<Vec<ChargerKey>, mendpoint_store::Er
         }
         let cards = lists.iter().find(|(wanted, _)| *wanted == row.wanted);
         let cards = cards.map_or(&[][..], |(_, cards)| cards);
-        let is_v16 = live.link.protocol == Some(Protocol::V16);
-        if !difference(&row.known, &cards_that_fit(cards, is_v16)).is_empty() {
+        let cards = cards_that_fit(cards, live.link.protocol);
+        if is_in_doubt(&row) || !difference(&row.known, &cards).is_empty() {
             behind.push(key);
         }
     }
-    Ok(behind)
+    let now = handle.now();
+    let ends = lists.iter().flat_map(|(_, cards)| cards).filter_map(|card| card.expires_at);
+    Ok((behind, ends.filter(|end| *end > now).min()))
 }
 
 #[cfg(test)]
@@ -175,34 +245,42 @@ mod tests {
 
     const NOW: UnixMs = UnixMs(1_790_000_000_000);
 
+    fn compared(changes: u64, at: UnixMs) -> Compared {
+        Compared { changes, at, next_end: None }
+    }
+
     #[test]
     fn lists_are_compared_when_cards_stopped_changing_and_from_time_to_time() {
         let mut agenda = Agenda::default();
         assert!(!agenda.must_compare(7, NOW), "perhaps somebody is at it");
         assert!(agenda.must_compare(7, NOW), "after a start");
-        agenda.compared(7, NOW, Vec::new());
+        agenda.compared(compared(7, NOW), Vec::new());
         assert!(!agenda.must_compare(7, NOW));
         assert!(!agenda.must_compare(8, NOW));
         assert!(!agenda.must_compare(9, NOW), "a second file of cards");
         assert!(agenda.must_compare(9, NOW));
-        agenda.compared(9, NOW, Vec::new());
+        agenda.compared(compared(9, NOW), Vec::new());
         assert!(!agenda.must_compare(9, NOW + COMPARE_MS - 1));
-        assert!(agenda.must_compare(9, NOW + COMPARE_MS), "cards end by the clock");
+        assert!(agenda.must_compare(9, NOW + COMPARE_MS));
+        let next_end = Some(NOW + 60_000);
+        agenda.compared(Compared { next_end, ..compared(9, NOW) }, Vec::new());
+        assert!(!agenda.must_compare(9, NOW + 59_999));
+        assert!(agenda.must_compare(9, NOW + 60_000), "a card ended by its date");
     }
 
     #[test]
     fn who_does_not_take_its_list_is_asked_less_and_less() {
         let (a, b) = (ChargerKey(1), ChargerKey(2));
         let mut agenda = Agenda::default();
-        agenda.compared(1, NOW, vec![a, b]);
+        agenda.compared(compared(1, NOW), vec![a, b]);
         assert_eq!(agenda.due(NOW), [a, b]);
         agenda.told(a, true, NOW);
         agenda.told(b, false, NOW);
-        assert_eq!(agenda.due(NOW + RETRY_MS - 1), []);
+        assert!(agenda.due(NOW + RETRY_MS - 1).is_empty());
         assert_eq!(agenda.due(NOW + RETRY_MS), [b]);
         agenda.told(b, false, NOW);
         // Another card changes: who took its list is told at once, the other one waits.
-        agenda.compared(2, NOW, vec![a, b]);
+        agenda.compared(compared(2, NOW), vec![a, b]);
         assert_eq!(agenda.due(NOW + RETRY_MS), [a]);
         assert_eq!(agenda.due(NOW + 2 * RETRY_MS), [a, b]);
         for _ in 0..100 {
@@ -210,7 +288,7 @@ mod tests {
         }
         assert_eq!(agenda.due(NOW + RETRY_MAX_MS), [a, b]);
         // What is right again, by a person's hand, is not sent again.
-        agenda.compared(3, NOW, vec![]);
-        assert_eq!(agenda.due(NOW + RETRY_MAX_MS), []);
+        agenda.compared(compared(3, NOW), vec![]);
+        assert!(agenda.due(NOW + RETRY_MAX_MS).is_empty());
     }
 }

@@ -11,16 +11,24 @@ use mendpoint_store::{IdTokenRow, LocalListRow, TokenFilter, WantedList, is_pseu
 
 use super::{OrderError, Told, ask, spoken, told_number};
 use crate::AppState;
+use crate::erasures::ErasureMark;
 
 /// Cards of one message, when the charger told no limit of its own.
 const PER_MESSAGE: usize = 250;
 /// The largest version: 1.6 chargers keep it in 32 bits.
 const VERSION_MAX: i64 = i32::MAX as i64;
 
-/// The longest idTag of OCPP 1.6 (`CiString20Type`), characters.
-const ID_TAG_MAX: usize = 20;
+/// The longest token and group of a version, characters: `CiString20Type`, `identifierString` of 36, and
+/// 255 of 2.1.
+fn longest(protocol: Option<Protocol>) -> usize {
+    match protocol {
+        Some(Protocol::V16) => 20,
+        Some(Protocol::V201) => 36,
+        Some(Protocol::V21) | None => 255,
+    }
+}
 
-/// The list that a charger should know now; one of 1.6 only what it can be told.
+/// The list that a charger should know now: what it can be told.
 async fn wanted(
     state: &AppState,
     charger: ChargerKey,
@@ -28,18 +36,27 @@ async fn wanted(
 ) -> Result<Vec<IdTokenRow>, mendpoint_store::Error> {
     let cards = cards_of(state, list).await?;
     let live = state.handle().charger(charger).await;
-    let is_v16 = live.is_some_and(|live| live.link.protocol == Some(Protocol::V16));
-    Ok(cards_that_fit(&cards, is_v16).into_owned())
+    let protocol = live.and_then(|live| live.link.protocol);
+    Ok(cards_that_fit(&cards, protocol).into_owned())
 }
 
-/// The cards of a list that a charger can be told of.
-pub(super) fn cards_that_fit(cards: &[IdTokenRow], is_v16: bool) -> Cow<'_, [IdTokenRow]> {
-    // One card that is too long, and a strict charger of 1.6 refuses the whole list.
-    let fits = |row: &IdTokenRow| !is_v16 || row.token.chars().count() <= ID_TAG_MAX;
-    if cards.iter().all(fits) {
+/// The cards of a list that a charger can be told of: one that is too long, and a strict charger
+/// refuses the whole list. Of a group that is too long it is not told.
+pub(super) fn cards_that_fit(
+    cards: &[IdTokenRow],
+    protocol: Option<Protocol>,
+) -> Cow<'_, [IdTokenRow]> {
+    let longest = longest(protocol);
+    let fits = |text: &str| text.chars().count() <= longest;
+    let has_group = |row: &IdTokenRow| row.parent.as_deref().is_none_or(fits);
+    if cards.iter().all(|row| fits(&row.token) && has_group(row)) {
         return Cow::Borrowed(cards);
     }
-    Cow::Owned(cards.iter().filter(|row| fits(row)).cloned().collect())
+    let told = |row: &IdTokenRow| {
+        let parent = row.parent.clone().filter(|group| fits(group));
+        IdTokenRow { parent, ..row.clone() }
+    };
+    Cow::Owned(cards.iter().filter(|row| fits(&row.token)).map(told).collect())
 }
 
 /// The cards of a list, each with what is true of it now.
@@ -90,17 +107,18 @@ fn entry(row: &IdTokenRow) -> ListEntry {
 
 /// What leads from the known list to the wanted one.
 pub(super) fn difference(known: &BTreeMap<String, String>, rows: &[IdTokenRow]) -> Vec<ListEntry> {
-    let wanted: BTreeSet<&str> = rows.iter().map(|row| row.token.as_str()).collect();
+    // Tokens are the same whatever their case: one that was registered anew in another spelling is not
+    // taken out.
+    let wanted: BTreeSet<String> = rows.iter().map(|row| row.token.to_lowercase()).collect();
     let changed =
         rows.iter().filter(|row| known.get(&row.token) != Some(&fingerprint(row))).map(entry);
-    let gone =
-        known.iter().filter(|(token, _)| !wanted.contains(token.as_str())).map(|(token, told)| {
-            ListEntry {
-                token: token.clone(),
-                kind: told.rsplit('|').next().unwrap_or_default().to_owned(),
-                info: None,
-            }
-        });
+    let gone = known.iter().filter(|(token, _)| !wanted.contains(&token.to_lowercase())).map(
+        |(token, told)| ListEntry {
+            token: token.clone(),
+            kind: told.rsplit('|').next().unwrap_or_default().to_owned(),
+            info: None,
+        },
+    );
     changed.chain(gone).collect()
 }
 
@@ -113,14 +131,23 @@ pub(crate) async fn read(
     Ok(row.unwrap_or_else(|| LocalListRow { state: "none".to_owned(), ..LocalListRow::default() }))
 }
 
-/// How many cards differ between what the charger knows and what it should know.
+/// How many cards differ between what the charger knows and what it should know; `None` when it did not
+/// take the last list, so that nobody knows.
 pub(crate) async fn behind(
     state: &AppState,
     charger: ChargerKey,
     row: &LocalListRow,
-) -> Result<usize, mendpoint_store::Error> {
+) -> Result<Option<usize>, mendpoint_store::Error> {
+    if is_in_doubt(row) {
+        return Ok(None);
+    }
     let rows = wanted(state, charger, &row.wanted).await?;
-    Ok(difference(&row.known, &rows).len())
+    Ok(Some(difference(&row.known, &rows).len()))
+}
+
+/// Whether nobody knows which cards the charger has: it did not take a list, or a part of one.
+pub(super) fn is_in_doubt(row: &LocalListRow) -> bool {
+    row.state == "failed" && row.version == 0
 }
 
 /// Says which cards a charger should know, and sends what it does not know yet: only the changes
@@ -139,11 +166,73 @@ pub(crate) async fn send(
                 .to_owned(),
         ));
     };
-    let store = state.handle().store();
+    let Some(mark) = state.erasures().mark().await else {
+        return Err(OrderError::Refused(
+            "A card is being erased just now. Try again in a moment.".to_owned(),
+        ));
+    };
     let mut row = read(state, record).await?;
     if let Some(list) = list {
-        row.wanted = list;
+        row.wanted = checked(state, list).await?;
     }
+    let has_it = send_marked(state, record, &mut row, full, user, mark).await?;
+    let held = state.erasures().unchanged(mark).await;
+    if held.is_none() {
+        // What was read before may hold the number of whoever was erased since.
+        fail(&mut row, "failed", ERASED_MEANWHILE.to_owned());
+    }
+    if has_it.is_none() || held.is_none() {
+        // A part of it may be there: the next time everything is sent.
+        row.known.clear();
+        row.version = 0;
+    }
+    let store = state.handle().store();
+    store.put_local_list(record.key, &row).await?;
+    drop(held);
+    // Not which group: its name is the number of a card.
+    let wish = match &row.wanted {
+        WantedList::None => "no card",
+        WantedList::All => "every card",
+        WantedList::Group(_) => "the cards of a group",
+    };
+    let subject = format!("local list of {}: {wish}", record.identity);
+    state.handle().audit(user, &row.state, &subject).await;
+    Ok(row)
+}
+
+/// Why a sending ends before its end.
+const ERASED_MEANWHILE: &str =
+    "A card was erased while the list was on its way. The whole list is sent anew.";
+
+/// A list that people may ask for.
+async fn checked(state: &AppState, list: WantedList) -> Result<WantedList, OrderError> {
+    let WantedList::Group(group) = &list else { return Ok(list) };
+    let group = group.trim();
+    if group.is_empty() {
+        return Err(OrderError::Wrong("Say which group.".to_owned()));
+    }
+    let list = WantedList::Group(group.to_owned());
+    if cards_of(state, &list).await?.is_empty() {
+        return Err(OrderError::Wrong(format!(
+            "No registered card has the group {:?}. Ask for no card to empty the list.",
+            group.chars().take(60).collect::<String>()
+        )));
+    }
+    Ok(list)
+}
+
+/// The way of a list to its charger. What came of it stands in the row; `None` when a part of a list
+/// may be there.
+async fn send_marked(
+    state: &AppState,
+    record: &ChargerRecord,
+    row: &mut LocalListRow,
+    full: bool,
+    user: &str,
+    mark: ErasureMark,
+) -> Result<Option<()>, OrderError> {
+    let was_in_doubt = is_in_doubt(row);
+    let untouched = (!was_in_doubt).then_some(());
     let rows = wanted(state, record.key, &row.wanted).await?;
     let (live, protocol) = spoken(state, record).await?;
     let limit = told_number(&live, &["LocalAuthListMaxLength", "LocalAuthListCtrlr.MaxLength"]);
@@ -153,9 +242,8 @@ pub(crate) async fn send(
             crate::number::counted(limit, "card"),
             rows.len()
         );
-        fail(&mut row, "failed", problem);
-        store.put_local_list(record.key, &row).await?;
-        return Ok(row);
+        fail(row, "failed", problem);
+        return Ok(untouched);
     }
     let per_message =
         told_number(&live, &["SendLocalListMaxLength", "LocalAuthListCtrlr.ItemsPerMessage"])
@@ -165,15 +253,12 @@ pub(crate) async fn send(
     let answer = ask(state, record, get_local_list_version(), user).await?;
     let version = list_version_of(&answer.payload).filter(|_| answer.accepted);
     if answer.unsupported || version == Some(-1) {
-        let problem = "The charger keeps no local list.".to_owned();
-        fail(&mut row, "not_supported", problem);
-        store.put_local_list(record.key, &row).await?;
-        return Ok(row);
+        fail(row, "not_supported", "The charger keeps no local list.".to_owned());
+        return Ok(untouched);
     }
     let Some(charger_version) = version else {
-        fail(&mut row, "failed", answer.problem);
-        store.put_local_list(record.key, &row).await?;
-        return Ok(row);
+        fail(row, "failed", answer.problem);
+        return Ok(untouched);
     };
     let is_ours = charger_version == row.version && row.version > 0;
     row.charger_version = Some(charger_version);
@@ -185,42 +270,34 @@ pub(crate) async fn send(
     if !is_full && entries.is_empty() {
         "accepted".clone_into(&mut row.state);
         row.problem = String::new();
-        store.put_local_list(record.key, &row).await?;
-        return Ok(row);
+        return Ok(Some(()));
     }
-    let mut told =
-        pieces(state, record, protocol, &mut row, &entries, is_full, per_message, user).await?;
+    let pieces = Pieces { state, record, protocol, per_message, user, mark };
+    let mut told = pieces.send(row, &entries, is_full).await?;
     // Once: whoever says so twice means something else.
     if told.status == "VersionMismatch" && !is_full {
         is_full = true;
         entries = rows.iter().map(entry).collect();
-        told =
-            pieces(state, record, protocol, &mut row, &entries, is_full, per_message, user).await?;
+        told = pieces.send(row, &entries, is_full).await?;
     }
     if told.accepted {
         row.known = rows.iter().map(|row| (row.token.clone(), fingerprint(row))).collect();
         "accepted".clone_into(&mut row.state);
         row.problem = String::new();
         row.sent_at = Some(state.handle().now());
-    } else {
-        // A part of it may be there: the next time everything is sent.
-        row.known.clear();
-        let word = if told.unsupported { "not_supported" } else { "failed" };
-        let problem = if told.status == "VersionMismatch" {
-            format!(
-                "The charger told version {charger_version} and then refused the whole list under a \
-                 higher one (VersionMismatch). A restart of the charger often ends this."
-            )
-        } else {
-            told.problem
-        };
-        fail(&mut row, word, problem);
-        row.version = 0;
+        return Ok(Some(()));
     }
-    store.put_local_list(record.key, &row).await?;
-    let subject = format!("local list of {}", record.identity);
-    state.handle().audit(user, &row.state, &subject).await;
-    Ok(row)
+    let word = if told.unsupported { "not_supported" } else { "failed" };
+    let problem = if told.status == "VersionMismatch" {
+        format!(
+            "The charger told version {charger_version} and then refused the whole list under a \
+             higher one (VersionMismatch). A restart of the charger often ends this."
+        )
+    } else {
+        told.problem
+    };
+    fail(row, word, problem);
+    Ok(None)
 }
 
 fn fail(row: &mut LocalListRow, state: &str, problem: String) {
@@ -228,42 +305,54 @@ fn fail(row: &mut LocalListRow, state: &str, problem: String) {
     row.problem = problem;
 }
 
-/// Sends entries in messages of a size that the charger takes; the last answer that is not yes ends
-/// it.
-#[expect(clippy::too_many_arguments, reason = "one step of `send`, cut out because it runs twice")]
-async fn pieces(
-    state: &AppState,
-    record: &ChargerRecord,
+/// How entries leave.
+struct Pieces<'a> {
+    state: &'a AppState,
+    record: &'a ChargerRecord,
     protocol: Protocol,
-    row: &mut LocalListRow,
-    entries: &[ListEntry],
-    full: bool,
+    /// The most entries of a message.
     per_message: usize,
-    user: &str,
-) -> Result<Told, OrderError> {
-    let mut pieces: Vec<&[ListEntry]> = entries.chunks(per_message).collect();
-    if pieces.is_empty() {
-        pieces.push(&[]);
-    }
-    let newest = row.version.max(row.charger_version.unwrap_or(0)).max(0);
-    // The numbers begin anew in good time: a full list may have any.
-    let mut version = if full && newest > VERSION_MAX - 10_000 { 0 } else { newest };
-    let mut last = None;
-    for (index, piece) in pieces.into_iter().enumerate() {
-        version += 1;
-        let update = ListUpdate { version, full: full && index == 0, entries: piece };
-        let told = ask(state, record, send_local_list(protocol, update), user).await?;
-        let is_yes = told.accepted;
-        if is_yes {
-            row.version = version;
-            row.charger_version = Some(version);
+    user: &'a str,
+    mark: ErasureMark,
+}
+
+impl Pieces<'_> {
+    /// Sends entries in messages of a size that the charger takes; the last answer that is not yes ends
+    /// it, and so does somebody's erasure.
+    async fn send(
+        &self,
+        row: &mut LocalListRow,
+        entries: &[ListEntry],
+        full: bool,
+    ) -> Result<Told, OrderError> {
+        let mut pieces: Vec<&[ListEntry]> = entries.chunks(self.per_message).collect();
+        if pieces.is_empty() {
+            pieces.push(&[]);
         }
-        last = Some(told);
-        if !is_yes {
-            break;
+        let newest = row.version.max(row.charger_version.unwrap_or(0)).max(0);
+        // The numbers begin anew in good time: a full list may have any.
+        let mut version = if full && newest > VERSION_MAX - 10_000 { 0 } else { newest };
+        let mut last = None;
+        for (index, piece) in pieces.into_iter().enumerate() {
+            if self.state.erasures().unchanged(self.mark).await.is_none() {
+                return Ok(Told::failed(ERASED_MEANWHILE));
+            }
+            version += 1;
+            let update = ListUpdate { version, full: full && index == 0, entries: piece };
+            let action = send_local_list(self.protocol, update);
+            let told = ask(self.state, self.record, action, self.user).await?;
+            let is_yes = told.accepted;
+            if is_yes {
+                row.version = version;
+                row.charger_version = Some(version);
+            }
+            last = Some(told);
+            if !is_yes {
+                break;
+            }
         }
+        last.ok_or_else(|| OrderError::Wrong("There was nothing to send.".to_owned()))
     }
-    last.ok_or_else(|| OrderError::Wrong("There was nothing to send.".to_owned()))
 }
 
 #[cfg(test)]
@@ -304,5 +393,24 @@ mod tests {
                 ("B".to_owned(), kind(), None),
             ]
         );
+        // The same card in another spelling is told of anew, and not taken out.
+        let told = difference(&known, &[row("a", TokenStatus::Accepted), before[1].clone()]);
+        let told: Vec<_> = told.iter().map(|entry| (&*entry.token, entry.info.is_some())).collect();
+        assert_eq!(told, [("a", true)]);
+    }
+
+    #[test]
+    fn a_charger_is_told_of_what_its_version_can_carry() {
+        let long = |length| IdTokenRow {
+            parent: Some("G".repeat(length)),
+            ..row(&"T".repeat(length), TokenStatus::Accepted)
+        };
+        let cards = [long(20), long(21), long(36), long(37)];
+        for (protocol, told) in [(Protocol::V16, 1), (Protocol::V201, 3), (Protocol::V21, 4)] {
+            assert_eq!(cards_that_fit(&cards, Some(protocol)).len(), told);
+        }
+        let of_a_group = [IdTokenRow { token: "T".to_owned(), ..long(21) }];
+        let told = cards_that_fit(&of_a_group, Some(Protocol::V16));
+        assert_eq!((&*told[0].token, &told[0].parent), ("T", &None));
     }
 }

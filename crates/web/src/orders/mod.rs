@@ -62,6 +62,19 @@ pub(crate) struct Told {
     pub(crate) unsupported: bool,
 }
 
+impl Told {
+    /// Nothing was sent.
+    fn failed(why: &str) -> Self {
+        Self {
+            status: String::new(),
+            payload: String::new(),
+            problem: why.to_owned(),
+            accepted: false,
+            unsupported: false,
+        }
+    }
+}
+
 /// Sends a command and waits for the charger's own answer.
 pub(crate) async fn ask(
     state: &AppState,

@@ -79,6 +79,11 @@ impl Wanted {
             transaction: running.map(|open| (open.id.0, open.external_id.to_string())),
         };
         profile.check().map_err(OrderError::Wrong)?;
+        if profile.valid_to.is_some_and(|valid_to| valid_to <= now) {
+            return Err(wrong(
+                "This profile is over already: it is valid until a time that is past.",
+            ));
+        }
         fits(live, &profile)?;
         Ok(profile)
     }

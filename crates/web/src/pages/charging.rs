@@ -49,6 +49,7 @@ struct List {
     charger_version: String,
     known: usize,
     behind: usize,
+    is_in_doubt: bool,
     sent: Option<Moment>,
 }
 
@@ -150,7 +151,8 @@ async fn page(
                 .map(|version| version.to_string())
                 .unwrap_or_default(),
             known: row.known.len(),
-            behind,
+            is_in_doubt: behind.is_none(),
+            behind: behind.unwrap_or_default(),
             sent: row.sent_at.map(|at| Moment::new(now, at)),
         },
         reservations: held
@@ -247,11 +249,11 @@ async fn send_list(
 ) -> Page {
     let record = find(&state, &identity)?;
     let wanted = match form.wanted.as_str() {
-        "all" => WantedList::All,
-        "group" if form.group.trim().is_empty() => {
-            let error = OrderError::Wrong("Say which group.".to_owned());
-            return home(&record, Err(error));
+        "all" | "none" if !form.group.trim().is_empty() => {
+            let error = "A group goes with “the cards of a group”; leave it empty otherwise.";
+            return home(&record, Err(OrderError::Wrong(error.to_owned())));
         }
+        "all" => WantedList::All,
         "group" => WantedList::Group(form.group.trim().to_owned()),
         "none" => WantedList::None,
         _ => {

@@ -144,7 +144,9 @@ pub(crate) async fn erase_person(
     by: &str,
     if_unknown: IfUnknown,
 ) -> Result<ErasureReport, mendpoint_pipeline::Error> {
+    let erasing = state.erasures().begin().await;
     let mut report = state.handle().erase_person(token, by, if_unknown).await?;
+    drop(erasing);
     let board = &state.settings().backups;
     let folder = board.news().folder;
     if !folder.is_empty() {

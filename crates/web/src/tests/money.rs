@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{PASSWORD, Server, TOKEN};
-use crate::orders::follow::{Agenda, look};
+use crate::orders::follow::Follower;
 use crate::{AppState, WebSettings};
 
 type Script = Box<dyn Fn(&str, &Value) -> CommandOutcome + Send + Sync>;
@@ -43,6 +43,8 @@ struct Stage {
     server: Server,
     charger: Arc<ChargerRecord>,
     asked: Arc<Mutex<Vec<(String, Value)>>>,
+    /// While somebody holds it, the charger does not answer.
+    gate: Arc<tokio::sync::Mutex<()>>,
 }
 
 fn connected(protocol: Protocol) -> EventKind {
@@ -73,7 +75,8 @@ impl Stage {
         let new = NewCharger { identity: "CP-1".to_owned(), ..NewCharger::default() };
         let charger = server.pipeline.handle().register_charger(new).await.expect("registered");
         let asked = Arc::new(Mutex::new(Vec::new()));
-        let stage = Self { server, charger, asked: Arc::clone(&asked) };
+        let gate = Arc::new(tokio::sync::Mutex::new(()));
+        let stage = Self { server, charger, asked: Arc::clone(&asked), gate: Arc::clone(&gate) };
         stage.tell(connected(protocol)).await;
         stage
             .tell(EventKind::Status(StatusReport {
@@ -93,6 +96,7 @@ impl Stage {
                 let payload: Value = serde_json::from_str(payload).expect("JSON");
                 let outcome = script(action, &payload);
                 asked.lock().expect("not poisoned").push((action.clone(), payload));
+                drop(gate.lock().await);
                 let answered = CommandAnswered { command: command.id, outcome, late: false };
                 let event = EventKind::CommandAnswered(answered);
                 handle.take(incoming(&record, event, None)).await;
@@ -418,14 +422,18 @@ async fn a_local_list_is_sent_whole_then_by_its_changes_and_once_again_on_a_mism
 }
 
 /// Two looks: the first one waits whether more cards change.
-async fn follow(stage: &Stage, agenda: &mut Agenda) {
-    let handle = stage.server.pipeline.handle();
-    let state = AppState::new(handle, prometheus::Registry::new(), WebSettings::default());
+async fn follow(stage: &Stage, follower: &mut Follower) {
     for _ in 0..2 {
         // What the charger said is heard first.
         stage.get("/chargers/CP-1").await;
-        look(&state, agenda).await;
+        follower.look().await;
+        follower.settle().await;
     }
+}
+
+fn follower(stage: &Stage) -> Follower {
+    let handle = stage.server.pipeline.handle();
+    Follower::new(AppState::new(handle, prometheus::Registry::new(), WebSettings::default()))
 }
 
 #[tokio::test]
@@ -443,14 +451,14 @@ async fn a_card_that_is_blocked_or_erased_leaves_the_lists_of_chargers_by_itself
         _ => no("Rejected"),
     });
     let stage = Stage::new(Protocol::V16, script).await;
-    let mut agenda = Agenda::default();
+    let mut follower = follower(&stage);
     stage.text("POST /id-tokens.csv", "text/csv", "token\nCARD-A\nCARD-B\n").await;
-    follow(&stage, &mut agenda).await;
+    follow(&stage, &mut follower).await;
     assert!(stage.asked().is_empty(), "nobody asked for a list there");
     let send = "POST /chargers/CP-1/local-list";
     stage.api(send, &json!({ "wanted": "all" })).await;
     stage.asked();
-    follow(&stage, &mut agenda).await;
+    follow(&stage, &mut follower).await;
     assert!(stage.asked().is_empty(), "it knows them");
 
     let blocked = json!({ "token": "CARD-B", "status": "blocked" });
@@ -458,10 +466,10 @@ async fn a_card_that_is_blocked_or_erased_leaves_the_lists_of_chargers_by_itself
     // While it is away nothing is tried; it hears of it when it is back.
     let gone = Disconnected { reason: "gone".to_owned(), replaced: false };
     stage.tell(EventKind::Disconnected(gone)).await;
-    follow(&stage, &mut agenda).await;
+    follow(&stage, &mut follower).await;
     assert!(stage.asked().is_empty(), "it is away");
     stage.tell(connected(Protocol::V16)).await;
-    follow(&stage, &mut agenda).await;
+    follow(&stage, &mut follower).await;
     let asked = stage.asked();
     let told = &asked[1].1;
     assert_eq!(told["updateType"], "Differential");
@@ -472,13 +480,76 @@ async fn a_card_that_is_blocked_or_erased_leaves_the_lists_of_chargers_by_itself
     // An erased number is not known here any more: only the whole list takes it out there.
     let erase = json!({ "token": "CARD-A" });
     assert_eq!(stage.api("POST /persons/erase", &erase).await.0, 200);
-    follow(&stage, &mut agenda).await;
+    follow(&stage, &mut follower).await;
     let asked = stage.asked();
     let told = &asked[1].1;
     assert_eq!(told["updateType"], "Full");
     assert_eq!(told["localAuthorizationList"].as_array().map(Vec::len), Some(1), "{told}");
-    follow(&stage, &mut agenda).await;
+    follow(&stage, &mut follower).await;
     assert!(stage.asked().is_empty());
+}
+
+#[tokio::test]
+async fn a_list_that_was_not_taken_is_in_doubt_and_sent_again() {
+    let refuse = Arc::new(Mutex::new(false));
+    let once = Arc::clone(&refuse);
+    let script: Script = Box::new(move |action, _| match action {
+        "GetLocalListVersion" => answer(true, "", &json!({ "listVersion": 1 })),
+        "SendLocalList" if std::mem::take(&mut *once.lock().expect("not poisoned")) => no("Failed"),
+        "SendLocalList" => yes("Accepted"),
+        _ => no("Rejected"),
+    });
+    let stage = Stage::new(Protocol::V16, script).await;
+    let send = "POST /chargers/CP-1/local-list";
+    stage.text("POST /id-tokens.csv", "text/csv", "token,group\nCARD-A,F\n").await;
+    for (wrong, word) in [
+        (json!({ "wanted": "group", "group": " " }), "which group"),
+        (json!({ "wanted": "group", "group": "G" }), "No registered card"),
+    ] {
+        let (status, body) = stage.api(send, &wrong).await;
+        assert_eq!((status, body.to_string().contains(word)), (400, true), "{body}");
+    }
+    stage.api(send, &json!({ "wanted": "group", "group": "F" })).await;
+    *refuse.lock().expect("not poisoned") = true;
+    let (_, list) = stage.api(send, &json!({ "wanted": "none" })).await;
+    assert_eq!((&list["state"], &list["behind"]), (&json!("failed"), &Value::Null), "{list}");
+    stage.asked();
+    // Another start of the program: it still knows that it does not know.
+    follow(&stage, &mut follower(&stage)).await;
+    assert_eq!(stage.asked()[1].1["updateType"], "Full");
+    let list = stage.get("/chargers/CP-1/local-list").await;
+    assert_eq!((&list["state"], &list["behind"]), (&json!("accepted"), &json!(0)), "{list}");
+}
+
+#[tokio::test]
+async fn who_is_erased_while_a_list_is_on_its_way_is_not_written_down_again() {
+    let script: Script = Box::new(|action, _| match action {
+        "GetLocalListVersion" => answer(true, "", &json!({ "listVersion": 0 })),
+        "SendLocalList" => yes("Accepted"),
+        _ => no("Rejected"),
+    });
+    let stage = Stage::new(Protocol::V16, script).await;
+    stage.text("POST /id-tokens.csv", "text/csv", "token\nVICTIM04A1B2C3D\nCARD-B\n").await;
+    let gate = stage.gate.lock().await;
+    let all = json!({ "wanted": "all" });
+    let sending = stage.api("POST /chargers/CP-1/local-list", &all);
+    let erasing = async {
+        while stage.asked().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let (status, _) =
+            stage.api("POST /chargers/CP-1/local-list", &json!({ "wanted": "all" })).await;
+        assert_eq!(status, 409, "one is on its way");
+        let erase = json!({ "token": "VICTIM04A1B2C3D" });
+        assert_eq!(stage.api("POST /persons/erase", &erase).await.0, 200);
+        drop(gate);
+    };
+    let ((status, list), ()) = tokio::join!(sending, erasing);
+    assert_eq!((status, &list["state"], &list["known"]), (200, &json!("failed"), &json!(0)));
+    assert!(stage.asked().is_empty(), "nothing is sent that holds the number");
+    follow(&stage, &mut follower(&stage)).await;
+    let told = stage.asked()[1].1.to_string();
+    assert!(told.contains("CARD-B") && !told.contains("VICTIM"), "{told}");
 }
 
 #[tokio::test]

@@ -60,6 +60,14 @@ impl Which {
                 ));
             }
         }
+        if let (Some(from), Some(to)) = (utc(&self.from), utc(&self.to))
+            && to <= from
+        {
+            return Err("The time ends before it begins: nothing lies in between.".to_owned());
+        }
+        if !self.before.trim().is_empty() && self.before().is_none() {
+            return Err(format!("before is the number of a message, not {:?}.", self.before));
+        }
         Ok(())
     }
 
@@ -327,6 +335,13 @@ mod tests {
         assert_eq!(told(fine), Ok(()));
         let direction = told(Which { direction: "up".to_owned(), ..Which::default() });
         assert!(direction.expect_err("refused").contains("in (from the charger) or out"));
+        let turned = Which {
+            from: "2026-09-21T14:13".to_owned(),
+            to: "2026-09-21T14:12".to_owned(),
+            ..Which::default()
+        };
+        assert!(told(turned).expect_err("refused").contains("ends before"));
+        assert!(told(Which { before: "abc".to_owned(), ..Which::default() }).is_err());
         let to = told(Which { to: "yesterday".to_owned(), ..Which::default() });
         assert!(to.expect_err("refused").contains("not \"yesterday\""));
     }

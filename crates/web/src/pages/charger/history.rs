@@ -129,6 +129,9 @@ fn payload(viewer: &Viewer, outcome: &CommandOutcome) -> String {
     }
 }
 
+/// The most characters of a payload in a list of commands: a list of cards has 17,000.
+const DETAIL_MAX: usize = 300;
+
 /// What exactly is asked, in a few words.
 pub(super) fn detail(action: &Action) -> String {
     match action {
@@ -160,7 +163,15 @@ pub(super) fn detail(action: &Action) -> String {
         Action::UpdateFirmware(request) => request.location.clone(),
         Action::ClearCache => String::new(),
         Action::Raw { payload, .. } if payload.trim() == "{}" => String::new(),
-        Action::Raw { payload, .. } => payload.clone(),
+        Action::Raw { payload, .. } => beginning(payload),
+    }
+}
+
+/// The first letters of what may be long; all of it stands with the command itself.
+fn beginning(text: &str) -> String {
+    match text.char_indices().nth(DETAIL_MAX) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 
