@@ -180,6 +180,15 @@ def test_messages_come_by_themselves_and_can_be_held(visit, signed_in, server):
         expect(messages).to_contain_text("GroundFailure")
         page.get_by_role("button", name="Pretty").click()
         expect(messages.get_by_text('"errorCode": "GroundFailure"')).to_be_visible()
+        # Whoever paused it and looks for something goes on reading.
+        page.get_by_role("button", name="Pause").click()
+        page.get_by_placeholder("Any action").fill("StatusNotification")
+        page.get_by_role("button", name="Filter").click()
+        expect(page.get_by_role("button", name="Go on")).to_be_visible()
+        charger.status("Available")
+        expect(page.locator("#frames-note")).to_contain_text("new")
+        page.get_by_role("button", name="Go on").click()
+        expect(messages).to_contain_text("Available")
 
 
 def test_a_command_waits_for_its_charger_and_can_be_taken_back(visit, signed_in, server):

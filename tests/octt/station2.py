@@ -1,5 +1,6 @@
 """A charger of OCPP 2.0.1 or 2.1 with one EVSE, and the stories its test cases share."""
 
+import asyncio
 import itertools
 from typing import Any
 
@@ -53,6 +54,28 @@ class Station2(Station):
     async def authorize(self, token: str = VALID) -> Payload:
         """An Authorize; its `idTokenInfo`."""
         return (await self.call("Authorize", idToken=id_token(token)))["idTokenInfo"]
+
+    async def tells_its_limit(self, csms: Csms, component: str, action: str, most: int) -> None:
+        """A report says how many things one message may have."""
+        variable = {"name": "ItemsPerMessage", "instance": action}
+        value = {"type": "Actual", "value": str(most), "mutability": "ReadOnly"}
+        limit = {
+            "component": {"name": component},
+            "variable": variable,
+            "variableAttribute": [value],
+            "variableCharacteristics": {"dataType": "integer", "supportsMonitoring": False},
+        }
+        facts = {"requestId": 1, "generatedAt": now(), "seqNo": 0, "reportData": [limit]}
+        assert await self.call("NotifyReport", facts) == {}
+        await csms.until_variable(self.identity, "ItemsPerMessage", str(most))
+
+    async def not_sent(self, action: str, payload: Payload) -> str:
+        """An operator is told why a command does not leave."""
+        path = f"/api/v1/chargers/{self.identity}/commands"
+        body = {"action": action, "payload": payload}
+        status, answer = await asyncio.to_thread(self.csms.fetch, path, body, "POST")
+        assert status == 400, answer
+        return answer["error"]["message"]
 
     async def event(
         self,

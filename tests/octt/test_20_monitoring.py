@@ -1,5 +1,6 @@
 """OCPP 2.x, blocks I, L, N and O: costs, published firmware, monitors and messages on displays."""
 
+from csms import Csms
 from station2 import Station2
 from wire import Payload, now
 
@@ -119,6 +120,18 @@ async def test_TC_N_16_CSMS(station2: Station2) -> None:
 async def test_TC_N_17_CSMS(station2: Station2) -> None:
     """The charger rejects a severity that there is not."""
     await station2.asked_status("SetMonitoringLevel", {"severity": 10}, "Rejected")
+
+
+async def test_TC_N_18_CSMS(csms: Csms, station2: Station2) -> None:
+    """No more monitors are cleared at once than the charger takes, which it told."""
+    await station2.tells_its_limit(csms, "MonitoringCtrlr", "ClearVariableMonitoring", 2)
+    sentence = await station2.not_sent("ClearVariableMonitoring", {"id": [1, 2, 3]})
+    assert "at most 2 monitors in one ClearVariableMonitoring, and this has 3" in sentence
+    for ids in ([1, 2], [3]):
+        results = [{"id": each, "status": "Accepted"} for each in ids]
+        answer = {"clearMonitoringResult": results}
+        sent, _ = await station2.asked("ClearVariableMonitoring", {"id": ids}, answer)
+        assert sent == {"id": ids}
 
 
 async def test_TC_N_24_CSMS(station2: Station2) -> None:

@@ -45,6 +45,16 @@ async def test_TC_B_07_CSMS(station2: Station2) -> None:
     await get_variables(station2, (OFFLINE_THRESHOLD, "60"), (AUTHORIZE_REMOTE_START, "true"))
 
 
+async def test_TC_B_08_CSMS(csms: Csms, station2: Station2) -> None:
+    """No more variables at once than the charger takes, which it told."""
+    await station2.tells_its_limit(csms, "DeviceDataCtrlr", "GetVariables", 1)
+    names = [OFFLINE_THRESHOLD, AUTHORIZE_REMOTE_START]
+    sentence = await station2.not_sent("GetVariables", {"getVariableData": names})
+    assert "at most 1 variable in one GetVariables, and this has 2" in sentence
+    for each, value in zip(names, ("60", "true"), strict=True):
+        await get_variables(station2, (each, value))
+
+
 async def test_TC_B_09_CSMS(station2: Station2) -> None:
     """One variable is set."""
     await set_variables(station2, (OFFLINE_THRESHOLD, "123"))

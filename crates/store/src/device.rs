@@ -23,6 +23,9 @@ const RECENT: &str = "SELECT name, attribute, component, instance, evse, connect
     WHERE charger_key = $1 AND (CAST($2 AS TEXT) IS NULL OR LOWER(name) LIKE $2 ESCAPE '\\'
         OR LOWER(COALESCE(value, '')) LIKE $2 ESCAPE '\\')
     ORDER BY since_ms DESC, name, attribute LIMIT $3";
+/// A charger may tell a name in other letters than OCPP has it.
+const VALUE: &str = "SELECT value FROM device_variable
+    WHERE charger_key = $1 AND LOWER(name) = $2 AND attribute = 'Actual' ORDER BY seen_ms DESC LIMIT 1";
 const COUNT: &str = "SELECT COUNT(*) FROM device_variable WHERE charger_key = $1";
 const CHANGES: &str = "SELECT name, attribute, at_ms, value_before, value, changed_by
     FROM variable_change
@@ -164,6 +167,20 @@ impl Store {
                 .await?;
             all(&rows, variable)
         })
+    }
+
+    /// The value of one variable or key of 1.6, whatever the case of its name; `None` when the charger
+    /// never told it.
+    pub async fn variable_value(&self, charger: ChargerKey, name: &str) -> Result<Option<String>> {
+        let row = read!(&self.db, conn => {
+            let row = sqlx::query(VALUE)
+                .bind(i64::from(charger.0))
+                .bind(name.to_lowercase())
+                .fetch_optional(conn)
+                .await?;
+            row.map(|row| row.text_or_null(0)).transpose()
+        })?;
+        Ok(row.flatten())
     }
 
     /// How many variables of a charger are known.

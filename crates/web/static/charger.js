@@ -129,6 +129,13 @@ if (pauseButton instanceof HTMLButtonElement && list) {
     }
     say();
   });
+  // Another filter is another page: who had paused it goes on reading.
+  const kept = `paused ${location.pathname}`;
+  if (sessionStorage.getItem(kept)) pauseButton.click();
+  sessionStorage.removeItem(kept);
+  document.querySelector('.cp-filter')?.addEventListener('submit', () => {
+    if (paused) sessionStorage.setItem(kept, '1');
+  });
 }
 
 if (prettyButton instanceof HTMLButtonElement) {

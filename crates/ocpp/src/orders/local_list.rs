@@ -3,7 +3,7 @@
 use mendpoint_model::{Action, Protocol, TokenInfo};
 use serde_json::{Value, json};
 
-use super::{id_token, raw, token_info};
+use super::{MessageLimit, id_token, raw, token_info};
 
 /// A card of a local list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,25 +27,42 @@ pub struct ListUpdate<'a> {
     pub entries: &'a [ListEntry],
 }
 
+impl ListEntry {
+    fn json(&self, protocol: Protocol) -> Value {
+        let is_v16 = protocol == Protocol::V16;
+        let mut value = if is_v16 {
+            json!({ "idTag": self.token })
+        } else {
+            json!({ "idToken": id_token(&self.token, &self.kind) })
+        };
+        if let Some(info) = &self.info {
+            let name = if is_v16 { "idTagInfo" } else { "idTokenInfo" };
+            value[name] = token_info(protocol, info);
+        }
+        value
+    }
+}
+
+/// Cuts a list into the messages that a charger takes; a list of nobody is one message, too.
+pub fn local_list_parts(
+    protocol: Protocol,
+    entries: &[ListEntry],
+    limit: MessageLimit,
+) -> Vec<&[ListEntry]> {
+    let nobody = ListUpdate { version: i64::from(i32::MAX), full: false, entries: &[] };
+    let Action::Raw { payload, .. } = send_local_list(protocol, nobody) else {
+        return vec![entries];
+    };
+    let around = payload.len() + r#","localAuthorizationList":[]"#.len();
+    let size = |entry: &ListEntry| entry.json(protocol).to_string().len();
+    let parts = limit.parts(entries, around, size);
+    if parts.is_empty() { vec![&[]] } else { parts }
+}
+
 /// Writes a `SendLocalList`.
 pub fn send_local_list(protocol: Protocol, update: ListUpdate<'_>) -> Action {
     let is_v16 = protocol == Protocol::V16;
-    let entries: Vec<Value> = update
-        .entries
-        .iter()
-        .map(|entry| {
-            let mut value = if is_v16 {
-                json!({ "idTag": entry.token })
-            } else {
-                json!({ "idToken": id_token(&entry.token, &entry.kind) })
-            };
-            if let Some(info) = &entry.info {
-                let name = if is_v16 { "idTagInfo" } else { "idTokenInfo" };
-                value[name] = token_info(protocol, info);
-            }
-            value
-        })
-        .collect();
+    let entries: Vec<Value> = update.entries.iter().map(|entry| entry.json(protocol)).collect();
     let mut payload = json!({ "updateType": if update.full { "Full" } else { "Differential" } });
     payload[if is_v16 { "listVersion" } else { "versionNumber" }] = update.version.into();
     // A list of nobody has no list: 2.x allows no empty one.
@@ -121,6 +138,30 @@ mod tests {
         );
         let nobody = payload(Protocol::V201, ListUpdate { version: 1, full: true, entries: &[] });
         assert_eq!(nobody, json!({ "versionNumber": 1, "updateType": "Full" }));
+    }
+
+    #[test]
+    fn no_part_of_a_list_is_longer_than_the_charger_takes() {
+        let entries: Vec<ListEntry> = (0..60)
+            .map(|number| ListEntry {
+                token: format!("CARD-{number}"),
+                kind: String::new(),
+                info: Some(TokenInfo::of(TokenStatus::Accepted)),
+            })
+            .collect();
+        let limit = MessageLimit { items: Some(16), bytes: Some(1_000) };
+        for protocol in [Protocol::V16, Protocol::V201, Protocol::V21] {
+            let parts = local_list_parts(protocol, &entries, limit);
+            assert_eq!(parts.concat(), entries);
+            let limited = super::super::Limited::of("SendLocalList").expect("limited");
+            for entries in &parts {
+                let update = ListUpdate { version: 2_147_000_000, full: true, entries };
+                let action = send_local_list(protocol, update);
+                assert_eq!(limited.check(protocol, &action, limit), Ok(()));
+            }
+            assert!(parts.len() < 20, "and none is nearly empty: {}", parts.len());
+        }
+        assert_eq!(local_list_parts(Protocol::V201, &[], limit), [&[][..]]);
     }
 
     #[test]

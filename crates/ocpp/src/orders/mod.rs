@@ -1,6 +1,7 @@
 //! Orders that are the same in every version and differ in their payloads: local lists of cards,
 //! reservations, charging profiles. Each is written as an [`Action::Raw`] of the charger's version.
 
+mod limit;
 mod local_list;
 mod profile;
 mod reservation;
@@ -8,8 +9,10 @@ mod reservation;
 use mendpoint_model::{Action, Protocol, TokenInfo, TokenStatus};
 use serde_json::{Value, json};
 
+pub use limit::{Limited, MessageLimit};
 pub use local_list::{
-    ListEntry, ListUpdate, get_local_list_version, list_version_of, send_local_list,
+    ListEntry, ListUpdate, get_local_list_version, list_version_of, local_list_parts,
+    send_local_list,
 };
 pub use profile::{
     ChargingProfile, Period, ProfileKind, ProfilePurpose, RateUnit, clear_profile,

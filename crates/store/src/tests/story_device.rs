@@ -67,6 +67,10 @@ pub(crate) async fn variables(store: &Store, charger: ChargerKey) {
     assert_eq!(row.report.mutability, Some(Mutability::ReadWrite), "kept when it is not told");
     assert_eq!(row.report.data_type, "integer");
     assert_eq!(store.variable_count(charger).await.expect("read"), 2);
+    let one = async |name| store.variable_value(charger, name).await.expect("read");
+    assert_eq!(one("heartbeatINTERVAL").await.as_deref(), Some("30"), "whatever its case");
+    assert_eq!(one("EVSE:1.Problem").await.as_deref(), Some("false"));
+    assert_eq!(one("Problem").await, None);
 
     let changes =
         store.variable_changes(charger, Some("HeartbeatInterval"), 9).await.expect("read");

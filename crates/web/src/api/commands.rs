@@ -19,6 +19,7 @@ use super::json::Page;
 use super::neutral;
 use crate::AppState;
 use crate::commands::{Stage, asker, check, on_the_wire, protocol_of, raw};
+use crate::orders::limits::check_size;
 
 /// A command of the charger's own OCPP version.
 #[derive(Deserialize, ToSchema)]
@@ -195,6 +196,7 @@ pub(super) async fn ask(
     let text = body.get();
     let head: Head = neutral::read(text)?;
     let is_neutral = head.command.is_some();
+    let mut is_unchecked = false;
     let (action, wait_s) = match (head.action, head.command) {
         (Some(_), None) => {
             let ask: Ask = neutral::read(text)?;
@@ -202,6 +204,7 @@ pub(super) async fn ask(
             if !payload.trim_start().starts_with('{') {
                 return Err(ApiError::bad_request("payload must be an object"));
             }
+            is_unchecked = ask.unchecked;
             let action = if is_known {
                 raw(protocol, &ask.action, payload, ask.unchecked).map_err(ApiError::bad_request)?
             } else {
@@ -228,6 +231,9 @@ pub(super) async fn ask(
             mendpoint_ocpp::encode_action(protocol, &action).map(drop)
         };
         sendable.map_err(ApiError::bad_request)?;
+    }
+    if let Some(live) = live.as_deref().filter(|_| !is_unchecked) {
+        check_size(&state, live, protocol, &action).await?;
     }
     let (name, _) = on_the_wire(protocol, &action);
     let asked = Asked { action, by: Origin::Token(caller.name.clone()), wait_ms: wait_ms(wait_s)? };

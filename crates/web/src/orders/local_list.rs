@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mendpoint_model::{ChargerKey, ChargerRecord, Protocol};
 use mendpoint_ocpp::orders::{
-    ListEntry, ListUpdate, get_local_list_version, list_version_of, send_local_list,
+    Limited, ListEntry, ListUpdate, MessageLimit, get_local_list_version, list_version_of,
+    local_list_parts, send_local_list,
 };
 use mendpoint_store::{IdTokenRow, LocalListRow, TokenFilter, WantedList, is_pseudonym};
 
-use super::{OrderError, Told, ask, spoken, told_number};
+use super::limits::{told_number, told_of};
+use super::{OrderError, Told, ask, spoken};
 use crate::AppState;
 use crate::erasures::ErasureMark;
 
@@ -235,7 +237,7 @@ async fn send_marked(
     let untouched = (!was_in_doubt).then_some(());
     let rows = wanted(state, record.key, &row.wanted).await?;
     let (live, protocol) = spoken(state, record).await?;
-    let limit = told_number(&live, &["LocalAuthListMaxLength", "LocalAuthListCtrlr.MaxLength"]);
+    let limit = told_number(state, &live, &["LocalAuthListMaxLength"]).await?;
     if let Some(limit) = limit.filter(|limit| rows.len() > *limit) {
         let problem = format!(
             "The charger keeps at most {}, and the list has {}.",
@@ -245,10 +247,11 @@ async fn send_marked(
         fail(row, "failed", problem);
         return Ok(untouched);
     }
-    let per_message =
-        told_number(&live, &["SendLocalListMaxLength", "LocalAuthListCtrlr.ItemsPerMessage"])
-            .filter(|limit| *limit > 0)
-            .unwrap_or(PER_MESSAGE);
+    let mut a_message = MessageLimit::default();
+    if let Some(limited) = Limited::of("SendLocalList") {
+        a_message = told_of(state, &live, limited).await?;
+    }
+    a_message.items.get_or_insert(PER_MESSAGE);
 
     let answer = ask(state, record, get_local_list_version(), user).await?;
     let version = list_version_of(&answer.payload).filter(|_| answer.accepted);
@@ -272,7 +275,7 @@ async fn send_marked(
         row.problem = String::new();
         return Ok(Some(()));
     }
-    let pieces = Pieces { state, record, protocol, per_message, user, mark };
+    let pieces = Pieces { state, record, protocol, a_message, user, mark };
     let mut told = pieces.send(row, &entries, is_full).await?;
     // Once: whoever says so twice means something else.
     if told.status == "VersionMismatch" && !is_full {
@@ -310,8 +313,8 @@ struct Pieces<'a> {
     state: &'a AppState,
     record: &'a ChargerRecord,
     protocol: Protocol,
-    /// The most entries of a message.
-    per_message: usize,
+    /// How much a message may have.
+    a_message: MessageLimit,
     user: &'a str,
     mark: ErasureMark,
 }
@@ -325,10 +328,7 @@ impl Pieces<'_> {
         entries: &[ListEntry],
         full: bool,
     ) -> Result<Told, OrderError> {
-        let mut pieces: Vec<&[ListEntry]> = entries.chunks(self.per_message).collect();
-        if pieces.is_empty() {
-            pieces.push(&[]);
-        }
+        let pieces = local_list_parts(self.protocol, entries, self.a_message);
         let newest = row.version.max(row.charger_version.unwrap_or(0)).max(0);
         // The numbers begin anew in good time: a full list may have any.
         let mut version = if full && newest > VERSION_MAX - 10_000 { 0 } else { newest };

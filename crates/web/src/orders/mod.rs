@@ -2,6 +2,7 @@
 //! charging profiles. Pages and the API both go through here.
 
 pub(crate) mod follow;
+pub(crate) mod limits;
 pub(crate) mod local_list;
 pub(crate) mod profiles;
 pub(crate) mod reservations;
@@ -135,14 +136,6 @@ pub(crate) async fn spoken(
         OrderError::Wrong("This charger never connected, so nothing can be sent to it.".to_owned())
     })?;
     Ok((live, protocol))
-}
-
-/// A number that the charger told in its configuration, under any of these names.
-pub(crate) fn told_number(live: &ChargerState, names: &[&str]) -> Option<usize> {
-    names.iter().find_map(|name| {
-        let entry = live.configuration.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?;
-        entry.1.value.as_deref()?.trim().parse().ok()
-    })
 }
 
 /// `2`, `2.1` or `0` and nothing for the whole charger.

@@ -9,7 +9,8 @@ use mendpoint_ocpp::orders::{
 use mendpoint_store::ChargingProfileRow;
 use serde_json::Value;
 
-use super::{OrderError, Told, ask, has_connector, spoken, told_number};
+use super::limits::{told_number, told_text};
+use super::{OrderError, Told, ask, has_connector, spoken};
 use crate::AppState;
 
 /// How long reports are waited for that follow a yes, milliseconds.
@@ -84,26 +85,28 @@ impl Wanted {
                 "This profile is over already: it is valid until a time that is past.",
             ));
         }
-        fits(live, &profile)?;
         Ok(profile)
     }
 }
 
 /// What this charger told of its own limits.
-fn fits(live: &ChargerState, profile: &ChargingProfile) -> Result<(), OrderError> {
-    let levels =
-        told_number(live, &["ChargeProfileMaxStackLevel", "SmartChargingCtrlr.ProfileStackLevel"]);
+async fn fits(
+    state: &AppState,
+    live: &ChargerState,
+    profile: &ChargingProfile,
+) -> Result<(), OrderError> {
+    let levels = &["ChargeProfileMaxStackLevel", "SmartChargingCtrlr.ProfileStackLevel"];
+    let levels = told_number(state, live, levels).await?;
     if let Some(highest) = levels.filter(|highest| profile.stack_level as usize > *highest) {
         return Err(OrderError::Wrong(format!("This charger knows stack levels up to {highest}.")));
     }
-    let periods =
-        told_number(live, &["ChargingScheduleMaxPeriods", "SmartChargingCtrlr.PeriodsPerSchedule"]);
+    let periods = &["ChargingScheduleMaxPeriods", "SmartChargingCtrlr.PeriodsPerSchedule"];
+    let periods = told_number(state, live, periods).await?;
     if let Some(most) = periods.filter(|most| profile.periods.len() > *most) {
         return Err(OrderError::Wrong(format!("This charger takes at most {most} periods.")));
     }
     let units = ["ChargingScheduleAllowedChargingRateUnit", "SmartChargingCtrlr.RateUnit"];
-    let told = units.iter().find_map(|name| live.configuration.get(*name)?.value.as_deref());
-    if let Some(told) = told {
+    if let Some(told) = told_text(state, live, &units).await? {
         // 1.6 says Current and Power, 2.x A and W.
         let letters: Vec<&str> = told.split(',').map(str::trim).collect();
         let takes = match profile.unit {
@@ -128,6 +131,7 @@ pub(crate) async fn set(
     let (live, protocol) = spoken(state, record).await?;
     let now = handle.now();
     let profile = wanted.read(&live, now)?;
+    fits(state, &live, &profile).await?;
     let is_tenth = |limit: f64| (limit * 10.0 - (limit * 10.0).round()).abs() < 1e-6;
     // 2.1 has no such sentence any more.
     if protocol != Protocol::V21 && !profile.periods.iter().all(|period| is_tenth(period.limit)) {

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use mendpoint_model::{
     ChargerKey, ChargerRecord, Command, CommandAnswered, CommandOutcome, ConfigurationValue,
-    Connected, ConnectorRef, ConnectorStatus, Disconnected, EventKind, Protocol, ReservationReport,
-    ReservationStatus, StatusReport, TransactionEnded, TransactionId, TransactionStarted, UnixMs,
+    Connected, ConnectorRef, ConnectorStatus, DeviceReport, DeviceSource, Disconnected, EventKind,
+    Mutability, Protocol, ReservationReport, ReservationStatus, StatusReport, TransactionEnded,
+    TransactionId, TransactionStarted, UnixMs, VariableRef, VariableReport,
 };
 use mendpoint_pipeline::{
     Answer as Decision, Incoming, NewCharger, Outbound, ReplyTo, SendRefused,
@@ -550,6 +551,75 @@ async fn who_is_erased_while_a_list_is_on_its_way_is_not_written_down_again() {
     follow(&stage, &mut follower(&stage)).await;
     let told = stage.asked()[1].1.to_string();
     assert!(told.contains("CARD-B") && !told.contains("VICTIM"), "{told}");
+}
+
+/// What a charger of 2.x tells of itself and nobody can set.
+fn told_of_itself(component: &str, variable: &str, value: &str) -> VariableReport {
+    VariableReport {
+        at: VariableRef {
+            component: component.to_owned(),
+            variable: variable.to_owned(),
+            ..VariableRef::default()
+        },
+        value: Some(value.to_owned()),
+        mutability: Some(Mutability::ReadOnly),
+        ..VariableReport::default()
+    }
+}
+
+#[tokio::test]
+async fn what_a_charger_takes_at_once_is_what_it_told_in_its_report() {
+    let script: Script = Box::new(|action, _| match action {
+        "GetLocalListVersion" => answer(true, "", &json!({ "versionNumber": 0 })),
+        _ => yes("Accepted"),
+    });
+    let stage = Stage::new(Protocol::V201, script).await;
+    stage
+        .tell(EventKind::Device(DeviceReport {
+            source: DeviceSource::Report,
+            request: Some(1),
+            seq_no: 0,
+            more: false,
+            variables: vec![
+                told_of_itself("LocalAuthListCtrlr", "ItemsPerMessage", "4"),
+                told_of_itself("LocalAuthListCtrlr", "BytesPerMessage", "450"),
+                told_of_itself("SmartChargingCtrlr", "RateUnit", "W"),
+                told_of_itself("SmartChargingCtrlr", "ProfileStackLevel", "2"),
+            ],
+        }))
+        .await;
+    let is_written = async || {
+        stage.get("/chargers/CP-1/variables").await["items"].as_array().map(Vec::len) == Some(4)
+    };
+    while !is_written().await {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let long = "X".repeat(36);
+    let cards = format!("token\nA\nB\nC\nD\n{long}\n");
+    stage.text("POST /id-tokens.csv", "text/csv", &cards).await;
+    let (_, list) = stage.api("POST /chargers/CP-1/local-list", &json!({ "wanted": "all" })).await;
+    assert_eq!((&list["state"], &list["known"]), (&json!("accepted"), &json!(5)), "{list}");
+    let sent: Vec<usize> = stage
+        .asked()
+        .iter()
+        .filter(|(action, _)| action == "SendLocalList")
+        .map(|(_, payload)| {
+            assert!(payload.to_string().len() < 450, "{payload}");
+            payload["localAuthorizationList"].as_array().map_or(0, Vec::len)
+        })
+        .collect();
+    assert_eq!(sent, [3, 2], "four have more bytes than it takes");
+
+    let profile = |unit: &str, level: u32| {
+        json!({ "purpose": "TxDefaultProfile", "connector": "1", "stack_level": level,
+            "unit": unit, "periods": [{ "start_s": 0, "limit": 16 }] })
+    };
+    for (body, why) in [(profile("A", 1), "limits in W only"), (profile("W", 3), "levels up to 2")]
+    {
+        let (status, told) = stage.api("POST /chargers/CP-1/charging-profiles", &body).await;
+        assert_eq!((status, told.to_string().contains(why)), (400, true), "{told}");
+    }
+    assert!(stage.asked().is_empty());
 }
 
 #[tokio::test]

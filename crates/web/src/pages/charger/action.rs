@@ -12,6 +12,7 @@ use super::sample;
 use crate::AppState;
 use crate::commands::{on_the_wire, pretty, protocol_of, raw};
 use crate::form::{self, Control, Filled, Node};
+use crate::orders::limits::check_size;
 use crate::pages::errors::{Page, render, wrong};
 use crate::pages::extract::{Form, Query};
 use crate::place::charger_href;
@@ -208,7 +209,13 @@ pub(super) async fn send(
         }
         built.payload
     };
-    let action = match raw(protocol, &name, &payload, unchecked) {
+    let mut read = raw(protocol, &name, &payload, unchecked);
+    if let (Ok(action), Some(live), false) = (&read, live.as_deref(), unchecked)
+        && let Err(error) = check_size(&state, live, protocol, action).await
+    {
+        read = Err(error.sentence());
+    }
+    let action = match read {
         Ok(action) => action,
         Err(sentence) => {
             draft.raw_problem = sentence;
