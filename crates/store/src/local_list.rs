@@ -8,7 +8,8 @@ use crate::{Result, Store};
 const ONE: &str = "SELECT charger_key, wanted, token_group, version, charger_version, state,
     problem, sent_at_ms, json FROM local_list WHERE charger_key = $1";
 const FOLLOWED: &str = "SELECT charger_key FROM local_list
-    WHERE state <> 'not_supported' AND (wanted <> 'none' OR json <> '{}' OR state = 'failed')
+    WHERE state <> 'not_supported'
+        AND (wanted <> 'none' OR json <> '{}' OR state IN ('failed', 'sending'))
     ORDER BY charger_key";
 const PUT: &str = "INSERT INTO local_list (charger_key, wanted, token_group, version,
         charger_version, state, problem, sent_at_ms, json)
@@ -38,7 +39,7 @@ pub struct LocalListRow {
     pub version: i64,
     /// The version that it told last.
     pub charger_version: Option<i64>,
-    /// `none`, `accepted`, `failed`, `not_supported`, `not_connected`.
+    /// `none`, `sending`, `accepted`, `failed`, `not_supported`.
     pub state: String,
     /// Why it failed; empty when it did not.
     pub problem: String,

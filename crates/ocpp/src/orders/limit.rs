@@ -115,9 +115,10 @@ impl Limited {
         }
         let bytes = payload.len() + ENVELOPE;
         if let Some(most) = limit.bytes.filter(|most| bytes > *most) {
+            let advice = if items > 1 { " Send it in parts." } else { "" };
             return Err(format!(
-                "This charger takes at most {most} bytes in one {name}, and this has {bytes}. Send \
-                 it in parts."
+                "This charger takes at most {most} bytes in one {name}, and this has \
+                 {bytes}.{advice}"
             ));
         }
         Ok(())

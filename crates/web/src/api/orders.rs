@@ -42,7 +42,7 @@ pub(super) struct LocalListJson {
     /// Which cards it should know: `none`, `all` or `group`.
     wanted: &'static str,
     group: Option<String>,
-    /// `none`, `accepted`, `failed` or `not_supported`.
+    /// `none`, `sending`, `accepted`, `failed` or `not_supported`.
     state: String,
     /// Why it failed.
     problem: Option<String>,

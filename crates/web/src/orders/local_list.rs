@@ -147,9 +147,10 @@ pub(crate) async fn behind(
     Ok(Some(difference(&row.known, &rows).len()))
 }
 
-/// Whether nobody knows which cards the charger has: it did not take a list, or a part of one.
+/// Whether nobody knows which cards the charger has: it did not take a list, or a part of one, or the
+/// program ended while one was on its way.
 pub(super) fn is_in_doubt(row: &LocalListRow) -> bool {
-    row.state == "failed" && row.version == 0
+    row.version == 0 && matches!(&*row.state, "failed" | "sending")
 }
 
 /// Says which cards a charger should know, and sends what it does not know yet: only the changes
@@ -260,7 +261,13 @@ async fn send_marked(
         return Ok(untouched);
     }
     let Some(charger_version) = version else {
-        fail(row, "failed", answer.problem);
+        let problem = match answer.problem {
+            problem if problem.is_empty() => {
+                "The charger's answer tells no version of its list.".to_owned()
+            }
+            problem => problem,
+        };
+        fail(row, "failed", problem);
         return Ok(untouched);
     };
     let is_ours = charger_version == row.version && row.version > 0;
@@ -274,6 +281,10 @@ async fn send_marked(
         "accepted".clone_into(&mut row.state);
         row.problem = String::new();
         return Ok(Some(()));
+    }
+    if !is_begun(state, record, row, mark).await? {
+        fail(row, "failed", ERASED_MEANWHILE.to_owned());
+        return Ok(untouched);
     }
     let pieces = Pieces { state, record, protocol, a_message, user, mark };
     let mut told = pieces.send(row, &entries, is_full).await?;
@@ -301,6 +312,28 @@ async fn send_marked(
     };
     fail(row, word, problem);
     Ok(None)
+}
+
+/// Writes down that a list is on its way, so that after a crash nobody believes that the charger has
+/// what it had before; `false` when somebody was erased meanwhile.
+async fn is_begun(
+    state: &AppState,
+    record: &ChargerRecord,
+    row: &LocalListRow,
+    mark: ErasureMark,
+) -> Result<bool, OrderError> {
+    let under_way = LocalListRow {
+        state: "sending".to_owned(),
+        problem: String::new(),
+        version: 0,
+        known: BTreeMap::new(),
+        ..row.clone()
+    };
+    let held = state.erasures().unchanged(mark).await;
+    if held.is_some() {
+        state.handle().store().put_local_list(record.key, &under_way).await?;
+    }
+    Ok(held.is_some())
 }
 
 fn fail(row: &mut LocalListRow, state: &str, problem: String) {

@@ -134,6 +134,8 @@ async fn page(
         "accepted" => ("taken", "ok"),
         "failed" => ("failed", "fault"),
         "not_supported" => ("not supported", "offline"),
+        "sending" if state.is_list_under_way(record.key) => ("on its way", "new"),
+        "sending" => ("broken off", "fault"),
         _ => ("never sent", "new"),
     };
     render(ChargingPage {

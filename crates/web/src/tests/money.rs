@@ -523,6 +523,50 @@ async fn a_list_that_was_not_taken_is_in_doubt_and_sent_again() {
 }
 
 #[tokio::test]
+async fn a_list_that_the_end_of_the_program_broke_off_is_sent_again() {
+    let script: Script = Box::new(|action, _| match action {
+        "GetLocalListVersion" => answer(true, "", &json!({ "listVersion": 1 })),
+        "SendLocalList" => yes("Accepted"),
+        _ => no("Rejected"),
+    });
+    let stage = Stage::new(Protocol::V16, script).await;
+    stage.text("POST /id-tokens.csv", "text/csv", "token\nCARD-A\n").await;
+    let send = "POST /chargers/CP-1/local-list";
+    let (_, list) = stage.api(send, &json!({ "wanted": "all" })).await;
+    assert_eq!(list["state"], "accepted", "{list}");
+    stage.asked();
+
+    let was_asked = async || {
+        while stage.asked().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let first = stage.gate.lock().await;
+    let everything = json!({ "full": true });
+    let mut sending = Box::pin(stage.api(send, &everything));
+    let on_its_way = async {
+        was_asked().await;
+        drop(first);
+        // Behind the charger, which answers the question for its version first.
+        let second = stage.gate.lock().await;
+        was_asked().await;
+        second
+    };
+    let gate = tokio::select! {
+        answer = &mut sending => panic!("the charger did not answer: {answer:?}"),
+        gate = on_its_way => gate,
+    };
+    drop(sending);
+    let list = stage.get("/chargers/CP-1/local-list").await;
+    assert_eq!((&list["state"], &list["behind"]), (&json!("sending"), &Value::Null), "{list}");
+    drop(gate);
+    follow(&stage, &mut follower(&stage)).await;
+    assert_eq!(stage.asked()[1].1["updateType"], "Full");
+    let list = stage.get("/chargers/CP-1/local-list").await;
+    assert_eq!((&list["state"], &list["behind"]), (&json!("accepted"), &json!(0)), "{list}");
+}
+
+#[tokio::test]
 async fn who_is_erased_while_a_list_is_on_its_way_is_not_written_down_again() {
     let script: Script = Box::new(|action, _| match action {
         "GetLocalListVersion" => answer(true, "", &json!({ "listVersion": 0 })),
