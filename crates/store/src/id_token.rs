@@ -15,7 +15,7 @@ const LIST: &str = concat!(
     columns!(),
     "WHERE id_token > $1
        AND (CAST($2 AS TEXT) IS NULL OR status = $2)
-       AND (CAST($3 AS TEXT) IS NULL OR parent = $3)
+       AND (CAST($3 AS TEXT) IS NULL OR LOWER(parent) = LOWER($3))
        AND (CAST($4 AS TEXT) IS NULL OR LOWER(id_token) LIKE $4 OR LOWER(note) LIKE $4)
      ORDER BY id_token LIMIT $5"
 );

@@ -17,6 +17,8 @@ const PUT: &str = "INSERT INTO local_list (charger_key, wanted, token_group, ver
     wanted = excluded.wanted, token_group = excluded.token_group, version = excluded.version,
     charger_version = excluded.charger_version, state = excluded.state,
     problem = excluded.problem, sent_at_ms = excluded.sent_at_ms, json = excluded.json";
+const BREAK_OFF: &str = "UPDATE local_list
+    SET state = 'failed', problem = $2, version = 0, json = '{}' WHERE charger_key = $1";
 
 /// Which cards a charger should know by heart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -81,6 +83,18 @@ impl Store {
         read!(&self.db, conn => {
             let query = sqlx::query(FOLLOWED);
             all(&query.fetch_all(conn).await?, |row| Ok(ChargerKey(row.number(0)?)))
+        })
+    }
+
+    /// Writes down that a sending was broken off, and nothing that was read before it began.
+    pub async fn break_off_local_list(&self, charger: ChargerKey, why: &str) -> Result<()> {
+        write!(&self.db, conn => {
+            sqlx::query(BREAK_OFF)
+                .bind(i64::from(charger.0))
+                .bind(why)
+                .execute(conn)
+                .await?;
+            Ok(())
         })
     }
 

@@ -24,6 +24,14 @@ pub(crate) struct ErasureMark(u64);
 #[derive(Debug)]
 pub(crate) struct Erasing<'a>(&'a Erasures);
 
+impl Erasing<'_> {
+    /// Nobody was erased: what is on its way goes on.
+    pub(crate) fn refused(self) {
+        // Nothing could be marked since it began.
+        self.0.begun.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 impl Drop for Erasing<'_> {
     fn drop(&mut self) {
         self.0.running.fetch_sub(1, Ordering::SeqCst);
@@ -67,6 +75,9 @@ mod tests {
         assert!(erasures.unchanged(before).await.is_none());
         drop(erasing);
         assert!(erasures.unchanged(before).await.is_none());
+        let calm = erasures.mark().await.expect("it is over");
+        erasures.begin().await.refused();
+        assert!(erasures.unchanged(calm).await.is_some(), "nobody was erased");
         let after = erasures.mark().await.expect("it is over");
         assert!(erasures.unchanged(after).await.is_some());
     }

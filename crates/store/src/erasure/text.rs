@@ -176,11 +176,31 @@ impl Exchange {
             return None;
         }
         let Ok(mut value) = serde_json::from_str::<Value>(text) else { return self.in_words(text) };
-        let mut is_changed = self.walk(&mut value, false);
+        let mut is_changed = false;
+        if let Value::Object(fields) = &mut value {
+            is_changed = self.forget_groups(fields);
+        }
+        is_changed |= self.walk(&mut value, false);
         if let Value::Object(fields) = &mut value {
             is_changed |= self.rename(fields);
         }
         is_changed.then(|| value.to_string())
+    }
+
+    /// What a charger was told of a card, `status|end|group|type`, is forgotten where the token is the
+    /// group, and so told anew.
+    fn forget_groups(&self, fields: &mut Map<String, Value>) -> bool {
+        let mut is_changed = false;
+        for told in fields.values_mut() {
+            let Some(text) = told.as_str() else { continue };
+            let mut parts = text.split('|').skip(2);
+            if parts.next().is_some_and(|group| self.number.is(group)) {
+                let kind = parts.next().unwrap_or_default();
+                *told = format!("|||{kind}").into();
+                is_changed = true;
+            }
+        }
+        is_changed
     }
 
     /// Exchanges keys that are the token.
@@ -284,6 +304,9 @@ mod tests {
         assert_eq!(exchange.in_cell("04-A1-B2-C3").as_deref(), Some("ERASED-1"));
         let list = r#"{"04:A1:B2:C3":"{}","C3B2A104":"{}","04A1B2C4":"{}"}"#;
         assert_eq!(exchange.in_keys(list).as_deref(), Some(r#"{"04A1B2C4":"{}","ERASED-1":"{}"}"#));
+        let group = r#"{"X7":"Accepted||04:A1:B2:C3|Local","X8":"Accepted||G|Local"}"#;
+        let told = r#"{"X7":"|||Local","X8":"Accepted||G|Local"}"#;
+        assert_eq!(exchange.in_keys(group).as_deref(), Some(told));
         assert_eq!(exchange.in_words("C3B2A105 04A1B2 A1B2C304"), None);
     }
 

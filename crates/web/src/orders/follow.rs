@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::OrderError;
-use super::local_list::{cards_of, cards_that_fit, difference, is_in_doubt, send};
+use super::local_list::{Sent, cards_of, cards_that_fit, difference, is_in_doubt, send_list};
 use crate::AppState;
 use crate::serve::stopped;
 
@@ -25,6 +25,10 @@ const COMPARE_MS: i64 = 10 * MINUTE_MS;
 const RETRY_MS: i64 = 5 * MINUTE_MS;
 /// And no longer than this.
 const RETRY_MAX_MS: i64 = DAY_MS;
+/// After how long a charger whose list is longer than it keeps is looked at again.
+const TOO_LONG_MS: i64 = 60 * MINUTE_MS;
+/// How long changes of cards wait for their end, when there is always one more.
+const RESTLESS_MS: i64 = 2 * MINUTE_MS;
 /// How many chargers are told at a time: each may take its time to answer, and holds nobody else up.
 const AT_ONCE: usize = 16;
 /// Who asks, in the list of a charger's commands.
@@ -66,7 +70,7 @@ impl Agenda {
     fn must_compare(&mut self, changes: u64, now: UnixMs) -> bool {
         let is_calm = self.seen.replace(changes) == Some(changes);
         let Some(last) = self.compared else { return is_calm };
-        (is_calm && last.changes != changes)
+        (last.changes != changes && (is_calm || now.since_ms(last.at) >= RESTLESS_MS))
             || last.next_end.is_some_and(|end| end <= now)
             || now.since_ms(last.at) >= COMPARE_MS
     }
@@ -87,24 +91,32 @@ impl Agenda {
     }
 
     /// What came of telling a charger.
-    fn told(&mut self, charger: ChargerKey, took_it: bool, now: UnixMs) {
-        if took_it {
-            self.behind.remove(&charger);
-        } else if let Some(behind) = self.behind.get_mut(&charger) {
-            let wait_ms = RETRY_MS << behind.failures.min(16);
-            behind.not_before = now + wait_ms.min(RETRY_MAX_MS);
-            behind.failures += 1;
-        }
+    fn told(&mut self, charger: ChargerKey, came: &Came, now: UnixMs) {
+        let Some(behind) = self.behind.get_mut(&charger) else { return };
+        let wait_ms = match came {
+            Came::Told(Sent::Settled) => {
+                self.behind.remove(&charger);
+                return;
+            }
+            Came::Told(Sent::TooLong) => TOO_LONG_MS,
+            Came::Told(Sent::Refused) => {
+                let wait_ms = RETRY_MS << behind.failures.min(16);
+                behind.failures += 1;
+                wait_ms.min(RETRY_MAX_MS)
+            }
+            // Silence is the network's fault more often than the charger's.
+            Came::Told(Sent::Unanswered) => RETRY_MS,
+            Came::Nothing => return,
+        };
+        behind.not_before = now + wait_ms;
     }
 }
 
 /// What came of telling a charger.
 enum Came {
-    /// It knows what it should, or keeps no list.
-    Took,
-    /// It would not, or did not answer.
-    Failed,
-    /// It was away, or a list was on its way to it already.
+    /// It was asked.
+    Told(Sent),
+    /// It was away, a list was on its way to it already, or the program could not: the next look.
     Nothing,
 }
 
@@ -171,11 +183,7 @@ impl Follower {
     }
 
     fn told(&mut self, charger: ChargerKey, came: &Came) {
-        match came {
-            Came::Took => self.agenda.told(charger, true, self.state.handle().now()),
-            Came::Failed => self.agenda.told(charger, false, self.state.handle().now()),
-            Came::Nothing => {}
-        }
+        self.agenda.told(charger, came, self.state.handle().now());
         self.begin();
     }
 
@@ -192,24 +200,25 @@ impl Follower {
 /// Sends a charger what it does not know yet.
 async fn tell(state: &AppState, key: ChargerKey) -> Came {
     let handle = state.handle();
-    let Some(record) = handle.directory().charger(key) else { return Came::Took };
+    let Some(record) = handle.directory().charger(key) else {
+        return Came::Told(Sent::Settled);
+    };
     let is_there = handle.charger(key).await.is_some_and(|live| live.link.connected);
     if !is_there || state.is_list_under_way(key) {
         return Came::Nothing;
     }
     let told = AuditActor::serving(async {
         AuditActor::System.is_here();
-        send(state, &record, None, false, ASKER).await
+        send_list(state, &record, None, false, ASKER).await
     });
     match told.await {
-        Ok(list) if matches!(&*list.state, "accepted" | "not_supported") => Came::Took,
-        Ok(_) => Came::Failed,
+        Ok((_, sent)) => Came::Told(sent),
         // Somebody sends it by hand, or a card is being erased: the next look.
         Err(OrderError::Refused(_)) => Came::Nothing,
         Err(error) => {
             let charger = record.identity.as_ref();
             tracing::debug!(charger, error = error.sentence(), "a local list could not be sent");
-            Came::Failed
+            Came::Nothing
         }
     }
 }
@@ -262,6 +271,8 @@ mod tests {
         agenda.compared(compared(9, NOW), Vec::new());
         assert!(!agenda.must_compare(9, NOW + COMPARE_MS - 1));
         assert!(agenda.must_compare(9, NOW + COMPARE_MS));
+        assert!(!agenda.must_compare(10, NOW + RESTLESS_MS - 1));
+        assert!(agenda.must_compare(11, NOW + RESTLESS_MS), "somebody is always at it");
         let next_end = Some(NOW + 60_000);
         agenda.compared(Compared { next_end, ..compared(9, NOW) }, Vec::new());
         assert!(!agenda.must_compare(9, NOW + 59_999));
@@ -274,19 +285,28 @@ mod tests {
         let mut agenda = Agenda::default();
         agenda.compared(compared(1, NOW), vec![a, b]);
         assert_eq!(agenda.due(NOW), [a, b]);
-        agenda.told(a, true, NOW);
-        agenda.told(b, false, NOW);
+        let (took, refused) = (Came::Told(Sent::Settled), Came::Told(Sent::Refused));
+        agenda.told(a, &took, NOW);
+        agenda.told(b, &refused, NOW);
         assert!(agenda.due(NOW + RETRY_MS - 1).is_empty());
         assert_eq!(agenda.due(NOW + RETRY_MS), [b]);
-        agenda.told(b, false, NOW);
+        agenda.told(b, &refused, NOW);
         // Another card changes: who took its list is told at once, the other one waits.
         agenda.compared(compared(2, NOW), vec![a, b]);
         assert_eq!(agenda.due(NOW + RETRY_MS), [a]);
         assert_eq!(agenda.due(NOW + 2 * RETRY_MS), [a, b]);
         for _ in 0..100 {
-            agenda.told(b, false, NOW);
+            agenda.told(b, &refused, NOW);
         }
         assert_eq!(agenda.due(NOW + RETRY_MAX_MS), [a, b]);
+        // Whoever is silent or has too long a list is no worse the second time.
+        for (came, wait_ms) in [(Sent::Unanswered, RETRY_MS), (Sent::TooLong, TOO_LONG_MS)] {
+            for _ in 0..3 {
+                agenda.told(a, &Came::Told(came), NOW);
+            }
+            assert!(!agenda.due(NOW + wait_ms - 1).contains(&a));
+            assert!(agenda.due(NOW + wait_ms).contains(&a));
+        }
         // What is right again, by a person's hand, is not sent again.
         agenda.compared(compared(3, NOW), vec![]);
         assert!(agenda.due(NOW + RETRY_MAX_MS).is_empty());

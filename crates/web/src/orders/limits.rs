@@ -14,12 +14,15 @@ pub(crate) async fn told_text(
     live: &ChargerState,
     names: &[&str],
 ) -> Result<Option<String>, OrderError> {
-    for name in names {
+    // A charger that once spoke 1.6 is not held to what it said then.
+    let is_v16 = live.link.protocol == Some(Protocol::V16);
+    for name in names.iter().filter(|name| name.contains('.') != is_v16) {
         let entry = live.configuration.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
-        if let Some(value) = entry.and_then(|(_, entry)| entry.value.as_deref()) {
-            return Ok(Some(value.to_owned()));
+        let mut told = entry.and_then(|(_, entry)| entry.value.as_deref()).map(ToOwned::to_owned);
+        if told.is_none() {
+            told = state.handle().store().variable_value(live.key, name).await?;
         }
-        if let Some(value) = state.handle().store().variable_value(live.key, name).await? {
+        if let Some(value) = told.filter(|value| !value.trim().is_empty()) {
             return Ok(Some(value));
         }
     }
@@ -36,7 +39,10 @@ pub(crate) async fn told_number(
     Ok(told.and_then(|text| text.trim().parse().ok()))
 }
 
-/// How much a charger takes in one message of a kind. None at all is a charger's mistake, and no limit.
+/// The fewest bytes that can be meant: one card alone needs as much.
+const BYTES_LEAST: usize = 256;
+
+/// How much a charger takes in one message of a kind. Next to nothing is a charger's mistake, and no limit.
 pub(crate) async fn told_of(
     state: &AppState,
     live: &ChargerState,
@@ -46,7 +52,7 @@ pub(crate) async fn told_of(
     let bytes = told_number(state, live, limited.bytes).await?;
     Ok(MessageLimit {
         items: items.filter(|most| *most > 0),
-        bytes: bytes.filter(|most| *most > 0),
+        bytes: bytes.filter(|most| *most >= BYTES_LEAST),
     })
 }
 

@@ -42,23 +42,29 @@ async fn wanted(
     Ok(cards_that_fit(&cards, protocol).into_owned())
 }
 
-/// The cards of a list that a charger can be told of: one that is too long, and a strict charger
-/// refuses the whole list. Of a group that is too long it is not told.
+/// Types of tokens that only 2.1 has.
+const TYPES_OF_21: [&str; 3] = ["DirectPayment", "EVCCID", "VIN"];
+
+/// The cards of a list that a charger can be told of: one that is too long or of a type that its version
+/// does not have, and a strict charger refuses the whole list. Of a group that is too long it is not told.
 pub(super) fn cards_that_fit(
     cards: &[IdTokenRow],
     protocol: Option<Protocol>,
 ) -> Cow<'_, [IdTokenRow]> {
     let longest = longest(protocol);
     let fits = |text: &str| text.chars().count() <= longest;
+    let has_type = |row: &IdTokenRow| {
+        protocol != Some(Protocol::V201) || !TYPES_OF_21.contains(&row.kind.as_str())
+    };
     let has_group = |row: &IdTokenRow| row.parent.as_deref().is_none_or(fits);
-    if cards.iter().all(|row| fits(&row.token) && has_group(row)) {
+    if cards.iter().all(|row| fits(&row.token) && has_type(row) && has_group(row)) {
         return Cow::Borrowed(cards);
     }
     let told = |row: &IdTokenRow| {
         let parent = row.parent.clone().filter(|group| fits(group));
         IdTokenRow { parent, ..row.clone() }
     };
-    Cow::Owned(cards.iter().filter(|row| fits(&row.token)).map(told).collect())
+    Cow::Owned(cards.iter().filter(|row| fits(&row.token) && has_type(row)).map(told).collect())
 }
 
 /// The cards of a list, each with what is true of it now.
@@ -153,6 +159,19 @@ pub(super) fn is_in_doubt(row: &LocalListRow) -> bool {
     row.version == 0 && matches!(&*row.state, "failed" | "sending")
 }
 
+/// What came of a sending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// The charger knows what it should, or keeps no list.
+    Settled,
+    /// It was told what became of the cards that it knows; there are more than it keeps.
+    TooLong,
+    /// It said no.
+    Refused,
+    /// It did not answer, or the sending was broken off.
+    Unanswered,
+}
+
 /// Says which cards a charger should know, and sends what it does not know yet: only the changes
 /// where its version is the one we sent last, everything otherwise.
 pub(crate) async fn send(
@@ -162,6 +181,26 @@ pub(crate) async fn send(
     full: bool,
     user: &str,
 ) -> Result<LocalListRow, OrderError> {
+    let (row, _) = send_list(state, record, list, full, user).await?;
+    // Not which group: its name is the number of a card.
+    let wish = match &row.wanted {
+        WantedList::None => "no card",
+        WantedList::All => "every card",
+        WantedList::Group(_) => "the cards of a group",
+    };
+    let subject = format!("local list of {}: {wish}", record.identity);
+    state.handle().audit(user, &row.state, &subject).await;
+    Ok(row)
+}
+
+/// The same, and what came of it.
+pub(super) async fn send_list(
+    state: &AppState,
+    record: &ChargerRecord,
+    list: Option<WantedList>,
+    full: bool,
+    user: &str,
+) -> Result<(LocalListRow, Sent), OrderError> {
     // Two at once would take each other's version for a mistake of the charger.
     let Some(_turn) = state.begin_list(record.key) else {
         return Err(OrderError::Refused(
@@ -178,29 +217,26 @@ pub(crate) async fn send(
     if let Some(list) = list {
         row.wanted = checked(state, list).await?;
     }
-    let has_it = send_marked(state, record, &mut row, full, user, mark).await?;
-    let held = state.erasures().unchanged(mark).await;
-    if held.is_none() {
-        // What was read before may hold the number of whoever was erased since.
-        fail(&mut row, "failed", ERASED_MEANWHILE.to_owned());
-    }
-    if has_it.is_none() || held.is_none() {
-        // A part of it may be there: the next time everything is sent.
+    let (sent, is_sure) = send_marked(state, record, &mut row, full, user, mark).await?;
+    let is_unsent = full && matches!(sent, Sent::Refused | Sent::Unanswered);
+    if !is_sure || is_unsent {
+        // A part of it may be there, or somebody does not believe what is: the next time everything is
+        // sent.
         row.known.clear();
         row.version = 0;
     }
     let store = state.handle().store();
+    let Some(held) = state.erasures().unchanged(mark).await else {
+        // What was read before, the group too, may hold the number of whoever was erased since: only
+        // what became of it is written.
+        store.break_off_local_list(record.key, ERASED_MEANWHILE).await?;
+        let mut row = read(state, record).await?;
+        fail(&mut row, "failed", ERASED_MEANWHILE.to_owned());
+        return Ok((row, Sent::Unanswered));
+    };
     store.put_local_list(record.key, &row).await?;
     drop(held);
-    // Not which group: its name is the number of a card.
-    let wish = match &row.wanted {
-        WantedList::None => "no card",
-        WantedList::All => "every card",
-        WantedList::Group(_) => "the cards of a group",
-    };
-    let subject = format!("local list of {}: {wish}", record.identity);
-    state.handle().audit(user, &row.state, &subject).await;
-    Ok(row)
+    Ok((row, sent))
 }
 
 /// Why a sending ends before its end.
@@ -216,16 +252,16 @@ async fn checked(state: &AppState, list: WantedList) -> Result<WantedList, Order
     }
     let list = WantedList::Group(group.to_owned());
     if cards_of(state, &list).await?.is_empty() {
-        return Err(OrderError::Wrong(format!(
-            "No registered card has the group {:?}. Ask for no card to empty the list.",
-            group.chars().take(60).collect::<String>()
-        )));
+        // Not which: it may be the number of a card, and the sentence stands in an address.
+        return Err(OrderError::Wrong(
+            "No registered card has this group. Ask for no card to empty the list.".to_owned(),
+        ));
     }
     Ok(list)
 }
 
-/// The way of a list to its charger. What came of it stands in the row; `None` when a part of a list
-/// may be there.
+/// The way of a list to its charger. What came of it stands in the row; `false` when a part of a list may
+/// be there.
 async fn send_marked(
     state: &AppState,
     record: &ChargerRecord,
@@ -233,20 +269,23 @@ async fn send_marked(
     full: bool,
     user: &str,
     mark: ErasureMark,
-) -> Result<Option<()>, OrderError> {
-    let was_in_doubt = is_in_doubt(row);
-    let untouched = (!was_in_doubt).then_some(());
-    let rows = wanted(state, record.key, &row.wanted).await?;
+) -> Result<(Sent, bool), OrderError> {
+    let was_sure = !is_in_doubt(row);
+    let mut rows = wanted(state, record.key, &row.wanted).await?;
     let (live, protocol) = spoken(state, record).await?;
     let limit = told_number(state, &live, &["LocalAuthListMaxLength"]).await?;
-    if let Some(limit) = limit.filter(|limit| rows.len() > *limit) {
-        let problem = format!(
-            "The charger keeps at most {}, and the list has {}.",
-            crate::number::counted(limit, "card"),
-            rows.len()
-        );
-        fail(row, "failed", problem);
-        return Ok(untouched);
+    let too_long = limit.filter(|limit| *limit > 0 && rows.len() > *limit).map(|limit| {
+        let most = crate::number::counted(limit, "card");
+        format!("The charger keeps at most {most}, and the list has {}.", rows.len())
+    });
+    if let Some(problem) = &too_long {
+        // Whoever was blocked or erased must not charge there all the same.
+        let known: BTreeSet<String> = row.known.keys().map(|token| token.to_lowercase()).collect();
+        rows.retain(|row| known.contains(&row.token.to_lowercase()));
+        if known.is_empty() {
+            fail(row, "failed", problem.clone());
+            return Ok((Sent::TooLong, was_sure));
+        }
     }
     let mut a_message = MessageLimit::default();
     if let Some(limited) = Limited::of("SendLocalList") {
@@ -258,9 +297,10 @@ async fn send_marked(
     let version = list_version_of(&answer.payload).filter(|_| answer.accepted);
     if answer.unsupported || version == Some(-1) {
         fail(row, "not_supported", "The charger keeps no local list.".to_owned());
-        return Ok(untouched);
+        return Ok((Sent::Settled, was_sure));
     }
     let Some(charger_version) = version else {
+        let sent = if answer.is_silence() { Sent::Unanswered } else { Sent::Refused };
         let problem = match answer.problem {
             problem if problem.is_empty() => {
                 "The charger's answer tells no version of its list.".to_owned()
@@ -268,7 +308,7 @@ async fn send_marked(
             problem => problem,
         };
         fail(row, "failed", problem);
-        return Ok(untouched);
+        return Ok((sent, was_sure));
     };
     let is_ours = charger_version == row.version && row.version > 0;
     row.charger_version = Some(charger_version);
@@ -278,13 +318,11 @@ async fn send_marked(
     let mut entries =
         if is_full { rows.iter().map(entry).collect() } else { difference(&row.known, &rows) };
     if !is_full && entries.is_empty() {
-        "accepted".clone_into(&mut row.state);
-        row.problem = String::new();
-        return Ok(Some(()));
+        return Ok((taken(row, too_long), true));
     }
     if !is_begun(state, record, row, mark).await? {
         fail(row, "failed", ERASED_MEANWHILE.to_owned());
-        return Ok(untouched);
+        return Ok((Sent::Unanswered, was_sure));
     }
     let pieces = Pieces { state, record, protocol, a_message, user, mark };
     let mut told = pieces.send(row, &entries, is_full).await?;
@@ -296,11 +334,14 @@ async fn send_marked(
     }
     if told.accepted {
         row.known = rows.iter().map(|row| (row.token.clone(), fingerprint(row))).collect();
-        "accepted".clone_into(&mut row.state);
-        row.problem = String::new();
         row.sent_at = Some(state.handle().now());
-        return Ok(Some(()));
+        return Ok((taken(row, too_long), true));
     }
+    let sent = match &told {
+        told if told.unsupported => Sent::Settled,
+        told if told.is_silence() => Sent::Unanswered,
+        _ => Sent::Refused,
+    };
     let word = if told.unsupported { "not_supported" } else { "failed" };
     let problem = if told.status == "VersionMismatch" {
         format!(
@@ -311,7 +352,18 @@ async fn send_marked(
         told.problem
     };
     fail(row, word, problem);
-    Ok(None)
+    Ok((sent, false))
+}
+
+/// The charger has what it was told; whether that is the whole list.
+fn taken(row: &mut LocalListRow, too_long: Option<String>) -> Sent {
+    if let Some(problem) = too_long {
+        fail(row, "failed", problem);
+        return Sent::TooLong;
+    }
+    "accepted".clone_into(&mut row.state);
+    row.problem = String::new();
+    Sent::Settled
 }
 
 /// Writes down that a list is on its way, so that after a crash nobody believes that the charger has
@@ -367,9 +419,10 @@ impl Pieces<'_> {
         let mut version = if full && newest > VERSION_MAX - 10_000 { 0 } else { newest };
         let mut last = None;
         for (index, piece) in pieces.into_iter().enumerate() {
-            if self.state.erasures().unchanged(self.mark).await.is_none() {
+            // Until it is answered: what waits for its turn here would leave after the erasure.
+            let Some(_held) = self.state.erasures().unchanged(self.mark).await else {
                 return Ok(Told::failed(ERASED_MEANWHILE));
-            }
+            };
             version += 1;
             let update = ListUpdate { version, full: full && index == 0, entries: piece };
             let action = send_local_list(self.protocol, update);
@@ -442,6 +495,9 @@ mod tests {
         for (protocol, told) in [(Protocol::V16, 1), (Protocol::V201, 3), (Protocol::V21, 4)] {
             assert_eq!(cards_that_fit(&cards, Some(protocol)).len(), told);
         }
+        let vehicle = [IdTokenRow { kind: "EVCCID".to_owned(), ..long(9) }];
+        assert_eq!(cards_that_fit(&vehicle, Some(Protocol::V201)).len(), 0);
+        assert_eq!(cards_that_fit(&vehicle, Some(Protocol::V21)).len(), 1);
         let of_a_group = [IdTokenRow { token: "T".to_owned(), ..long(21) }];
         let told = cards_that_fit(&of_a_group, Some(Protocol::V16));
         assert_eq!((&*told[0].token, &told[0].parent), ("T", &None));

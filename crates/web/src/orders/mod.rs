@@ -64,6 +64,11 @@ pub(crate) struct Told {
 }
 
 impl Told {
+    /// Whether the charger said nothing at all.
+    fn is_silence(&self) -> bool {
+        self.status.is_empty() && self.payload.is_empty() && !self.unsupported
+    }
+
     /// Nothing was sent.
     fn failed(why: &str) -> Self {
         Self {

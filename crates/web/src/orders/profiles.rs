@@ -102,7 +102,7 @@ async fn fits(
     }
     let periods = &["ChargingScheduleMaxPeriods", "SmartChargingCtrlr.PeriodsPerSchedule"];
     let periods = told_number(state, live, periods).await?;
-    if let Some(most) = periods.filter(|most| profile.periods.len() > *most) {
+    if let Some(most) = periods.filter(|most| *most > 0 && profile.periods.len() > *most) {
         return Err(OrderError::Wrong(format!("This charger takes at most {most} periods.")));
     }
     let units = ["ChargingScheduleAllowedChargingRateUnit", "SmartChargingCtrlr.RateUnit"];

@@ -136,6 +136,12 @@ pub(crate) fn if_unknown(is_said: bool) -> IfUnknown {
     if is_said { IfUnknown::Remember } else { IfUnknown::Refuse }
 }
 
+/// Whether nothing was erased because of what was asked for.
+fn is_refusal(error: &mendpoint_pipeline::Error) -> bool {
+    use mendpoint_store::Error::{InUse, Unknown, Unsupported};
+    matches!(error, mendpoint_pipeline::Error::Store(InUse(_) | Unknown(_) | Unsupported(_)))
+}
+
 /// Erases a card everywhere, and keeps the list of erasures beside the backups. Where that could not be
 /// written the report says why: the card is erased all the same, and the list follows.
 pub(crate) async fn erase_person(
@@ -145,7 +151,15 @@ pub(crate) async fn erase_person(
     if_unknown: IfUnknown,
 ) -> Result<ErasureReport, mendpoint_pipeline::Error> {
     let erasing = state.erasures().begin().await;
-    let mut report = state.handle().erase_person(token, by, if_unknown).await?;
+    let mut report = match state.handle().erase_person(token, by, if_unknown).await {
+        Ok(report) => report,
+        Err(error) => {
+            if is_refusal(&error) {
+                erasing.refused();
+            }
+            return Err(error);
+        }
+    };
     drop(erasing);
     let board = &state.settings().backups;
     let folder = board.news().folder;

@@ -419,7 +419,15 @@ async fn a_local_list_is_sent_whole_then_by_its_changes_and_once_again_on_a_mism
     let (_, list) = stage.api(send, &json!({ "wanted": "all" })).await;
     assert_eq!(list["state"], "failed");
     assert!(list["problem"].as_str().expect("a sentence").contains("at most 1"), "{list}");
-    assert!(stage.asked().is_empty());
+    assert_eq!(stage.asked().len(), 1, "only the version is asked for");
+    // But whoever of them may not charge any more is told of.
+    let blocked = json!({ "token": "A", "status": "blocked", "parent": "F" });
+    assert_eq!(stage.api("POST /id-tokens", &blocked).await.0, 200);
+    let (_, list) = stage.api(send, &json!({})).await;
+    assert_eq!((&list["state"], &list["known"]), (&json!("failed"), &json!(1)), "{list}");
+    let told = stage.asked()[1].1["localAuthorizationList"].clone();
+    assert_eq!(told.as_array().map(Vec::len), Some(1), "{told}");
+    assert_eq!(told[0]["idTagInfo"]["status"], "Blocked");
 }
 
 /// Two looks: the first one waits whether more cards change.
@@ -568,16 +576,28 @@ async fn a_list_that_the_end_of_the_program_broke_off_is_sent_again() {
 
 #[tokio::test]
 async fn who_is_erased_while_a_list_is_on_its_way_is_not_written_down_again() {
+    erased_meanwhile(json!({ "wanted": "all", "full": true })).await;
+}
+
+#[tokio::test]
+async fn a_group_that_is_erased_while_its_list_is_on_its_way_is_not_written_down_again() {
+    erased_meanwhile(json!({ "wanted": "group", "group": "VICTIM04A1B2C3D", "full": true })).await;
+}
+
+async fn erased_meanwhile(wish: Value) {
     let script: Script = Box::new(|action, _| match action {
         "GetLocalListVersion" => answer(true, "", &json!({ "listVersion": 0 })),
         "SendLocalList" => yes("Accepted"),
         _ => no("Rejected"),
     });
     let stage = Stage::new(Protocol::V16, script).await;
-    stage.text("POST /id-tokens.csv", "text/csv", "token\nVICTIM04A1B2C3D\nCARD-B\n").await;
+    let cards = "token,group\nVICTIM04A1B2C3D,\nCARD-B,VICTIM04A1B2C3D\n";
+    stage.text("POST /id-tokens.csv", "text/csv", cards).await;
+    let (_, list) = stage.api("POST /chargers/CP-1/local-list", &wish).await;
+    assert_eq!(list["state"], "accepted", "{list}");
+    stage.asked();
     let gate = stage.gate.lock().await;
-    let all = json!({ "wanted": "all" });
-    let sending = stage.api("POST /chargers/CP-1/local-list", &all);
+    let sending = stage.api("POST /chargers/CP-1/local-list", &wish);
     let erasing = async {
         while stage.asked().is_empty() {
             tokio::task::yield_now().await;
@@ -595,6 +615,9 @@ async fn who_is_erased_while_a_list_is_on_its_way_is_not_written_down_again() {
     follow(&stage, &mut follower(&stage)).await;
     let told = stage.asked()[1].1.to_string();
     assert!(told.contains("CARD-B") && !told.contains("VICTIM"), "{told}");
+    let list = stage.get("/chargers/CP-1/local-list").await;
+    assert_eq!((&list["state"], &list["behind"]), (&json!("accepted"), &json!(0)), "{list}");
+    assert!(!list.to_string().contains("VICTIM"), "{list}");
 }
 
 /// What a charger of 2.x tells of itself and nobody can set.
